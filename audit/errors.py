@@ -1,0 +1,26 @@
+"""The errors that a user can mend: each says what is wrong, where, what was expected and what to do."""
+
+from __future__ import annotations
+
+
+class InputError(Exception):
+    """Bad input. The message names the file and the value, what was expected and what to do.
+
+    The command line prints it as one line, without a traceback, and exits with status 2.
+    """
+
+    def __init__(self, problem: str, *, expected: str = "", fix: str = "") -> None:
+        parts = [problem.rstrip(".")]
+        if expected:
+            parts.append(f"expected {expected.rstrip('.')}")
+        if fix:
+            parts.append(fix.rstrip("."))
+        super().__init__(". ".join(part[:1].upper() + part[1:] for part in parts) + ".")
+
+
+class NotApplicable(Exception):
+    """Raised by a check that has nothing to judge here; the message is the reason that users read."""
+
+
+class Failed(Exception):
+    """Something that should have worked did not (a proof, a stage). Exit status 1."""
