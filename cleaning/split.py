@@ -1,0 +1,109 @@
+"""Train, val and test: stratified by label, groups of copies whole. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from audit import tables
+from audit.errors import InputError
+from cleaning.allocation import allocate, normalised
+
+__all__ = ["allocate", "assign", "split_groups"]
+
+#: A split is reported when it is off its share by more than this part of all images (and more than one
+#: image).
+_TOLERANCE = 0.01
+
+
+def assign(
+    table: pd.DataFrame,
+    shares: Sequence[float] = (0.8, 0.1, 0.1),
+    *,
+    seed: int,
+    fixed: pd.DataFrame | None = None,
+) -> tuple[pd.DataFrame, list[str]]:
+    """Split labelled images into train, val and test.
+
+    Args:
+        table: image_id, label, split_group (null: the image is a group of its own). Rows without label are
+            left out.
+        shares: weights of train, val and test. 0 closes a split to all but the groups that are fixed to it:
+            close test to keep the frozen test images and add none.
+        seed: see `allocate`.
+        fixed: image_id, split of images placed before (the audit's frozen test images, an earlier export). An
+            image fixed to test stays test, and its whole group with it; images not in `table` are ignored.
+
+    Returns:
+        A frame of `tables.SPLIT_TABLE` in the table's order, and one sentence for each deviation from what
+        was asked.
+
+    Raises:
+        InputError: when shares are not three weights, or a fixed split has an unknown name.
+    """
+    if len(shares) != len(tables.SPLITS):
+        raise InputError(
+            f"{len(shares)} shares for a split", expected="three: train, val, test, such as 0.8,0.1,0.1"
+        )
+    rows = table.loc[table["label"].notna(), ["image_id", "label", "split_group"]].reset_index(drop=True)
+    group = rows["split_group"].fillna(rows["image_id"])
+    before = np.full(len(rows), -1, np.int64)
+    if fixed is not None:
+        known = tables.validate(fixed, tables.SPLIT_TABLE).set_index("image_id")["split"]
+        before = pd.Index(tables.SPLITS).get_indexer(pd.Index(rows["image_id"].map(known)))
+    test = tables.SPLITS.index("test")
+    wanted = np.where(group.isin(group[before == test]), test, before)
+    part = allocate(rows["label"], group, shares, seed=seed, fixed=wanted)
+    result = tables.frame(
+        tables.SPLIT_TABLE, image_id=rows["image_id"], split=np.array(tables.SPLITS, dtype=object)[part]
+    )
+    return result, _notes(rows["image_id"], rows["label"], group, part, before, normalised(shares))
+
+
+def split_groups(images: pd.Series, clusters: pd.DataFrame) -> pd.Series:
+    """The split group of each image id: from `clusters` (tables.CLUSTERS), its own id where it has no
+    copies."""
+    return images.map(clusters.set_index("image_id")["split_group"]).fillna(images).astype("str")
+
+
+def _notes(
+    image_id: pd.Series,
+    label: pd.Series,
+    group: pd.Series,
+    part: npt.NDArray[np.int64],
+    before: npt.NDArray[np.int64],
+    weights: npt.NDArray[np.float64],
+) -> list[str]:
+    notes = []
+    names = np.array(tables.SPLITS, dtype=object)
+    moved = np.flatnonzero((before >= 0) & (before != part))
+    for at in moved[:10]:
+        notes.append(
+            f"{image_id.iloc[at]} was in {names[before[at]]} and is now in {names[part[at]]}: "
+            f"its group {group.iloc[at]} also has images in {names[part[at]]}."
+        )
+    if len(moved) > 10:
+        notes.append(f"{len(moved) - 10} more images changed their split for the same reason.")
+    counts = np.bincount(part, minlength=len(weights))
+    biggest = group.value_counts()
+    for p, name in enumerate(tables.SPLITS):
+        off = abs(counts[p] - weights[p] * len(part))
+        if weights[p] > 0 and off > max(1.0, _TOLERANCE * len(part)):
+            notes.append(
+                f"{name} has {counts[p]} of {len(part)} images ({counts[p] / len(part):.1%}) instead of "
+                f"{weights[p]:.1%}; groups stay whole (the biggest has {biggest.iloc[0]} images), "
+                "placed images stay, and every class goes into every split where it can."
+            )
+    n_groups = pd.DataFrame({"label": label, "group": group}).drop_duplicates()["label"].value_counts()
+    have = pd.crosstab(label, part).reindex(columns=range(len(weights)), fill_value=0)
+    for label_name, row in have.iterrows():
+        lacking = [s for p, s in enumerate(tables.SPLITS) if weights[p] > 0 and row.iloc[p] == 0]
+        if lacking:
+            notes.append(
+                f"Class {label_name!r} is missing from {' and '.join(lacking)}: it has {row.sum()} images in "
+                f"{n_groups[label_name]} groups that stay whole."
+            )
+    return notes
