@@ -1,10 +1,9 @@
 """Stratified, grouped allocation of rows to parts: the engine of splits and cross-validation folds. Pure.
 
-Groups (copies, one person's pictures) are placed whole. Groups of several classes go first, biggest first,
-each to the part that lacks its classes most; groups of one class then fill every class up to its target,
-equal groups at once. The idea is that of scikit-learn's StratifiedGroupKFold, which has returned empty folds
-and shuffled wrongly (scikit-learn #32540, #33085, #34828); here the promises are asserted after every
-allocation.
+Groups (copies, one person's pictures) are placed whole: biggest first, each to the part that lacks its
+classes most; then the many small groups of one class (mostly single images) fill every class up to its target
+at once. The idea is that of scikit-learn's StratifiedGroupKFold, which has returned empty folds and shuffled
+wrongly (scikit-learn #32540, #33085, #34828); here the promises are asserted after every allocation.
 """
 
 from __future__ import annotations
@@ -20,7 +19,10 @@ from audit.errors import InputError
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-#: Rounds in which every group of several classes may move once more to a better part.
+#: Groups of one class are placed at once when at least so many per part are equal in class and size; single
+#: images always are.
+_MANY = 10
+#: Rounds in which every group that was placed singly may move to a better part.
 _ROUNDS = 5
 
 
@@ -71,8 +73,8 @@ def allocate(
     if fixed is not None:
         part = _fixed_parts(np.asarray(fixed), units, parts)
     free = part < 0
-    _place_mixed(part, units, weights)
-    _place_pure(part, units, weights)
+    _place_one_by_one(part, units, weights)
+    _place_batches(part, units, weights)
     _fill_gaps(part, free, units, weights)
     result = part[units.group]
     _check(result, units, parts)
@@ -82,7 +84,8 @@ def allocate(
 class _Units:
     """Groups as arrays: `group` of each row; `size` and `key` (a seeded random order) of each group; `pairs`,
     the distinct (group, class) with their `numbers` of rows; `totals`, rows per class; `pure`, the class of a
-    group that has one class only, else -1."""
+    group that has one class only, else -1; `many`, whether it is a single image or one of many of equal class
+    and size."""
 
     def __init__(self, label: Ints, group: Ints, key: npt.NDArray[np.uint64], parts: int) -> None:
         self.group, self.key, self.parts = group, key, parts
@@ -95,6 +98,10 @@ class _Units:
         self.start = np.searchsorted(self.pair_group, np.arange(self.count + 1))
         one = np.diff(self.start) == 1
         self.pure = np.where(one, self.pair_class[self.start[:-1]], -1)
+        _, kind, equal = np.unique(
+            self.pure * (self.size.max() + 1) + self.size, return_inverse=True, return_counts=True
+        )
+        self.many = (self.pure >= 0) & ((self.size == 1) | (equal[kind] >= _MANY * parts))
 
     def content(self, unit: int) -> tuple[Ints, Ints]:
         """Classes of a group, and its rows in each."""
@@ -170,10 +177,10 @@ def _targets(total: Ints, placed: Ints, weights: Floats) -> Floats:
     return target
 
 
-def _place_mixed(part: Ints, units: _Units, weights: Floats) -> None:
-    """Place groups of several classes: biggest first, each where the weighted squared deviation of class
+def _place_one_by_one(part: Ints, units: _Units, weights: Floats) -> None:
+    """Place the groups that are not one of many: biggest first, each where the squared deviation of class
     shares (and of part sizes) falls most; then move single groups while that helps."""
-    todo = np.flatnonzero((part < 0) & (units.pure < 0))
+    todo = np.flatnonzero((part < 0) & ~units.many)
     if not len(todo):
         return
     todo = todo[np.lexsort((units.key[todo], -units.size[todo]))]
@@ -191,8 +198,7 @@ def _place_mixed(part: Ints, units: _Units, weights: Floats) -> None:
             if turn:
                 room[classes, old] += numbers
                 room_all[old] += units.size[unit]
-            # Adding g rows where r are wanted changes (squared deviation) by g² - 2 g r: the largest Σ g r
-            # wins.
+            # Adding g rows where r are wanted changes the squared deviation by g² - 2gr: the largest Σ gr wins.
             gain = (scale[classes] * numbers) @ room[classes] + scale_all * units.size[unit] * room_all - shut
             new = int(np.argmax(gain))
             if turn and gain[new] <= gain[old] + 1e-12:
@@ -205,10 +211,10 @@ def _place_mixed(part: Ints, units: _Units, weights: Floats) -> None:
             return
 
 
-def _place_pure(part: Ints, units: _Units, weights: Floats) -> None:
-    """Place groups of one class, in batches of equal class and size, biggest first within a class. Every
-    batch is shared out in proportion to the room left; the rounding error is carried on, so that it does not
-    add up over many small classes."""
+def _place_batches(part: Ints, units: _Units, weights: Floats) -> None:
+    """Place the rest, batches of groups of equal class and size, biggest first within a class. A batch is
+    shared out in proportion to the room left; the rounding error is carried on, so that it does not add up
+    over many small classes."""
     todo = np.flatnonzero(part < 0)
     if not len(todo):
         return
@@ -241,13 +247,13 @@ def _fill_gaps(part: Ints, free: npt.NDArray[np.bool_], units: _Units, weights: 
             continue
         members = units.pair_group[by_class[start[c] : start[c + 1]]]
         members = members[free[members] & (present[c, part[members]] > 1)]
-        # Groups of one class can't open a gap elsewhere; after them the others, smallest first.
+        # Groups of one class first: they can't open a gap elsewhere.
         order = np.lexsort(
             (units.key[members], -present[c, part[members]], units.size[members], units.pure[members] < 0)
         )
         for unit in members[order].tolist():
             classes, _ = units.content(unit)
-            if (present[classes, part[unit]] > 1).all() or units.pure[unit] >= 0:
+            if ((present[classes, part[unit]] > 1) | ~enough[classes]).all():
                 present[classes, part[unit]] -= 1
                 present[classes, gap] += 1
                 part[unit] = gap

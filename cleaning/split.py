@@ -99,11 +99,11 @@ def _notes(
             )
     n_groups = pd.DataFrame({"label": label, "group": group}).drop_duplicates()["label"].value_counts()
     have = pd.crosstab(label, part).reindex(columns=range(len(weights)), fill_value=0)
-    for label_name, row in have.iterrows():
-        lacking = [s for p, s in enumerate(tables.SPLITS) if weights[p] > 0 and row.iloc[p] == 0]
+    for c, counts in zip(have.index.astype(str), have.to_numpy(), strict=True):
+        lacking = [s for p, s in enumerate(tables.SPLITS) if weights[p] > 0 and counts[p] == 0]
         if lacking:
             notes.append(
-                f"Class {label_name!r} is missing from {' and '.join(lacking)}: it has {row.sum()} images in "
-                f"{n_groups[label_name]} groups that stay whole."
+                f"Class {c!r} is missing from {' and '.join(lacking)}: it has {counts.sum()} images in "
+                f"{n_groups[c]} groups that stay whole."
             )
     return notes
