@@ -115,14 +115,22 @@ class Run:
         """Validate and write a table; `key` names the inputs that it was made from (see `is_current`)."""
         tables.write(self.table_path(table), data, table, {"key": key})
 
-    def read_predictions(self) -> tuple[pd.DataFrame, npt.NDArray[np.float32], list[str]]:
-        """Rows (image_id, fold, label_quality), out-of-fold probabilities (rows, classes), and class names."""
+    def read_predictions(self) -> tables.Predictions:
+        """Read predictions.parquet. Raises InputError when the audit has not written it."""
         rows, probs = tables.read_vectors(self.predictions, "pred_probs")
-        return rows, probs, json.loads(tables.metadata(self.predictions)["classes"])
+        return tables.Predictions(
+            rows, probs, tuple(json.loads(tables.metadata(self.predictions)["classes"]))
+        )
 
-    def read_embeddings(self) -> tuple[pd.DataFrame, npt.NDArray[np.float32]]:
-        """Rows (image_id) and embeddings, float32 (rows, width)."""
-        return tables.read_vectors(self.embeddings, "embedding")
+    def read_embeddings(self) -> tables.Embeddings:
+        """Read embeddings.parquet. Raises InputError when the audit has not written it."""
+        rows, vectors = tables.read_vectors(self.embeddings, "embedding")
+        return tables.Embeddings(rows["image_id"], vectors)
+
+    def read_thumbnails(self) -> tuple[pd.Series, npt.NDArray[np.uint8]]:
+        """Image ids, and thumbnails as uint8 (images, pixels)."""
+        rows, pixels = tables.read_vectors(self.thumbnails, "thumbnail")
+        return rows["image_id"], pixels
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
@@ -132,7 +140,8 @@ class Run:
             lock.acquire(timeout=0)
         except filelock.Timeout:
             raise InputError(
-                f"another audit is writing to {self.path}", fix="wait for it, or give another folder with --out"
+                f"another audit is writing to {self.path}",
+                fix="wait for it, or give another folder with --out",
             ) from None
         try:
             yield
@@ -177,7 +186,9 @@ def open_run(path: Path) -> Run:
     marker = path / MARKER
     if not marker.is_file():
         raise InputError(
-            f"{path} is no imageclinic run", expected="a folder that imageclinic audit wrote", fix="audit first"
+            f"{path} is no imageclinic run",
+            expected="a folder that imageclinic audit wrote",
+            fix="audit first",
         )
     try:
         version = json.loads(marker.read_text("utf-8"))["format"]

@@ -1,0 +1,29 @@
+"""Images that are bright all over."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from audit.findings import findings
+
+
+def find(features: pd.DataFrame, *, threshold: float = 0.95) -> pd.DataFrame:
+    """Images of which even the darkest parts are bright: 5th percentile of brightness over `threshold`.
+
+    Why it matters: overexposed pictures have lost what they showed.
+
+    What to do: look; drop what a person can't recognise.
+
+    Source: CleanVision's definition and threshold. Brightness is perceived brightness in [0, 1].
+    Score: how far above the threshold, as a share of what is left to 1.
+    """
+    bright = features[features["luminance_p05"] > threshold]
+    return findings(
+        image_id=bright["image_id"],
+        score=[(float(v) - threshold) / (1 - threshold) for v in bright["luminance_p05"]],
+        suggested_action=["review"] * len(bright),
+        evidence=[
+            f"95 % of the pixels are brighter than {v:.2f} (limit {threshold})."
+            for v in bright["luminance_p05"]
+        ],
+    )

@@ -1,0 +1,28 @@
+"""Images that are dark all over."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from audit.findings import findings
+
+
+def find(features: pd.DataFrame, *, threshold: float = 0.32) -> pd.DataFrame:
+    """Images of which even the brightest parts are dark: 99th percentile of brightness under `threshold`.
+
+    Why it matters: underexposed pictures hold little signal, and a network may learn "dark" instead of the class.
+
+    What to do: look; drop what a person can't recognise, or augment brightness so that darkness carries no label.
+
+    Source: CleanVision's definition and threshold. Brightness is perceived brightness in [0, 1].
+    Score: 1 − brightness / threshold.
+    """
+    dark = features[features["luminance_p99"] < threshold]
+    return findings(
+        image_id=dark["image_id"],
+        score=[1 - float(v) / threshold for v in dark["luminance_p99"]],
+        suggested_action=["review"] * len(dark),
+        evidence=[
+            f"99 % of the pixels are darker than {v:.2f} (limit {threshold})." for v in dark["luminance_p99"]
+        ],
+    )

@@ -1,0 +1,32 @@
+"""Grey images in a dataset of colour images."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from audit.errors import NotApplicable
+from audit.findings import findings
+
+
+def find(features: pd.DataFrame, *, threshold: float = 0.02) -> pd.DataFrame:
+    """Images without colour, also when stored as RGB, in a dataset that is mostly in colour.
+
+    Why it matters: if grey pictures come from one source and that source favours a class, colour becomes the label.
+
+    What to do: look whether they belong; augmentation that removes colour makes the difference harmless.
+
+    Grey: the 99th percentile of max − min over the channels is at most `threshold`. Not applicable when more than
+    half of the images are grey. Score: 1 − colour / (2 · threshold), so 1 for perfectly grey.
+    """
+    grey = features[features["colour"] <= threshold]
+    if len(grey) * 2 > len(features):
+        raise NotApplicable(f"{len(grey):,} of {len(features):,} images are grey: it is a grey dataset")
+    return findings(
+        image_id=grey["image_id"],
+        score=[1 - float(v) / (2 * threshold) for v in grey["colour"]],
+        suggested_action=["review"] * len(grey),
+        evidence=[
+            f"The channels differ by at most {v:.3f}; {1 - len(grey) / len(features):.0%} of the images are in colour."
+            for v in grey["colour"]
+        ],
+    )

@@ -1,0 +1,37 @@
+"""Images of unusual resolution."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from audit.findings import fences, findings
+
+
+def find(dataset: pd.DataFrame, *, factor: float = 4.0, iqr: float = 3.0) -> pd.DataFrame:
+    """Images whose area lies `factor` times away from the median, and beyond Tukey's fences (`iqr`).
+
+    Why it matters: thumbnails have lost detail that the others have; forgotten originals come from another step of
+    the preparation. If size differs by class, a network sees it after resizing (blur, sharpness).
+
+    What to do: look where they come from; replace or drop.
+
+    Score: 1 − median / area (or area / median).
+    """
+    sized = dataset[dataset["read_error"].isna() & dataset["width"].notna() & dataset["height"].notna()]
+    area = np.log(sized["width"].to_numpy(dtype=np.float64) * sized["height"].to_numpy(dtype=np.float64))
+    if not len(area):
+        return findings()
+    low, high = fences(area, iqr)
+    away = np.abs(area - np.median(area))
+    odd = (away > np.log(factor)) & ((area < low) | (area > high))
+    side = float(np.exp(np.median(area) / 2))
+    return findings(
+        image_id=sized["image_id"][odd],
+        score=1 - np.exp(-away[odd]),
+        suggested_action=["review"] * int(odd.sum()),
+        evidence=[
+            f"{w}×{h} pixels; the median image has {side:.0f}×{side:.0f}."
+            for w, h in zip(sized["width"][odd], sized["height"][odd], strict=True)
+        ],
+    )

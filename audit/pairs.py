@@ -1,0 +1,32 @@
+"""Views on the neighbors table that several checks need."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import pandas as pd
+
+
+def both_ways(neighbors: pd.DataFrame) -> pd.DataFrame:
+    """Every pair twice: once from each of its images."""
+    turned = neighbors.rename(columns={"image_id": "other_id", "other_id": "image_id"})
+    return pd.concat([neighbors, turned[neighbors.columns]], ignore_index=True)
+
+
+def first_clusters(clusters: pd.DataFrame) -> pd.Series:
+    """image_id → cluster."""
+    return clusters.set_index("image_id")["cluster"]
+
+
+def partners(neighbors: pd.DataFrame, clusters: pd.DataFrame, kinds: Collection[str]) -> pd.DataFrame:
+    """For every image with a copy of one of `kinds`: its nearest such copy (the pair's columns), the number `n` of
+    such copies, and its `cluster`; ordered by image_id."""
+    pairs = both_ways(neighbors[neighbors["kind"].isin(kinds)])
+    pairs = pairs.sort_values(
+        ["image_id", "kind", "similarity", "other_id"], ascending=[True, True, False, True], ignore_index=True
+    )
+    pairs = pairs.assign(
+        n=pairs.groupby("image_id")["image_id"].transform("size"),
+        cluster=pairs["image_id"].map(first_clusters(clusters)),
+    )
+    return pairs.drop_duplicates("image_id", ignore_index=True)

@@ -1,0 +1,191 @@
+"""Finds the checks, gives each what its signature asks for, and collects issues and outcomes."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+
+from audit import checks, tables
+from audit.errors import InputError, NotApplicable
+
+#: What a check may ask for.
+INPUTS = ("dataset", "features", "neighbors", "clusters", "embeddings", "predictions")
+#: A check that flags more than this share of the images has found a property of the dataset.
+PROPERTY_SHARE = 0.2
+
+
+@dataclass(frozen=True)
+class Check:
+    """A check: its name, its function, and what the function's signature and docstring say."""
+
+    name: str
+    find: Callable[..., pd.DataFrame]
+
+    @cached_property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the tables that it needs."""
+        kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        return tuple(p.name for p in inspect.signature(self.find).parameters.values() if p.kind in kinds)
+
+    @cached_property
+    def options(self) -> dict[str, Any]:
+        """Its options and their defaults."""
+        parameters = inspect.signature(self.find).parameters.values()
+        return {p.name: p.default for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
+
+    @property
+    def help(self) -> str:
+        """What it detects, why it matters, what to do, and the source of the method."""
+        return inspect.getdoc(self.find) or ""
+
+    @property
+    def summary(self) -> str:
+        """The first sentence of its help."""
+        return " ".join(self.help.split("\n\n")[0].split())
+
+
+def load() -> dict[str, Check]:
+    """All checks by name, found by walking `audit/checks`.
+
+    Raises:
+        TypeError: a module there has no function `find`, or one that asks for an unknown table.
+    """
+    found = {}
+    for module in sorted(pkgutil.iter_modules(checks.__path__), key=lambda m: m.name):
+        find = getattr(importlib.import_module(f"{checks.__name__}.{module.name}"), "find", None)
+        if not callable(find):
+            raise TypeError(f"audit/checks/{module.name}.py has no function find")
+        check = Check(module.name, find)
+        unknown = set(check.inputs) - set(INPUTS)
+        if unknown:
+            raise TypeError(f"audit/checks/{module.name}.py asks for {unknown}; known: {', '.join(INPUTS)}")
+        found[module.name] = check
+    return found
+
+
+def select(only: Sequence[str] = (), skip: Sequence[str] = ()) -> tuple[dict[str, Check], list[str]]:
+    """Checks to run and names of those skipped.
+
+    Raises:
+        InputError: an unknown name; the message lists the valid ones.
+    """
+    known = load()
+    for name in (*only, *skip):
+        if name not in known:
+            raise InputError(f"there is no check {name!r}", expected=f"one of {', '.join(known)}")
+    chosen = {n: c for n, c in known.items() if (not only or n in only) and n not in skip}
+    return chosen, [n for n in known if n not in chosen]
+
+
+def parse_options(settings: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """`CHECK.OPTION=VALUE` strings → options per check, typed like the defaults.
+
+    Raises:
+        InputError: an unknown check or option, or a value of the wrong type; the message lists what is valid.
+    """
+    known = load()
+    parsed: dict[str, dict[str, Any]] = {}
+    for setting in settings:
+        name, dot, rest = setting.partition(".")
+        option, equals, text = rest.partition("=")
+        if not dot or not equals:
+            raise InputError(f"option {setting!r}", expected="CHECK.OPTION=VALUE, such as dark.threshold=0.3")
+        if name not in known:
+            raise InputError(f"there is no check {name!r}", expected=f"one of {', '.join(known)}")
+        valid = known[name].options
+        if option not in valid:
+            listed = ", ".join(f"{k} (default {v})" for k, v in valid.items()) or "no options"
+            raise InputError(f"check {name} has no option {option!r}", expected=listed)
+        parsed.setdefault(name, {})[option] = _typed(setting, text, valid[option])
+    return parsed
+
+
+def _typed(setting: str, text: str, default: Any) -> Any:
+    if isinstance(default, bool):
+        values = {"true": True, "false": False}
+        if text.lower() not in values:
+            raise InputError(f"option {setting!r}", expected="true or false")
+        return values[text.lower()]
+    try:
+        return type(default)(text)
+    except ValueError:
+        raise InputError(
+            f"option {setting!r}", expected=f"a value of type {type(default).__name__}"
+        ) from None
+
+
+def run(
+    chosen: Mapping[str, Check],
+    skipped: Sequence[str],
+    inputs: Mapping[str, Any],
+    missing: Mapping[str, str],
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
+    """Run checks.
+
+    Args:
+        chosen: checks by name.
+        skipped: names of checks that the user left out; they are recorded.
+        inputs: the tables by name.
+        missing: reasons why a table is not there, by name.
+        options: options per check.
+        progress: called with (checks done, checks in all).
+
+    Returns:
+        The issues table, and one outcome per check, by name: check, outcome, n_issues, reason, seconds, options.
+        A check that raises is `failed`, with its traceback as the reason, and the others go on.
+    """
+    found, outcomes = [], []
+    images = max(1, len(inputs["dataset"]))
+    for done, (name, check) in enumerate(chosen.items(), start=1):
+        settings = {**check.options, **(options or {}).get(name, {})}
+        start = time.perf_counter()
+        outcome, reason, n = "clean", "", 0
+        lacking = [i for i in check.inputs if i not in inputs]
+        if lacking:
+            outcome, reason = "not_applicable", missing.get(lacking[0], f"there is no table {lacking[0]}")
+        else:
+            try:
+                issues = check.find(*(inputs[i] for i in check.inputs), **settings)
+                issues = tables.validate(issues.assign(check=name), tables.ISSUES)
+                n = len(issues)
+                if n:
+                    outcome = "found"
+                    found.append(issues.sort_values(["score", "image_id"], ascending=[False, True]))
+                share = issues["image_id"].nunique() / images
+                if share > PROPERTY_SHARE:
+                    reason = f"{share:.0%} of the images: a property of this dataset rather than a fault of single images"
+            except NotApplicable as error:
+                outcome, reason = "not_applicable", str(error)
+            except Exception:
+                outcome, reason = "failed", traceback.format_exc()
+        seconds = round(time.perf_counter() - start, 3)
+        outcomes.append(
+            {
+                "check": name,
+                "outcome": outcome,
+                "n_issues": n,
+                "reason": reason,
+                "seconds": seconds,
+                "options": settings,
+            }
+        )
+        if progress:
+            progress(done, len(chosen))
+    outcomes += [
+        {"check": n, "outcome": "skipped", "n_issues": 0, "reason": "left out", "seconds": 0.0, "options": {}}
+        for n in skipped
+    ]
+    issues = pd.concat(found, ignore_index=True) if found else tables.empty(tables.ISSUES)
+    return issues, sorted(outcomes, key=lambda o: o["check"])
