@@ -35,13 +35,14 @@ MIN_SIMILARITY = 0.7
 #: Correlation of the detail: never asked for less than the first, nor for more than the second. Measured on
 #: re-encoded, resized, brightened and cropped copies: photographs ≥ 0.93, 32-pixel photographs ≥ 0.72, digits ≥ 0.91;
 #: different photographs of hands ≤ 0.82, different digits ≤ 0.96.
-MIN_DETAIL, MAX_DETAIL = 0.7, 0.985
+MIN_DETAIL, MAX_DETAIL = 0.7, 0.95
 #: Expected number of wrongly confirmed pairs in the whole dataset, if detail is normal after Fisher's z.
 EXPECTED_FALSE = 0.05
 #: Share of differing bits of the 256-bit hashes that two full decodes of copies stay below.
 MAX_HASH_SHARE = 0.25
 
-_CHUNK = 512
+#: Pictures whose crops are held at once: 160 kB each.
+_CHUNK = 256
 _COARSE_SIGMA = 1.5
 
 
@@ -120,59 +121,115 @@ def look(
         progress: called with (pairs done, pairs in all).
     """
     n = len(i)
+    report = progress or (lambda done, total: None)
+    # Once with crops of the first picture against the whole second one, once the other way round. The crops are
+    # symmetrical, so that turning the second by T is the same as turning the first by T's inverse.
+    one = _crops_against(thumbnails, i, j, orientation, lambda done: report(done // 2, n))
+    two = _crops_against(thumbnails, j, i, _INVERSE[orientation], lambda done: report((n + done) // 2, n))
+    first = one[0] >= two[0]
     boxes = _windows()
-    similarity, detail = np.full(n, -1, np.float32), np.full(n, -1, np.float32)
-    first, window = np.zeros(n, bool), np.tile(boxes[0], (n, 1))
-    order = np.lexsort((i, orientation))
-    for start in range(0, n, _CHUNK):
-        at = order[start : start + _CHUNK]
-        for o in np.unique(orientation[at]):
-            rows = at[orientation[at] == o]
-            one = thumbnails[i[rows]].astype(np.float32)
-            two = np.ascontiguousarray(turn(thumbnails[j[rows]].astype(np.float32), int(o)))
-            for cropped, whole, is_first in ((one, two, True), (two, one, False)):
-                whole_unit, whole_detail = _unit(whole), None
-                for box, (across, down, blur_across, blur_down) in zip(boxes, _operators(), strict=True):
-                    cut = _apply(cropped, across, down)
-                    value = np.einsum("nij,nij->n", _unit(cut), whole_unit)
-                    better = value > similarity[rows]
-                    if not better.any():
-                        continue
-                    if whole_detail is None:
-                        _, _, blur, _ = _operators()[0]
-                        whole_detail = _unit(whole - _apply(whole, blur, blur))
-                    fine = _unit(cut[better] - _apply(cropped[better], blur_across, blur_down))
-                    chosen = rows[better]
-                    similarity[chosen] = value[better]
-                    detail[chosen] = np.einsum("nij,nij->n", fine, whole_detail[better])
-                    first[chosen], window[chosen] = is_first, box
-        if progress:
-            progress(min(start + _CHUNK, n), n)
+    window = boxes[np.where(first, one[2], two[2])]
+    similarity, detail = np.where(first, one[0], two[0]), np.where(first, one[1], two[1])
     return Looks(np.clip(similarity, -1, 1), np.clip(detail, -1, 1), first, window)
 
 
-def detail_threshold(detail: Floats, distance: npt.NDArray[np.uint8], radius: int) -> float:
-    """Correlation of detail above which a candidate is a copy, from the candidates themselves.
+# Position in ORIENTATIONS of the one that undoes each: mirrored ones undo themselves.
+_INVERSE = np.array([0, 3, 2, 1, 4, 5, 6, 7])
+
+
+def _crops_against(
+    thumbnails: npt.NDArray[np.uint8],
+    cropped: npt.NDArray[np.int64],
+    whole: npt.NDArray[np.int64],
+    orientation: npt.NDArray[np.integer],
+    report: Callable[[int], None],
+) -> tuple[Floats, Floats, npt.NDArray[np.int64]]:
+    """For each pair, over all crops of the one: the best correlation with the whole other, turned picture; the
+    correlation of their detail at that crop; and the crop's index."""
+    n = len(cropped)
+    similarity, detail, best = np.empty(n, np.float32), np.empty(n, np.float32), np.empty(n, np.int64)
+    order = np.argsort(cropped, kind="stable")
+    starts = np.flatnonzero(np.r_[True, np.diff(cropped[order]) > 0]) if n else np.empty(0, np.int64)
+    stops = np.r_[starts[1:], n]
+    for chunk in range(0, len(starts), _CHUNK):
+        images = cropped[order[starts[chunk : chunk + _CHUNK]]]
+        crops, fine = _descriptors(thumbnails[images].astype(np.float32))
+        for at, (start, stop) in enumerate(
+            zip(starts[chunk : chunk + _CHUNK], stops[chunk : chunk + _CHUNK], strict=True)
+        ):
+            rows = order[start:stop]
+            others = np.empty((len(rows), THUMBNAIL, THUMBNAIL), np.float32)
+            for o in np.unique(orientation[rows]):
+                turned = orientation[rows] == o
+                others[turned] = turn(thumbnails[whole[rows[turned]]].astype(np.float32), int(o))
+            plain, sharp = _whole(others)
+            scores = plain @ crops[at].T
+            chosen = scores.argmax(axis=1)
+            best[rows], similarity[rows] = chosen, scores[np.arange(len(rows)), chosen]
+            detail[rows] = np.einsum("nk,nk->n", sharp, fine[at][chosen])
+        report(int(stops[min(chunk + _CHUNK, len(starts)) - 1]))
+    return similarity, detail, best
+
+
+def _whole(pictures: Floats) -> tuple[Floats, Floats]:
+    """Whole pictures, and their detail, as unit vectors (n, pixels)."""
+    _, _, blur, _ = _operators()[0]
+    n = len(pictures)
+    return _unit(pictures).reshape(n, -1), _unit(pictures - _apply(pictures, blur, blur)).reshape(n, -1)
+
+
+def _descriptors(pictures: Floats) -> tuple[Floats, Floats]:
+    """All crops of pictures, and the crops' detail, as unit vectors (n, crops, pixels)."""
+    plain, fine = [], []
+    for rows, columns, blur_rows, blur_columns in _operators():
+        cut = _apply(pictures, rows, columns)
+        plain.append(_unit(cut).reshape(len(pictures), -1))
+        fine.append(_unit(cut - _apply(pictures, blur_rows, blur_columns)).reshape(len(pictures), -1))
+    return np.stack(plain, axis=1), np.stack(fine, axis=1)
+
+
+def detail_threshold(
+    detail: Floats, distance: npt.NDArray[np.uint8], orientation: npt.NDArray[np.uint8], radius: int
+) -> npt.NDArray[np.float64]:
+    """Correlation of detail from which on each candidate is a copy, from the crowd of candidates itself.
 
     The candidates at the rim of the hash radius are nearly all different pictures. Their detail, after Fisher's z
-    transformation, is close to normal; the threshold is where `EXPECTED_FALSE` of all candidates would lie above
-    it. With fewer than 30 at the rim there is no crowd of look-alikes to beware of, and `MIN_DETAIL` holds.
+    transformation, is close to normal, and grows a little as hashes come closer. The threshold is where
+    `EXPECTED_FALSE` of all candidates would lie above it, fitted for upright and for turned pairs apart. With fewer
+    than 30 at the rim there is no crowd of look-alikes to beware of, and `MIN_DETAIL` holds.
+
+    Args:
+        detail: correlations, (pairs,).
+        distance: Hamming distances in bits, (pairs,).
+        orientation: 0 for upright pairs, (pairs,).
+        radius: the largest distance of candidates.
+
+    Returns:
+        One threshold per pair, in [MIN_DETAIL, MAX_DETAIL].
     """
-    rim = np.arctanh(np.clip(detail[distance > radius - 4], -0.999, 0.999))
-    if len(rim) < 30:
-        return MIN_DETAIL
-    middle, high = np.percentile(rim, [50, 90])
-    sigma = (high - middle) / norm.ppf(0.9)
-    z = middle + norm.isf(min(0.5, EXPECTED_FALSE / len(detail))) * sigma
-    return float(np.clip(np.tanh(z), MIN_DETAIL, MAX_DETAIL))
+    threshold = np.full(len(detail), MIN_DETAIL)
+    z = np.arctanh(np.clip(detail.astype(np.float64), -0.999, 0.999))
+    deviations = norm.isf(min(0.5, EXPECTED_FALSE / max(1, len(detail))))
+    for group in (orientation == 0, orientation != 0):
+        rim = group & (distance > radius - 5)
+        if rim.sum() < 30:
+            continue
+        bits = distance[rim]
+        steps = [b for b in np.unique(bits) if (bits == b).sum() >= 20]
+        medians = [float(np.median(z[rim][bits == b])) for b in steps]
+        slope = min(0.0, float(np.polyfit(steps, medians, 1)[0])) if len(steps) > 1 else 0.0
+        # The 95th percentile, because the rim may hold a few copies beyond it.
+        middle, high = np.percentile(z[rim], [50, 95])
+        sigma = (high - middle) / norm.ppf(0.95)
+        expected = middle + slope * (distance[group] - np.median(bits))
+        threshold[group] = np.tanh(expected + deviations * sigma)
+    return np.clip(threshold, MIN_DETAIL, MAX_DETAIL)
 
 
 def same_pixels(one: Path, two: Path) -> bool:
     """Whether two files decode to the same size and the same RGB pixels."""
     with Image.open(one) as a, Image.open(two) as b:
-        return a.size == b.size and np.array_equal(
-            np.asarray(a.convert("RGBA")), np.asarray(b.convert("RGBA"))
-        )
+        return a.size == b.size and np.array_equal(np.asarray(a.convert("RGBA")), np.asarray(b.convert("RGBA")))
 
 
 def hash_share(one: Path, two: Path, orientation: int, first: bool, window: Floats) -> float:

@@ -65,9 +65,7 @@ def find(
         neighbors.spread(neighbors.spread(near, same_pixels), same_bytes),
     ]
     pairs = pd.concat([p for p in parts if len(p)] or [tables.empty(tables.NEIGHBORS)], ignore_index=True)
-    pairs = pairs.drop_duplicates(["image_id", "other_id"]).sort_values(
-        ["image_id", "other_id"], ignore_index=True
-    )
+    pairs = pairs.drop_duplicates(["image_id", "other_id"]).sort_values(["image_id", "other_id"], ignore_index=True)
     groups = dataset.set_index("image_id")["group"]
     return pairs, neighbors.cluster(pairs, groups, dataset["image_id"]), notes
 
@@ -87,15 +85,13 @@ def _near(
         radius -= 2
         kept = distance <= radius
         i, j, distance, orientation = i[kept], j[kept], distance[kept], orientation[kept]
-        notes.append(
-            f"too many look-alikes: near copies were searched to a hash distance of {radius} bits only"
-        )
+        notes.append(f"too many look-alikes: near copies were searched to a hash distance of {radius} bits only")
     position = pd.Series(np.arange(len(thumbnails[0])), index=thumbnails[0].to_numpy())
     pictures = thumbnails[1].reshape(-1, THUMBNAIL, THUMBNAIL)[position[ids].to_numpy()] if len(ids) else None
     if pictures is None or not len(i):
         return tables.empty(tables.NEIGHBORS)
     seen = confirm.look(pictures, i, j, orientation, progress=progress)
-    threshold = confirm.detail_threshold(seen.detail, distance, radius)
+    threshold = confirm.detail_threshold(seen.detail, distance, orientation, radius)
     likely = np.flatnonzero((seen.similarity >= confirm.MIN_SIMILARITY) & (seen.detail >= threshold))
     agreed = [
         k

@@ -28,16 +28,12 @@ def check_probs(pred_probs: npt.NDArray[np.floating], n: int, classes: int) -> N
         InputError: naming the first row that is wrong.
     """
     if pred_probs.shape != (n, classes):
-        raise InputError(
-            f"probabilities of shape {pred_probs.shape}", expected=f"({n}, {classes}): images × classes"
-        )
+        raise InputError(f"probabilities of shape {pred_probs.shape}", expected=f"({n}, {classes}): images × classes")
     sums = pred_probs.sum(axis=1)
     wrong = ~(np.isfinite(pred_probs).all(axis=1) & (pred_probs >= 0).all(axis=1) & (np.abs(sums - 1) < 1e-3))
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])
-        raise InputError(
-            f"row {row} of the probabilities sums to {sums[row]:.4f}", expected="numbers ≥ 0 with sum 1"
-        )
+        raise InputError(f"row {row} of the probabilities sums to {sums[row]:.4f}", expected="numbers ≥ 0 with sum 1")
 
 
 def codes(labels: pd.Series, classes: tuple[str, ...]) -> npt.NDArray[np.int64]:
@@ -45,9 +41,7 @@ def codes(labels: pd.Series, classes: tuple[str, ...]) -> npt.NDArray[np.int64]:
     found = pd.Index(classes).get_indexer(pd.Index(labels))
     if (found < 0).any():
         missing = labels[found < 0].iloc[0]
-        raise InputError(
-            f"label {missing!r} has no column of probabilities", expected=f"one of {', '.join(classes)}"
-        )
+        raise InputError(f"label {missing!r} has no column of probabilities", expected=f"one of {', '.join(classes)}")
     return np.asarray(found, dtype=np.int64)
 
 
@@ -65,9 +59,7 @@ def quality(
     return np.clip(np.asarray(scores, dtype=np.float64), 0, 1)
 
 
-def flags(
-    labels: npt.NDArray[np.int64], pred_probs: npt.NDArray[np.floating], filter_by: str
-) -> npt.NDArray[np.bool_]:
+def flags(labels: npt.NDArray[np.int64], pred_probs: npt.NDArray[np.floating], filter_by: str) -> npt.NDArray[np.bool_]:
     """Which labels confident learning takes for wrong. Classes without a label are left out of the estimate.
 
     Raises:

@@ -118,9 +118,7 @@ class Run:
     def read_predictions(self) -> tables.Predictions:
         """Read predictions.parquet. Raises InputError when the audit has not written it."""
         rows, probs = tables.read_vectors(self.predictions, "pred_probs")
-        return tables.Predictions(
-            rows, probs, tuple(json.loads(tables.metadata(self.predictions)["classes"]))
-        )
+        return tables.Predictions(rows, probs, tuple(json.loads(tables.metadata(self.predictions)["classes"])))
 
     def read_embeddings(self) -> tables.Embeddings:
         """Read embeddings.parquet. Raises InputError when the audit has not written it."""

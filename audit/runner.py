@@ -118,9 +118,7 @@ def _typed(setting: str, text: str, default: Any) -> Any:
     try:
         return type(default)(text)
     except ValueError:
-        raise InputError(
-            f"option {setting!r}", expected=f"a value of type {type(default).__name__}"
-        ) from None
+        raise InputError(f"option {setting!r}", expected=f"a value of type {type(default).__name__}") from None
 
 
 def run(
@@ -165,7 +163,9 @@ def run(
                     found.append(issues.sort_values(["score", "image_id"], ascending=[False, True]))
                 share = issues["image_id"].nunique() / images
                 if share > PROPERTY_SHARE:
-                    reason = f"{share:.0%} of the images: a property of this dataset rather than a fault of single images"
+                    reason = (
+                        f"{share:.0%} of the images: a property of this dataset rather than a fault of single images"
+                    )
             except NotApplicable as error:
                 outcome, reason = "not_applicable", str(error)
             except Exception:

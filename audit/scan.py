@@ -105,9 +105,7 @@ def _decode_jpeg(data: bytes, row: dict[str, Any]) -> npt.NDArray[np.uint8] | No
         height, width, space, _ = simplejpeg.decode_jpeg_header(data, strict=False)
     except ValueError as error:
         raise _Undecodable(f"damaged header: {error}") from error
-    row.update(
-        width=width, height=height, mode={"Gray": "L", "CMYK": "CMYK", "YCCK": "CMYK"}.get(space, "RGB")
-    )
+    row.update(width=width, height=height, mode={"Gray": "L", "CMYK": "CMYK", "YCCK": "CMYK"}.get(space, "RGB"))
     _check_size(width, height)
     if row["mode"] == "CMYK":
         return None  # libjpeg-turbo does not convert CMYK to RGB; Pillow does
@@ -135,9 +133,7 @@ def _decode_pillow(data: bytes, row: dict[str, Any]) -> npt.NDArray[np.uint8]:
             raise _Undecodable("damaged header: no decoder takes it") from None
         except Image.DecompressionBombError as error:
             raise _Undecodable(f"too large: {error}") from error
-        except (
-            Exception
-        ) as error:  # decoders raise anything on damaged data, and one file must not stop a run
+        except Exception as error:  # decoders raise anything on damaged data, and one file must not stop a run
             text = str(error) or type(error).__name__
             what = "truncated" if "truncated" in text.lower() else "damaged stream"
             raise _Undecodable(f"{what}: {text}") from error
@@ -367,9 +363,7 @@ def _known_rows(run: Run, listing: pd.DataFrame, root: Path) -> dict[str, dict[s
         )
         whole = dataset.join(features, "image_id").join(pictures, "image_id")
         version = tables.metadata(run.table_path(tables.FEATURES)).get("key")
-        parts.append(
-            whole.select(_SHARD.names).cast(_SHARD).replace_schema_metadata({"version": str(version)})
-        )
+        parts.append(whole.select(_SHARD.names).cast(_SHARD).replace_schema_metadata({"version": str(version)}))
     wanted = set(listing["image_id"])
     known: dict[str, dict[str, Any]] = {}
     for part in parts:
@@ -387,9 +381,7 @@ def _unchanged(root: Path, image_id: str, row: dict[str, Any]) -> bool:
         status = os.stat(os.path.join(root, tables.to_path(image_id)))  # noqa: PTH118, PTH116
     except OSError:
         return False
-    return (
-        status.st_size == row["bytes"] and status.st_mtime_ns == row["mtime_ns"] and row["sha256"] is not None
-    )
+    return status.st_size == row["bytes"] and status.st_mtime_ns == row["mtime_ns"] and row["sha256"] is not None
 
 
 def _write_tables(

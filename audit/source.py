@@ -16,7 +16,8 @@ from audit.errors import InputError
 from audit.tables import SPLITS, to_image_id
 
 EXTENSIONS = frozenset(
-    [".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".dib", ".webp", ".tif", ".tiff", ".avif", ".jp2", ".j2k", ".jpx", ".ppm", ".pgm", ".pbm", ".pnm", ".ico", ".mpo", ".heic", ".heif", ".tga"]
+    ".jpg .jpeg .jpe .jfif .png .gif .bmp .dib .webp .tif .tiff .avif .jp2 .j2k .jpx .ppm .pgm .pbm .pnm .ico .mpo"
+    " .heic .heif .tga".split()
 )
 #: Names under which datasets keep their splits, and ours for them.
 SPLIT_NAMES = {
@@ -89,9 +90,7 @@ def load(data: Path, *, columns: dict[str, str] | None = None) -> Listing:
             )
         return _from_folder(data.resolve())
     if not data.exists():
-        raise InputError(
-            f"{data} does not exist", expected="a folder of class folders, or a .csv or .parquet manifest"
-        )
+        raise InputError(f"{data} does not exist", expected="a folder of class folders, or a .csv or .parquet manifest")
     if data.suffix.lower() == ".csv":
         try:
             table = pd.read_csv(
@@ -107,9 +106,7 @@ def load(data: Path, *, columns: dict[str, str] | None = None) -> Listing:
         except (OSError, ValueError) as error:
             raise InputError(f"{data} is no readable Parquet file: {error}") from error
     else:
-        raise InputError(
-            f"{data} is neither a folder nor a manifest", expected="a folder, a .csv or a .parquet file"
-        )
+        raise InputError(f"{data} is neither a folder nor a manifest", expected="a folder, a .csv or a .parquet file")
     return from_frame(table, data.resolve().parent, columns=columns, where=str(data))
 
 
@@ -134,10 +131,7 @@ def from_frame(
         )
     if table.empty:
         raise InputError(f"{where} has no rows", expected="one row per image")
-    ids = [
-        _manifest_id(value, root, f"{where}, row {row}")
-        for row, value in enumerate(table[given["path"]], start=2)
-    ]
+    ids = [_manifest_id(value, root, f"{where}, row {row}") for row, value in enumerate(table[given["path"]], start=2)]
     images = pd.DataFrame({"image_id": ids})
     for ours in ("label", "split", "group"):
         theirs = table[given[ours]] if given[ours] in table.columns else pd.Series([None] * len(table))
@@ -212,11 +206,9 @@ def _walk(root: Path, notes: list[str]) -> Iterator[str]:
     while stack:
         relative = stack.pop()
         try:
-            status = os.stat(root / relative)
+            status = (root / relative).stat()
             if (status.st_dev, status.st_ino) in seen:
-                notes.append(
-                    f"{to_image_id(relative)}: a link to a folder that is already listed; not followed"
-                )
+                notes.append(f"{to_image_id(relative)}: a link to a folder that is already listed; not followed")
                 continue
             seen.add((status.st_dev, status.st_ino))
             entries = sorted(os.scandir(root / relative), key=lambda e: e.name)
@@ -246,7 +238,7 @@ def _manifest_id(value: object, root: Path, where: str) -> str:
     if text is None:
         raise InputError(f"{where}: the path is empty", expected="the path of an image")
     path = os.path.normpath(text)
-    if os.path.isabs(path):
+    if Path(path).is_absolute():
         path = os.path.relpath(path, root)
     if path == ".." or path.startswith("../"):
         raise InputError(

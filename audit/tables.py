@@ -68,9 +68,7 @@ class Table:
         return [c.name for c in self.columns]
 
 
-_ID = Column(
-    "image_id", pa.string(), "POSIX path relative to the dataset's root; other bytes escaped as \\xNN"
-)
+_ID = Column("image_id", pa.string(), "POSIX path relative to the dataset's root; other bytes escaped as \\xNN")
 
 DATASET = Table(
     "dataset",
@@ -83,14 +81,10 @@ DATASET = Table(
         Column("group", pa.string(), "person, patient, camera: never divided between splits", nullable=True),
         Column("bytes", pa.int64(), "file size in bytes", low=0),
         Column("mtime_ns", pa.int64(), "modification time, nanoseconds since 1970"),
-        Column(
-            "sha256", pa.string(), "hash of the file's bytes; null when it could not be read", nullable=True
-        ),
+        Column("sha256", pa.string(), "hash of the file's bytes; null when it could not be read", nullable=True),
         Column("format", pa.string(), "format by content (JPEG, PNG, …); null if unknown", nullable=True),
         Column("width", pa.int64(), "pixels, as stored (EXIF orientation not applied)", nullable=True, low=1),
-        Column(
-            "height", pa.int64(), "pixels, as stored (EXIF orientation not applied)", nullable=True, low=1
-        ),
+        Column("height", pa.int64(), "pixels, as stored (EXIF orientation not applied)", nullable=True, low=1),
         Column("mode", pa.string(), "pixel layout in Pillow's terms (L, RGB, CMYK, …)", nullable=True),
         Column("read_error", pa.string(), "why the image can't be decoded; null when it can", nullable=True),
     ),
@@ -107,9 +101,7 @@ FEATURES = Table(
             Column(f"phash_{o}", pa.uint64(), f"64-bit perceptual hash (imagehash.phash) of the image, {o}")
             for o in ORIENTATIONS
         ),
-        Column(
-            "pixel_hash", pa.uint64(), "xxh3 of size and decoded (scaled) pixels: equal for equal pictures"
-        ),
+        Column("pixel_hash", pa.uint64(), "xxh3 of size and decoded (scaled) pixels: equal for equal pictures"),
         Column("luminance_mean", pa.float32(), "mean perceived brightness", low=0, high=1),
         Column("luminance_p05", pa.float32(), "5th percentile of perceived brightness", low=0, high=1),
         Column("luminance_p99", pa.float32(), "99th percentile of perceived brightness", low=0, high=1),
@@ -153,9 +145,7 @@ CLUSTERS = Table(
     "image in any pair or group",
     (
         _ID,
-        Column(
-            "cluster", pa.string(), "every two members are copies of each other; null if none", nullable=True
-        ),
+        Column("cluster", pa.string(), "every two members are copies of each other; null if none", nullable=True),
         Column("split_group", pa.string(), "connected component over all pairs and the group column"),
     ),
     ("image_id",),
@@ -179,9 +169,7 @@ ISSUES = Table(
         Column("label", pa.string(), "the class, for findings about a class", nullable=True),
         Column("score", pa.float64(), "1 = worst; comparable within a check only", low=0, high=1),
         Column("cluster", pa.string(), "cluster of copies that the finding is about", nullable=True),
-        Column(
-            "suggested_action", pa.string(), "copies say review: survivors are chosen later", choices=ACTIONS
-        ),
+        Column("suggested_action", pa.string(), "copies say review: survivors are chosen later", choices=ACTIONS),
         Column("suggested_label", pa.string(), "for relabel", nullable=True),
         Column("evidence", pa.string(), "one sentence with the number that decided"),
     ),
@@ -195,17 +183,13 @@ DECISION_LOG = Table(
         Column("decision_id", pa.string(), "unique"),
         Column("batch", pa.string(), "decisions made by one action share it; undo takes back a batch"),
         _ID,
-        Column(
-            "sha256", pa.string(), "content that was judged: decisions follow it to a re-audit", nullable=True
-        ),
+        Column("sha256", pa.string(), "content that was judged: decisions follow it to a re-audit", nullable=True),
         Column("given_label", pa.string(), "label at the time", nullable=True),
         Column("decision", pa.string(), "what was decided", choices=DECISIONS),
         Column("label", pa.string(), "new label, for relabel", nullable=True),
         Column("confirmed", pa.string(), "checks found right, joined by ';'", nullable=True),
         Column("rejected", pa.string(), "checks found wrong, joined by ';'", nullable=True),
-        Column(
-            "score", pa.float64(), "the finding's score when it was decided", nullable=True, low=0, high=1
-        ),
+        Column("score", pa.float64(), "the finding's score when it was decided", nullable=True, low=0, high=1),
         Column("sample", pa.string(), "how the image came up", choices=("ranked", "random")),
         Column("stratum", pa.string(), "score band, for random samples", nullable=True),
         Column("inclusion_prob", pa.float64(), "for random samples", nullable=True, low=0, high=1),
@@ -291,9 +275,7 @@ def validate(data: pd.DataFrame, table: Table, *, where: str = "") -> pd.DataFra
         try:
             array = pa.Array.from_pandas(data[column.name], type=column.type)
         except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
-            raise InputError(
-                f"{at}column {table.name}.{column.name}: {error}", expected=str(column.type)
-            ) from error
+            raise InputError(f"{at}column {table.name}.{column.name}: {error}", expected=str(column.type)) from error
         if isinstance(array, pa.ChunkedArray):
             array = array.combine_chunks()
         arrays.append(array)
@@ -416,9 +398,7 @@ def read_csv(path: Path, table: Table) -> pd.DataFrame:
     except FileNotFoundError:
         raise InputError(f"{path} is missing", expected=f"the table {table.name}") from None
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"{path} is no readable CSV file: {error}", expected=f"the table {table.name}"
-        ) from error
+        raise InputError(f"{path} is no readable CSV file: {error}", expected=f"the table {table.name}") from error
     for column in table.columns:
         if column.name not in data.columns:
             continue
@@ -445,18 +425,14 @@ def _read_arrow(path: Path) -> pa.Table:
     except FileNotFoundError:
         raise InputError(f"{path} is missing", fix="run imageclinic audit first") from None
     except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(
-            f"{path} is no readable Parquet file: {error}", fix="delete it and audit again"
-        ) from error
+        raise InputError(f"{path} is no readable Parquet file: {error}", fix="delete it and audit again") from error
 
 
 def _to_pandas(arrow: pa.Table, table: Table) -> pd.DataFrame:
     data = arrow.to_pandas()
     for column in table.columns:
         if pa.types.is_integer(column.type) and column.nullable:
-            data[column.name] = arrow.column(column.name).to_pandas(
-                types_mapper={pa.int64(): pd.Int64Dtype()}.get
-            )
+            data[column.name] = arrow.column(column.name).to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
         elif pa.types.is_string(column.type):
             data[column.name] = data[column.name].astype("str")
     return data
@@ -478,9 +454,7 @@ def _check_ranges(arrow: pa.Table, table: Table, at: str) -> None:
             high = np.inf if column.high is None else column.high
             wrong = ~((numbers >= low) & (numbers <= high))
             if wrong.any():
-                raise InputError(
-                    f"{name} holds {numbers[wrong][0]}", expected=f"a number from {low} to {high}"
-                )
+                raise InputError(f"{name} holds {numbers[wrong][0]}", expected=f"a number from {low} to {high}")
     if table.key and arrow.num_rows:
         keys = arrow.select(list(table.key)).to_pandas()
         twice = keys[keys.duplicated()]

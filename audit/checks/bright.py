@@ -23,7 +23,6 @@ def find(features: pd.DataFrame, *, threshold: float = 0.95) -> pd.DataFrame:
         score=[(float(v) - threshold) / (1 - threshold) for v in bright["luminance_p05"]],
         suggested_action=["review"] * len(bright),
         evidence=[
-            f"95 % of the pixels are brighter than {v:.2f} (limit {threshold})."
-            for v in bright["luminance_p05"]
+            f"95 % of the pixels are brighter than {v:.2f} (limit {threshold})." for v in bright["luminance_p05"]
         ],
     )

@@ -28,7 +28,5 @@ def find(dataset: pd.DataFrame, *, min_share: float = 0.33) -> pd.DataFrame:
         label=list(small.index),
         score=[1 - n / median for n in small],
         suggested_action=["review"] * len(small),
-        evidence=[
-            f"{n:,} images; the median class has {median:,.0f}, the largest {counts.max():,}." for n in small
-        ],
+        evidence=[f"{n:,} images; the median class has {median:,.0f}, the largest {counts.max():,}." for n in small],
     )

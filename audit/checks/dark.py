@@ -22,7 +22,5 @@ def find(features: pd.DataFrame, *, threshold: float = 0.32) -> pd.DataFrame:
         image_id=dark["image_id"],
         score=[1 - float(v) / threshold for v in dark["luminance_p99"]],
         suggested_action=["review"] * len(dark),
-        evidence=[
-            f"99 % of the pixels are darker than {v:.2f} (limit {threshold})." for v in dark["luminance_p99"]
-        ],
+        evidence=[f"99 % of the pixels are darker than {v:.2f} (limit {threshold})." for v in dark["luminance_p99"]],
     )

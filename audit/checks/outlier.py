@@ -33,9 +33,7 @@ def find(embeddings: Embeddings, *, neighbours: int = 10, deviations: float = 5.
     distance, _ = search.kneighbors()
     mean = np.maximum(distance.mean(axis=1), 1e-9)
     far = np.flatnonzero(robust_z(np.log(mean)) > deviations)
-    scores = OutOfDistribution({"knn": search, "k": neighbours}).fit_score(
-        features=vectors[order], verbose=False
-    )
+    scores = OutOfDistribution({"knn": search, "k": neighbours}).fit_score(features=vectors[order], verbose=False)
     ids = embeddings.image_id.to_numpy()[order][far]
     median = float(np.median(mean))
     return findings(
@@ -43,7 +41,6 @@ def find(embeddings: Embeddings, *, neighbours: int = 10, deviations: float = 5.
         score=np.clip(1 - scores[far], 0, 1),
         suggested_action=["review"] * len(far),
         evidence=[
-            f"Mean distance {d:.3f} to its {neighbours} nearest images; the median is {median:.3f}."
-            for d in mean[far]
+            f"Mean distance {d:.3f} to its {neighbours} nearest images; the median is {median:.3f}." for d in mean[far]
         ],
     )

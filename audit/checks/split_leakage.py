@@ -21,9 +21,7 @@ def find(dataset: pd.DataFrame, neighbors: pd.DataFrame, clusters: pd.DataFrame)
     """
     splits = dataset.set_index("image_id")["split"].dropna()
     if splits.nunique() < 2:
-        raise NotApplicable(
-            "the dataset came without splits; those that the audit draws keep copies together"
-        )
+        raise NotApplicable("the dataset came without splits; those that the audit draws keep copies together")
     pairs = both_ways(neighbors)
     pairs = pairs.assign(own=pairs["image_id"].map(splits), theirs=pairs["other_id"].map(splits))
     across = pairs[(pairs["own"] != pairs["theirs"]) & pairs["own"].notna() & pairs["theirs"].notna()]
