@@ -198,7 +198,7 @@ def _place_one_by_one(part: Ints, units: _Units, weights: Floats) -> None:
             if turn:
                 room[classes, old] += numbers
                 room_all[old] += units.size[unit]
-            # Adding g rows where r are wanted changes the squared deviation by g² - 2gr: the largest Σ gr wins.
+            # Adding g rows where r are wanted changes the squared deviation by g² - 2gr: most Σ gr wins.
             gain = (scale[classes] * numbers) @ room[classes] + scale_all * units.size[unit] * room_all - shut
             new = int(np.argmax(gain))
             if turn and gain[new] <= gain[old] + 1e-12:
