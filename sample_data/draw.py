@@ -59,9 +59,7 @@ def sheet(alpha: Array, look: Style) -> Image.Image:
     """Lay ink of opacity `alpha` (height, width; 0 to 1) on unevenly lit paper: an RGB picture."""
     height, width = alpha.shape
     y, x = np.mgrid[-1 : 1 : complex(0, height), -1 : 1 : complex(0, width)]
-    light = (
-        1 - look.light * (1 + (x * math.cos(look.light_angle) + y * math.sin(look.light_angle)) / 1.42) / 2
-    )
+    light = 1 - look.light * (1 + (x * math.cos(look.light_angle) + y * math.sin(look.light_angle)) / 1.42) / 2
     ink = alpha[:, :, None]
     picture = (np.array(look.paper) * (1 - ink) + np.array(look.ink) * ink) * light[:, :, None]
     return Image.fromarray(np.clip(np.rint(picture), 0, 255).astype(np.uint8))
@@ -120,9 +118,7 @@ def underexposed(picture: Image.Image, random: Random) -> Image.Image:
 def overexposed(picture: Image.Image, random: Random) -> Image.Image:
     """Far too much light: the paper burns out, and ink fades to a tint (RGB) of it."""
     levels = np.asarray(picture, dtype=float).mean(axis=2, keepdims=True)
-    low, high = np.percentile(
-        levels, (25, 100)
-    )  # the lights of the paper, stretched over what is left of white
+    low, high = np.percentile(levels, (25, 100))  # the lights of the paper, stretched over what is left of white
     levels = np.clip((levels - low) / (high - low), 0, 1)
     return _grainy(np.array([248.5, 246.0, 228.5]) + levels * random.uniform(12, 14), random, 2)
 
