@@ -1,4 +1,4 @@
-"""What the checks found about each image, in the order in which a person should see it. Pure frame functions."""
+"""What the checks found about each image, in the order in which a person should see it. Pure functions."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ PRIORITY = (
     "odd_size",
     "grayscale",
 )
+
+CONFLICT = "conflicting_label"
 
 
 def ordered_checks(checks: Iterable[str]) -> list[str]:
@@ -69,8 +71,8 @@ def per_image(issues: pd.DataFrame) -> pd.DataFrame:
 
 
 def scores(issues: pd.DataFrame) -> pd.DataFrame:
-    """The score of every check for every image with a finding: index ``image_id``, one float64 column per check
-    (in the order of `ordered_checks`), NaN where the check found nothing; the worst of several findings."""
+    """The score of every check for every image with a finding: index ``image_id``, one float64 column per
+    check (in the order of `ordered_checks`), NaN where it found nothing; the worst of several findings."""
     found = issues[issues["image_id"].notna()]
     table = found.pivot_table(index="image_id", columns="check", values="score", aggfunc="max")
     return table.reindex(columns=ordered_checks(found["check"]))
@@ -79,11 +81,11 @@ def scores(issues: pd.DataFrame) -> pd.DataFrame:
 def spoken_about(decision: str, findings: pd.DataFrame) -> tuple[list[str], list[str]]:
     """Which checks a decision on one image says were right, and which were wrong.
 
-    Three kinds of findings: copies (they name a cluster), labels (they suggest relabelling), and the rest.
-    Keeping rejects labels and the rest, and says nothing about copies: one of two copies is always kept.
-    Relabelling confirms labels and nothing else. Dropping one of several copies confirms the copies and says
-    nothing about the label; dropping an image without copies confirms whatever was found. Unsure and undo
-    say nothing.
+    Findings about copies name a cluster; findings about labels suggest relabelling, or are `CONFLICT`, which is
+    about both. Keeping rejects all but findings about copies: one of two copies is always kept. Relabelling
+    confirms findings about labels and says nothing else. Dropping one of several copies confirms that they are
+    copies and says nothing about the label; dropping an image without copies confirms whatever was found.
+    Unsure and undo say nothing.
 
     Args:
         decision: one of `audit.tables.DECISIONS`.
@@ -93,7 +95,7 @@ def spoken_about(decision: str, findings: pd.DataFrame) -> tuple[list[str], list
         (confirmed, rejected): names of checks, sorted.
     """
     copies = findings["cluster"].notna()
-    labels = ~copies & (findings["suggested_action"] == "relabel")
+    labels = (findings["suggested_action"] == "relabel") | (findings["check"] == CONFLICT)
     match decision:
         case "keep":
             return [], _names(findings, ~copies)

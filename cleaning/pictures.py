@@ -1,4 +1,4 @@
-"""What the App shows for each image: the file itself where a browser can draw it, else a picture that we make.
+"""What the App shows for each image: the file where a browser can draw it, else a picture that we make.
 
 A browser draws JPEG, PNG, GIF, BMP, WebP and AVIF in the usual pixel layouts, by a name that says image. The
 rest (TIFF, 16 bit, CMYK, odd names) is converted; a file that can't be decoded shows a placeholder. The
@@ -37,20 +37,19 @@ def shown(run: Run, dataset: pd.DataFrame, progress: Callable[[int, int], None] 
     Returns:
         Paths (str), indexed by ``image_id``. Always valid Unicode.
     """
-    paths = {image_id: run.image_path(image_id) for image_id in dataset["image_id"]}
+    root = run.root
+    paths = {image_id: root / tables.to_path(image_id) for image_id in dataset["image_id"]}
     result = {image_id: str(path) for image_id, path in paths.items()}
     placeholder = _placeholder(run.review / _PLACEHOLDER)
     broken = dataset["read_error"].notna() | dataset["format"].isna()
     result.update(dict.fromkeys(dataset.loc[broken, "image_id"], str(placeholder)))
     drawn = dataset["format"].isin(_DRAWN) & dataset["mode"].isin(_LAYOUTS)
-    drawn &= np.array([_says_image(path) for path in paths.values()], bool)
+    drawn &= np.array([says_image(path) for path in paths.values()], bool)
     todo = dataset.loc[~broken & ~drawn, ["image_id", "sha256"]]
     with ThreadPoolExecutor() as pool:
         jobs = {
-            row.image_id: pool.submit(
-                _convert, paths[row.image_id], run.review / _name(row.image_id, row.sha256)
-            )
-            for row in todo.itertuples()
+            image_id: pool.submit(_convert, paths[image_id], run.review / _name(image_id, sha256))
+            for image_id, sha256 in todo.set_index("image_id")["sha256"].items()
         }
         for done, (image_id, job) in enumerate(jobs.items(), start=1):
             converted = job.result()
@@ -60,8 +59,8 @@ def shown(run: Run, dataset: pd.DataFrame, progress: Callable[[int, int], None] 
     return pd.Series(result, index=pd.Index(dataset["image_id"], name="image_id"), dtype="str")
 
 
-def _says_image(path: Path) -> bool:
-    """Whether a browser and FiftyOne take the file for an image by its name, and a database can hold the name."""
+def says_image(path: Path) -> bool:
+    """Whether browser and FiftyOne take the file for an image by its name, and a database can hold it."""
     kind = mimetypes.guess_type(path.name)[0] or ""
     try:
         str(path).encode("utf-8")
@@ -70,7 +69,7 @@ def _says_image(path: Path) -> bool:
     return kind.startswith("image/")
 
 
-def _name(image_id: str, sha256: str) -> str:
+def _name(image_id: object, sha256: object) -> str:
     return hashlib.sha256(f"{sha256}/{image_id}".encode()).hexdigest()[:24] + ".png"
 
 

@@ -1,0 +1,231 @@
+"""The FiftyOne App on a run: a database, the dataset, our plugin, the server, and all of it taken down again.
+
+The plugin in ``cleaning/plugin`` writes decisions to the log while the App is open.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import logging
+import os
+import signal
+import socket
+import tempfile
+import time
+import warnings
+import webbrowser
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import filelock
+
+from audit import tables
+from audit.errors import Failed, InputError
+from audit.run import Run, open_run
+from cleaning import mongod, review
+
+if TYPE_CHECKING:
+    import fiftyone as fo
+
+#: What tells the plugin which run it decides about: FiftyOne's server is a subprocess and sees only these.
+RUN_VARIABLE = "IMAGECLINIC_RUN"
+REVIEWER_VARIABLE = "IMAGECLINIC_REVIEWER"
+
+
+def open_review(
+    run_path: Path,
+    *,
+    port: int = 5151,
+    address: str = "127.0.0.1",
+    open_browser: bool = False,
+    reviewer: str | None = None,
+    announce: Callable[[str], None],
+    progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Show a run in the FiftyOne App until Ctrl-C or SIGTERM. Call it from the main thread.
+
+    Args:
+        run_path: a run folder that an audit has written.
+        port: where the App is served.
+        address: the interface that it is served on; anything but loopback is open to whoever reaches it.
+        open_browser: whether to open the App in the user's browser.
+        reviewer: whose decisions these are; the user's login name when None.
+        announce: called with lines for the user.
+        progress: called with (done, total) while pictures are converted.
+
+    Raises:
+        InputError: no run, a busy port, no database (see `cleaning.mongod.running`).
+        Failed: the App's server or its database died while it was open.
+    """
+    run = open_run(run_path)
+    run.read(tables.ISSUES)
+    _free_port(address, port)
+    name = reviewer or getpass.getuser()
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_sigterm_unwinds())
+        database = stack.enter_context(mongod.running(announce))
+        if database.process is None:
+            stack.enter_context(_only_one(run))
+        announce("Loading FiftyOne …")
+        plugins = stack.enter_context(tempfile.TemporaryDirectory(prefix="imageclinic-plugins-"))
+        _prepare(database.uri, Path(plugins), run, name)
+        stack.callback(_forget_database)
+        dataset = review.build_from(run, progress=progress)
+        announce(f"{len(dataset)} images, of which {dataset.count('queue')} have findings")
+        if warning := open_to_others(address):
+            announce(warning)
+        with contextlib.suppress(KeyboardInterrupt):
+            serve(
+                dataset,
+                address=address,
+                port=port,
+                open_browser=open_browser,
+                on_ready=lambda url: _say_where(announce, url, port, name, run),
+                check=database.check,
+            )
+    announce(f"Closed. Decisions are in {run.decisions}")
+
+
+def open_to_others(address: str) -> str:
+    """The warning that an address other than loopback deserves; empty for loopback."""
+    if address in ("localhost", "::1") or address.startswith("127."):
+        return ""
+    return (
+        f"Warning: FiftyOne has no login. Whoever reaches {address} sees the images and decides. "
+        "Safer: leave the address out, and use ssh -L as shown below."
+    )
+
+
+def serve(
+    dataset: fo.Dataset,
+    *,
+    address: str,
+    port: int,
+    open_browser: bool = False,
+    on_ready: Callable[[str], None] = lambda url: None,
+    check: Callable[[], None] = lambda: None,
+) -> None:
+    """Serve `dataset` in the App until an exception (KeyboardInterrupt too) ends it; the server ends with it.
+
+    Args:
+        dataset: what `build` returned.
+        address: interface to serve on.
+        port: port to serve on.
+        open_browser: whether to open the user's browser.
+        on_ready: called once with the URL of the Inbox.
+        check: called every second; what it raises ends the serving.
+
+    Raises:
+        InputError: when something else listens on the port.
+        Failed: when the server died.
+    """
+    import fiftyone as fo
+
+    _free_port(address, port)
+    session = fo.launch_app(dataset, remote=True, address=address, port=port)
+    try:
+        host = "127.0.0.1" if address == "0.0.0.0" else address  # noqa: S104 (compared, not bound)
+        url = f"http://{host}:{port}/datasets/{dataset.name}?view=inbox&workspace=review"
+        on_ready(url)
+        if open_browser:
+            webbrowser.open(url)
+        while True:
+            time.sleep(1)
+            check()
+            if not _answers(host, port):
+                raise Failed("the App's server died; every decision is in decisions.csv, open the review again")
+    finally:
+        session.close()
+
+
+def _say_where(announce: Callable[[str], None], url: str, port: int, reviewer: str, run: Run) -> None:
+    announce(f"Review as {reviewer}: {url}")
+    announce(f"From another machine: ssh -L {port}:127.0.0.1:{port} {getpass.getuser()}@{socket.gethostname()}")
+    announce(f"Decisions go to {run.decisions} as they are made. Ctrl-C ends the review.")
+
+
+def _prepare(uri: str, plugins: Path, run: Run, reviewer: str) -> None:
+    """Import FiftyOne on our database with our plugin beside the user's, and quiet."""
+    os.environ["FIFTYONE_DATABASE_URI"] = uri
+    os.environ["FIFTYONE_DO_NOT_TRACK"] = "true"
+    os.environ.setdefault("FIFTYONE_LOGGING_LEVEL", "WARNING")
+    os.environ.setdefault("FIFTYONE_SHOW_PROGRESS_BARS", "false")
+    os.environ[RUN_VARIABLE] = str(run.path)
+    os.environ[REVIEWER_VARIABLE] = reviewer
+    with warnings.catch_warnings():  # FiftyOne's own dependencies warn while they are loaded
+        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("ignore", SyntaxWarning)
+        import fiftyone as fo
+    # It says at every start that mongod 6.0 is the oldest version that it accepts.
+    logging.getLogger("fiftyone.core.odm.database").setLevel(logging.ERROR)
+    theirs = Path(fo.config.plugins_dir)
+    for folder in sorted(theirs.iterdir()) if theirs.is_dir() else []:
+        (plugins / folder.name).symlink_to(folder)
+    ours = plugins / "@imageclinic"
+    ours.mkdir(exist_ok=True)
+    (ours / "review").symlink_to(Path(__file__).parent / "plugin")
+    os.environ["FIFTYONE_PLUGINS_DIR"] = fo.config.plugins_dir = str(plugins)
+    fo.config.database_uri = uri
+
+
+def _forget_database() -> None:
+    """FiftyOne tidies up its database when Python ends. Ours is gone by then: waiting for it costs 3 s."""
+    from fiftyone.core.odm import database
+
+    database._disconnect()
+
+
+def _free_port(address: str, port: int) -> None:
+    try:
+        with socket.create_server((address, port)):
+            return
+    except OSError as error:
+        raise InputError(
+            f"port {port} on {address} can't be used: {error.strerror}",
+            expected="a free port",
+            fix=f"close what uses it (another review?), or choose one with --port {port % 65535 + 1}",
+        ) from error
+
+
+def _answers(host: str, port: int) -> bool:
+    try:
+        with socket.create_connection((host, port), timeout=5):
+            return True
+    except ConnectionRefusedError:
+        return False
+    except TimeoutError:
+        return True  # busy, not dead
+
+
+@contextlib.contextmanager
+def _sigterm_unwinds() -> Iterator[None]:
+    """Make SIGTERM end us as Ctrl-C does, so that server and database are taken down."""
+
+    def unwind(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, unwind)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextlib.contextmanager
+def _only_one(run: Run) -> Iterator[None]:
+    """In a database of the user's, a second review of one run would tear down the first one's dataset."""
+    lock = filelock.FileLock(run.path / ".review.lock")
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        raise InputError(
+            f"another review of {run.path} is open on the same database",
+            fix="close it, or set FIFTYONE_DATABASE_NAME to another name for the second one",
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,355 @@
+"""The FiftyOne plugin ``@imageclinic/review``: operators that decide, and a panel that shows how far one is.
+
+FiftyOne loads this file in its server, because ``FIFTYONE_PLUGINS_DIR`` points to it (`cleaning.app`). Every
+decision goes to the run's decision log first and into the App's dataset second, so the log is never behind.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import fiftyone as fo
+import fiftyone.core.json as foj
+import fiftyone.operators as foo
+import pandas as pd
+from bson import ObjectId
+from fiftyone import ViewField as F
+from fiftyone.operators import types
+
+from audit.errors import InputError
+from audit.run import Run, open_run
+from cleaning import record
+
+_STATE = {
+    "decision": "decision",
+    "label": "decided_label",
+    "reviewer": "reviewer",
+    "decided_at": "decided_at",
+}
+_PAST = {
+    "keep": "Kept",
+    "relabel": "Relabelled",
+    "drop": "Dropped",
+    "unsure": "Unsure about",
+    "undo": "Took back",
+}
+_UNDECIDED = F("decision") == None  # noqa: E711 (a query expression)
+
+
+def _run(ctx: Any) -> Run:
+    return open_run(Path(ctx.dataset.info["imageclinic"]["run"]))
+
+
+def _reviewer(ctx: Any) -> str:
+    return str(ctx.user_id or os.environ["IMAGECLINIC_REVIEWER"])
+
+
+def _targets(ctx: Any) -> list[str]:
+    """The open image, else the selection."""
+    return [ctx.current_sample] if ctx.current_sample else list(ctx.selected or [])
+
+
+def _decide(ctx: Any, decision: str, ids: Sequence[str], label: str | None = None) -> list[str]:
+    """Log the decision (or take back the last), bring the dataset in line; return the ids that changed."""
+    if decision == "undo":
+        return _show(ctx, record.undo(_run(ctx), _reviewer(ctx)))
+    columns = ["id", "image_id", "suggested.label"]
+    values = ctx.dataset.select(list(ids), ordered=True).values(columns)
+    rows = pd.DataFrame(dict(zip(columns, values, strict=True)))
+    if decision == "relabel":
+        rows["new"] = label or rows["suggested.label"]
+        rows = rows[rows["new"].notna()]
+    if rows.empty:
+        return []
+    labels = rows["new"].tolist() if decision == "relabel" else None
+    state = record.decide(_run(ctx), rows["image_id"].tolist(), decision, reviewer=_reviewer(ctx), labels=labels)
+    return _show(ctx, state)
+
+
+def _show(ctx: Any, state: pd.DataFrame) -> list[str]:
+    """Write what the log says into the dataset; return the samples' ids, in the order of `state`."""
+    view = ctx.dataset.match(F("image_id").is_in(state["image_id"].tolist()))
+    ids = dict(zip(*view.values(["image_id", "id"]), strict=True))
+    plain = state[state["image_id"].isin(ids)].astype(object)
+    plain = plain.where(plain.notna(), None)
+    keys = [ids[image_id] for image_id in plain["image_id"]]
+    for column, field in _STATE.items():
+        values = plain[column]
+        if column == "decided_at":
+            values = values.map(lambda at: at and pd.Timestamp(at).to_pydatetime())
+        ctx.dataset.set_values(field, dict(zip(keys, values, strict=True)), key_field="id")
+    return keys
+
+
+def _documents(ctx: Any, ids: Sequence[str]) -> list[dict[str, Any]]:
+    """The samples as the App keeps them, so that the key plugin can redraw them."""
+    found = ctx.dataset._aggregate(pipeline=[{"$match": {"_id": {"$in": [ObjectId(i) for i in ids]}}}])
+    return list(foj.stringify(list(found)))
+
+
+def _images(n: int) -> str:
+    return "1 image" if n == 1 else f"{n} images"
+
+
+class _Button(foo.Operator):
+    """An operator with a button over the grid that decides about the open image or the selection."""
+
+    name = label = icon = ""
+
+    @property
+    def config(self) -> Any:
+        return foo.OperatorConfig(
+            name=self.name, label=f"Review: {self.label}", icon=self.icon, allow_delegated_execution=False
+        )
+
+    def resolve_placement(self, ctx: Any) -> Any:
+        prompt = self.name == "relabel_to"
+        button = types.Button(label=self.label, icon=self.icon, prompt=prompt)
+        return types.Placement(types.Places.SAMPLES_GRID_SECONDARY_ACTIONS, button)
+
+    def execute(self, ctx: Any) -> dict[str, Any]:
+        _act(ctx, self.name)
+        return {}
+
+
+class Keep(_Button):
+    """The image stays, with its given label."""
+
+    name, label, icon = "keep", "keep (k)", "check"
+
+
+class Relabel(_Button):
+    """The image gets the suggested label."""
+
+    name, label, icon = "relabel", "relabel to suggested (r)", "label"
+
+
+class RelabelTo(_Button):
+    """The image gets a label that the reviewer chooses."""
+
+    name, label, icon = "relabel_to", "relabel to …", "edit"
+
+    def resolve_input(self, ctx: Any) -> Any:
+        inputs, title = types.Object(), types.View(label="Relabel to …")
+        targets = _targets(ctx)
+        if not targets:
+            inputs.message("none", "Select images or open one first")
+            return types.Property(inputs, invalid=True, view=title)
+        choices = types.AutocompleteView()
+        for name in ctx.dataset.default_classes:
+            choices.add_choice(name, label=name)
+        inputs.enum(
+            "label",
+            ctx.dataset.default_classes,
+            required=True,
+            label=f"New label for {_images(len(targets))}",
+            view=choices,
+        )
+        return types.Property(inputs, view=title)
+
+    def execute(self, ctx: Any) -> dict[str, Any]:
+        _act(ctx, "relabel", ctx.params["label"])
+        return {}
+
+
+class Drop(_Button):
+    """The image leaves the dataset."""
+
+    name, label, icon = "drop", "drop (d)", "delete"
+
+
+class Unsure(_Button):
+    """The reviewer can't tell."""
+
+    name, label, icon = "unsure", "unsure (n)", "help_outline"
+
+
+class Undo(_Button):
+    """Takes back the reviewer's last decision."""
+
+    name, label, icon = "undo", "undo (u)", "undo"
+
+
+def _act(ctx: Any, decision: str, label: str | None = None) -> None:
+    """Decide about the targets and say so."""
+    ids = [] if decision == "undo" else _targets(ctx)
+    if decision != "undo" and not ids:
+        ctx.ops.notify("Select images or open one first", variant="warning")
+        return
+    try:
+        changed = _decide(ctx, decision, ids, label)
+    except InputError as error:
+        ctx.ops.notify(f"Not saved. {error}", variant="error")
+        return
+    nothing = "Nothing to undo" if decision == "undo" else "No label is suggested here"
+    message = f"{_PAST[decision]} {_images(len(changed))}" if changed else nothing
+    ctx.ops.notify(message, variant="success" if changed else "warning")
+    if not ctx.current_sample:
+        ctx.ops.clear_selected_samples()
+    ctx.ops.reload_dataset()  # reload_samples leaves the tiles of the grid as they were
+
+
+class Decide(foo.Operator):
+    """What a key calls: decides about the given ids and returns the changed samples as the App keeps them.
+
+    Parameters: ``decision``; ``ids``; ``ahead``, the ids that come next in the App's order. Returns ``n``,
+    ``samples``, ``ids``, ``skip``: how many of those ahead are decided already, and ``error``.
+    """
+
+    @property
+    def config(self) -> Any:
+        return foo.OperatorConfig(name="decide", label="Review: decide", unlisted=True, allow_delegated_execution=False)
+
+    def execute(self, ctx: Any) -> dict[str, Any]:
+        try:
+            changed = _decide(ctx, ctx.params["decision"], ctx.params.get("ids") or [])
+        except InputError as error:
+            return {"n": 0, "ids": [], "samples": [], "skip": 0, "error": str(error)}
+        ahead = ctx.params.get("ahead") or []
+        waiting = set(ctx.dataset.select(ahead).match(_UNDECIDED).values("id")) if ahead else set()
+        skip = next((n for n, sample in enumerate(ahead) if sample in waiting), len(ahead))
+        return {
+            "n": len(changed),
+            "ids": changed,
+            "samples": _documents(ctx, changed),
+            "skip": skip,
+            "error": "",
+        }
+
+
+class Tidy(foo.Operator):
+    """Takes what is decided out of the Inbox, and puts what was taken back in again.
+
+    The Inbox does not lose images while one works in it: the App fetches its pages by position, and would
+    skip as many undecided images as have left before it.
+    """
+
+    @property
+    def config(self) -> Any:
+        return foo.OperatorConfig(
+            name="tidy", label="Review: tidy the Inbox", icon="inbox", allow_delegated_execution=False
+        )
+
+    def execute(self, ctx: Any) -> dict[str, Any]:
+        return {"n": _tidy(ctx)}
+
+
+def _tidy(ctx: Any) -> int:
+    flagged = ctx.dataset.match(F("queue") != None)  # noqa: E711
+    leave = flagged.match((F("in_inbox") == True) & ~_UNDECIDED).values("id")  # noqa: E712
+    back = flagged.match((F("in_inbox") == False) & _UNDECIDED).values("id")  # noqa: E712
+    changed = dict.fromkeys(leave, False) | dict.fromkeys(back, True)
+    if changed:
+        ctx.dataset.set_values("in_inbox", changed, key_field="id")
+    return len(changed)
+
+
+class Progress(foo.Panel):
+    """Where the review stands, and the image that is open or selected, with buttons to decide about it."""
+
+    @property
+    def config(self) -> Any:
+        return foo.PanelConfig(
+            name="progress",
+            label="Review",
+            icon="fact_check",
+            surfaces="grid modal",
+            help_markdown="k keep, r relabel to suggested, d drop, n unsure, u undo",
+        )
+
+    def on_load(self, ctx: Any) -> None:
+        self._refresh(ctx)
+
+    def on_change_selected(self, ctx: Any) -> None:
+        self._refresh(ctx)
+
+    def on_change_current_sample(self, ctx: Any) -> None:
+        self._refresh(ctx)
+
+    def on_change_dataset(self, ctx: Any) -> None:
+        self._refresh(ctx)
+
+    def refresh(self, ctx: Any) -> None:
+        self._refresh(ctx)
+
+    def inbox(self, ctx: Any) -> None:
+        _tidy(ctx)
+        ctx.ops.set_view(name="Inbox")
+        ctx.ops.reload_dataset()
+        self._refresh(ctx)
+
+    def act(self, ctx: Any) -> None:
+        _act(ctx, ctx.params["decision"])
+        self._refresh(ctx)
+
+    def relabel_to(self, ctx: Any) -> None:
+        ctx.prompt("@imageclinic/review/relabel_to")
+
+    def _refresh(self, ctx: Any) -> None:
+        if "imageclinic" not in (ctx.dataset.info or {}):
+            ctx.panel.state.progress = "This dataset is no imageclinic review."
+            return
+        ctx.panel.state.progress = _progress(ctx.dataset)
+        targets = _targets(ctx)
+        if len(targets) == 1:
+            ctx.panel.state.current = _describe(ctx.dataset[targets[0]])
+        else:
+            ctx.panel.state.current = (
+                f"**{_images(len(targets))} selected**" if targets else "*Open or select an image.*"
+            )
+
+    def render(self, ctx: Any) -> Any:
+        panel = types.Object()
+        panel.md(ctx.panel.state.current or "", name="current_md")
+        first = panel.h_stack("first", gap=1)
+        for decision, label in (("keep", "Keep"), ("relabel", "Suggested"), ("drop", "Drop")):
+            first.btn(decision, label=label, on_click=self.act, params={"decision": decision}, variant="contained")
+        second = panel.h_stack("second", gap=1)
+        second.btn("relabel_to", label="Relabel to …", on_click=self.relabel_to, variant="outlined")
+        for decision, label in (("unsure", "Unsure"), ("undo", "Undo")):
+            second.btn(decision, label=label, on_click=self.act, params={"decision": decision}, variant="outlined")
+        panel.md(ctx.panel.state.progress or "", name="progress_md")
+        panel.btn("inbox", label="Inbox: what is left", on_click=self.inbox, variant="outlined")
+        return types.Property(panel, view=types.GridView(orientation="vertical", gap=2))
+
+
+def _progress(dataset: fo.Dataset) -> str:
+    """Markdown: reviewed and flagged images, in all and per check."""
+    flagged = dataset.count_values("checks")
+    decided = dataset.match(~_UNDECIDED)
+    done = decided.count_values("checks")
+    lines = ["| | reviewed | flagged |", "|---|--:|--:|"]
+    total, reviewed = dataset.count("queue"), decided.count("queue")
+    lines.append(f"| **all** | **{reviewed}** | **{total}** |")
+    for check in dataset.info["imageclinic"]["checks"]:
+        lines.append(f"| {_plain(check.replace('_', ' '))} | {done.get(check, 0)} | {flagged.get(check, 0)} |")
+    return "\n".join(lines)
+
+
+def _describe(sample: fo.Sample) -> str:
+    """Markdown: the image's labels, decision and evidence."""
+    given = sample["ground_truth"].label if sample["ground_truth"] else "no label"
+    lines = [f"**{_plain(given)}** given"]
+    if sample["suggested"]:
+        sure = sample["suggested"].confidence
+        lines.append(f"**{_plain(sample['suggested'].label)}** suggested" + (f", {sure:.0%} sure" if sure else ""))
+    decision = sample["decision"]
+    new = f" to {_plain(sample['decided_label'])}" if sample["decided_label"] else ""
+    lines.append(f"**{_plain(decision)}**{new}, by {_plain(sample['reviewer'])}" if decision else "*undecided*")
+    evidence = [f"- {_plain(line)}" for line in (sample["evidence"] or "").splitlines()]
+    return "  \n".join(lines) + "\n\n" + "\n".join([*evidence, "", _plain(sample["image_id"])])
+
+
+def _plain(text: str) -> str:
+    """Text that Markdown shows as it is: labels and file names may hold HTML, links, tables."""
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", " ".join(text.split()))
+
+
+def register(plugin: Any) -> None:
+    """Called by FiftyOne."""
+    for operator in (Keep, Relabel, RelabelTo, Drop, Unsure, Undo, Decide, Tidy, Progress):
+        plugin.register(operator)

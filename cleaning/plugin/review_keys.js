@@ -1,0 +1,212 @@
+/* One key per decision in the FiftyOne App: k keep, r relabel to suggested, d drop, n unsure, u undo.
+
+   One hand-written file, no build step. It leans on the App's own globals (seen in FiftyOne 1.22.1), which are no
+   public API: when one is missing it steps aside, and the buttons of the Python operators still work. Labels and
+   file names are hostile: nothing here writes HTML, only textContent. */
+(function () {
+  "use strict";
+  if (window.__imageclinic__) return; // never register twice
+  const foo = window.__foo__, fos = window.__fos__;
+  if (!foo || !fos || !fos.useUpdateSamples || !fos.refresher || !fos.modalNavigation) return;
+  const PLUGIN = "@imageclinic/review";
+  const KEYS = { k: "keep", r: "relabel", d: "drop", n: "unsure", u: "undo" };
+  const WORDS = { keep: "keep", relabel: "relabel to suggested", drop: "drop", unsure: "unsure", undo: "undo" };
+  const PAST = { keep: "Kept", relabel: "Relabelled", drop: "Dropped", unsure: "Unsure about", undo: "Took back" };
+  const COLOURS = { keep: "#3fb86b", relabel: "#ff8f3a", drop: "#ef5350", unsure: "#8a8f98" };
+  const AHEAD = 20; // how far to look for the next undecided image
+  // What the browser tests read: whether keys are live, and how long each decision took.
+  const api = (window.__imageclinic__ = { active: false, log: [], tiles: null });
+
+  // A JavaScript operator gives us React hooks and Recoil's snapshot without any visible component.
+  class Key extends foo.Operator {
+    get config() {
+      return new foo.OperatorConfig({ name: "key", label: "imageclinic key", unlisted: true, skipInput: true, skipOutput: true });
+    }
+    useHooks() {
+      return { updateSamples: fos.useUpdateSamples(), setExpanded: fos.useSetExpandedSample() };
+    }
+    async execute(ctx) {
+      const decision = ctx.params.decision;
+      const read = (state) => ctx.state.snapshot.getPromise(state);
+      const modal = await read(fos.nullableModalSampleId);
+      const ids = modal ? [modal] : Array.from((await read(fos.selectedSamples)).keys());
+      if (modal && openId() && openId() !== modal) return { retry: true }; // the App is still switching images
+      if (decision !== "undo" && !ids.length) { say("Select images or open one first."); return {}; }
+      const nav = modal && fos.modalNavigation.get();
+      const ahead = nav && decision !== "undo" ? await peekAhead(nav) : [];
+      const result = await execute(PLUGIN + "/decide", { decision, ids, ahead });
+      if (result.error) throw new Error(result.error);
+      const answered = performance.now();
+      if (result.n) {
+        ctx.hooks.updateSamples(result.samples.map((sample) => [sample._id, sample]));
+        redraw(result.samples);
+      }
+      let to = null, note = "";
+      if (result.n && nav && decision !== "undo") {
+        if (result.skip < ahead.length) to = await nav.next(result.skip + 1);
+        else if (ahead.length === AHEAD) to = await nav.next(AHEAD);
+        else note = " That was the last one of this view.";
+      } else if (result.n && nav) {
+        to = await back(nav, modal, result.ids[0]);
+      }
+      if (to) await ctx.hooks.setExpanded(to);
+      if (!modal && decision !== "undo") ctx.state.reset(fos.selectedSamples);
+      const nothing = decision === "undo" ? "Nothing to undo." : "No label is suggested here.";
+      const images = result.n === 1 ? "1 image." : result.n + " images.";
+      say(result.n ? PAST[decision] + " " + images + note : nothing, COLOURS[decision]);
+      api.log.push({ decision, n: result.n, python: answered - ctx.params.pressed, all: performance.now() - ctx.params.pressed });
+      return { to: to && to.id };
+    }
+  }
+
+  // Runs whenever a dataset opens: keys are live only in our own datasets.
+  class Open extends foo.Operator {
+    get config() {
+      return new foo.OperatorConfig({ name: "open", label: "imageclinic open", unlisted: true, skipInput: true, skipOutput: true, onDatasetOpen: true });
+    }
+    async execute(ctx) {
+      const dataset = await ctx.state.snapshot.getPromise(fos.dataset);
+      let info = dataset && dataset.info;
+      if (typeof info === "string") info = JSON.parse(info);
+      api.active = !!(info && info.imageclinic);
+      if (api.active) say(""); else if (bar) { bar.remove(); bar = null; }
+    }
+  }
+  foo.registerOperator(Key, PLUGIN);
+  foo.registerOperator(Open, PLUGIN);
+
+  function execute(uri, params) {
+    return new Promise((resolve, reject) => {
+      foo.executeOperator(uri, params, {
+        skipOutput: true,
+        callback: (r) => (r && r.error ? reject(new Error(r.errorMessage || r.error)) : resolve((r && r.result) || {})),
+      });
+    });
+  }
+
+  async function peekAhead(nav) {
+    const ids = [];
+    for (let offset = 1; offset <= AHEAD; offset++) {
+      const sample = await nav.peek(offset);
+      if (!sample) break;
+      ids.push(sample.id);
+    }
+    return ids;
+  }
+
+  async function back(nav, open, wanted) { // to the image whose decision was taken back, if it is near
+    for (let offset = 0; offset <= 2 * AHEAD; offset++) {
+      const sample = offset ? await nav.peek(-offset) : { id: open };
+      if (!sample) return null;
+      if (sample.id === wanted) return offset ? nav.previous(offset) : null;
+    }
+    return null;
+  }
+
+  // The App has no public way to redraw tiles of the grid: find the Samples panel's tile cache
+  // ({shown, get, isShown, …}) and its record store (a WeakMap) on its React hooks; null if the App changed.
+  function grid() {
+    const element = document.querySelector('[data-cy="fo-grid"]');
+    const key = element && Object.keys(element).find((k) => k.startsWith("__reactFiber$"));
+    let fiber = key && element[key];
+    for (let up = 0; fiber && up < 6; fiber = fiber.return, up++) {
+      if (typeof fiber.type === "string") continue;
+      const found = { cache: null, store: null };
+      let hook = fiber.memoizedState;
+      for (let i = 0; hook && typeof hook === "object" && "next" in hook && i < 1000; hook = hook.next, i++) {
+        const memo = hook.memoizedState, cache = memo && memo.current && memo.current.result;
+        if (cache && typeof cache.isShown === "function" && typeof cache.get === "function") found.cache = cache;
+        if (Array.isArray(memo) && memo[0] instanceof WeakMap) found.store = memo[0];
+      }
+      if (found.cache) return found;
+    }
+    return null;
+  }
+  function redraw(samples) {
+    try {
+      const tiles = grid();
+      api.tiles = !!tiles;
+      if (!tiles) return;
+      for (const sample of samples) {
+        const tile = tiles.cache.get(sample._id);
+        if (!tile) continue;
+        tile.updateSample(sample);
+        const symbol = tile.state && tile.state.config && tile.state.config.symbol;
+        const record = symbol && tiles.store && tiles.store.get(symbol);
+        if (record) record.sample = sample;
+      }
+    } catch (error) { // a tile that shows the old decision until the next reload is no reason to fail
+      api.tiles = String(error);
+    }
+  }
+
+  // The bar at the bottom: the keys, as buttons too, and what happened last.
+  let bar = null, message = null;
+  function say(text, colour) {
+    if (!bar) {
+      bar = document.createElement("div");
+      bar.id = "imageclinic-bar";
+      bar.style.cssText = "position:fixed;left:50%;bottom:14px;transform:translateX(-50%);z-index:100000;display:flex;gap:6px;align-items:center;padding:6px 10px;border-radius:8px;background:#1b1b1fee;border:1px solid #3a3a42;color:#e6e6ea;font:13px/1.4 system-ui,sans-serif;box-shadow:0 2px 12px #0008";
+      for (const [key, decision] of Object.entries(KEYS)) {
+        const button = document.createElement("button");
+        const cap = document.createElement("kbd");
+        cap.textContent = key;
+        cap.style.cssText = "display:inline-block;min-width:16px;margin-right:5px;border-radius:4px;background:#3a3a42;font:600 12px system-ui,sans-serif;text-align:center";
+        button.append(cap, WORDS[decision]);
+        button.dataset.decision = decision;
+        button.style.cssText = "border:0;background:none;color:inherit;font:inherit;cursor:pointer;padding:2px 4px;white-space:nowrap";
+        button.onmousedown = (event) => event.preventDefault(); // keep the focus where it is
+        button.onclick = (event) => { event.stopPropagation(); press(decision); };
+        bar.append(button);
+      }
+      message = document.createElement("span");
+      message.style.cssText = "border-left:1px solid #3a3a42;padding-left:10px;white-space:nowrap";
+      bar.append(message);
+      document.body.appendChild(bar);
+    }
+    message.textContent = text;
+    message.style.display = text ? "" : "none";
+    message.style.color = colour || "inherit";
+  }
+
+  function typing() {
+    const focus = document.activeElement;
+    if (!focus) return false;
+    if (focus.isContentEditable || focus.tagName === "TEXTAREA" || focus.tagName === "SELECT") return true;
+    return focus.tagName === "INPUT" && !/^(button|checkbox|radio|range|reset|submit)$/.test(focus.type);
+  }
+  function annotating() {
+    try {
+      return !!document.querySelector("#modal.modalon") && fos.jotaiStore.get(fos.modalMode) === "annotate";
+    } catch (error) {
+      return false; // this App has no such mode
+    }
+  }
+  const openId = () => new URLSearchParams(location.search).get("id");
+  const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+  async function once(decision, pressed, tries) {
+    const result = await execute(PLUGIN + "/key", { decision, pressed });
+    if (result.retry && tries < 100) { await sleep(20); return once(decision, pressed, tries + 1); }
+    if (result.retry) throw new Error("the App did not settle");
+    for (let i = 0; result.to && openId() !== result.to && i < 100; i++) await sleep(20); // until the next is current
+  }
+
+  let chain = Promise.resolve(); // one decision at a time, in the order of the keys
+  function press(decision) {
+    const pressed = performance.now();
+    chain = chain
+      .then(() => once(decision, pressed, 0))
+      .catch((error) => say("NOT SAVED: " + String((error && error.message) || error).slice(0, 160), "#ef5350"));
+  }
+  window.addEventListener("keydown", (event) => {
+    const decision = KEYS[event.key];
+    if (!decision || !api.active || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey || event.isComposing) return;
+    if (typing() || annotating() || document.querySelector(".MuiDialog-root")) return;
+    event.stopImmediatePropagation(); // the App must not see it: r resets its zoom
+    event.preventDefault();
+    if (!event.repeat) press(decision);
+  }, true);
+
+  execute(PLUGIN + "/open", {}).catch(() => {}); // the first dataset may have opened before this script came
+})();

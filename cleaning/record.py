@@ -1,0 +1,92 @@
+"""One decision of a person, from the images it is about to the lines in the log: what the plugin calls."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from audit import tables
+from audit.run import Run, open_run
+from cleaning import decisions, findings
+
+#: What `decide` and `undo` return, one row an image; all but ``image_id`` are null while it is undecided.
+STATE = ("image_id", "decision", "label", "reviewer", "decided_at", "disputed")
+
+
+def decide(
+    run: Run,
+    image_ids: Sequence[str],
+    decision: str,
+    *,
+    reviewer: str,
+    labels: Sequence[str | None] | None = None,
+) -> pd.DataFrame:
+    """Append one batch to the decision log: the same decision on every image.
+
+    Each event says which findings the decision confirms and rejects (`findings.spoken_about`), the content
+    that was judged and the most urgent finding's score. Relabelling to the given label is keeping.
+
+    Args:
+        run: the run that is reviewed.
+        image_ids: distinct images of the run.
+        decision: keep, relabel, drop or unsure.
+        reviewer: who decided.
+        labels: the new label of each image, for relabel.
+
+    Returns:
+        What holds now for these images (`STATE`), in the order of `image_ids`.
+
+    Raises:
+        InputError: for an image or a decision that the log does not take.
+    """
+    dataset, issues = _tables(run.path, run.table_path(tables.ISSUES).stat().st_mtime_ns)
+    rows = dataset.reindex(list(image_ids))
+    events = []
+    for image_id, new, (given, sha256) in zip(
+        image_ids,
+        labels or [None] * len(image_ids),
+        rows[["label", "sha256"]].itertuples(index=False),
+        strict=True,
+    ):
+        found = issues[issues["image_id"] == image_id]
+        actual = "keep" if decision == "relabel" and new == given else decision
+        confirmed, rejected = findings.spoken_about(actual, found)
+        urgent = findings.ordered_checks(found["check"])[:1]
+        events.append(
+            {
+                "image_id": image_id,
+                "decision": actual,
+                "reviewer": reviewer,
+                "label": new if actual == "relabel" else None,
+                "given_label": given,
+                "sha256": sha256,
+                "confirmed": ";".join(confirmed) or None,
+                "rejected": ";".join(rejected) or None,
+                "score": found.loc[found["check"].isin(urgent), "score"].max() if urgent else None,
+            }
+        )
+    decisions.append(run.decisions, pd.DataFrame(events))
+    return state(run, image_ids)
+
+
+def undo(run: Run, reviewer: str) -> pd.DataFrame:
+    """Take back the reviewer's last batch; return what holds now for its images (`STATE`)."""
+    return state(run, decisions.undo_batch(run.decisions, reviewer))
+
+
+def state(run: Run, image_ids: Sequence[str]) -> pd.DataFrame:
+    """What the log says now about these images (`STATE`), in their order."""
+    dataset, _ = _tables(run.path, run.table_path(tables.ISSUES).stat().st_mtime_ns)
+    now = decisions.current(decisions.read(run.decisions), dataset.reset_index()).set_index("image_id")
+    return now.reindex(list(image_ids)).rename_axis("image_id").reset_index().reindex(columns=list(STATE))
+
+
+@functools.lru_cache(maxsize=1)
+def _tables(path: Path, changed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The dataset by image_id, and the findings about images; read anew when the run was audited again."""
+    run = open_run(path)
+    issues = run.read(tables.ISSUES)
+    return run.read(tables.DATASET).set_index("image_id"), issues[issues["image_id"].notna()]
