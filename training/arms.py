@@ -17,9 +17,7 @@ _ARM = ["image_id", "path", "label", "split", "split_group"]
 _TEST = ["image_id", "path", "label_original", "label_reviewed", "split_group"]
 
 
-def checked(
-    arms: Mapping[str, pd.DataFrame], test: pd.DataFrame
-) -> tuple[dict[str, pd.DataFrame], pd.DataFrame, int]:
+def checked(arms: Mapping[str, pd.DataFrame], test: pd.DataFrame) -> tuple[dict[str, pd.DataFrame], pd.DataFrame, int]:
     """The arms and the test images that can honestly be compared, sorted by `image_id`.
 
     Args:
@@ -38,13 +36,9 @@ def checked(
     frames = {name: _tidy(frame, _ARM, f"arm {name}") for name, frame in arms.items()}
     images = _tidy(test, _TEST, "test images")
     if images.empty:
-        raise InputError(
-            "there are no test images", expected="at least 2", fix="split the dataset with a test part"
-        )
+        raise InputError("there are no test images", expected="at least 2", fix="split the dataset with a test part")
     learnt_from = pd.concat(frames.values())
-    copied = images["split_group"].isin(learnt_from["split_group"]) | images["image_id"].isin(
-        learnt_from["image_id"]
-    )
+    copied = images["split_group"].isin(learnt_from["split_group"]) | images["image_id"].isin(learnt_from["image_id"])
     kept = images[~copied].reset_index(drop=True)
     if kept.empty:
         raise InputError(
@@ -72,8 +66,7 @@ def redraw(arm: pd.DataFrame, seed: int) -> pd.DataFrame:
     """
     groups = arm.groupby("split_group", sort=True)["label"].min().rename("label").reset_index()
     groups["order"] = [
-        hashlib.blake2b(f"{seed}:{name}".encode(), digest_size=8).hexdigest()
-        for name in groups["split_group"]
+        hashlib.blake2b(f"{seed}:{name}".encode(), digest_size=8).hexdigest() for name in groups["split_group"]
     ]
     groups = groups.sort_values("order")
     by_class = groups.groupby("label")["order"]
@@ -118,17 +111,13 @@ def digest(settings: Mapping[str, Any], *frames: pd.DataFrame) -> str:
 def _tidy(data: pd.DataFrame, columns: list[str], what: str) -> pd.DataFrame:
     missing = [column for column in columns if column not in data.columns]
     if missing:
-        raise InputError(
-            f"{what}: no column {', '.join(missing)}", expected=f"the columns {', '.join(columns)}"
-        )
+        raise InputError(f"{what}: no column {', '.join(missing)}", expected=f"the columns {', '.join(columns)}")
     tidy = data[columns].sort_values("image_id", ignore_index=True)
     tidy["split_group"] = tidy["split_group"].fillna(tidy["image_id"])
     for column in columns:
         empty = tidy.loc[tidy[column].isna(), "image_id"]
         if column != "label_reviewed" and len(empty):
-            raise InputError(
-                f"{what}: {empty.iloc[0]} has no {column}", expected=f"a {column} for every image"
-            )
+            raise InputError(f"{what}: {empty.iloc[0]} has no {column}", expected=f"a {column} for every image")
     twice = tidy.loc[tidy["image_id"].duplicated(), "image_id"]
     if len(twice):
         raise InputError(f"{what}: {twice.iloc[0]} is there twice", expected="one row an image")

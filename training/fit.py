@@ -100,7 +100,7 @@ def fit(
     keras.utils.set_random_seed(seed)
     if deterministic:
         tf.config.experimental.enable_op_determinism()
-    optimizer = keras.optimizers.AdamW(learning_rate, weight_decay=weight_decay)
+    optimizer = keras.optimizers.AdamW(float(learning_rate), weight_decay=weight_decay)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
     stop = keras.callbacks.EarlyStopping("val_loss", patience=patience, restore_best_weights=True)
@@ -114,6 +114,7 @@ def fit(
                 validation_data=validation,
                 epochs=epochs,
                 batch_size=batch_size if arrays else None,
+                shuffle=arrays,
                 callbacks=[_Watch(learning_rate, model.output_shape[-1], epochs, progress), stop, slow],
                 class_weight=None if class_weight is None else dict(class_weight),
                 verbose=0,

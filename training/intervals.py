@@ -89,9 +89,7 @@ def delta_interval(
     return Interval(estimate, estimate - half, estimate + half, level, seed_variance, image_variance)
 
 
-def mcnemar_tables(
-    correct_a: npt.NDArray[np.bool_], correct_b: npt.NDArray[np.bool_]
-) -> npt.NDArray[np.int64]:
+def mcnemar_tables(correct_a: npt.NDArray[np.bool_], correct_b: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
     """Per seed, how many test images both, only A, only B, and neither got right.
 
     A description, not a test: McNemar's test covers one pair of models, no seed variance and no clusters.

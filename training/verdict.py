@@ -106,9 +106,7 @@ def _label_sets(
             yield labels, given[used].map(numbers).to_numpy(np.int64), used
 
 
-def _difference(
-    a: npt.NDArray[np.bool_], b: npt.NDArray[np.bool_], groups: npt.NDArray[np.object_]
-) -> dict[str, Any]:
+def _difference(a: npt.NDArray[np.bool_], b: npt.NDArray[np.bool_], groups: npt.NDArray[np.object_]) -> dict[str, Any]:
     if len(a) < 2 or len(np.unique(groups)) < 2:
         estimate = float(b.mean() - a.mean())
         return {"estimate": estimate, "low": None, "high": None, "half_width": None, "verdict": "no interval"}
@@ -122,9 +120,7 @@ def _difference(
     }
 
 
-def _class(
-    a: npt.NDArray[np.bool_], b: npt.NDArray[np.bool_], groups: npt.NDArray[np.object_]
-) -> dict[str, Any]:
+def _class(a: npt.NDArray[np.bool_], b: npt.NDArray[np.bool_], groups: npt.NDArray[np.object_]) -> dict[str, Any]:
     difference = _difference(a, b, groups)
     return {
         "n": a.shape[1],
@@ -174,8 +170,7 @@ def _notes(delta: Mapping[str, Any], test: pd.DataFrame, left_out: int) -> list[
     control = delta.get(RANDOM_REMOVAL, {}).get("original", {}).get("verdict")
     if control == "gain" and delta[CLEANED]["original"]["verdict"] == "gain":
         notes.append(
-            "Dropping as many images at random gained as well: the gain is not owed to which images were "
-            "dropped."
+            "Dropping as many images at random gained as well: the gain is not owed to which images were dropped."
         )
     return notes
 

@@ -1,0 +1,180 @@
+"""Training one model, and `imageclinic train`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pytest
+from PIL import Image
+from sklearn.datasets import load_digits
+
+from audit import tables
+from audit.errors import Failed, InputError
+from training import fit, model
+from training.data import load_images
+
+# Keras 3.15 reads TensorFlow's variables in a way that NumPy 2 deprecates.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
+
+Arrays = tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]
+
+
+@pytest.fixture(scope="module")
+def digits() -> tuple[Arrays, Arrays]:
+    """300 digits to learn from and 100 to choose the epoch on, as vectors in [0, 1]."""
+    x, y = load_digits(return_X_y=True)
+    x = (x / 16).astype(np.float32)
+    return (x[:300], y[:300]), (x[300:400], y[300:400])
+
+
+def test_it_learns_and_keeps_the_weights_of_the_best_epoch(digits: tuple[Arrays, Arrays]) -> None:
+    train, validation = digits
+    network = model.build("linear", (64,), 10)
+    seen: list[tuple[int, int]] = []
+    # A learning rate that overshoots: the last epoch is not the best.
+    history = fit.fit(
+        network,
+        train,
+        validation,
+        epochs=12,
+        seed=0,
+        learning_rate=0.3,
+        patience=3,
+        progress=lambda *at: seen.append(at),
+    )
+    losses = history.logs["val_loss"]
+    assert history.best_epoch == int(np.argmin(losses)) + 1 < history.epochs == len(losses)
+    loss, accuracy = network.evaluate(*validation, verbose=0)
+    assert loss == pytest.approx(min(losses), rel=1e-4)
+    assert accuracy > 0.8
+    assert seen == [(i + 1, 12) for i in range(history.epochs)]
+    assert history.stopped_early == (history.epochs < 12)
+    assert history.logs["learning_rate"][-1] < 0.3
+
+
+def test_the_seed_makes_it_reproducible(digits: tuple[Arrays, Arrays]) -> None:
+    def weights(seed: int) -> list[npt.NDArray[np.float32]]:
+        network = model.build("small_cnn", (8, 8, 1), 10, augment="light", seed=seed)
+        images = [(x.reshape(-1, 8, 8, 1) * 255, y) for x, y in digits]
+        fit.fit(network, *images, epochs=2, seed=seed)
+        found: list[npt.NDArray[np.float32]] = network.get_weights()
+        return found
+
+    first, again, other = weights(3), weights(3), weights(4)
+    for a, b in zip(first, again, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+    assert any(not np.allclose(a, b, atol=1e-3) for a, b in zip(first, other, strict=True))
+
+
+def test_class_weights_count(digits: tuple[Arrays, Arrays]) -> None:
+    train, validation = digits
+    network = model.build("linear", (64,), 10)
+    weight = {number: float(number == 3) for number in range(10)}
+    fit.fit(network, train, validation, epochs=5, seed=0, learning_rate=0.1, class_weight=weight)
+    assert (np.asarray(network(validation[0])).argmax(axis=1) == 3).all()
+
+
+def test_inputs_that_are_no_numbers_are_explained(digits: tuple[Arrays, Arrays]) -> None:
+    (x, y), validation = digits
+    broken = x.copy()
+    broken[5] = np.nan
+    with pytest.raises(Failed, match=r"loss is nan after epoch 1\..*learning rate below 0\.001"):
+        fit.fit(model.build("linear", (64,), 10), (broken, y), validation, epochs=3, seed=0)
+
+
+def test_divergence_is_explained(digits: tuple[Arrays, Arrays]) -> None:
+    (x, y), _ = digits
+    with pytest.raises(Failed, match=r"diverged.*learning rate below 1000"):
+        fit.fit(
+            model.build("linear", (64,), 10, dropout=0.5),
+            (x, y),
+            (x, y),
+            epochs=10,
+            seed=0,
+            learning_rate=1000,
+            patience=10,
+        )
+
+
+@pytest.mark.parametrize("options", [{"epochs": 0}, {"learning_rate": 0.0}, {"patience": 0}, {"batch_size": 0}])
+def test_settings_out_of_range(digits: tuple[Arrays, Arrays], options: dict[str, float]) -> None:
+    with pytest.raises(InputError, match="positive"):
+        fit.fit(model.build("linear", (64,), 10), *digits, **({"epochs": 1, "seed": 0} | options))  # type: ignore[arg-type]
+
+
+def test_nothing_to_validate_on(digits: tuple[Arrays, Arrays]) -> None:
+    train, (x, y) = digits
+    with pytest.raises(InputError, match="no images to validate on"):
+        fit.fit(model.build("linear", (64,), 10), train, (x[:0], y[:0]), epochs=1, seed=0)
+
+
+@pytest.fixture
+def export(tmp_path: Path) -> Path:
+    """An export of 240 zeros, ones and hostilely named twos."""
+    images, labels = load_digits(return_X_y=True)
+    names = {0: "zero", 1: "one", 2: "two|<b>`x`"}
+    rows = []
+    for number in np.flatnonzero(labels < 3)[:240]:
+        split = ("train", "train", "train", "val", "test")[number % 5]
+        path = tmp_path / split / f"{number}.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray((images[number].reshape(8, 8) * 15).astype(np.uint8)).resize((16, 16)).save(path)
+        label = names[int(labels[number])]
+        rows.append((path.name, f"{split}/{path.name}", label, label, split, path.name, "00", "keep"))
+    manifest = pd.DataFrame(rows, columns=tables.MANIFEST.names)
+    tables.write_csv(tmp_path / "manifest.csv", manifest, tables.MANIFEST)
+    return tmp_path
+
+
+def test_train_writes_a_model_its_metrics_and_a_card(export: Path) -> None:
+    result = fit.train(export, epochs=12, seed=1, batch_size=16, augment="none")
+    assert result["size"] == 16
+    assert result["test"]["accuracy"] > 0.8
+    assert result["test"]["n"] == result["images"]["test"]
+    assert json.loads((export / "metrics.json").read_text("utf-8")) == result
+    assert not list(export.glob(".*"))  # no temporary file is left
+
+    manifest = tables.read_csv(export / "manifest.csv", tables.MANIFEST)
+    test = manifest[manifest["split"] == "test"]
+    pixels = load_images([export / p for p in test["path"]], (16, 16))
+    probs = np.asarray(keras.models.load_model(export / "model.keras")(pixels))
+    predicted = np.array(result["classes"])[probs.argmax(axis=1)]
+    assert np.mean(predicted == test["label"].to_numpy(object)) == pytest.approx(result["test"]["accuracy"])
+
+    card = (export / "MODEL_CARD.md").read_text("utf-8")
+    assert f"{100 * result['test']['accuracy']:.1f} %" in card
+    assert r"two\|&lt;b&gt;\`x\`" in card
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda m: m[m["split"] != "val"], "no val images"),
+        (lambda m: m[m["label"] == "one"], "ll training images"),
+        (lambda m: m[(m["label"] != "one") | (m["split"] == "test")], "'one' has test images but no training images"),
+    ],
+    ids=["no validation", "one class", "class without training images"],
+)
+def test_exports_that_cannot_be_trained_on(export: Path, change: object, problem: str) -> None:
+    manifest = tables.read_csv(export / "manifest.csv", tables.MANIFEST)
+    tables.write_csv(export / "manifest.csv", change(manifest), tables.MANIFEST)  # type: ignore[operator]
+    with pytest.raises(InputError, match=problem):
+        fit.train(export, epochs=1)
+    assert not (export / "model.keras").exists()
+
+
+def test_a_missing_export(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"manifest\.csv is missing"):
+        fit.train(tmp_path)
+
+
+def test_a_file_that_cannot_be_decoded_is_named(export: Path) -> None:
+    broken = next((export / "train").iterdir())
+    broken.write_bytes(b"no image")
+    with pytest.raises(InputError, match=broken.name):
+        fit.train(export, epochs=1, size=16)

@@ -1,0 +1,97 @@
+"""The capacity ladder and augmentation."""
+
+from __future__ import annotations
+
+import re
+
+import keras
+import numpy as np
+import pytest
+
+from audit.errors import InputError
+from training import augment, model
+
+SHAPES = {"linear": (512,), "small_cnn": (32, 32, 3), "large_cnn": (32, 32, 3)}
+
+
+@pytest.mark.parametrize("rung", model.LADDER)
+def test_a_rung_gives_probabilities_and_costs_what_its_documentation_says(rung: str) -> None:
+    network = model.build(rung, SHAPES[rung], 10)
+    inputs = np.random.default_rng(0).uniform(0, 255, (3, *SHAPES[rung])).astype(np.float32)
+    probs = np.asarray(network(inputs))
+    assert probs.shape == (3, 10)
+    np.testing.assert_allclose(probs.sum(axis=1), 1, rtol=1e-5)
+    row = re.search(rf"\| ``{rung}`` \|.*\| ([\d,]+) \| ([\d,]+) \|", model.__doc__ or "")
+    assert row is not None
+    assert network.count_params() == int(row[1].replace(",", ""))
+    assert model.multiply_adds(network) == int(row[2].replace(",", ""))
+
+
+def test_capacity_grows_along_the_ladder() -> None:
+    costs = [model.multiply_adds(model.build(rung, (32, 32, 3), 10)) for rung in model.LADDER]
+    assert costs == sorted(costs)
+
+
+def test_images_are_rescaled_inside() -> None:
+    network = model.build("small_cnn", (16, 16, 3), 2)
+    rescaling = next(layer for layer in network.layers if isinstance(layer, keras.layers.Rescaling))
+    np.testing.assert_allclose(np.asarray(rescaling(np.array([0.0, 255.0]))), [-1, 1], atol=1e-6)
+
+
+def test_the_seed_decides_the_weights() -> None:
+    first, again, other = (model.build("small_cnn", (16, 16, 1), 3, seed=seed).get_weights() for seed in (1, 1, 2))
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not all(np.array_equal(a, b) for a, b in zip(first, other, strict=True))
+
+
+def test_penalties_enter_the_loss() -> None:
+    plain = model.build("small_cnn", (16, 16, 3), 2)
+    penalised = model.build("small_cnn", (16, 16, 3), 2, l1=0.01, l2=0.01)
+    assert not plain.losses
+    assert float(sum(map(float, penalised.losses))) > 0
+
+
+def test_an_unknown_rung_lists_the_ladder() -> None:
+    with pytest.raises(InputError, match="small_cnn, large_cnn"):
+        model.build("huge_cnn", (32, 32, 3), 10)
+
+
+@pytest.mark.parametrize(
+    ("rung", "shape", "classes", "options"),
+    [
+        ("small_cnn", (512,), 10, {}),
+        ("small_cnn", (4, 4, 3), 10, {}),
+        ("small_cnn", (32, 32, 3), 1, {}),
+        ("small_cnn", (32, 32, 3), 2, {"dropout": 1.0}),
+        ("linear", (8,), 2, {"l2": -1.0}),
+    ],
+)
+def test_what_a_model_cannot_be(rung: str, shape: tuple[int, ...], classes: int, options: dict[str, float]) -> None:
+    with pytest.raises(InputError, match="Expected"):
+        model.build(rung, shape, classes, **options)  # type: ignore[arg-type]
+
+
+def test_augmentation_changes_training_only_and_stays_in_range() -> None:
+    images = np.random.default_rng(0).uniform(0, 255, (8, 16, 16, 3)).astype(np.float32)
+    for strength in ("light", "medium"):
+        layers = keras.Sequential(augment.layers(strength, mirror=True))
+        np.testing.assert_array_equal(np.asarray(layers(images, training=False)), images)
+        changed = np.asarray(layers(images, training=True))
+        assert not np.allclose(changed, images)
+        assert changed.min() >= 0
+        assert changed.max() <= 255.01
+
+
+def test_images_are_mirrored_only_when_that_is_allowed() -> None:
+    def flips(strength: str, mirror: bool) -> bool:
+        return any(isinstance(x, keras.layers.RandomFlip) for x in augment.layers(strength, mirror=mirror))
+
+    assert augment.layers("none") == []
+    for strength in augment.STRENGTHS:
+        assert not flips(strength, False)
+        assert flips(strength, True)
+
+
+def test_an_unknown_strength_lists_the_known_ones() -> None:
+    with pytest.raises(InputError, match="none, light, medium"):
+        augment.layers("heavy")

@@ -1,0 +1,243 @@
+"""What did cleaning change? Retrain on the original and the cleaned images, test both on the same images.
+
+Same seeds, same budget of epochs; epoch or regularisation are chosen on each arm's own validation images, never
+on test images. Nothing that is learnt ever sees a test image: models, embedder and scaling are fitted on training and
+validation images alone.
+
+What a seed varies: the draw of training and validation images within the arm's own (by split group,
+stratified by class, in one order for all arms, so that arms with the same images draw the same) and, where they
+exist, initial weights, batches, dropout and augmentation. So the variance between seeds says what another run
+would have given, also for the linear head, which is solved to its only optimum.
+
+Two kinds of model:
+
+- ``features`` (fast): embeddings, then a linear head per arm and seed, its L2 strength chosen on validation. One
+  embedder serves all arms: an unsupervised one is fitted on the original arm's training and validation images,
+  a pretrained one is taken as it is. It never sees a label, so it can't favour the arm whose labels are better.
+- a rung of `training.model.LADDER`, trained from scratch per arm and seed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from audit import tables
+from audit.errors import InputError
+from training import arms as arms_of
+from training import data, embed, fit, frozen, verdict
+from training import model as ladder
+from training.arms import random_removal
+
+__all__ = ["EPOCHS", "FEATURES", "compare", "random_removal"]
+
+ORIGINAL = arms_of.ORIGINAL
+FEATURES = "features"
+EPOCHS = 15  # for a rung, where the caller names none
+_FORMAT = 1  # part of every cache key: raise it when what a cell holds or how it is made changes
+
+Progress = Callable[[int, int], None]
+
+
+def compare(
+    arms: Mapping[str, pd.DataFrame],
+    test: pd.DataFrame,
+    *,
+    seeds: int = 5,
+    model: str = FEATURES,
+    epochs: int | None = None,
+    size: int = 32,
+    seed: int = 0,
+    progress: Progress | None = None,
+    cache: Path | None = None,
+) -> dict[str, Any]:
+    """Train every arm with every seed and compare what they get right.
+
+    Args:
+        arms: name → images to learn from, with ``original`` (the baseline) and ``cleaned``, and any controls
+            (``random_removal``): columns `image_id`, `path` (of the file), `label`, `split` (train or val),
+            `split_group` (null: the image is its own).
+        test: the same test images for all: `image_id`, `path`, `label_original`, `label_reviewed` (null: the
+            reviewer dropped the image), `split_group`. Images that share a group with an arm's images are
+            left out, and counted.
+        seeds: paired runs an arm; below 2 there is no interval.
+        model: ``features`` or a rung of the ladder.
+        epochs: most epochs of a run of a rung; None: 15. ``features`` has none.
+        size: side in pixels of the images that a rung sees.
+        seed: the first of the seeds; the others follow it.
+        progress: called with (runs done, runs).
+        cache: folder for finished runs and embeddings: a killed comparison goes on where it stopped, and one
+            with other images, labels or settings does not use them.
+
+    Returns:
+        The content of comparison.json: `model, embedder, epochs, size, seeds, classes, n_test,
+        n_test_reviewed, left_out`; `arms`: name → `n_train, n_val`, what validation chose (`l2_strengths` or
+        `best_epochs`), and under ``original`` and ``reviewed`` (labels of the test images) `accuracy` and
+        `macro_f1`, one a seed; `delta`, `per_class`, `mcnemar`, `power_hint`, `verdict` and `notes`, see
+        `training.verdict.conclusions`.
+
+    Raises:
+        InputError: arms or columns are missing, no test images (left), no validation images, one class, a
+            class that an arm can't learn, fewer than one seed, an unknown model, an unreadable image.
+        Failed: training broke down.
+    """
+    if model != FEATURES and model not in ladder.LADDER:
+        raise InputError(f"unknown model {model!r}", expected=f"{FEATURES} or one of {', '.join(ladder.LADDER)}")
+    if seeds < 1:
+        raise InputError(f"{seeds} seeds", expected="at least 1, and at least 2 for an interval")
+    if model == FEATURES:
+        epochs = side = None
+    else:
+        epochs, side = EPOCHS if epochs is None else epochs, size
+    frames, kept, left_out = arms_of.checked(arms, test)
+    classes = sorted(set().union(*(frame["label"] for frame in frames.values())))
+    inputs = _Inputs(frames, kept, side, seed, cache)
+    settings = {"model": model, "epochs": epochs, "classes": classes, "inputs": inputs.key}
+    done: dict[str, list[dict[str, Any]]] = {name: [] for name in frames}
+    for number in range(seeds):
+        for place, (name, frame) in enumerate(frames.items()):
+            file = None
+            if cache is not None:
+                key = arms_of.digest({**settings, "seed": seed + number}, frame, kept[["image_id", "path"]])
+                file = cache / f"run-{key}.json"
+            run = _read(file)
+            if run is None:
+                run = _run(frame, kept, inputs, classes, model, epochs, seed + number)
+                if file is not None:
+                    tables.write_json(file, run)
+            done[name].append(run)
+            if progress is not None:
+                progress(number * len(frames) + place + 1, seeds * len(frames))
+    predicted = {name: np.array([run["predicted"] for run in found], np.int64) for name, found in done.items()}
+    chosen = "l2_strengths" if model == FEATURES else "best_epochs"
+    return {
+        "model": model,
+        "embedder": done[ORIGINAL][0]["embedder"],
+        "epochs": epochs,
+        "size": side,
+        "seeds": [seed + i for i in range(seeds)],
+        "classes": classes,
+        "n_test": len(kept),
+        "n_test_reviewed": int(kept["label_reviewed"].notna().sum()),
+        "left_out": left_out,
+        "arms": {
+            name: {
+                "n_train": int((frame["split"] == "train").sum()),
+                "n_val": int((frame["split"] == "val").sum()),
+                chosen: [run["chosen"] for run in done[name]],
+                **verdict.scores(predicted[name], kept, classes),
+            }
+            for name, frame in frames.items()
+        },
+        **verdict.conclusions(predicted, kept, classes, left_out),
+    }
+
+
+def _run(
+    frame: pd.DataFrame,
+    test: pd.DataFrame,
+    inputs: _Inputs,
+    classes: Sequence[str],
+    model: str,
+    epochs: int | None,
+    seed: int,
+) -> dict[str, Any]:
+    """Train one arm with one seed (without epochs: a linear head); predict the test images."""
+    drawn = arms_of.redraw(frame, seed)
+    validation = (drawn["split"] == "val").to_numpy()
+    numbers = {name: i for i, name in enumerate(classes)}
+    truth = drawn["label"].map(numbers).to_numpy(np.int64)
+    rows, test_rows = inputs.rows(drawn["path"]), inputs.rows(test["path"])
+    if epochs is None:
+        head = frozen.fit(rows, truth, validation, len(classes))
+        predicted, chosen = head.logits(test_rows).argmax(axis=1), head.strength
+    else:
+        keras.utils.clear_session()
+        network = ladder.build(model, rows.shape[1:], len(classes), augment="light", seed=seed)
+        train, held_out = [(rows[part], truth[part]) for part in (~validation, validation)]
+        chosen = fit.fit(network, train, held_out, epochs=epochs, seed=seed).best_epoch
+        predicted = _predict(network, test_rows)
+    return {"predicted": predicted.tolist(), "chosen": chosen, "embedder": inputs.embedder}
+
+
+def _predict(network: keras.Model, rows: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    # Called, not `predict`ed: that would trace a graph for one use, and TensorFlow warns of it run after run.
+    batches = [network(rows[i : i + 256], training=False) for i in range(0, len(rows), 256)]
+    return np.concatenate([np.asarray(batch).argmax(axis=1) for batch in batches])
+
+
+class _Inputs:
+    """What the models see of each image: pixels at a size, or embeddings. Loaded when the first run needs them."""
+
+    def __init__(
+        self,
+        frames: Mapping[str, pd.DataFrame],
+        test: pd.DataFrame,
+        size: int | None,
+        seed: int,
+        cache: Path | None,
+    ) -> None:
+        paths = pd.concat([*(frame["path"] for frame in frames.values()), test["path"]]).unique()
+        # As objects: a file name that is no UTF-8 fits no Arrow string.
+        self.paths = pd.Index(paths, dtype=object)
+        self.fit_paths = frames[ORIGINAL]["path"]
+        self.size, self.seed, self.cache = size, seed, cache
+        files = self.paths.to_frame(name="path")
+        files["bytes"], files["mtime_ns"] = zip(*map(_stamp, self.paths), strict=True)
+        settings = {"format": _FORMAT, "size": size, "seed": seed}
+        #: Names the inputs: other files, changed files or settings give another key.
+        self.key = arms_of.digest(settings, files, self.fit_paths.to_frame())
+
+    def rows(self, paths: pd.Series) -> npt.NDArray[Any]:
+        """Inputs of the images at `paths`: uint8 (n, size, size, 3) or float32 (n, features)."""
+        found: npt.NDArray[Any] = self._loaded[0][self.paths.get_indexer(paths)]
+        return found
+
+    @property
+    def embedder(self) -> dict[str, Any] | None:
+        """What made the embeddings; None for pixels."""
+        return self._loaded[1]
+
+    @cached_property
+    def _loaded(self) -> tuple[npt.NDArray[Any], dict[str, Any] | None]:
+        paths = [Path(p) for p in self.paths]
+        if self.size is not None:
+            return data.load_images(paths, (self.size, self.size)), None
+        file = None if self.cache is None else self.cache / f"features-{self.key}.npz"
+        if file is not None and file.is_file():
+            with np.load(file, allow_pickle=False) as saved:
+                return saved["vectors"], json.loads(str(saved["info"]))
+        fit_paths = [Path(p) for p in self.fit_paths]
+        vectors, info = embed.fit_embed(fit_paths, paths, seed=self.seed)
+        if file is not None:
+            with tables.replacing(file) as temporary, temporary.open("wb") as stream:
+                np.savez(stream, vectors=vectors, info=np.array(json.dumps(info)))
+        return vectors, info
+
+
+def _stamp(path: str) -> tuple[int, int]:
+    """Size and modification time of a file: what changes when its content does."""
+    try:
+        stat = Path(path).stat()
+    except OSError as error:
+        raise InputError(f"{path} can't be read: {error.strerror}", expected="an image file") from error
+    return stat.st_size, stat.st_mtime_ns
+
+
+def _read(file: Path | None) -> dict[str, Any] | None:
+    """A finished run; None when there is none, or none that can be read: it is then done again."""
+    if file is None or not file.is_file():
+        return None
+    try:
+        content: dict[str, Any] = json.loads(file.read_text("utf-8"))
+    except ValueError:
+        return None
+    return content
