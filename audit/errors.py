@@ -12,10 +12,10 @@ class InputError(Exception):
     def __init__(self, problem: str, *, expected: str = "", fix: str = "") -> None:
         parts = [problem.rstrip(".")]
         if expected:
-            parts.append(f"expected {expected.rstrip('.')}")
+            parts.append(f"Expected {expected.rstrip('.')}")
         if fix:
-            parts.append(fix.rstrip("."))
-        super().__init__(". ".join(part[:1].upper() + part[1:] for part in parts) + ".")
+            parts.append(fix[:1].upper() + fix[1:].rstrip("."))
+        super().__init__(". ".join(parts) + ".")
 
 
 class NotApplicable(Exception):

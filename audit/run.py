@@ -111,6 +111,10 @@ class Run:
         """Read and validate a table. Raises InputError when the audit has not written it."""
         return tables.read(self.table_path(table), table)
 
+    def read_dataset(self) -> pd.DataFrame:
+        """The dataset table."""
+        return self.read(tables.DATASET)
+
     def write(self, table: tables.Table, data: pd.DataFrame, key: str = "") -> None:
         """Validate and write a table; `key` names the inputs that it was made from (see `is_current`)."""
         tables.write(self.table_path(table), data, table, {"key": key})

@@ -126,6 +126,7 @@ def run(
     skipped: Sequence[str],
     inputs: Mapping[str, Any],
     missing: Mapping[str, str],
+    broken: Mapping[str, str],
     options: Mapping[str, Mapping[str, Any]] | None = None,
     *,
     progress: Callable[[int, int], None] | None = None,
@@ -136,7 +137,8 @@ def run(
         chosen: checks by name.
         skipped: names of checks that the user left out; they are recorded.
         inputs: the tables by name.
-        missing: reasons why a table is not there, by name.
+        missing: reasons why a table does not apply here, by name.
+        broken: tracebacks of tables that could not be made, by name: checks that need them have failed.
         options: options per check.
         progress: called with (checks done, checks in all).
 
@@ -151,7 +153,9 @@ def run(
         start = time.perf_counter()
         outcome, reason, n = "clean", "", 0
         lacking = [i for i in check.inputs if i not in inputs]
-        if lacking:
+        if any(i in broken for i in lacking):
+            outcome, reason = "failed", next(broken[i] for i in lacking if i in broken)
+        elif lacking:
             outcome, reason = "not_applicable", missing.get(lacking[0], f"there is no table {lacking[0]}")
         else:
             try:

@@ -103,7 +103,7 @@ def _decode_jpeg(data: bytes, row: dict[str, Any]) -> npt.NDArray[np.uint8] | No
 
     try:
         height, width, space, _ = simplejpeg.decode_jpeg_header(data, strict=False)
-    except ValueError as error:
+    except (ValueError, KeyError) as error:  # KeyError: a colour space that it does not know
         raise _Undecodable(f"damaged header: {error}") from error
     row.update(width=width, height=height, mode={"Gray": "L", "CMYK": "CMYK", "YCCK": "CMYK"}.get(space, "RGB"))
     _check_size(width, height)

@@ -135,14 +135,14 @@ def from_frame(
     images = pd.DataFrame({"image_id": ids})
     for ours in ("label", "split", "group"):
         theirs = table[given[ours]] if given[ours] in table.columns else pd.Series([None] * len(table))
-        images[ours] = [_text(value) for value in theirs]
+        images[ours] = pd.Series([_text(value) for value in theirs], dtype=object)
     for row, split in enumerate(images["split"], start=2):
         if split is not None and split.lower() not in SPLIT_NAMES:
             raise InputError(
                 f"{where}, row {row}: split {split!r}",
                 expected=f"one of {', '.join(SPLIT_NAMES)}, or nothing",
             )
-    images["split"] = [None if s is None else SPLIT_NAMES[s.lower()] for s in images["split"]]
+    images["split"] = pd.Series([None if s is None else SPLIT_NAMES[s.lower()] for s in images["split"]], dtype=object)
     notes = []
     unique = images.drop_duplicates()
     twice = unique[unique["image_id"].duplicated(keep=False)]

@@ -21,7 +21,8 @@ def find(dataset: pd.DataFrame, predictions: Predictions, *, filter_by: str = "b
     of *these* flags from your reviews.
 
     Every image is predicted by Keras models that did not see it (folds grouped by copies); confident learning
-    (Northcutt et al., 2021, by cleanlab) decides which are flagged. Score: 1 − probability of the given label.
+    (Northcutt et al., 2021) decides which are flagged; `filter_by` is one of cleanlab's filters. Score: 1 − probability
+    of the given label.
     """
     known = predictions.rows.merge(dataset[["image_id", "label"]], on="image_id", how="left", validate="1:1")
     if known["label"].nunique() < 2:

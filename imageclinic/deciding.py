@@ -1,0 +1,140 @@
+"""Decisions without the App, and how far the review is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from audit import tables
+from audit.errors import InputError
+from audit.run import Run, open_run
+from cleaning import decisions, estimates, policy, survivors
+
+
+@dataclass(frozen=True)
+class State:
+    """A run's tables, its decision log, and what the log says now."""
+
+    run: Run
+    dataset: pd.DataFrame
+    clusters: pd.DataFrame
+    splits: pd.DataFrame
+    issues: pd.DataFrame
+    log: pd.DataFrame
+    current: pd.DataFrame
+
+
+def load(run: str | Path) -> State:
+    """Read what decisions are made from. Raises InputError when the run was not audited."""
+    opened = open_run(Path(run))
+    dataset = opened.read(tables.DATASET)
+    log = decisions.read(opened.decisions)
+    return State(
+        opened,
+        dataset,
+        opened.read(tables.CLUSTERS),
+        opened.read(tables.SPLIT_TABLE),
+        opened.read(tables.ISSUES),
+        log,
+        decisions.current(log, dataset),
+    )
+
+
+def decide(
+    run: str | Path,
+    *,
+    accept: Sequence[str] = (),
+    policy_file: str | Path | None = None,
+    source: str | Path | None = None,
+    undo: bool = False,
+    reviewer: str = "",
+    dry_run: bool = False,
+) -> pd.DataFrame:
+    """Decide without the App; returns the events that were (or, in a dry run, would be) appended to the log.
+
+    Exactly one of these:
+
+    Args:
+        accept: findings to accept as right, ``CHECK`` or ``CHECK:SCORE``; written as ``policy:accept``.
+        policy_file: a YAML file with ``name`` and ``accept``.
+        source: a CSV file with image_id, decision and label.
+        undo: take back the last batch of `reviewer` (default: of ``policy:accept``).
+        reviewer: whose decisions these are, for `source` and `undo`.
+        dry_run: write nothing.
+
+    Raises:
+        InputError: none or several of these; unknown checks; bad rows.
+    """
+    given = [bool(accept), policy_file is not None, source is not None, undo]
+    if sum(given) != 1:
+        raise InputError("what to decide?", expected="one of --accept, --policy, --from and --undo")
+    state = load(run)
+    path = state.run.decisions
+    if undo:
+        if dry_run:
+            raise InputError("--undo has no dry run", fix="undo, and decide again if that was wrong")
+        who = reviewer or f"{decisions.POLICY}accept"
+        images = decisions.undo_batch(path, who)
+        log = decisions.read(path)
+        return log[log["image_id"].isin(images) & log["decision"].eq("undo")].drop_duplicates("image_id", keep="last")
+    if source is not None:
+        if dry_run:
+            raise InputError("--from has no dry run", fix="import, and take it back with --undo --reviewer NAME")
+        if not reviewer:
+            raise InputError("decisions from a file need a reviewer", fix="name one with --reviewer")
+        return decisions.import_csv(Path(source), path, state.dataset, reviewer)
+    if policy_file is not None:
+        name, accepted = policy.load(Path(policy_file))
+    else:
+        name, accepted = "accept", policy.parse_accept(accept)
+    events = propose(state, accepted, name)
+    return events if dry_run or events.empty else decisions.append(path, events)
+
+
+def propose(state: State, accept: Mapping[str, float], name: str) -> pd.DataFrame:
+    """What a policy would decide now: events for the log."""
+    return policy.policy_events(
+        accept,
+        name=name,
+        dataset=state.dataset,
+        issues=state.issues,
+        clusters=state.clusters,
+        features=state.run.read(tables.FEATURES),
+        splits=state.splits,
+        current=state.current,
+        checks=[o["check"] for o in state.run.info().get("outcomes", [])],
+    )
+
+
+def proposed_survivors(state: State) -> pd.DataFrame:
+    """The copy of each cluster that is proposed to stay, given what was decided so far."""
+    features = state.run.read(tables.FEATURES)
+    return survivors.choose(state.dataset, features, state.clusters, state.splits, state.current)
+
+
+def status(run: str | Path) -> dict[str, Any]:
+    """How far the review is: counts, and per check what was reviewed and the estimated precision of its flags.
+
+    Returns:
+        ``images, flagged, decided, disputed, stale``, ``decisions`` (counts by kind), and ``checks``: one record per
+        check with findings, see `cleaning.estimates`.
+    """
+    state = load(run)
+    flagged = set(state.issues["image_id"].dropna())
+    decided = state.current[state.current["decision"].notna()]
+    by_check = estimates.per_check(state.issues, state.log, state.dataset)
+    return {
+        "run": str(state.run.path),
+        "images": len(state.dataset),
+        "flagged": len(flagged),
+        "flagged_decided": len(flagged & set(decided["image_id"])),
+        "decided": len(decided),
+        "disputed": sorted(state.current.loc[state.current["disputed"], "image_id"]),
+        "stale": len(decisions.stale(state.log, state.dataset)),
+        "decisions": {str(k): int(v) for k, v in decided["decision"].value_counts().sort_index().items()},
+        "checks": by_check.to_dict("records"),
+    }

@@ -1,0 +1,113 @@
+"""Composes an export (decisions → cleaned table → split → files → proof), and repeats the proof."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from audit import copies, scan, source, tables
+from audit.run import create
+from imageclinic.deciding import State, load
+from imageclinic.stages import Say, Stage, quiet, silent
+
+
+def export(
+    run: str | Path,
+    out: str | Path,
+    *,
+    split: tuple[float, float, float] = (0.8, 0.1, 0.1),
+    format: str = "folders",
+    link: str = "copy",
+    seed: int = 0,
+    stage: Stage = quiet,
+    say: Say = silent,
+) -> dict[str, Any]:
+    """Write the cleaned dataset to `out`, split so that copies stay together, and prove it.
+
+    The images that the audit froze as test stay test; `split` divides the rest (and, where the audit found no test
+    images, everything). `out` appears whole or not at all.
+
+    Returns:
+        The export's summary, with ``proofs``: name, ok and detail of each.
+
+    Raises:
+        InputError: bad arguments, `out` inside the dataset or not empty, a source file that changed since the audit.
+    """
+    from cleaning import apply
+    from cleaning import export as exporter
+
+    state = load(run)
+    cleaned, changes = apply.apply(state.dataset, state.current)
+    splits, notes = assign(state, cleaned, split, seed)
+    for note in notes:
+        say(note)
+    with stage("Exporting") as progress:
+        summary = exporter.export(
+            cleaned,
+            splits,
+            state.clusters,
+            changes,
+            state.run,
+            Path(out),
+            format=format,
+            link=link,
+            progress=progress,
+        )
+    proofs = verify(out, stage=stage)
+    return {**summary, "notes": notes, "proofs": proofs.to_dict("records")}
+
+
+def assign(
+    state: State, cleaned: pd.DataFrame, shares: tuple[float, float, float], seed: int
+) -> tuple[pd.DataFrame, list[str]]:
+    """Splits for a cleaned table: frozen test images stay test, the rest is divided by `shares`."""
+    from cleaning import split
+
+    grouped = cleaned.merge(state.clusters[["image_id", "split_group"]], on="image_id", how="left")
+    frozen = state.splits[state.splits["split"] == "test"]
+    if state.dataset["split"].notna().any():
+        # The dataset's own validation images stay, too; only what it left open is drawn.
+        own = state.dataset.loc[state.dataset["split"] == "val", "image_id"]
+        frozen = state.splits[state.splits["split"].eq("test") | state.splits["image_id"].isin(own)]
+    if not len(frozen):
+        return split.assign(grouped, shares, seed=seed)
+    train, val, _ = shares
+    open_shares = (train, 0.0, 0.0) if frozen["split"].eq("val").any() else (train, val, 0.0)
+    return split.assign(grouped, open_shares, seed=seed, fixed=frozen)
+
+
+def verify(out: str | Path, *, stage: Stage = quiet) -> pd.DataFrame:
+    """Prove an export again: hashes, counts, classes, no copies in two splits. A frame with name, ok and detail.
+
+    The pairs of copies are computed anew from the exported files; the manifest is not trusted.
+    """
+    from cleaning.verify import verify as prove
+
+    with stage("Verifying") as progress:
+        proofs = prove(Path(out), _find_pairs(progress))
+    return pd.DataFrame([{"name": p.name, "ok": p.ok, "detail": p.detail} for p in proofs])
+
+
+def _find_pairs(progress: Callable[[int, int], None]) -> Callable[[Path], pd.DataFrame]:
+    def find(folder: Path) -> pd.DataFrame:
+        listing = source.load(folder)
+        with tempfile.TemporaryDirectory(prefix="imageclinic-verify-") as scratch:
+            run = create(Path(scratch))
+            dataset, features = scan.scan(run, listing.images, listing.root, progress=progress)
+            pairs, _, _ = copies.find(
+                dataset, features, run.read_thumbnails(), lambda i: listing.root / tables.to_path(i), progress=progress
+            )
+        return pairs
+
+    return find
+
+
+def diff(one: str | Path, two: str | Path) -> pd.DataFrame:
+    """What changed between two exports: a frame with image_id, change, before, after."""
+    from cleaning.diff import diff as compare
+
+    return compare(Path(one), Path(two))

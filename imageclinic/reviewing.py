@@ -1,0 +1,36 @@
+"""Opens a run in the FiftyOne App."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from imageclinic.stages import Say, Stage, quiet, silent
+
+
+def review(
+    run: str | Path,
+    *,
+    port: int = 5151,
+    address: str = "127.0.0.1",
+    open_browser: bool = False,
+    reviewer: str | None = None,
+    say: Say = silent,
+    stage: Stage = quiet,
+) -> None:
+    """Show a run in the FiftyOne App until Ctrl-C; every decision goes to the run's decisions.csv at once.
+
+    Raises:
+        InputError: no run, no mongod, or a busy port; the message says what to do.
+    """
+    from cleaning.app import open_review
+
+    with stage("Preparing the App") as progress:
+        open_review(
+            Path(run),
+            port=port,
+            address=address,
+            open_browser=open_browser,
+            reviewer=reviewer,
+            announce=say,
+            progress=progress,
+        )

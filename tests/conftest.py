@@ -1,0 +1,34 @@
+"""Small real datasets that several tests use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+
+def picture(seed: int, size: tuple[int, int] = (48, 40)) -> Image.Image:
+    """A smooth colourful picture with detail; other seeds give unlike ones."""
+    rng = np.random.default_rng(seed)
+    coarse = Image.fromarray(rng.integers(0, 256, (6, 6, 3), dtype=np.uint8)).resize(size, Image.Resampling.BICUBIC)
+    noise = rng.normal(0, 12, (size[1], size[0], 3))
+    return Image.fromarray(np.clip(np.asarray(coarse, dtype=float) + noise, 0, 255).astype(np.uint8))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Class folders cat and dog with 8 unlike PNG pictures each."""
+    root = tmp_path / "pets"
+    for at, label in enumerate(("cat", "dog")):
+        (root / label).mkdir(parents=True)
+        for n in range(8):
+            picture(100 * at + n).save(root / label / f"{n}.png")
+    return root
+
+
+@pytest.fixture
+def make_picture() -> Callable[..., Image.Image]:
+    return picture

@@ -1,0 +1,104 @@
+"""The layering of the house, held by reading the imports."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+OURS = ("audit", "cleaning", "training", "report", "imageclinic", "sample_data")
+MODULES = sorted(p for package in OURS for p in (ROOT / package).rglob("*.py"))
+SHARED = ("audit.tables", "audit.errors", "audit.run")
+#: Library → where it may be imported.
+HOMES = {
+    "tensorflow": ("training/", "imageclinic/doctor.py"),
+    "keras": ("training/", "imageclinic/doctor.py"),
+    "fiftyone": ("cleaning/review.py", "cleaning/app.py", "cleaning/plugin/"),
+    "cleanlab": ("audit/labels.py", "audit/checks/"),
+    "imagehash": ("audit/scan.py", "audit/confirm.py"),
+    "rich": ("imageclinic/",),
+    "typer": ("imageclinic/cli.py",),
+}
+
+
+def imported(path: Path) -> set[str]:
+    """Dotted names of all modules that a file imports, lazily or not; `from a import b` gives a and a.b."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level:
+            names.add("relative import")
+    return names
+
+
+def within(name: str, package: str) -> bool:
+    return name == package or name.startswith(f"{package}.")
+
+
+def relative(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("path", MODULES, ids=relative)
+def test_imports_stay_in_their_layer(path: Path) -> None:
+    names, here = imported(path), relative(path)
+    assert "relative import" not in names, "absolute imports only"
+    if here in ("audit/tables.py", "audit/errors.py"):
+        assert {n for n in names if any(within(n, o) for o in OURS)} <= {
+            "audit.errors",
+            "audit.errors.InputError",
+        }
+    package = here.split("/")[0]
+    if package in ("audit", "cleaning", "training", "report"):
+        others = [o for o in OURS if o != package]
+        foreign = {n for n in names if any(within(n, o) for o in others)}
+        allowed = {n for n in foreign if n == "audit" or any(within(n, s) for s in SHARED)}
+        assert foreign <= allowed, f"{here} may not import {sorted(foreign - allowed)}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=relative)
+def test_libraries_stay_at_home(path: Path) -> None:
+    here = relative(path)
+    for library, homes in HOMES.items():
+        if any(within(name, library) for name in imported(path)):
+            assert here.startswith(homes), f"{library} belongs in {homes}, not in {here}"
+
+
+def loaded_after(code: str) -> set[str]:
+    result = subprocess.run(
+        [sys.executable, "-c", f"{code}; import sys; print(' '.join(sys.modules))"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    )
+    return {name.split(".")[0] for name in result.stdout.splitlines()[-1].split()}
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = (
+        "import sys; sys.argv = ['imageclinic', '--help']\nfrom imageclinic.cli import app\n"
+        "try: app()\nexcept SystemExit: ..."
+    )
+    script = f"exec({code!r})"
+    assert not loaded_after(script) & {"tensorflow", "keras", "fiftyone", "pandas", "pyarrow", "sklearn", "scipy"}
+
+
+def test_audit_loads_neither_tensorflow_nor_fiftyone() -> None:
+    assert not loaded_after("import audit, audit.runner; audit.runner.load()") & {"tensorflow", "keras", "fiftyone"}
+
+
+def test_every_module_says_what_it_is_for() -> None:
+    silent = [
+        relative(p)
+        for p in MODULES
+        if p.read_text("utf-8").strip() and not ast.get_docstring(ast.parse(p.read_text("utf-8")))
+    ]
+    assert not silent
