@@ -45,11 +45,9 @@ def assign(
         InputError: when shares are not three weights, or a fixed split has an unknown name.
     """
     if len(shares) != len(tables.SPLITS):
-        raise InputError(
-            f"{len(shares)} shares for a split", expected="three: train, val, test, such as 0.8,0.1,0.1"
-        )
+        raise InputError(f"{len(shares)} shares for a split", expected="three: train, val, test, such as 0.8,0.1,0.1")
     rows = table.loc[table["label"].notna(), ["image_id", "label", "split_group"]].reset_index(drop=True)
-    group = rows["split_group"].fillna(rows["image_id"])
+    group = rows["split_group"].astype("str").fillna(rows["image_id"])
     before = np.full(len(rows), -1, np.int64)
     if fixed is not None:
         known = tables.validate(fixed, tables.SPLIT_TABLE).set_index("image_id")["split"]
@@ -66,7 +64,7 @@ def assign(
 def split_groups(images: pd.Series, clusters: pd.DataFrame) -> pd.Series:
     """The split group of each image id: from `clusters` (tables.CLUSTERS), its own id where it has no
     copies."""
-    return images.map(clusters.set_index("image_id")["split_group"]).fillna(images).astype("str")
+    return images.map(clusters.set_index("image_id")["split_group"]).astype("str").fillna(images)
 
 
 def _notes(
