@@ -55,7 +55,7 @@ def text(
         "## Classes",
         _counts(dataset, manifest, run),
         "## Load it with Keras",
-        f"```python\n{loading(format, cleaned)}\n```",
+        f"```python\n{loading(format, manifest, cleaned)}\n```",
         "## What was changed",
         *_changes(changes),
         "## The split",
@@ -67,16 +67,17 @@ def text(
     return "\n\n".join(parts) + "\n"
 
 
-def loading(format: str, cleaned: pd.DataFrame) -> str:
-    """Three lines of Keras that load the export, run in its folder."""
+def loading(format: str, manifest: pd.DataFrame, cleaned: pd.DataFrame) -> str:
+    """The lines of Keras that load the export, run in its folder: one for each split, or three for a
+    manifest."""
     sides = cleaned[["height", "width"]].median()
     height, width = (96 if pd.isna(side) else int(side) for side in sides)
-    size = f"image_size=({height}, {width})"
     if format == "folders":
-        return (
-            f'train = keras.utils.image_dataset_from_directory("train", {size})\n'
-            f'val = keras.utils.image_dataset_from_directory("val", {size})\n'
-            f'test = keras.utils.image_dataset_from_directory("test", {size}, shuffle=False)'
+        return "\n".join(
+            f'{split} = keras.utils.image_dataset_from_directory("{split}", image_size=({height}, {width})'
+            + (")" if split == "train" else ", shuffle=False)")
+            for split in tables.SPLITS
+            if (manifest["split"] == split).any()
         )
     return (
         'rows = pandas.read_csv("manifest.csv").query("split == \'train\'")\n'
@@ -102,7 +103,8 @@ def _counts(dataset: pd.DataFrame, manifest: pd.DataFrame, run: Run) -> str:
         for c in sorted({*all_before.index, *all_after.index})
     ]
     total = ["all", len(before), *sides[0].sum().tolist(), len(manifest), *sides[1].sum().tolist()]
-    head = ["class", "before", *tables.SPLITS, "after", *tables.SPLITS]
+    inside = [f"in {split}" for split in tables.SPLITS]
+    head = ["class", "before", *inside, "after", *inside]
     return _table(head, [*rows, total])
 
 
