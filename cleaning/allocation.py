@@ -59,9 +59,7 @@ def allocate(
     weights = normalised(shares)
     n, parts = len(labels), len(weights)
     if len(groups) != n or (fixed is not None and len(fixed) != n):
-        raise InputError(
-            f"{n} labels but {len(groups)} groups", expected="one group (and fixed part) per label"
-        )
+        raise InputError(f"{n} labels but {len(groups)} groups", expected="one group (and fixed part) per label")
     if n == 0:
         return np.zeros(0, np.int64)
     label = pd.factorize(pd.Series(labels, dtype="str"), sort=True)[0].astype(np.int64)
@@ -166,9 +164,7 @@ def _targets(total: Ints, placed: Ints, weights: Floats) -> Floats:
         rest = total - np.where(over, placed, 0).sum(axis=1)
         open_weight = np.where(over, 0.0, weights)
         scale = open_weight.sum(axis=1)
-        share = np.divide(
-            open_weight, scale[:, None], out=np.zeros_like(open_weight), where=scale[:, None] > 0
-        )
+        share = np.divide(open_weight, scale[:, None], out=np.zeros_like(open_weight), where=scale[:, None] > 0)
         target = np.where(over, placed, rest[:, None] * share)
         now = over | (placed > target + 1e-9)
         if (now == over).all():

@@ -52,9 +52,7 @@ def test_fixed_groups_stay_and_others_follow(data, shares, seed, draw):
 )
 def test_every_class_with_enough_groups_is_in_every_part(classes, shares, seed):
     label = [f"c{c}" for c, sizes in enumerate(classes) for size in sizes for _ in range(size)]
-    group = [
-        f"c{c}g{g}" for c, sizes in enumerate(classes) for g, size in enumerate(sizes) for _ in range(size)
-    ]
+    group = [f"c{c}g{g}" for c, sizes in enumerate(classes) for g, size in enumerate(sizes) for _ in range(size)]
     part = allocate(label, group, shares, seed=seed)
     for c, sizes in enumerate(classes):
         if len(sizes) >= len(shares):
@@ -182,9 +180,7 @@ def test_one_image_and_no_image():
 
 
 def test_split_groups_come_from_the_clusters():
-    clusters = tables.frame(
-        tables.CLUSTERS, image_id=["a", "b"], cluster=[None, None], split_group=["a", "a"]
-    )
+    clusters = tables.frame(tables.CLUSTERS, image_id=["a", "b"], cluster=[None, None], split_group=["a", "a"])
     assert split_groups(pd.Series(["a", "b", "c"]), clusters).tolist() == ["a", "a", "c"]
 
 
