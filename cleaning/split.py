@@ -86,12 +86,13 @@ def _notes(
     if len(moved) > 10:
         notes.append(f"{len(moved) - 10} more images changed their split for the same reason.")
     counts = np.bincount(part, minlength=len(weights))
+    shared = int(counts[weights > 0].sum())
     biggest = group.value_counts()
     for p, name in enumerate(tables.SPLITS):
-        off = abs(counts[p] - weights[p] * len(part))
-        if weights[p] > 0 and off > max(1.0, _TOLERANCE * len(part)):
+        off = abs(counts[p] - weights[p] * shared)
+        if weights[p] > 0 and off > max(1.0, _TOLERANCE * shared):
             notes.append(
-                f"{name} has {counts[p]} of {len(part)} images ({counts[p] / len(part):.1%}) instead of "
+                f"{name} has {counts[p]} of {shared} images ({counts[p] / shared:.1%}) instead of "
                 f"{weights[p]:.1%}; groups stay whole (the biggest has {biggest.iloc[0]} images), "
                 "placed images stay, and every class goes into every split where it can."
             )

@@ -167,6 +167,13 @@ def test_a_bridge_between_train_and_val_goes_where_most_are():
     assert sum("0002.png was in train and is now in val" in note for note in notes) == 1
 
 
+def test_a_closed_test_split_is_no_deviation():
+    fixed = splits(**{f"{i:04d}.png": "test" for i in range(30)})
+    result, notes = assign(table(["a"] * 100), (0.8, 0.2, 0), seed=0, fixed=fixed)
+    assert result["split"].value_counts().to_dict() == {"train": 56, "val": 14, "test": 30}
+    assert notes == []
+
+
 def test_deviations_are_named():
     data = table(["a"] * 60 + ["rare"] * 2, ["person"] * 50 + [None] * 12)
     _, notes = assign(data, (0.4, 0.3, 0.3), seed=0)
