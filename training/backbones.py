@@ -1,0 +1,101 @@
+"""Networks of `keras.applications` with ImageNet weights, as embedders: their globally averaged last features."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+
+from audit.errors import InputError
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A network: its name and module in `keras.applications`, the file of its weights without the classifier,
+    and the side in pixels of the images that it gets."""
+
+    name: str
+    module: str
+    file: str
+    side: int = 224
+
+
+_KERNELS = "weights_tf_dim_ordering_tf_kernels"
+#: In the order in which `auto` prefers those whose weights are there: good features for their cost first.
+BACKBONES = {
+    b.name.lower(): b
+    for b in (
+        Backbone("EfficientNetV2S", "efficientnet_v2", "efficientnetv2-s_notop.h5"),
+        Backbone("ConvNeXtTiny", "convnext", "convnext_tiny_notop.h5"),
+        Backbone("EfficientNetV2B3", "efficientnet_v2", "efficientnetv2-b3_notop.h5"),
+        Backbone("ConvNeXtSmall", "convnext", "convnext_small_notop.h5"),
+        Backbone("ConvNeXtBase", "convnext", "convnext_base_notop.h5"),
+        Backbone("EfficientNetV2B0", "efficientnet_v2", "efficientnetv2-b0_notop.h5"),
+        Backbone("ResNet50V2", "resnet_v2", f"resnet50v2_{_KERNELS}_notop.h5"),
+        Backbone("ResNet50", "resnet", f"resnet50_{_KERNELS}_notop.h5"),
+        Backbone("DenseNet121", "densenet", f"densenet121_{_KERNELS}_notop.h5"),
+        Backbone("Xception", "xception", f"xception_{_KERNELS}_notop.h5", 299),
+        Backbone("InceptionV3", "inception_v3", f"inception_v3_{_KERNELS}_notop.h5", 299),
+        Backbone("EfficientNetB0", "efficientnet", "efficientnetb0_notop.h5"),
+        Backbone("MobileNetV3Large", "mobilenet_v3", "weights_mobilenet_v3_large_224_1.0_float_no_top_v2.h5"),
+        Backbone("MobileNetV2", "mobilenet_v2", f"mobilenet_v2_{_KERNELS}_1.0_224_no_top.h5"),
+        Backbone("VGG16", "vgg16", f"vgg16_{_KERNELS}_notop.h5"),
+    )
+}
+
+
+def weights_path(backbone: Backbone) -> Path:
+    """Where Keras keeps the weights, whether they are there or not."""
+    home = os.environ.get("KERAS_HOME") or Path.home() / ".keras"
+    return Path(home) / "models" / backbone.file
+
+
+def cached() -> Backbone | None:
+    """The preferred backbone among those whose weights are on this machine."""
+    return next((b for b in BACKBONES.values() if weights_path(b).is_file()), None)
+
+
+def download_megabytes(backbone: Backbone) -> int:
+    """About how much a download of the weights takes: four bytes a parameter."""
+    parameters: int = _build(backbone, None).count_params()
+    return round(parameters * 4 / 1e6)
+
+
+def load(backbone: Backbone) -> keras.Model:
+    """The network with its weights: from Keras's cache without asking the internet, else downloaded.
+
+    Returns:
+        A model from RGB images in [0, 255], (n, side, side, 3), to features (n, width).
+
+    Raises:
+        InputError: when the weights in the cache don't fit, or can't be downloaded.
+    """
+    path = weights_path(backbone)
+    if path.is_file():
+        network = _build(backbone, None)
+        try:
+            network.load_weights(path)
+        except (OSError, ValueError, KeyError) as error:
+            raise InputError(
+                f"{path} does not hold the weights of {backbone.name}: {error}",
+                fix="delete it and download it again, or choose another --model",
+            ) from error
+    else:
+        try:
+            network = _build(backbone, "imagenet")
+        except Exception as error:  # Keras raises a bare Exception when a download fails
+            raise InputError(
+                f"the weights of {backbone.name} can't be downloaded: {error}",
+                fix=f"bring the file from another machine to {path}, or use --model patches, which needs none",
+            ) from error
+    images = keras.Input((backbone.side, backbone.side, 3))
+    preprocess = getattr(keras.applications, backbone.module).preprocess_input
+    return keras.Model(images, network(preprocess(images)))
+
+
+def _build(backbone: Backbone, weights: str | None) -> keras.Model:
+    application = getattr(keras.applications, backbone.name)
+    shape = (backbone.side, backbone.side, 3)
+    return application(include_top=False, weights=weights, input_shape=shape, pooling="avg")

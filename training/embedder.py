@@ -1,0 +1,70 @@
+"""What an embedder is: how it is chosen, made ready and described."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypedDict
+
+import numpy as np
+import numpy.typing as npt
+
+from audit.errors import InputError
+
+Floats = npt.NDArray[np.float32]
+Progress = Callable[[int, int], None]
+
+
+class EmbedderInfo(TypedDict):
+    """What made the vectors; JSON as it is."""
+
+    name: str
+    version: str
+    note: str
+
+
+@dataclass(frozen=True)
+class Ready:
+    """An embedder that can be used: `vectors` takes float32 images in [0, 255], (n, *size, channels), to float32
+    (n, width)."""
+
+    vectors: Callable[[Any], Any]
+    width: int
+    size: tuple[int, int]
+    channels: int
+    known: Mapping[Path, Floats] = field(default_factory=dict)
+    """Vectors of images that were embedded on the way."""
+
+
+@dataclass(frozen=True)
+class Embedder:
+    """An embedder that was chosen. `note` says, for users, what was taken and how to get a better one.
+
+    `prepare` takes the paths of the images to learn from, a seed and a progress callback (done, total). Only then
+    are weights read, or downloaded, or learnt.
+    """
+
+    name: str
+    version: str
+    note: str
+    prepare: Callable[[Sequence[Path], int, Progress], Ready]
+
+    @property
+    def info(self) -> EmbedderInfo:
+        """Name, version and note."""
+        return {"name": self.name, "version": self.version, "note": self.note}
+
+
+def checked(vectors: Any, count: int, name: str) -> Floats:
+    """`vectors` as float32 (count, d). Raises InputError when that isn't what the embedder `name` gave, or when
+    a number is not finite."""
+    found = np.asarray(vectors)
+    if found.ndim != 2 or len(found) != count or found.shape[1] == 0 or found.dtype.kind not in "fiu":
+        raise InputError(
+            f"{name} gave {found.dtype} of shape {found.shape} for {count} images",
+            expected=f"numbers of shape ({count}, d)",
+        )
+    if not np.isfinite(found).all():
+        raise InputError(f"{name} gave NaN or infinity", expected="finite numbers")
+    return found.astype(np.float32)
