@@ -7,6 +7,7 @@ Frames are joined on ``image_id``, never by position.
 from __future__ import annotations
 
 import contextlib
+import csv
 import json
 import os
 import re
@@ -388,7 +389,8 @@ def write_csv(path: Path, data: pd.DataFrame, table: Table) -> None:
         if pa.types.is_string(column.type):
             valid[column.name] = valid[column.name].map(escape_cell, na_action="ignore")
     with replacing(path) as temporary:
-        valid.to_csv(temporary, index=False, encoding="utf-8", lineterminator="\n")
+        # Everything but numbers is quoted: pandas would leave a bare carriage return bare, and read it as a new row.
+        valid.to_csv(temporary, index=False, encoding="utf-8", lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
 
 
 def read_csv(path: Path, table: Table) -> pd.DataFrame:

@@ -256,6 +256,7 @@ def _freeze_splits(run: Run, dataset: pd.DataFrame, clusters: pd.DataFrame, seed
 
     labelled = dataset[dataset["label"].notna()]
     grouped = labelled.merge(clusters[["image_id", "split_group"]], on="image_id", how="left")
+    fixed: pd.DataFrame | None
     if labelled["split"].nunique() > 1:
         fixed = labelled.loc[labelled["split"].notna(), ["image_id", "split"]]
         if len(fixed) == len(labelled):
@@ -269,6 +270,9 @@ def _freeze_splits(run: Run, dataset: pd.DataFrame, clusters: pd.DataFrame, seed
 
 
 def _embed(run: Run, dataset: pd.DataFrame, model: str, seed: int, say: Say, progress: Any) -> tables.Embeddings:
+    import training
+
+    training.load_tensorflow()
     from training import embed
 
     readable = dataset[dataset["read_error"].isna()]
@@ -281,8 +285,8 @@ def _embed(run: Run, dataset: pd.DataFrame, model: str, seed: int, say: Say, pro
         root = run.root
         paths = [root / tables.to_path(i) for i in readable["image_id"]]
         vectors, info = embed.embed(paths, model=model, seed=seed, progress=progress)
-        metadata = {"key": key, "model": info.name, "version": info.version, "note": info.note}
-        tables.write_vectors(run.embeddings, {"image_id": readable["image_id"]}, "embedding", vectors, metadata)
+        made = {"key": key, "model": info["name"], "version": info["version"], "note": info["note"]}
+        tables.write_vectors(run.embeddings, {"image_id": readable["image_id"]}, "embedding", vectors, made)
     return run.read_embeddings()
 
 
@@ -338,4 +342,4 @@ def _predict(
 
 def _rows(embeddings: tables.Embeddings, wanted: pd.Series) -> npt.NDArray[np.float32]:
     position = pd.Series(np.arange(len(embeddings.image_id)), index=embeddings.image_id.to_numpy())
-    return embeddings.vectors[position[wanted.to_numpy()].to_numpy()]
+    return np.asarray(embeddings.vectors[position[wanted.to_numpy()].to_numpy()])

@@ -245,7 +245,7 @@ def verify(
     _show_proofs(proofs, terminal, out)
 
 
-def _show_proofs(proofs: list[dict[str, Any]], terminal: Any, out: Path) -> None:
+def _show_proofs(proofs: list[dict[Any, Any]], terminal: Any, out: Path) -> None:
     for proof in proofs:
         mark = "[green]proven[/green]" if proof["ok"] else "[bold red]NOT SO[/bold red]"
         terminal.console.print(mark, end="  ")

@@ -42,7 +42,10 @@ def compare(
     Raises:
         InputError: no test images, one class, exports whose test images differ.
     """
-    from training import compare as training
+    import training
+
+    training.load_tensorflow()
+    from training import compare as retraining
 
     if after is not None:
         arms, test = _arms_of_exports(Path(run), Path(after))
@@ -51,9 +54,9 @@ def compare(
         state = load(run)
         arms, test = arms_of(state, seed)
         cache = state.run.path / "comparison"
-    arms["random_removal"] = training.random_removal(arms["original"], arms["cleaned"], seed)
+    arms["random_removal"] = retraining.random_removal(arms["original"], arms["cleaned"], seed)
     with stage("Training") as progress:
-        result = training.compare(
+        result = retraining.compare(
             arms, test, seeds=seeds, model=model, epochs=epochs, seed=seed, progress=progress, cache=cache
         )
     if after is None:
@@ -120,6 +123,9 @@ def train(
     out: str | Path, *, model: str = "small_cnn", epochs: int = 30, seed: int = 0, stage: Stage = quiet
 ) -> dict[str, Any]:
     """Train on an export: writes a .keras file, its metrics and a model card. Returns the metrics."""
+    import training
+
+    training.load_tensorflow()
     from training import fit
 
     with stage("Training") as progress:

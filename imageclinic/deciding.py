@@ -126,7 +126,7 @@ def status(run: str | Path) -> dict[str, Any]:
     state = load(run)
     flagged = set(state.issues["image_id"].dropna())
     decided = state.current[state.current["decision"].notna()]
-    by_check = estimates.per_check(state.issues, state.log, state.dataset)
+    by_check = estimates.by_check(state.issues, state.log, state.dataset)
     return {
         "run": str(state.run.path),
         "images": len(state.dataset),

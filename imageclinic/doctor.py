@@ -83,7 +83,8 @@ def _weights() -> Iterator[tuple[str, str, str, str]]:
     from training import embed
 
     chosen = embed.choose("auto")
-    yield "embedder", "ok" if chosen.pretrained else "note", chosen.name, "" if chosen.pretrained else chosen.note
+    learnt = chosen.name == "patches"
+    yield "embedder", "note" if learnt else "ok", chosen.name, chosen.note if learnt else ""
 
 
 def _mongod() -> Iterator[tuple[str, str, str, str]]:

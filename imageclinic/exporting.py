@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from audit import copies, scan, source, tables
+from audit import copies, scan, tables
 from audit.run import create
 from imageclinic.deciding import State, load
 from imageclinic.stages import Say, Stage, quiet, silent
@@ -55,10 +55,13 @@ def export(
             Path(out),
             format=format,
             link=link,
+            current=state.current,
+            options={"split": ",".join(f"{share:g}" for share in split), "seed": seed},
+            notes=notes,
             progress=progress,
         )
     proofs = verify(out, stage=stage)
-    return {**summary, "notes": notes, "proofs": proofs.to_dict("records")}
+    return {**summary, "proofs": proofs.to_dict("records")}
 
 
 def assign(
@@ -94,12 +97,14 @@ def verify(out: str | Path, *, stage: Stage = quiet) -> pd.DataFrame:
 
 def _find_pairs(progress: Callable[[int, int], None]) -> Callable[[Path], pd.DataFrame]:
     def find(folder: Path) -> pd.DataFrame:
-        listing = source.load(folder)
+        # The manifest only says which files to look at; that there are no others is a proof of its own.
+        manifest = tables.read_csv(folder / tables.MANIFEST.file, tables.MANIFEST)
+        listing = pd.DataFrame({"image_id": sorted(set(manifest["path"])), "label": None, "split": None, "group": None})
         with tempfile.TemporaryDirectory(prefix="imageclinic-verify-") as scratch:
             run = create(Path(scratch))
-            dataset, features = scan.scan(run, listing.images, listing.root, progress=progress)
+            dataset, features = scan.scan(run, listing, folder, progress=progress)
             pairs, _, _ = copies.find(
-                dataset, features, run.read_thumbnails(), lambda i: listing.root / tables.to_path(i), progress=progress
+                dataset, features, run.read_thumbnails(), lambda i: folder / tables.to_path(i), progress=progress
             )
         return pairs
 

@@ -257,7 +257,7 @@ def test_runner_records_every_check_once() -> None:
 
 def test_a_check_that_flags_a_fifth_says_so() -> None:
     _, outcomes = runner.run({"bright": CHECKS["bright"]}, [], inputs(), {}, {}, {"bright": {"threshold": 0.05}})
-    assert outcomes[0]["reason"].endswith("a property of this dataset rather than a fault of single images")
+    assert outcomes[0]["reason"].endswith("that says more about the dataset than about single images")
 
 
 def test_options_are_typed_and_checked() -> None:
