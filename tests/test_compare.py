@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -39,9 +40,23 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Frames:
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Shared by the tests of this module: the embeddings of the same images are computed once."""
-    return tmp_path_factory.mktemp("cache")
+def cache(digits: Frames, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Holds the embeddings of the digits, which take longer than everything else here. Making them shows that
+    the embedder learns from the original arm alone, and sees no test image before it embeds it."""
+    frame, test = digits
+    folder = tmp_path_factory.mktemp("cache")
+    seen: list[tuple[set[str], set[str]]] = []
+    fit_embed = module.embed.fit_embed
+
+    def spy(fit_paths: Sequence[Path], paths: Sequence[Path], **options: Any) -> Any:
+        seen.append(({p.name for p in fit_paths}, {p.name for p in paths}))
+        return fit_embed(fit_paths, paths, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module.embed, "fit_embed", spy)
+        compare({"original": frame, "cleaned": frame.drop(index=range(40))}, test, seeds=1, cache=folder)
+    assert seen == [(set(frame["image_id"]), set(frame["image_id"]) | set(test["image_id"]))]
+    return folder
 
 
 def wrong(frame: pd.DataFrame, share: float) -> pd.DataFrame:
@@ -115,22 +130,6 @@ def test_one_seed_claims_nothing(digits: Frames, cache: Path) -> None:
     assert "2 seeds" in result["power_hint"]
 
 
-def test_the_embedder_learns_from_the_original_arm_alone(
-    digits: Frames, cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    frame, test = digits
-    seen: list[tuple[set[str], set[str]]] = []
-    fit_embed = module.embed.fit_embed
-
-    def spy(fit_paths: Sequence[Path], paths: Sequence[Path], **options: Any) -> Any:
-        seen.append(({p.name for p in fit_paths}, {p.name for p in paths}))
-        return fit_embed(fit_paths, paths, **options)
-
-    monkeypatch.setattr(module.embed, "fit_embed", spy)
-    compare({"original": frame, "cleaned": frame.drop(index=range(40))}, test, seeds=1)
-    assert seen == [(set(frame["image_id"]), set(frame["image_id"]) | set(test["image_id"]))]
-
-
 @pytest.fixture
 def runs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The seeds of the runs that were really done, as they are done."""
@@ -146,9 +145,11 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def test_a_killed_comparison_goes_on_and_stale_runs_are_not_used(
-    digits: Frames, tmp_path: Path, runs: list[int]
+    digits: Frames, cache: Path, tmp_path: Path, runs: list[int]
 ) -> None:
     frame, test = digits
+    for file in cache.glob("features-*"):
+        shutil.copy(file, tmp_path)
     arms = {"original": wrong(frame, 0.3), "cleaned": frame}
     options: dict[str, Any] = {"seeds": 2, "seed": 5, "cache": tmp_path}
 
@@ -172,24 +173,34 @@ def test_a_killed_comparison_goes_on_and_stale_runs_are_not_used(
         file.write_text("{", "utf-8")
     assert compare(arms, test, **options) == result
     assert len(runs) == 10  # damaged: done again
-    changed = Path(frame["path"].iloc[0])
-    os.utime(changed, ns=(changed.stat().st_atime_ns, changed.stat().st_mtime_ns + 1))
-    compare(arms, test, **options)
-    assert len(runs) == 14  # another file: all
     assert not list(tmp_path.glob(".*"))
 
 
-def test_a_rung_of_the_ladder(digits: Frames, tmp_path: Path, runs: list[int]) -> None:
+def test_a_rung_of_the_ladder(digits: Frames) -> None:
     frame, test = digits
     arms = {"original": frame, "cleaned": frame.drop(index=range(100))}
-    options: dict[str, Any] = {"seeds": 1, "model": "small_cnn", "size": 8, "cache": tmp_path}
-    result = compare(arms, test, epochs=2, **options)
-    assert result["embedder"] is None
+    result = compare(arms, test, seeds=1, model="small_cnn", size=8, epochs=2)
+    assert (result["embedder"], result["epochs"], result["size"]) == (None, 2, 8)
     assert all(arm["best_epochs"][0] in (1, 2) for arm in result["arms"].values())
+
+
+def test_other_settings_and_changed_files_make_finished_runs_stale(
+    digits: Frames, tmp_path: Path, runs: list[int]
+) -> None:
+    frame, test = digits
+    folder = shutil.copytree(Path(frame["path"].iloc[0]).parent, tmp_path / "images")
+    frame, test = (f.assign(path=[str(folder / name) for name in f["image_id"]]) for f in (frame, test))
+    arms = {"original": frame, "cleaned": frame.drop(index=range(100))}
+    options: dict[str, Any] = {"seeds": 1, "model": "linear", "size": 8, "cache": tmp_path / "cache"}
+    result = compare(arms, test, epochs=2, **options)
     assert compare(arms, test, epochs=2, **options) == result
     assert len(runs) == 2
     compare(arms, test, epochs=1, **options)
-    assert len(runs) == 4  # another budget: all
+    assert len(runs) == 4
+    changed = folder / "7.png"
+    os.utime(changed, ns=(0, changed.stat().st_mtime_ns + 1))
+    compare(arms, test, epochs=2, **options)
+    assert len(runs) == 6
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,7 @@ def compare(
         epochs, side = EPOCHS if epochs is None else epochs, size
     frames, kept, left_out = arms_of.checked(arms, test)
     classes = sorted(set().union(*(frame["label"] for frame in frames.values())))
-    inputs = _Inputs(frames, kept, side, seed, cache)
+    inputs = _Inputs(frames, test, side, seed, cache)
     settings = {"model": model, "epochs": epochs, "classes": classes, "inputs": inputs.key}
     done: dict[str, list[dict[str, Any]]] = {name: [] for name in frames}
     for number in range(seeds):
@@ -185,14 +185,17 @@ class _Inputs:
         seed: int,
         cache: Path | None,
     ) -> None:
-        paths = pd.concat([*(frame["path"] for frame in frames.values()), test["path"]]).unique()
+        paths = sorted({*test["path"], *(path for frame in frames.values() for path in frame["path"])})
         # As objects: a file name that is no UTF-8 fits no Arrow string.
         self.paths = pd.Index(paths, dtype=object)
         self.fit_paths = frames[ORIGINAL]["path"]
         self.size, self.seed, self.cache = size, seed, cache
         files = self.paths.to_frame(name="path")
         files["bytes"], files["mtime_ns"] = zip(*map(_stamp, self.paths), strict=True)
-        settings = {"format": _FORMAT, "size": size, "seed": seed}
+        settings: dict[str, Any] = {"format": _FORMAT, "size": size}
+        if size is None:
+            embedder = embed.choose()
+            settings |= {"embedder": [embedder.name, embedder.version], "seed": seed}
         #: Names the inputs: other files, changed files or settings give another key.
         self.key = arms_of.digest(settings, files, self.fit_paths.to_frame())
 
@@ -216,7 +219,8 @@ class _Inputs:
             with np.load(file, allow_pickle=False) as saved:
                 return saved["vectors"], json.loads(str(saved["info"]))
         fit_paths = [Path(p) for p in self.fit_paths]
-        vectors, info = embed.fit_embed(fit_paths, paths, seed=self.seed)
+        vectors, made_by = embed.fit_embed(fit_paths, paths, seed=self.seed)
+        info = dict(made_by)
         if file is not None:
             with tables.replacing(file) as temporary, temporary.open("wb") as stream:
                 np.savez(stream, vectors=vectors, info=np.array(json.dumps(info)))
