@@ -11,6 +11,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 import tempfile
 import time
 import warnings
@@ -18,21 +19,18 @@ import webbrowser
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
 
 import filelock
 
 from audit import tables
 from audit.errors import Failed, InputError
 from audit.run import Run, open_run
-from cleaning import mongod, review
-
-if TYPE_CHECKING:
-    import fiftyone as fo
+from cleaning import child, mongod, review
 
 #: What tells the plugin which run it decides about: FiftyOne's server is a subprocess and sees only these.
 RUN_VARIABLE = "IMAGECLINIC_RUN"
 REVIEWER_VARIABLE = "IMAGECLINIC_REVIEWER"
+_START_SECONDS = 120
 
 
 def open_review(
@@ -73,19 +71,24 @@ def open_review(
         plugins = stack.enter_context(tempfile.TemporaryDirectory(prefix="imageclinic-plugins-"))
         _prepare(database.uri, Path(plugins), run, name)
         stack.callback(_forget_database)
-        dataset = review.build_from(run, progress=progress)
-        announce(f"{len(dataset)} images, of which {dataset.count('queue')} have findings")
-        if warning := open_to_others(address):
-            announce(warning)
-        with contextlib.suppress(KeyboardInterrupt):
-            serve(
-                dataset,
-                address=address,
-                port=port,
-                open_browser=open_browser,
-                on_ready=lambda url: _say_where(announce, url, port, name, run),
-                check=database.check,
-            )
+        with contextlib.suppress(KeyboardInterrupt), serving(run, address, port) as wait_until_ready:
+            dataset = review.build_from(run, progress=progress)
+            announce(f"{len(dataset)} images, of which {dataset.count('queue')} have findings")
+            wait_until_ready()
+            if warning := open_to_others(address):
+                announce(warning)
+            host = _reachable(address)
+            host = f"[{host}]" if ":" in host else host
+            url = f"http://{host}:{port}/datasets/{dataset.name}?view=inbox&workspace=review"
+            announce(f"Review as {name}: {url}")
+            announce(f"From another machine: ssh -L {port}:127.0.0.1:{port} {getpass.getuser()}@{socket.gethostname()}")
+            announce(f"Decisions go to {run.decisions} as they are made. Ctrl-C ends the review.")
+            if open_browser:
+                webbrowser.open(url)
+            while True:
+                time.sleep(1)
+                database.check()
+                wait_until_ready()
     announce(f"Closed. Decisions are in {run.decisions}")
 
 
@@ -99,52 +102,34 @@ def open_to_others(address: str) -> str:
     )
 
 
-def serve(
-    dataset: fo.Dataset,
-    *,
-    address: str,
-    port: int,
-    open_browser: bool = False,
-    on_ready: Callable[[str], None] = lambda url: None,
-    check: Callable[[], None] = lambda: None,
-) -> None:
-    """Serve `dataset` in the App until an exception (KeyboardInterrupt too) ends it; the server ends with it.
+@contextlib.contextmanager
+def serving(run: Run, address: str, port: int) -> Iterator[Callable[[], None]]:
+    """FiftyOne's server, for as long as the context lasts; call `_prepare` first.
 
-    Args:
-        dataset: what `build` returned.
-        address: interface to serve on.
-        port: port to serve on.
-        open_browser: whether to open the user's browser.
-        on_ready: called once with the URL of the Inbox.
-        check: called every second; what it raises ends the serving.
+    It runs without a FiftyOne session, which would load FiftyOne a third time and tie all browsers to one view.
 
-    Raises:
-        InputError: when something else listens on the port.
-        Failed: when the server died.
+    Yields:
+        A function that returns when the server answers, and raises Failed when it is dead or does not answer.
     """
-    import fiftyone as fo
+    log = run.review / "server.log"
+    log.parent.mkdir(exist_ok=True)
+    log.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "fiftyone.server.main", "--address", address, "--port", str(port)]
+    with child.running(command, log) as process:
 
-    _free_port(address, port)
-    session = fo.launch_app(dataset, remote=True, address=address, port=port)
-    try:
-        host = "127.0.0.1" if address == "0.0.0.0" else address  # noqa: S104 (compared, not bound)
-        url = f"http://{host}:{port}/datasets/{dataset.name}?view=inbox&workspace=review"
-        on_ready(url)
-        if open_browser:
-            webbrowser.open(url)
-        while True:
-            time.sleep(1)
-            check()
-            if not _answers(host, port):
-                raise Failed("the App's server died; every decision is in decisions.csv, open the review again")
-    finally:
-        session.close()
+        def wait_until_ready() -> None:
+            deadline = time.monotonic() + _START_SECONDS
+            while process.poll() is None and time.monotonic() < deadline:
+                if _answers(_reachable(address), port):
+                    return
+                time.sleep(0.2)
+            state = "does not answer" if process.poll() is None else f"ended with status {process.returncode}"
+            raise Failed(
+                f"the App's server {state}: {child.last_line(log)} (see {log}). "
+                "Every decision is in decisions.csv: open the review again"
+            )
 
-
-def _say_where(announce: Callable[[str], None], url: str, port: int, reviewer: str, run: Run) -> None:
-    announce(f"Review as {reviewer}: {url}")
-    announce(f"From another machine: ssh -L {port}:127.0.0.1:{port} {getpass.getuser()}@{socket.gethostname()}")
-    announce(f"Decisions go to {run.decisions} as they are made. Ctrl-C ends the review.")
+        yield wait_until_ready
 
 
 def _prepare(uri: str, plugins: Path, run: Run, reviewer: str) -> None:
@@ -191,13 +176,14 @@ def _free_port(address: str, port: int) -> None:
 
 
 def _answers(host: str, port: int) -> bool:
-    try:
-        with socket.create_connection((host, port), timeout=5):
-            return True
-    except ConnectionRefusedError:
-        return False
-    except TimeoutError:
-        return True  # busy, not dead
+    with contextlib.suppress(OSError), socket.create_connection((host, port), timeout=10):
+        return True
+    return False
+
+
+def _reachable(address: str) -> str:
+    """Where this machine reaches what listens on `address`."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104 (compared, not bound)
 
 
 @contextlib.contextmanager

@@ -35,6 +35,7 @@ import filelock
 import platformdirs
 
 from audit.errors import InputError
+from cleaning import child
 
 #: The oldest mongod that FiftyOne 1.22 accepts.
 OLDEST = (6, 0)
@@ -49,16 +50,6 @@ _REMEDY = (
 )
 _START_SECONDS = 30
 _LIMITS = ("serverSelectionTimeoutMS", "connectTimeoutMS", "socketTimeoutMS")
-# Becomes mongod, and asks Linux to kill it when our process is gone, however it went. It is done here and not
-# in Popen's preexec_fn, which is unsafe in a process with threads. 1 is PR_SET_PDEATHSIG.
-_LAUNCH = (
-    "import ctypes, os, signal, sys\n"
-    "if sys.platform == 'linux':\n"
-    "    ctypes.CDLL(None).prctl(1, signal.SIGKILL)\n"
-    "    if os.getppid() != int(sys.argv[1]):\n"
-    "        sys.exit(1)\n"
-    "os.execv(sys.argv[2], sys.argv[2:])\n"
-)
 
 
 @dataclass(frozen=True)
@@ -160,14 +151,14 @@ def running(announce: Callable[[str], None]) -> Iterator[Database]:
     _sweep(databases)
     folder = Path(tempfile.mkdtemp(dir=databases, prefix="db-"))
     with filelock.FileLock(folder.with_suffix(".lock")):
-        process = _start(binary, folder)
         try:
-            port = _wait_for_port(process, folder / "log")
-            yield Database(f"mongodb://127.0.0.1:{port}/?serverSelectionTimeoutMS=3000", process, folder)
-        finally:
             # Its files are thrown away, so there is nothing that a slower end could save.
-            process.kill()
-            process.wait()
+            with child.running(_command(binary, folder), folder / "printed", at_once=True) as process:
+                port = _wait_for_port(process, folder / "log")
+                # FiftyOne names no uuidRepresentation, which pymongo warns about; this one is its default.
+                options = "serverSelectionTimeoutMS=3000&uuidRepresentation=pythonLegacy"
+                yield Database(f"mongodb://127.0.0.1:{port}/?{options}", process, folder)
+        finally:
             shutil.rmtree(folder, ignore_errors=True)
     folder.with_suffix(".lock").unlink(missing_ok=True)
 
@@ -281,17 +272,10 @@ def _sweep(databases: Path) -> None:
             lock.unlink(missing_ok=True)
 
 
-def _start(binary: Path, folder: Path) -> subprocess.Popen[bytes]:
+def _command(binary: Path, folder: Path) -> list[str]:
     mongod = [str(binary), "--dbpath", str(folder), "--logpath", str(folder / "log")]
     network = ["--bind_ip", "127.0.0.1", "--port", "0", "--nounixsocket"]
-    quiet = ["--setParameter", "diagnosticDataCollectionEnabled=false"]
-    return subprocess.Popen(
-        [sys.executable, "-I", "-S", "-c", _LAUNCH, str(os.getpid()), *mongod, *network, *quiet],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,  # Ctrl-C in the terminal is for us; we end mongod after the server
-    )
+    return [*mongod, *network, "--setParameter", "diagnosticDataCollectionEnabled=false"]
 
 
 def _wait_for_port(process: subprocess.Popen[bytes], log: Path) -> int:
@@ -322,7 +306,7 @@ def _last_words(log: Path) -> str:
     errors = [entry for entry in entries if entry.get("s") in ("E", "F")]
     for entry in [*errors[-1:], *entries[-1:]]:
         return f"{entry.get('msg')} {json.dumps(entry.get('attr', {}))}"[:300]
-    return "it wrote no log"
+    return child.last_line(log.with_name("printed"))
 
 
 def _ping(uri: str) -> None:
@@ -338,9 +322,7 @@ def _ping(uri: str) -> None:
             version = client.server_info()["version"]
             client[os.environ.get("FIFTYONE_DATABASE_NAME", "fiftyone")].list_collection_names()
     except (InvalidURI, ConfigurationError, ValueError) as error:
-        raise InputError(
-            f"FIFTYONE_DATABASE_URI {name} is no address of a database: {error}", fix=fix
-        ) from error
+        raise InputError(f"FIFTYONE_DATABASE_URI {name} is no address of a database: {error}", fix=fix) from error
     except PyMongoError as error:
         reason = str(error).split(", Timeout:")[0]
         raise InputError(f"the database at {name} does not answer: {reason}", fix=fix) from error

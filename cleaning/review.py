@@ -230,6 +230,7 @@ def _load(name: str, items: pd.DataFrame, checks: list[str]) -> fo.Dataset:
         if len(items):
             template.add_sample(_sample(next(_values(items.head(1), checks))))
         with tempfile.TemporaryDirectory(prefix="imageclinic-review-") as folder:
+            folder = str(Path(folder) / "dataset")  # one that exists is warned about
             template.export(folder, dataset_type=fo.types.FiftyOneDataset, export_media=False)
             path = Path(folder) / "samples.json"
             learned = json.loads(path.read_text("utf-8"))["samples"]
@@ -342,7 +343,8 @@ def _furnish(dataset: fo.Dataset, checks: list[str]) -> None:
     config.media_fields = ["filepath", "display_path"]
     config.grid_media_field = config.modal_media_field = "display_path"
     config.media_fallback = True
-    samples = fo.Space(children=[fo.Panel(type="Samples", pinned=True)])
-    progress = fo.Space(children=[fo.Panel(type=PANEL)])
-    workspace = fo.Space(children=[samples, progress], orientation="horizontal", sizes=[0.75, 0.25])
+    samples, progress = fo.Panel(type="Samples", pinned=True), fo.Panel(type=PANEL)
+    # Without an active child the App shows nothing in a space.
+    left, right = (fo.Space(children=[panel], active_child=panel.component_id) for panel in (samples, progress))
+    workspace = fo.Space(children=[left, right], orientation="horizontal", sizes=[0.75, 0.25])
     dataset.save_workspace("review", workspace, description="the images, and the progress of the review")

@@ -1,0 +1,59 @@
+"""A child process that ends with us, however we end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+_PATIENCE_SECONDS = 10
+# Becomes the command, and asks Linux to kill it when our process is gone. It is done here and not in Popen's
+# preexec_fn, which is unsafe in a process with threads. 1 is PR_SET_PDEATHSIG.
+_LAUNCH = (
+    "import ctypes, os, signal, sys\n"
+    "if sys.platform == 'linux':\n"
+    "    ctypes.CDLL(None).prctl(1, signal.SIGKILL)\n"
+    "    if os.getppid() != int(sys.argv[1]):\n"
+    "        sys.exit(1)\n"
+    "os.execv(sys.argv[2], sys.argv[2:])\n"
+)
+
+
+@contextlib.contextmanager
+def running(command: Sequence[str], log: Path, *, at_once: bool = False) -> Iterator[subprocess.Popen[bytes]]:
+    """Run `command` (its first item an absolute path) for as long as the context lasts.
+
+    It has its own process group: Ctrl-C in the terminal reaches us only, and we end it when we are done. On Linux
+    it also ends when we are killed. Call it from the main thread: Linux goes by the thread that started it.
+
+    Args:
+        command: what to run.
+        log: the file that takes what it prints.
+        at_once: kill it instead of asking it to end.
+    """
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", _LAUNCH, str(os.getpid()), *command],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        yield process
+    finally:
+        if not at_once:
+            process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_PATIENCE_SECONDS)
+        process.kill()
+        process.wait()
+
+
+def last_line(log: Path) -> str:
+    """The last line that was printed; says so when there is none."""
+    lines = log.read_text("utf-8", "replace").strip().splitlines() if log.is_file() else []
+    return lines[-1].strip() if lines else "it printed nothing"
