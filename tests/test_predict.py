@@ -171,7 +171,7 @@ def test_progress_ends_at_the_total(digits: tuple[Floats, Ints, Ints]) -> None:
         ({"labels": np.arange(359) % 2}, "do not fit"),
         ({"folds": np.zeros((1, 360), int)}, "one fold only"),
         ({"labels": np.arange(360) % 2 - 1}, "negative"),
-        ({"strengths": [0.0]}, "Strengths"),
+        ({"strengths": [0.0]}, "one or more numbers above 0"),
     ],
 )
 def test_refuses(digits: tuple[Floats, Ints, Ints], change: dict[str, object], message: str) -> None:
