@@ -176,9 +176,7 @@ def workers() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _from_files(
-    paths: Sequence[Path], size: tuple[int, int], channels: int
-) -> Callable[[tf.Tensor], tf.Tensor]:
+def _from_files(paths: Sequence[Path], size: tuple[int, int], channels: int) -> Callable[[tf.Tensor], tf.Tensor]:
     def decode(index: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
         return np.stack([read_image(paths[i], size, channels=channels) for i in index])
 
@@ -189,9 +187,7 @@ def _from_files(
     return read
 
 
-def _from_memory(
-    paths: Sequence[Path], size: tuple[int, int], channels: int
-) -> Callable[[tf.Tensor], tf.Tensor]:
+def _from_memory(paths: Sequence[Path], size: tuple[int, int], channels: int) -> Callable[[tf.Tensor], tf.Tensor]:
     with tf.device("/CPU:0"):
         images = tf.constant(load_images(paths, size, channels=channels))
     return lambda index: tf.gather(images, index)

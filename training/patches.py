@@ -32,7 +32,7 @@ SAMPLE = 2500
 # Each scale: how many times smaller the image is made, centres, and cells of the grid in each direction.
 _SCALES = ((1, 800, 3), (2, 800, 2))
 _PATCH = 6
-_PATCHES = 100_000
+_PATCHES = 50_000
 _THRESHOLD = 0.25
 _NOISE = 10.0  # added to a patch's variance, of pixels in [0, 255]: what counts as flat
 _WHITENING = 0.1  # added to the eigenvalues: what counts as noise
@@ -154,8 +154,8 @@ def _learn_dictionary(shrink: Any, images: Images, centres: int, seed: int) -> t
         max(1, min(centres, distinct // 4)),
         init="random",
         n_init=1,
-        max_iter=20,
-        batch_size=4096,
+        max_iter=10,
+        batch_size=2048,
         compute_labels=False,
         reassignment_ratio=0,
         random_state=seed,
