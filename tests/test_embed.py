@@ -17,9 +17,6 @@ from training import backbones, embed, embedder, patches
 
 Floats = embedder.Floats
 
-# Keras copies variables in a way that numpy 2 deprecates, when it saves a model.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
-
 
 def write(folder: Path, images: np.ndarray) -> list[Path]:
     paths = [folder / f"{i:03d}.png" for i in range(len(images))]
