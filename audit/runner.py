@@ -167,9 +167,7 @@ def run(
                     found.append(issues.sort_values(["score", "image_id"], ascending=[False, True]))
                 share = issues["image_id"].nunique() / images
                 if share > PROPERTY_SHARE:
-                    reason = (
-                        f"{share:.0%} of the images: a property of this dataset rather than a fault of single images"
-                    )
+                    reason = f"{share:.0%} of the images: that says more about the dataset than about single images"
             except NotApplicable as error:
                 outcome, reason = "not_applicable", str(error)
             except Exception:

@@ -118,11 +118,16 @@ def _check_choice(option: str, value: str, valid: Sequence[str]) -> None:
 def _checked_target(out: Path, run: Run, sources: Sequence[Path]) -> Path:
     """`out` with links resolved. Raises InputError when nothing may be written there."""
     target = out.resolve()
+    root = run.root.resolve()
     # Folders of images may be links to other places; those are the user's data as well.
     linked = {folder.resolve() for folder in {source.parent for source in sources}}
-    for what, folders in (("dataset", {run.root.resolve(), *linked}), ("run", {run.path.resolve()})):
+    above = {parent for folder in linked for parent in folder.parents if root in parent.parents}
+    # A manifest often lies above much else; what it does not list is not the dataset.
+    beside = {root} if run.info().get("manifest") else set()
+    for what, folders in (("dataset", {root, *linked, *above}), ("run", {run.path.resolve()})):
         for folder in sorted(folders):
-            if target == folder or folder in target.parents or target in folder.parents:
+            inside = folder in target.parents and folder not in beside
+            if target == folder or inside or target in folder.parents:
                 raise InputError(
                     f"the export {out} and the {what} {folder} overlap",
                     expected=f"a folder outside the {what}",

@@ -76,7 +76,9 @@ def audit(
     settings = runner.parse_options(options)
     listing = _list(data, root, columns)
     path = Path(out) if out is not None else Path("imageclinic-runs") / (listing.name or "dataset")
-    if path.resolve().is_relative_to(listing.root):
+    # A manifest often lies above much else; what it does not list is not the dataset.
+    manifest = isinstance(data, pd.DataFrame) or not Path(data).is_dir()
+    if path.resolve().is_relative_to(listing.root) and (not manifest or _holds_images(path.resolve(), listing)):
         raise InputError(
             f"the run folder {path} lies inside the dataset {listing.root}",
             expected="a folder outside of it: imageclinic never writes to your data",
@@ -89,6 +91,7 @@ def audit(
             {
                 "format": 1,
                 "root": str(listing.root),
+                "manifest": manifest,
                 "versions": {
                     "imageclinic": imageclinic.__version__,
                     "python": platform.python_version(),
@@ -212,6 +215,11 @@ def _list(
             raise InputError("a frame was given without a root", expected="root=, the folder of its paths")
         return source.from_frame(data, Path(root).resolve(), columns=named)
     return source.load(Path(data), columns=named)
+
+
+def _holds_images(path: Path, listing: source.Listing) -> bool:
+    prefix = tables.to_image_id(path.relative_to(listing.root).as_posix()) + "/"
+    return bool(prefix == "./" or listing.images["image_id"].str.startswith(prefix).any())
 
 
 def _check_same_root(run: Run, root: Path) -> None:

@@ -276,7 +276,8 @@ def diff(
 @app.command()
 def train(
     out: Annotated[Path, Argument(help="A folder that imageclinic export wrote.", show_default=False)],
-    model: Annotated[str, Option(help="Rung of the ladder, see training/model.py.")] = "small_cnn",
+    to: Annotated[Path | None, Option(help="Folder for the model. Default: OUT-model.", show_default=False)] = None,
+    model: Annotated[str, Option(help="Rung of the ladder: linear, small_cnn, large_cnn.")] = "small_cnn",
     epochs: Annotated[int, Option(help="Most epochs.")] = 30,
     seed: Seed = 0,
     as_json: AsJson = False,
@@ -285,13 +286,14 @@ def train(
     from imageclinic import comparing
 
     terminal = _terminal(as_json)
-    metrics = comparing.train(out, model=model, epochs=epochs, seed=seed, stage=terminal.stage)
+    to = to or Path(f"{out}-model")
+    metrics = comparing.train(out, to=to, model=model, epochs=epochs, seed=seed, stage=terminal.stage)
     for part in ("validation", "test"):
         if metrics[part]:
             scores = metrics[part]
             terminal.say(f"{part}: accuracy {scores['accuracy']:.3f}, macro-F1 {scores['macro_f1']:.3f}")
-    terminal.say(f"Written to {metrics['folder']}")
-    terminal.result(metrics)
+    terminal.say(f"Written to {to}: model.keras, metrics.json, MODEL_CARD.md")
+    terminal.result({"folder": str(to), **metrics})
 
 
 @app.command()

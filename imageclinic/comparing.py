@@ -75,7 +75,7 @@ def arms_of(state: State, seed: int) -> tuple[dict[str, pd.DataFrame], pd.DataFr
     )
     root = state.run.root
     known["split_group"] = known["split_group"].fillna(known["image_id"])
-    known["path"] = [str(root / tables.to_path(i)) for i in known["image_id"]]
+    known["path"] = _paths(root, known["image_id"])
     reviewed = cleaned.set_index("image_id")["label"]
 
     testing = known[known["split"] == "test"]
@@ -99,11 +99,16 @@ def arms_of(state: State, seed: int) -> tuple[dict[str, pd.DataFrame], pd.DataFr
     return {"original": original, "cleaned": kept.assign(label=kept["image_id"].map(reviewed))}, test
 
 
+def _paths(root: Path, ids: pd.Series) -> pd.Series:
+    # As objects: pandas's strings can't hold names that are not UTF-8.
+    return pd.Series([str(root / tables.to_path(i)) for i in ids], index=ids.index, dtype=object)
+
+
 def _arms_of_exports(before: Path, after: Path) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
     tests, arms = {}, {}
     for name, out in (("original", before), ("cleaned", after)):
         manifest = tables.read_csv(out / tables.MANIFEST.file, tables.MANIFEST)
-        manifest = manifest.assign(path=[str(out / tables.to_path(p)) for p in manifest["path"]])
+        manifest = manifest.assign(path=_paths(out, manifest["path"]))
         tests[name] = manifest[manifest["split"] == "test"]
         arms[name] = manifest.loc[manifest["split"] != "test", ["image_id", "path", "label", "split", "split_group"]]
     one, two = tests["original"], tests["cleaned"]
@@ -120,16 +125,27 @@ def _arms_of_exports(before: Path, after: Path) -> tuple[dict[str, pd.DataFrame]
 
 
 def train(
-    out: str | Path, *, model: str = "small_cnn", epochs: int = 30, seed: int = 0, stage: Stage = quiet
+    out: str | Path,
+    *,
+    to: str | Path | None = None,
+    model: str = "small_cnn",
+    epochs: int = 30,
+    seed: int = 0,
+    stage: Stage = quiet,
 ) -> dict[str, Any]:
-    """Train on an export: writes a .keras file, its metrics and a model card. Returns the metrics."""
+    """Train on an export: writes a .keras file, its metrics and a model card to `to` (default: OUT-model).
+
+    Returns the metrics; see `training.fit.train`.
+    """
     import training
 
     training.load_tensorflow()
     from training import fit
 
     with stage("Training") as progress:
-        return fit.train(Path(out), model=model, epochs=epochs, seed=seed, progress=progress)
+        return fit.train(
+            Path(out), to=None if to is None else Path(to), model=model, epochs=epochs, seed=seed, progress=progress
+        )
 
 
 def report(run: str | Path, *, truth: pd.DataFrame | None = None) -> Path:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -13,16 +13,41 @@ import pytest
 
 import imageclinic
 from audit import runner
+from imageclinic.cli import main
 
 LIGHT = "--skip=mislabeled,outlier"  # neither embeds nor predicts: no TensorFlow
 
 
-def run(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "imageclinic.cli", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env={**os.environ, "NO_COLOR": "1"})
+@dataclass
+class Result:
+    returncode: int
+    stdout: str
+    stderr: str
 
 
-def test_every_command_explains_itself() -> None:
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
+    """Calls the entry point as the shell would; in this process, because TensorFlow takes seconds to import."""
+
+    def call(*arguments: object, cwd: Path | None = None) -> Result:
+        monkeypatch.setattr(sys, "argv", ["imageclinic", *map(str, arguments)])
+        if cwd is not None:
+            monkeypatch.chdir(cwd)
+        status = 0
+        try:
+            main()
+        except SystemExit as stop:
+            status = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+        out, err = capfd.readouterr()
+        return Result(status, out, err)
+
+    return call
+
+
+def test_every_command_explains_itself(run: Run) -> None:
     listed = run("--help").stdout
     for command in "demo audit review status decide export verify diff train compare report doctor explain".split():
         assert f"\n  {command} " in listed
@@ -51,7 +76,7 @@ def test_every_command_explains_itself() -> None:
         (["train", "pets"], "manifest.csv"),
     ],
 )
-def test_bad_input_is_one_clear_line(folder: Path, tmp_path, arguments: list[str], message: str) -> None:
+def test_bad_input_is_one_clear_line(run: Run, folder: Path, tmp_path, arguments: list[str], message: str) -> None:
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "x").write_text("")
     (tmp_path / "loose").mkdir()
@@ -72,7 +97,7 @@ def test_bad_input_is_one_clear_line(folder: Path, tmp_path, arguments: list[str
     assert "Traceback" not in result.stderr
 
 
-def test_audit_then_fail_on_then_status(folder: Path, tmp_path) -> None:
+def test_audit_then_fail_on_then_status(run: Run, folder: Path, tmp_path) -> None:
     (folder / "dog" / "bad.jpg").write_bytes(b"")
     out = tmp_path / "run"
     first = run("audit", folder, "--out", out, LIGHT, "--json", "--fail-on", "corrupted")
@@ -89,7 +114,7 @@ def test_audit_then_fail_on_then_status(folder: Path, tmp_path) -> None:
     assert state["flagged_decided"] == 0
 
 
-def test_one_class_and_tiny_classes(tmp_path, folder: Path) -> None:
+def test_one_class_and_tiny_classes(run: Run, tmp_path, folder: Path) -> None:
     for path in (folder / "dog").iterdir():
         path.unlink()
     result = run("audit", folder, "--out", tmp_path / "run", "--json")
@@ -99,7 +124,7 @@ def test_one_class_and_tiny_classes(tmp_path, folder: Path) -> None:
     assert "1 class" in outcomes["mislabeled"]["reason"]
 
 
-def test_a_class_with_one_image_is_handled(tmp_path, folder: Path) -> None:
+def test_a_class_with_one_image_is_handled(run: Run, tmp_path, folder: Path) -> None:
     (folder / "owl").mkdir()
     (folder / "dog" / "0.png").rename(folder / "owl" / "0.png")
     result = run("audit", folder, "--out", tmp_path / "run", "--json")
@@ -109,7 +134,7 @@ def test_a_class_with_one_image_is_handled(tmp_path, folder: Path) -> None:
     assert "owl (1)" in result.stderr
 
 
-def test_the_dataset_is_never_touched(folder: Path, tmp_path) -> None:
+def test_the_dataset_is_never_touched(run: Run, folder: Path, tmp_path) -> None:
     def state() -> dict[str, tuple[int, int]]:
         return {str(p): (p.stat().st_mtime_ns, p.stat().st_size) for p in sorted(folder.rglob("*"))}
 
@@ -118,7 +143,7 @@ def test_the_dataset_is_never_touched(folder: Path, tmp_path) -> None:
     assert state() == before
 
 
-def test_a_run_belongs_to_one_dataset(folder: Path, tmp_path) -> None:
+def test_a_run_belongs_to_one_dataset(run: Run, folder: Path, tmp_path) -> None:
     assert run("audit", folder, "--out", tmp_path / "run", LIGHT).returncode == 0
     folder.rename(tmp_path / "moved")
     result = run("audit", tmp_path / "moved", "--out", tmp_path / "run", LIGHT)
@@ -126,7 +151,7 @@ def test_a_run_belongs_to_one_dataset(folder: Path, tmp_path) -> None:
     assert "holds a run of" in result.stderr
 
 
-def test_explain_speaks_from_the_docstring() -> None:
+def test_explain_speaks_from_the_docstring(run: Run) -> None:
     shown = run("explain", "dark").stdout
     assert "Why it matters:" in shown
     assert "--set dark.threshold=0.32" in shown
@@ -137,3 +162,13 @@ def test_python_api_takes_frames(folder: Path, tmp_path) -> None:
     result = imageclinic.audit(table, tmp_path / "run", root=folder, checks=["class_imbalance", "dark"])
     assert result.issues["check"].unique().tolist() == ["class_imbalance"]
     assert result.outcomes.set_index("check").loc["bright", "outcome"] == "skipped"
+
+
+def test_a_manifest_may_lie_above_the_run_and_the_export(run: Run, folder: Path, tmp_path) -> None:
+    table = pd.DataFrame([(p.relative_to(tmp_path), p.parent.name) for p in folder.rglob("*.png")])
+    table.to_csv(tmp_path / "all.csv", index=False, header=["path", "label"])
+    assert run("audit", "all.csv", LIGHT, cwd=tmp_path).returncode == 0
+    made = f"imageclinic-runs/{tmp_path.name}"
+    assert run("export", made, "clean", cwd=tmp_path).returncode == 0
+    assert run("export", made, "pets/clean", cwd=tmp_path).returncode == 2
+    assert run("audit", "all.csv", LIGHT, "--out", "pets", cwd=tmp_path).returncode == 2

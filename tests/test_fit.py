@@ -131,22 +131,26 @@ def export(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def model_of(export: Path) -> Path:
+    return export.with_name(f"{export.name}-model")
+
+
 def test_train_writes_a_model_its_metrics_and_a_card(export: Path) -> None:
     result = fit.train(export, epochs=12, seed=1, batch_size=16, augment="none")
     assert result["size"] == 16
     assert result["test"]["accuracy"] > 0.8
     assert result["test"]["n"] == result["images"]["test"]
-    assert json.loads((export / "metrics.json").read_text("utf-8")) == result
+    assert json.loads((model_of(export) / "metrics.json").read_text("utf-8")) == result
     assert not list(export.glob(".*"))  # no temporary file is left
 
     manifest = tables.read_csv(export / "manifest.csv", tables.MANIFEST)
     test = manifest[manifest["split"] == "test"]
     pixels = load_images([export / p for p in test["path"]], (16, 16))
-    probs = np.asarray(keras.models.load_model(export / "model.keras")(pixels))
+    probs = np.asarray(keras.models.load_model(model_of(export) / "model.keras")(pixels))
     predicted = np.array(result["classes"])[probs.argmax(axis=1)]
     assert np.mean(predicted == test["label"].to_numpy(object)) == pytest.approx(result["test"]["accuracy"])
 
-    card = (export / "MODEL_CARD.md").read_text("utf-8")
+    card = (model_of(export) / "MODEL_CARD.md").read_text("utf-8")
     assert f"{100 * result['test']['accuracy']:.1f} %" in card
     assert r"two\|&lt;b&gt;\`x\`" in card
 
@@ -165,7 +169,7 @@ def test_exports_that_cannot_be_trained_on(export: Path, change: object, problem
     tables.write_csv(export / "manifest.csv", change(manifest), tables.MANIFEST)  # type: ignore[operator]
     with pytest.raises(InputError, match=problem):
         fit.train(export, epochs=1)
-    assert not (export / "model.keras").exists()
+    assert not model_of(export).exists()
 
 
 def test_a_missing_export(tmp_path: Path) -> None:

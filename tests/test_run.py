@@ -17,7 +17,7 @@ def test_a_run_folder_has_a_marker_and_a_format(tmp_path) -> None:
 
 def test_foreign_folders_are_refused_and_left_alone(tmp_path) -> None:
     (tmp_path / "thesis.txt").write_text("mine")
-    with pytest.raises(InputError, match="is not empty and no imageclinic run.*nothing was written"):
+    with pytest.raises(InputError, match=r"is not empty and no imageclinic run.*nothing was written"):
         run.create(tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
     with pytest.raises(InputError, match="is a file"):
@@ -29,7 +29,7 @@ def test_foreign_folders_are_refused_and_left_alone(tmp_path) -> None:
 def test_other_formats_are_refused(tmp_path) -> None:
     made = run.create(tmp_path / "run")
     tables.write_json(made.path / run.MARKER, {"format": 99})
-    with pytest.raises(InputError, match="is a run of format 99. Expected format 1"):
+    with pytest.raises(InputError, match=r"is a run of format 99\. Expected format 1"):
         run.open_run(made.path)
     (made.path / run.MARKER).write_text("{")
     with pytest.raises(InputError, match="is damaged"):

@@ -135,6 +135,7 @@ def fit(
 def train(
     out: Path,
     *,
+    to: Path | None = None,
     model: str = "small_cnn",
     epochs: int = 30,
     seed: int = 0,
@@ -144,12 +145,14 @@ def train(
     mirror: bool = False,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Train on an export and write ``model.keras``, ``metrics.json`` and ``MODEL_CARD.md`` into it.
+    """Train on an export and write ``model.keras``, ``metrics.json`` and ``MODEL_CARD.md`` into a folder beside it.
 
     The epoch is chosen on the validation images; the test images are scored once, at the end.
 
     Args:
         out: a folder that ``imageclinic export`` wrote: images and ``manifest.csv``.
+        to: where the three files go; None: the export's name with ``-model``. Never into the export, which is
+            proven to hold nothing else.
         model: a rung of `training.model.LADDER`.
         epochs: most epochs.
         seed: of weights, batches, dropout and augmentation.
@@ -221,9 +224,11 @@ def train(
         "validation": scores["val"],
         "test": scores.get("test"),
     }
-    _save(network, out / "model.keras")
-    tables.write_json(out / "metrics.json", result)
-    tables.write_text(out / "MODEL_CARD.md", card.text(result))
+    folder = to if to is not None else out.absolute().with_name(f"{out.absolute().name}-model")
+    folder.mkdir(parents=True, exist_ok=True)
+    _save(network, folder / "model.keras")
+    tables.write_json(folder / "metrics.json", result)
+    tables.write_text(folder / "MODEL_CARD.md", card.text(result))
     return result
 
 
