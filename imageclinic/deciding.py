@@ -136,5 +136,5 @@ def status(run: str | Path) -> dict[str, Any]:
         "disputed": sorted(state.current.loc[state.current["disputed"], "image_id"]),
         "stale": len(decisions.stale(state.log, state.dataset)),
         "decisions": {str(k): int(v) for k, v in decided["decision"].value_counts().sort_index().items()},
-        "checks": by_check.to_dict("records"),
+        "checks": by_check.astype(object).where(by_check.notna(), None).to_dict("records"),
     }

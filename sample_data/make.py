@@ -2,7 +2,7 @@
 
     python -m sample_data.make OUT
 
-writes ``OUT/images/{train,test}/<digit>/digit_NNNN.{jpg,png}`` and ``OUT/planted.csv``. See README.md.
+writes ``OUT/digits/{train,test}/<digit>/digit_NNNN.{jpg,png}`` and ``OUT/planted.csv``. See README.md.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def make(out: Path, seed: int = 0) -> pd.DataFrame:
     Raises:
         FileExistsError: when `out` already holds images; nothing is overwritten.
     """
-    images = out / "images"
+    images = out / "digits"
     if images.exists():
         raise FileExistsError(f"{images} exists: delete it first, or give another folder")
     random = Random(seed)

@@ -52,7 +52,7 @@ def test_the_script_makes_the_same_pixels(tmp_path: Path, planted: pd.DataFrame)
     again = make(tmp_path)
     pd.testing.assert_frame_equal(again, planted)
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "planted.csv", dtype="str"), planted)
-    here, there = images(sample_data.IMAGES), images(tmp_path / "images")
+    here, there = images(sample_data.IMAGES), images(tmp_path / "digits")
     assert here.keys() == there.keys()
     damaged = set(planted.loc[planted["check"] == "corrupted", "image_id"])
     for image_id in here.keys() - damaged:
