@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 #: Above this many images only those with a finding or a decision are loaded.
 MOST_IMAGES = 100_000
-PANEL = "@imageclinic/review/progress"
+PANEL = "imageclinic_review"
 
 _LABELS = {
     "ground_truth": "the given label",

@@ -95,8 +95,8 @@ def _images(n: int) -> str:
     return "1 image" if n == 1 else f"{n} images"
 
 
-class _Button(foo.Operator):
-    """An operator with a button over the grid that decides about the open image or the selection."""
+class _Decision(foo.Operator):
+    """An operator that decides about the open image or the selection."""
 
     name = label = icon = ""
 
@@ -106,29 +106,24 @@ class _Button(foo.Operator):
             name=self.name, label=f"Review: {self.label}", icon=self.icon, allow_delegated_execution=False
         )
 
-    def resolve_placement(self, ctx: Any) -> Any:
-        prompt = self.name == "relabel_to"
-        button = types.Button(label=self.label, icon=self.icon, prompt=prompt)
-        return types.Placement(types.Places.SAMPLES_GRID_SECONDARY_ACTIONS, button)
-
     def execute(self, ctx: Any) -> dict[str, Any]:
         _act(ctx, self.name)
         return {}
 
 
-class Keep(_Button):
+class Keep(_Decision):
     """The image stays, with its given label."""
 
     name, label, icon = "keep", "keep (k)", "check"
 
 
-class Relabel(_Button):
+class Relabel(_Decision):
     """The image gets the suggested label."""
 
     name, label, icon = "relabel", "relabel to suggested (r)", "label"
 
 
-class RelabelTo(_Button):
+class RelabelTo(_Decision):
     """The image gets a label that the reviewer chooses."""
 
     name, label, icon = "relabel_to", "relabel to …", "edit"
@@ -156,19 +151,19 @@ class RelabelTo(_Button):
         return {}
 
 
-class Drop(_Button):
+class Drop(_Decision):
     """The image leaves the dataset."""
 
     name, label, icon = "drop", "drop (d)", "delete"
 
 
-class Unsure(_Button):
+class Unsure(_Decision):
     """The reviewer can't tell."""
 
     name, label, icon = "unsure", "unsure (n)", "help_outline"
 
 
-class Undo(_Button):
+class Undo(_Decision):
     """Takes back the reviewer's last decision."""
 
     name, label, icon = "undo", "undo (u)", "undo"
@@ -254,7 +249,7 @@ class Progress(foo.Panel):
     @property
     def config(self) -> Any:
         return foo.PanelConfig(
-            name="progress",
+            name="imageclinic_review",
             label="Review",
             icon="fact_check",
             surfaces="grid modal",
