@@ -332,7 +332,7 @@ def _furnish(dataset: fo.Dataset, checks: list[str]) -> None:
         group(name="scores", paths=checks, expanded=False),
         group(name="tags", paths=["tags", "_label_tags"], expanded=False),
         group(
-            name="file",
+            name="metadata",  # the App would add an empty group of this name
             paths=[*_FILE, *_BUILT_IN],
             expanded=False,
         ),

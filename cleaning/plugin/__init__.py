@@ -304,12 +304,12 @@ class Progress(foo.Panel):
         for decision, label in (("keep", "Keep"), ("relabel", "Suggested"), ("drop", "Drop")):
             first.btn(decision, label=label, on_click=self.act, params={"decision": decision}, variant="contained")
         second = panel.h_stack("second", gap=1)
-        second.btn("relabel_to", label="Relabel to …", on_click=self.relabel_to, variant="outlined")
+        second.btn("relabel_to", label="Label …", on_click=self.relabel_to, variant="outlined")
         for decision, label in (("unsure", "Unsure"), ("undo", "Undo")):
             second.btn(decision, label=label, on_click=self.act, params={"decision": decision}, variant="outlined")
         panel.md(ctx.panel.state.progress or "", name="progress_md")
-        panel.btn("inbox", label="Inbox: what is left", on_click=self.inbox, variant="outlined")
-        return types.Property(panel, view=types.GridView(orientation="vertical", gap=2))
+        panel.btn("inbox", label="Inbox: show what is left", on_click=self.inbox, variant="outlined")
+        return types.Property(panel, view=types.GridView(orientation="vertical", gap=2, px=2, py=2))
 
 
 def _progress(dataset: fo.Dataset) -> str:

@@ -1,4 +1,5 @@
-/* One key per decision in the FiftyOne App: k keep, r relabel to suggested, d drop, n unsure, u undo.
+/* One key per decision in the FiftyOne App: k keep, r relabel to suggested, l relabel to another label, d drop,
+   n unsure, u undo.
 
    One hand-written file, no build step. It leans on the App's own globals (seen in FiftyOne 1.22.1), which are no
    public API: when one is missing it steps aside, and the buttons of the Python operators still work. Labels and
@@ -6,11 +7,11 @@
 (function () {
   "use strict";
   if (window.__imageclinic__) return; // never register twice
-  const foo = window.__foo__, fos = window.__fos__;
-  if (!foo || !fos || !fos.useUpdateSamples || !fos.refresher || !fos.modalNavigation) return;
-  const PLUGIN = "@imageclinic/review";
-  const KEYS = { k: "keep", r: "relabel", d: "drop", n: "unsure", u: "undo" };
-  const WORDS = { keep: "keep", relabel: "relabel to suggested", drop: "drop", unsure: "unsure", undo: "undo" };
+  const foo = window.__foo__, fos = window.__fos__, fosp = window.__fosp__;
+  if (!foo || !fos || !fosp || !fos.useUpdateSamples || !fos.modalNavigation || !foo.usePanelEvent) return;
+  const PLUGIN = "@imageclinic/review", PANEL = "imageclinic_review";
+  const KEYS = { k: "keep", r: "relabel", l: "relabel_to", d: "drop", n: "unsure", u: "undo" };
+  const WORDS = { keep: "keep", relabel: "suggested", relabel_to: "label …", drop: "drop", unsure: "unsure", undo: "undo" };
   const PAST = { keep: "Kept", relabel: "Relabelled", drop: "Dropped", unsure: "Unsure about", undo: "Took back" };
   const COLOURS = { keep: "#3fb86b", relabel: "#ff8f3a", drop: "#ef5350", unsure: "#8a8f98" };
   const AHEAD = 20; // how far to look for the next undecided image
@@ -23,7 +24,13 @@
       return new foo.OperatorConfig({ name: "key", label: "imageclinic key", unlisted: true, skipInput: true, skipOutput: true });
     }
     useHooks() {
-      return { updateSamples: fos.useUpdateSamples(), setExpanded: fos.useSetExpandedSample() };
+      return {
+        updateSamples: fos.useUpdateSamples(),
+        setExpanded: fos.useSetExpandedSample(),
+        prompt: foo.usePromptOperatorInput(),
+        panels: [fos.FIFTYONE_GRID_SPACES_ID, fos.FIFTYONE_MODAL_SPACES_ID].flatMap((id) => fosp.useSpaceNodes(id)),
+        panelEvent: foo.usePanelEvent(),
+      };
     }
     async execute(ctx) {
       const decision = ctx.params.decision;
@@ -32,6 +39,7 @@
       const ids = modal ? [modal] : Array.from((await read(fos.selectedSamples)).keys());
       if (modal && openId() && openId() !== modal) return { retry: true }; // the App is still switching images
       if (decision !== "undo" && !ids.length) { say("Select images or open one first."); return {}; }
+      if (decision === "relabel_to") { ctx.hooks.prompt(PLUGIN + "/relabel_to"); return {}; }
       const nav = modal && fos.modalNavigation.get();
       const ahead = nav && decision !== "undo" ? await peekAhead(nav) : [];
       const result = await execute(PLUGIN + "/decide", { decision, ids, ahead });
@@ -51,6 +59,9 @@
       }
       if (to) await ctx.hooks.setExpanded(to);
       if (!modal && decision !== "undo") ctx.state.reset(fos.selectedSamples);
+      for (const panel of ctx.hooks.panels) { // one that shows another image refreshes by itself
+        if (panel.type === PANEL && !to) ctx.hooks.panelEvent(panel.id, { operator: PLUGIN + "/" + PANEL + "#refresh", params: {} });
+      }
       const nothing = decision === "undo" ? "Nothing to undo." : "No label is suggested here.";
       const images = result.n === 1 ? "1 image." : result.n + " images.";
       say(result.n ? PAST[decision] + " " + images + note : nothing, COLOURS[decision]);
