@@ -147,6 +147,8 @@ class RelabelTo(_Decision):
         return types.Property(inputs, view=title)
 
     def execute(self, ctx: Any) -> dict[str, Any]:
+        if ctx.params.get("from_key"):
+            return _answer(ctx, "relabel", _targets(ctx), ctx.params["label"])
         _act(ctx, "relabel", ctx.params["label"])
         return {}
 
@@ -200,20 +202,20 @@ class Decide(foo.Operator):
         return foo.OperatorConfig(name="decide", label="Review: decide", unlisted=True, allow_delegated_execution=False)
 
     def execute(self, ctx: Any) -> dict[str, Any]:
-        try:
-            changed = _decide(ctx, ctx.params["decision"], ctx.params.get("ids") or [])
-        except InputError as error:
-            return {"n": 0, "ids": [], "samples": [], "skip": 0, "error": str(error)}
+        answer = _answer(ctx, ctx.params["decision"], ctx.params.get("ids") or [])
         ahead = ctx.params.get("ahead") or []
         waiting = set(ctx.dataset.select(ahead).match(_UNDECIDED).values("id")) if ahead else set()
         skip = next((n for n, sample in enumerate(ahead) if sample in waiting), len(ahead))
-        return {
-            "n": len(changed),
-            "ids": changed,
-            "samples": _documents(ctx, changed),
-            "skip": skip,
-            "error": "",
-        }
+        return {**answer, "skip": skip}
+
+
+def _answer(ctx: Any, decision: str, ids: Sequence[str], label: str | None = None) -> dict[str, Any]:
+    """Decide, and say so to the key plugin."""
+    try:
+        changed = _decide(ctx, decision, ids, label)
+    except InputError as error:
+        return {"n": 0, "ids": [], "samples": [], "error": str(error)}
+    return {"n": len(changed), "ids": changed, "samples": _documents(ctx, changed), "error": ""}
 
 
 class Tidy(foo.Operator):

@@ -12,8 +12,8 @@
   const PLUGIN = "@imageclinic/review", PANEL = "imageclinic_review";
   const KEYS = { k: "keep", r: "relabel", l: "relabel_to", d: "drop", n: "unsure", u: "undo" };
   const WORDS = { keep: "keep", relabel: "suggested", relabel_to: "label …", drop: "drop", unsure: "unsure", undo: "undo" };
-  const PAST = { keep: "Kept", relabel: "Relabelled", drop: "Dropped", unsure: "Unsure about", undo: "Took back" };
-  const COLOURS = { keep: "#3fb86b", relabel: "#ff8f3a", drop: "#ef5350", unsure: "#8a8f98" };
+  const PAST = { keep: "Kept", relabel: "Relabelled", relabel_to: "Relabelled", drop: "Dropped", unsure: "Unsure about", undo: "Took back" };
+  const COLOURS = { keep: "#3fb86b", relabel: "#ff8f3a", relabel_to: "#ff8f3a", drop: "#ef5350", unsure: "#8a8f98" };
   const AHEAD = 20; // how far to look for the next undecided image
   // What the browser tests read: whether keys are live, and how long each decision took.
   const api = (window.__imageclinic__ = { active: false, log: [], tiles: null });
@@ -28,7 +28,7 @@
         updateSamples: fos.useUpdateSamples(),
         setExpanded: fos.useSetExpandedSample(),
         prompt: foo.usePromptOperatorInput(),
-        panels: [fos.FIFTYONE_GRID_SPACES_ID, fos.FIFTYONE_MODAL_SPACES_ID].flatMap((id) => fosp.useSpaceNodes(id)),
+        panels: ["fiftyone-spaces", "fiftyone-modal-spaces"].flatMap((id) => fosp.useSpaceNodes(id)),
         panelEvent: foo.usePanelEvent(),
       };
     }
@@ -39,10 +39,14 @@
       const ids = modal ? [modal] : Array.from((await read(fos.selectedSamples)).keys());
       if (modal && openId() && openId() !== modal) return { retry: true }; // the App is still switching images
       if (decision !== "undo" && !ids.length) { say("Select images or open one first."); return {}; }
-      if (decision === "relabel_to") { ctx.hooks.prompt(PLUGIN + "/relabel_to"); return {}; }
+      if (decision === "relabel_to" && !ctx.params.result) {
+        ctx.hooks.prompt(PLUGIN + "/relabel_to", { from_key: true }, { callback: (r) => chosen(r, ctx.params.pressed) });
+        focusDialog();
+        return {};
+      }
       const nav = modal && fos.modalNavigation.get();
       const ahead = nav && decision !== "undo" ? await peekAhead(nav) : [];
-      const result = await execute(PLUGIN + "/decide", { decision, ids, ahead });
+      const result = ctx.params.result || (await execute(PLUGIN + "/decide", { decision, ids, ahead }));
       if (result.error) throw new Error(result.error);
       const answered = performance.now();
       if (result.n) {
@@ -51,7 +55,8 @@
       }
       let to = null, note = "";
       if (result.n && nav && decision !== "undo") {
-        if (result.skip < ahead.length) to = await nav.next(result.skip + 1);
+        const skip = result.skip || 0;
+        if (skip < ahead.length) to = await nav.next(skip + 1);
         else if (ahead.length === AHEAD) to = await nav.next(AHEAD);
         else note = " That was the last one of this view.";
       } else if (result.n && nav) {
@@ -142,6 +147,7 @@
         const tile = tiles.cache.get(sample._id);
         if (!tile) continue;
         tile.updateSample(sample);
+        relabelTile(tile, sample);
         const symbol = tile.state && tile.state.config && tile.state.config.symbol;
         const record = symbol && tiles.store && tiles.store.get(symbol);
         if (record) record.sample = sample;
@@ -149,6 +155,12 @@
     } catch (error) { // a tile that shows the old decision until the next reload is no reason to fail
       api.tiles = String(error);
     }
+  }
+
+  async function relabelTile(tile, sample) { // it writes its labels anew only when one of its options changes
+    for (let i = 0; i < 100 && !(tile.sample && tile.sample.decision === sample.decision); i++) await sleep(20);
+    const options = tile.state && tile.state.options;
+    if (options) tile.updater({ options: { labelTagColors: { ...options.labelTagColors, imageclinic: performance.now() } } });
   }
 
   // The bar at the bottom: the keys, as buttons too, and what happened last.
@@ -196,18 +208,32 @@
   const openId = () => new URLSearchParams(location.search).get("id");
   const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-  async function once(decision, pressed, tries) {
-    const result = await execute(PLUGIN + "/key", { decision, pressed });
-    if (result.retry && tries < 100) { await sleep(20); return once(decision, pressed, tries + 1); }
+  async function once(decision, pressed, given, tries) {
+    const result = await execute(PLUGIN + "/key", { decision, pressed, result: given });
+    if (result.retry && tries < 100) { await sleep(20); return once(decision, pressed, given, tries + 1); }
     if (result.retry) throw new Error("the App did not settle");
     for (let i = 0; result.to && openId() !== result.to && i < 100; i++) await sleep(20); // until the next is current
   }
 
   let chain = Promise.resolve(); // one decision at a time, in the order of the keys
   function press(decision) {
-    const pressed = performance.now();
+    run(decision, performance.now(), null);
+  }
+  function chosen(reply, pressed) { // the dialog is closed, and Python has decided
+    const result = (reply && reply.result) || {};
+    if (reply && reply.error) result.error = reply.errorMessage || reply.error;
+    run("relabel_to", pressed, result);
+  }
+  async function focusDialog() {
+    for (let i = 0; i < 100; i++) {
+      const input = document.querySelector(".MuiDialog-root input");
+      if (input) return input.focus();
+      await sleep(50);
+    }
+  }
+  function run(decision, pressed, given) {
     chain = chain
-      .then(() => once(decision, pressed, 0))
+      .then(() => once(decision, pressed, given, 0))
       .catch((error) => say("NOT SAVED: " + String((error && error.message) || error).slice(0, 160), "#ef5350"));
   }
   window.addEventListener("keydown", (event) => {

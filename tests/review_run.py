@@ -1,0 +1,126 @@
+"""A small real run folder for the tests of the review: hostile names and labels, odd formats, copies."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from audit import run, tables
+
+HOSTILE = "<img src=x onerror=document.title='hacked'>"
+FORMULA = "=cmd()|x"
+CLASSES = ("cat", "dog", HOSTILE, FORMULA)
+COPIES = ("cat/copy a.png", "cat/copy b.png")
+MISLABELED = (
+    "dog/01.png",
+    f"dog/{HOSTILE}.png",
+    "dog/a#b%20?.png",
+    "dog/\N{HEBREW LETTER ALEF}\N{PILE OF POO}|x.png",
+    "dog/05.png",
+)
+
+
+def make_run(folder: Path) -> run.Run:
+    """Write images under `folder`/data and a run of them to `folder`/run; return the run."""
+    root = folder / "data"
+    files = [
+        *(f"cat/{n:02d}.png" for n in range(6)),
+        *COPIES,
+        *MISLABELED,
+        "dog/deep.tif",
+        "dog/print.jpg",
+        "dog/torn.jpg",
+        "dog/raw\\x.dat",
+        "cat/pale.png",
+    ]
+    for n, name in enumerate(files):
+        _write(root / name, n)
+    (root / COPIES[1]).write_bytes((root / COPIES[0]).read_bytes())
+    (root / "dog/torn.jpg").write_bytes(b"\xff\xd8 no picture")
+    result = run.create(folder / "run")
+    result.update_info({"root": str(root)})
+    rows = [_row(root, name) for name in files]
+    dataset = pd.DataFrame(rows)
+    result.write(tables.DATASET, dataset)
+    ids = dataset["image_id"]
+    result.write(
+        tables.SPLIT_TABLE, tables.frame(tables.SPLIT_TABLE, image_id=ids, split=["test"] + ["train"] * (len(ids) - 1))
+    )
+    result.write(
+        tables.CLUSTERS,
+        tables.frame(tables.CLUSTERS, image_id=list(COPIES), cluster=["c1", "c1"], split_group=["g1", "g1"]),
+    )
+    result.write(tables.FEATURES, _features(ids[ids != "dog/torn.jpg"]))
+    issues = [
+        *(
+            _issue(
+                "mislabeled",
+                name,
+                0.99 - n / 10,
+                "relabel",
+                f"Labelled dog, at {n}%.",
+                label=("cat", HOSTILE, FORMULA)[n % 3],
+            )
+            for n, name in enumerate(MISLABELED)
+        ),
+        *(_issue("exact_duplicate", name, 1.0, "review", "Same bytes.", cluster="c1") for name in COPIES),
+        _issue("corrupted", "dog/torn.jpg", 1.0, "drop", "Broken data stream."),
+        _issue("mislabeled", "dog/deep.tif", 0.4, "relabel", f"A {HOSTILE} it is.", label=HOSTILE),
+        _issue("bright", "cat/pale.png", 0.8, "review", "5th percentile 0.97."),
+        _issue("bright", MISLABELED[0], 0.6, "review", "5th percentile 0.96."),
+        _issue("too_few_images", None, 0.5, "review", "18 images."),
+    ]
+    result.write(tables.ISSUES, pd.DataFrame(issues, columns=tables.ISSUES.names))
+    return result
+
+
+def _write(path: Path, seed: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(seed)
+    coarse = Image.fromarray(rng.integers(0, 256, (5, 5, 3), dtype=np.uint8))
+    picture = coarse.resize((96, 72), Image.Resampling.BICUBIC)
+    if path.suffix == ".tif":
+        Image.fromarray(np.asarray(picture.convert("L"), np.uint16) * 200).save(path)
+    elif path.name == "print.jpg":
+        picture.convert("CMYK").save(path)
+    else:
+        picture.save(path, "PNG" if path.suffix == ".dat" else None)
+
+
+def _row(root: Path, name: str) -> dict[str, object]:
+    path = root / name
+    content = path.read_bytes()
+    row: dict[str, object] = {
+        "image_id": tables.to_image_id(name),
+        "label": name.split("/")[0],
+        "bytes": len(content),
+        "mtime_ns": path.stat().st_mtime_ns,
+        "sha256": hashlib.sha256(content).hexdigest(),
+        **dict.fromkeys(("split", "group", "format", "width", "height", "mode", "read_error")),
+    }
+    if name == "dog/torn.jpg":
+        return {**row, "read_error": "no picture"}
+    with Image.open(path) as image:
+        return {**row, "format": image.format, "width": image.width, "height": image.height, "mode": image.mode}
+
+
+def _features(ids: pd.Series) -> pd.DataFrame:
+    zeros = {c.name: [0] * len(ids) for c in tables.FEATURES.columns if c.name != "image_id"}
+    return tables.frame(tables.FEATURES, image_id=ids.tolist(), **zeros)
+
+
+def _issue(
+    check: str,
+    image_id: str | None,
+    score: float,
+    action: str,
+    evidence: str,
+    *,
+    label: str | None = None,
+    cluster: str | None = None,
+) -> tuple[object, ...]:
+    return check, image_id, None, score, cluster, action, label, evidence
