@@ -69,8 +69,8 @@ def open_review(
             stack.enter_context(_only_one(run))
         announce("Loading FiftyOne …")
         plugins = stack.enter_context(tempfile.TemporaryDirectory(prefix="imageclinic-plugins-"))
-        _prepare(database.uri, Path(plugins), run, name)
-        stack.callback(_forget_database)
+        prepare(database.uri, Path(plugins), run, name)
+        stack.callback(forget_database)
         with contextlib.suppress(KeyboardInterrupt), serving(run, address, port) as wait_until_ready:
             dataset = review.build_from(run, progress=progress)
             announce(f"{len(dataset)} images, of which {dataset.count('queue')} have findings")
@@ -104,7 +104,7 @@ def open_to_others(address: str) -> str:
 
 @contextlib.contextmanager
 def serving(run: Run, address: str, port: int) -> Iterator[Callable[[], None]]:
-    """FiftyOne's server, for as long as the context lasts; call `_prepare` first.
+    """FiftyOne's server, for as long as the context lasts; call `prepare` first.
 
     It runs without a FiftyOne session, which would load FiftyOne a third time and tie all browsers to one view.
 
@@ -132,7 +132,7 @@ def serving(run: Run, address: str, port: int) -> Iterator[Callable[[], None]]:
         yield wait_until_ready
 
 
-def _prepare(uri: str, plugins: Path, run: Run, reviewer: str) -> None:
+def prepare(uri: str, plugins: Path, run: Run, reviewer: str) -> None:
     """Import FiftyOne on our database with our plugin beside the user's, and quiet."""
     os.environ["FIFTYONE_DATABASE_URI"] = uri
     os.environ["FIFTYONE_DO_NOT_TRACK"] = "true"
@@ -156,7 +156,7 @@ def _prepare(uri: str, plugins: Path, run: Run, reviewer: str) -> None:
     fo.config.database_uri = uri
 
 
-def _forget_database() -> None:
+def forget_database() -> None:
     """FiftyOne tidies up its database when Python ends. Ours is gone by then: waiting for it costs 3 s."""
     from fiftyone.core.odm import database
 

@@ -1,0 +1,168 @@
+"""A run in FiftyOne: what is loaded, how it is shown, and that decisions survive a reopening. Real mongod."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from review_run import COPIES, FORMULA, HOSTILE, MISLABELED, make_run
+
+from audit import tables
+from audit.run import Run
+from cleaning import app, decisions, mongod, record, review
+
+
+@pytest.fixture(scope="module")
+def fiftyone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """FiftyOne on a database of its own."""
+    before = dict(os.environ)
+    run = make_run(tmp_path_factory.mktemp("first"))
+    os.environ.pop("FIFTYONE_DATABASE_URI", None)
+    with mongod.running(lambda line: None) as database:
+        app.prepare(database.uri, tmp_path_factory.mktemp("plugins"), run, "ann")
+        import fiftyone
+
+        yield fiftyone
+        app.forget_database()
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@pytest.fixture
+def run(tmp_path: Path, fiftyone: Any) -> Run:
+    return make_run(tmp_path)
+
+
+def by_id(dataset: Any, field: str) -> dict[str, Any]:
+    return dict(zip(*dataset.values(["image_id", field]), strict=True))
+
+
+def test_every_image_is_there_with_labels_scores_and_evidence(run: Run) -> None:
+    dataset = review.build_from(run)
+    table = run.read(tables.DATASET)
+    assert sorted(dataset.values("image_id")) == sorted(table["image_id"])
+    assert by_id(dataset, "ground_truth.label") == dict(zip(table["image_id"], table["label"], strict=True))
+    assert by_id(dataset, "suggested.label")[MISLABELED[1]] == HOSTILE
+    assert by_id(dataset, "mislabeled")[MISLABELED[0]] == 0.99
+    assert by_id(dataset, "evidence")[MISLABELED[0]].splitlines()[1] == "bright: 5th percentile 0.96."
+    assert by_id(dataset, "split")["cat/00.png"] == "test"
+    assert by_id(dataset, "cluster")[COPIES[0]] == "c1"
+    assert [by_id(dataset, "survivor")[name] for name in COPIES].count(True) == 1
+    assert set(dataset.default_classes) == {"cat", "dog"}
+    assert dataset.get_field("mislabeled").description
+
+
+def test_views(run: Run) -> None:
+    dataset = review.build_from(run)
+    assert dataset.list_saved_views() == [
+        "Inbox",
+        "Mislabeled",
+        "Exact duplicate",
+        "Corrupted",
+        "Bright",
+        "Undecided",
+        "Decided",
+    ]
+    inbox = dataset.load_saved_view("Inbox").values("image_id")
+    assert inbox == [*MISLABELED, "dog/deep.tif", *COPIES, "dog/torn.jpg", "cat/pale.png"]
+    assert dataset.load_saved_view("Mislabeled").values("mislabeled") == sorted(
+        dataset.load_saved_view("Mislabeled").values("mislabeled"), reverse=True
+    )
+    assert dataset.load_saved_view("Exact duplicate").values("image_id") == list(COPIES)
+    assert dataset.load_saved_view("Bright").values("image_id") == ["cat/pale.png", MISLABELED[0]]
+    assert len(dataset.load_saved_view("Decided")) == 0
+
+
+def test_what_a_browser_cant_draw_is_converted(run: Run) -> None:
+    before = {path: path.read_bytes() for path in run.root.rglob("*.*")}
+    dataset = review.build_from(run)
+    shown = by_id(dataset, "display_path")
+    assert shown["cat/00.png"] == str(run.root / "cat/00.png")
+    for name in ("dog/deep.tif", "dog/print.jpg", tables.to_image_id("dog/raw\\x.dat")):
+        assert Path(shown[name]).parent == run.review
+        with Image.open(shown[name]) as picture:
+            assert (picture.format, picture.size) == ("PNG", (96, 72))
+            assert picture.mode in ("L", "RGB")
+    assert Path(shown["dog/torn.jpg"]).name == "undecodable.png"
+    assert dataset.media_type == "image"
+    assert {path: path.read_bytes() for path in run.root.rglob("*.*")} == before
+
+
+def test_a_reopening_keeps_every_decision(run: Run) -> None:
+    first = review.build_from(run)
+    record.decide(run, [MISLABELED[0], COPIES[1]], "drop", reviewer="ann")
+    record.decide(run, [MISLABELED[1], MISLABELED[2]], "relabel", reviewer="ann", labels=["cat", FORMULA])
+    record.decide(run, ["dog/torn.jpg"], "unsure", reviewer="ann")
+    record.decide(run, ["cat/pale.png"], "keep", reviewer="ann")
+    record.undo(run, "ann")
+    dataset = review.build_from(run)
+    assert dataset.name == first.name
+    decided = {name: decision for name, decision in by_id(dataset, "decision").items() if decision}
+    assert decided == {
+        MISLABELED[0]: "drop",
+        COPIES[1]: "drop",
+        MISLABELED[1]: "relabel",
+        MISLABELED[2]: "relabel",
+        "dog/torn.jpg": "unsure",
+    }
+    assert by_id(dataset, "decided_label")[MISLABELED[2]] == FORMULA
+    assert by_id(dataset, "reviewer")[MISLABELED[2]] == "ann"
+    assert by_id(dataset, "decided_at")[MISLABELED[2]].year > 2000
+    assert by_id(dataset, "survivor")[COPIES[0]] is True
+    inbox = dataset.load_saved_view("Inbox").values("image_id")
+    assert inbox == [*MISLABELED[3:], "dog/deep.tif", COPIES[0], "cat/pale.png"]
+    assert len(dataset.load_saved_view("Decided")) == 5
+
+
+def test_reviewers_who_disagree_leave_it_in_the_inbox(run: Run) -> None:
+    record.decide(run, [MISLABELED[0]], "drop", reviewer="ann")
+    state = record.decide(run, [MISLABELED[0]], "keep", reviewer="bob")
+    assert state["disputed"].tolist() == [True]
+    dataset = review.build_from(run)
+    assert by_id(dataset, "disputed")[MISLABELED[0]] is True
+    assert dataset.load_saved_view("Inbox").values("image_id")[0] == MISLABELED[0]
+
+
+def test_the_slow_way_loads_the_same(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    record.decide(run, [MISLABELED[0]], "keep", reviewer="ann")
+    fields = ["image_id", "filepath", "tags", "checks", "queue", "mislabeled", "decision", "decided_at", "survivor"]
+    fields += ["ground_truth.label", "suggested.label", "suggested.confidence", "bytes", "width", "in_inbox"]
+    fast = review.build_from(run).values(fields)
+    document = review._document
+    monkeypatch.setattr(review, "_document", lambda values, learned: {**document(values, learned), "unknown": 1})
+    assert review.build_from(run).values(fields) == fast
+
+
+def test_above_the_limit_only_the_flagged_and_the_decided(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    record.decide(run, ["cat/03.png"], "drop", reviewer="ann")
+    monkeypatch.setattr(review, "MOST_IMAGES", 12)
+    dataset = review.build_from(run)
+    assert len(dataset) == 11
+    assert len(dataset.load_saved_view("Undecided")) == 10
+
+
+def test_a_decision_says_which_findings_were_right(run: Run) -> None:
+    record.decide(run, [MISLABELED[0]], "relabel", reviewer="ann", labels=["dog"])
+    record.decide(run, [MISLABELED[1], "cat/00.png"], "relabel", reviewer="ann", labels=["cat", "dog"])
+    record.decide(run, list(COPIES[1:]), "drop", reviewer="ann")
+    log = decisions.read(run.decisions)
+    assert log["decision"].tolist() == ["keep", "relabel", "relabel", "drop"], "relabelling to the given label keeps"
+    assert log["label"].tolist()[1:3] == ["cat", "dog"]
+    assert log["label"].isna().tolist() == [True, False, False, True]
+    assert log["rejected"].tolist()[0] == "bright;mislabeled"
+    assert log["confirmed"].tolist()[1] == "mislabeled"
+    assert log["confirmed"].tolist()[3] == "exact_duplicate"
+    assert log["score"].tolist()[:2] == [0.99, 0.89]
+    assert log["batch"].nunique() == 3
+    assert log["given_label"].tolist() == ["dog", "dog", "cat", "cat"]
+
+
+def test_nothing_found(run: Run) -> None:
+    run.write(tables.ISSUES, tables.empty(tables.ISSUES))
+    dataset = review.build_from(run)
+    assert dataset.list_saved_views() == ["Inbox", "Undecided", "Decided"]
+    assert len(dataset.load_saved_view("Inbox")) == 0
