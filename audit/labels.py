@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -71,12 +72,60 @@ def flags(labels: npt.NDArray[np.int64], pred_probs: npt.NDArray[np.floating], f
         raise InputError(f"unknown filter {filter_by!r}", expected=f"one of {', '.join(FILTERS)}")
     from cleanlab.filter import find_label_issues  # slow to import
 
-    present = np.unique(labels)
-    probs = pred_probs[:, present].astype(np.float64)
-    probs /= np.maximum(probs.sum(axis=1, keepdims=True), 1e-12)
-    compact = np.searchsorted(present, labels)
+    _, compact, probs = _present(labels, pred_probs)
     # One process: these arrays are small, and forking beside TensorFlow's threads is unsafe.
     with warnings.catch_warnings():
         # The audit notes classes that are too small, by name.
         warnings.filterwarnings("ignore", message="May not flag all label issues in class")
         return np.asarray(find_label_issues(compact, probs, filter_by=filter_by, n_jobs=1), dtype=bool)
+
+
+def overlaps(labels: npt.NDArray[np.int64], pred_probs: npt.NDArray[np.floating]) -> pd.DataFrame:
+    """How many images each two classes have likely exchanged, by cleanlab's estimate of the joint distribution.
+
+    Returns:
+        One row per pair of classes with images, the most first: ``a`` < ``b`` (class numbers), ``images`` (labelled
+        as one, truly the other), ``share`` of the images of both classes.
+    """
+    from cleanlab.dataset import find_overlapping_classes  # slow to import
+
+    present, compact, probs = _present(labels, pred_probs)
+    found = find_overlapping_classes(compact, probs)
+    one, two = (present[found[f"Class Index {letter}"].to_numpy()] for letter in "AB")
+    counts = np.bincount(labels, minlength=int(present.max()) + 1)
+    pairs = pd.DataFrame(
+        {"a": np.minimum(one, two), "b": np.maximum(one, two), "images": found["Num Overlapping Examples"].to_numpy()}
+    )
+    pairs["share"] = pairs["images"] / (counts[pairs["a"]] + counts[pairs["b"]])
+    return pairs.sort_values(["share", "a", "b"], ascending=[False, True, True], ignore_index=True)
+
+
+def noise(labels: npt.NDArray[np.int64], pred_probs: npt.NDArray[np.floating]) -> dict[str, Any]:
+    """What the model makes of the labels as a whole; an estimate that only random reviews can calibrate.
+
+    Returns:
+        ``share``: of labels that are wrong, by cleanlab's count (Northcutt et al., 2021), in [0, 1]; ``given``:
+        numbers of the classes with images; ``matrix``: for each of them, the estimated share of its images that
+        belong to each (rows sum to 1); ``calibrated``: False.
+    """
+    from cleanlab.count import estimate_joint, num_label_issues  # slow to import
+
+    present, compact, probs = _present(labels, pred_probs)
+    joint = estimate_joint(compact, probs)
+    return {
+        "share": float(num_label_issues(compact, probs) / len(labels)),
+        "given": present.tolist(),
+        "matrix": (joint / np.maximum(joint.sum(axis=1, keepdims=True), 1e-12)).round(4).tolist(),
+        "calibrated": False,
+    }
+
+
+def _present(
+    labels: npt.NDArray[np.int64], pred_probs: npt.NDArray[np.floating]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """Numbers of the classes that have images, labels among these, and their probabilities, rows summing to 1:
+    cleanlab takes no empty classes."""
+    present = np.unique(labels)
+    probs = pred_probs[:, present].astype(np.float64)
+    probs /= np.maximum(probs.sum(axis=1, keepdims=True), 1e-12)
+    return present, np.searchsorted(present, labels), probs

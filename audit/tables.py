@@ -176,6 +176,18 @@ ISSUES = Table(
     ),
 )
 
+RERANK = Table(
+    "rerank",
+    "rerank-0001.parquet",
+    "labelled image",
+    (
+        _ID,
+        Column("label_quality", pa.float64(), "with the decisions so far; 0 = worst", low=0, high=1),
+        Column("suggested_label", pa.string(), "likeliest class; null when it is the label held now", nullable=True),
+    ),
+    ("image_id",),
+)
+
 DECISION_LOG = Table(
     "decisions",
     "decisions.csv",
@@ -219,7 +231,7 @@ MANIFEST = Table(
 )
 
 TABLES: Mapping[str, Table] = {
-    t.name: t for t in (DATASET, FEATURES, NEIGHBORS, CLUSTERS, SPLIT_TABLE, ISSUES, DECISION_LOG, MANIFEST)
+    t.name: t for t in (DATASET, FEATURES, NEIGHBORS, CLUSTERS, SPLIT_TABLE, ISSUES, RERANK, DECISION_LOG, MANIFEST)
 }
 
 _SURROGATE = re.compile("[\udc80-\udcff]")

@@ -16,6 +16,7 @@ _API = {
     "explain": "auditing",
     "status": "deciding",
     "decide": "deciding",
+    "rerank": "reranking",
     "export": "exporting",
     "verify": "exporting",
     "diff": "exporting",

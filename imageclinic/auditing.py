@@ -175,7 +175,16 @@ def _audit(
     with timed("checks", "Checking") as progress:
         issues, outcomes = runner.run(chosen, skipped, inputs, missing, broken, settings, progress=progress)
     run.write(tables.ISSUES, issues)
-    run.update_info({"fingerprint": _key(dataset), "seconds": seconds, "notes": notes, "outcomes": outcomes})
+    noise = _label_noise(dataset, inputs["predictions"]) if "predictions" in inputs else None
+    run.update_info(
+        {
+            "fingerprint": _key(dataset),
+            "seconds": seconds,
+            "notes": notes,
+            "label_noise": noise,
+            "outcomes": outcomes,
+        }
+    )
     for note in notes:
         say(note)
     return Audit(run, issues, pd.DataFrame(outcomes))
@@ -308,7 +317,6 @@ def _predict(
     progress: Any,
 ) -> tables.Predictions:
     """Out-of-fold predictions of readable, labelled images; copies share a fold, or they would vouch for each other."""
-    from cleaning import split
     from training import predict
 
     labelled = dataset.loc[dataset["read_error"].isna() & dataset["label"].notna(), ["image_id", "sha256", "label"]]
@@ -320,14 +328,13 @@ def _predict(
     key = _key(labelled, tables.metadata(run.embeddings)["key"], seed, FOLDS, REPEATS)
     if is_current(run.predictions, key):
         return run.read_predictions()
-    groups = labelled["split_group"]
-    folds = np.stack([split.allocate(labelled["label"], groups, [1.0] * FOLDS, seed=seed + r) for r in range(REPEATS)])
+    folds = draw_folds(labelled["label"], labelled["split_group"], seed)
     small = sizes[sizes < 2 * FOLDS]
     if len(small):
         named = ", ".join(f"{c} ({n})" for c, n in small.items())
         notes.append(f"classes too small for reliable cross-validation in {FOLDS} folds: {named}")
     classes = tuple(sorted(sizes.index))
-    vectors = _rows(embeddings, labelled["image_id"])
+    vectors = rows_of(embeddings, labelled["image_id"])
     given = labels.codes(labelled["label"], classes)
     found = predict.out_of_fold(vectors, given, folds, progress=progress)
     if found.note:
@@ -348,6 +355,23 @@ def _predict(
     return run.read_predictions()
 
 
-def _rows(embeddings: tables.Embeddings, wanted: pd.Series) -> npt.NDArray[np.float32]:
+def _label_noise(dataset: pd.DataFrame, predictions: tables.Predictions) -> dict[str, Any]:
+    """The noise matrix with names of classes, for run.json; see `audit.labels.noise`."""
+    known = predictions.rows.merge(dataset[["image_id", "label"]], on="image_id", validate="1:1")
+    found = labels.noise(labels.codes(known["label"], predictions.classes), predictions.pred_probs)
+    names = [predictions.classes[k] for k in found.pop("given")]
+    return {**found, "classes": names, "meaning": "model-based; only random reviews can calibrate it"}
+
+
+def draw_folds(label: pd.Series, split_group: pd.Series, seed: int) -> npt.NDArray[np.int64]:
+    """Fold numbers, (repeats, images): stratified by label, copies in one fold."""
+    from cleaning import split
+
+    shares = [1.0] * FOLDS
+    return np.stack([split.allocate(label, split_group, shares, seed=seed + r) for r in range(REPEATS)])
+
+
+def rows_of(embeddings: tables.Embeddings, wanted: pd.Series) -> npt.NDArray[np.float32]:
+    """Embeddings of the `wanted` images, in their order."""
     position = pd.Series(np.arange(len(embeddings.image_id)), index=embeddings.image_id.to_numpy())
     return np.asarray(embeddings.vectors[position[wanted.to_numpy()].to_numpy()])

@@ -201,6 +201,20 @@ def decide(
 
 
 @app.command()
+def rerank(run: RunFolder, as_json: AsJson = False) -> None:
+    """Score the labels anew with the decisions so far; takes seconds."""
+    from imageclinic import reranking
+    from imageclinic.console import records
+
+    terminal = _terminal(as_json)
+    path, scores = reranking.rerank(run, stage=terminal.stage)
+    terminal.say(f"{len(scores):,} labels scored: {path}")
+    terminal.title("The least likely labels now")
+    terminal.table(scores[scores["suggested_label"].notna()].head(10))
+    terminal.result({"file": str(path), "worst": records(scores.head(100))})
+
+
+@app.command()
 def export(
     run: RunFolder,
     out: Annotated[Path, Argument(help="A new folder.", show_default=False)],

@@ -126,3 +126,19 @@ def test_undo_takes_a_policy_back(run: Path) -> None:
     taken = imageclinic.decide(run, undo=True)
     assert set(taken["image_id"]) == set(made["image_id"])
     assert imageclinic.status(run)["decisions"] == before
+
+
+def test_rerank_scores_with_the_decisions(run: Path) -> None:
+    predictions = open_run(run).read_predictions().rows.set_index("image_id")["label_quality"]
+    truth = pd.read_csv(sample_data.PLANTED, dtype="str")
+    wrong = truth[(truth["check"] == "mislabeled") & truth["true_label"].isin(CLASSES) & truth["label"].isin(CLASSES)]
+    image, label = wrong[["image_id", "true_label"]].iloc[0]
+    table = run.parent / "mended.csv"
+    pd.DataFrame([{"image_id": image, "decision": "relabel", "label": label}]).to_csv(table, index=False)
+    imageclinic.decide(run, source=table, reviewer="ann")
+    path, scores = imageclinic.rerank(run)
+    assert path.name == "rerank-0001.parquet"
+    after = tables.read(path, tables.RERANK).set_index("image_id")
+    pd.testing.assert_frame_equal(after.reset_index(), scores)
+    assert after.loc[image, "label_quality"] > predictions[image] + 0.3, "the mended label fits"
+    assert imageclinic.rerank(run)[0].name == "rerank-0002.parquet", "earlier scores are kept"

@@ -15,7 +15,8 @@ from audit.errors import InputError, NotApplicable
 CHECKS = runner.load()
 NEEDED = (
     "corrupted wrong_extension exact_duplicate near_duplicate conflicting_label split_leakage class_imbalance "
-    "too_few_images dark bright blurry low_information grayscale odd_aspect_ratio odd_size mislabeled outlier"
+    "too_few_images dark bright blurry low_information grayscale odd_aspect_ratio odd_size mislabeled outlier "
+    "overlapping_classes"
 ).split()
 
 
@@ -194,6 +195,13 @@ def test_mislabeled_suggests_the_other_class() -> None:
     assert found.loc["b/011.jpg", "suggested_label"] == "a"
     assert found.loc["b/011.jpg", "suggested_action"] == "relabel"
     assert found["score"].gt(0.8).all()
+
+
+def test_overlapping_classes_name_both() -> None:
+    found = find("overlapping_classes", inputs())
+    assert found[["label", "suggested_label"]].values.tolist() == [["a", "b"]]
+    assert "About 2 images of a and b" in found["evidence"][0]
+    assert find("overlapping_classes", inputs(), min_share=0.5).empty
 
 
 def test_class_imbalance_names_the_small_class() -> None:

@@ -1,0 +1,39 @@
+"""Pairs of classes whose labels are mixed up."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from audit import labels
+from audit.errors import NotApplicable
+from audit.findings import findings
+from audit.tables import Predictions
+
+
+def find(dataset: pd.DataFrame, predictions: Predictions, *, min_share: float = 0.03) -> pd.DataFrame:
+    """Pairs of classes between which at least `min_share` of their images are likely labelled the wrong way round.
+
+    Why it matters: a pair that annotators mix up sets a ceiling on accuracy that no model or hyperparameter lifts.
+
+    What to do: sharpen the definition of the two classes, merge them, or review the flags between them first.
+
+    Estimated from the confident joint (cleanlab's `find_overlapping_classes`; Northcutt et al., 2021), so
+    model-based: a weak model takes hard pairs for mixed-up ones. Score: the share.
+    """
+    known = predictions.rows.merge(dataset[["image_id", "label"]], on="image_id", how="left", validate="1:1")
+    if known["label"].nunique() < 2:
+        raise NotApplicable(f"the dataset has {known['label'].nunique()} class(es) with readable images")
+    given = labels.codes(known["label"], predictions.classes)
+    pairs = labels.overlaps(given, predictions.pred_probs)
+    pairs = pairs[pairs["share"] >= min_share]
+    names = [(predictions.classes[a], predictions.classes[b]) for a, b in zip(pairs["a"], pairs["b"], strict=True)]
+    return findings(
+        label=[a for a, _ in names],
+        suggested_label=[b for _, b in names],
+        score=pairs["share"].clip(0, 1).to_numpy(),
+        suggested_action=["review"] * len(pairs),
+        evidence=[
+            f"About {n:.0f} images of {a} and {b} ({share:.0%} of both classes) seem to be labelled as the other."
+            for (a, b), n, share in zip(names, pairs["images"], pairs["share"], strict=True)
+        ],
+    )
