@@ -169,7 +169,7 @@ def _free_port(address: str, port: int) -> None:
             return
     except OSError as error:
         raise InputError(
-            f"port {port} on {address} can't be used: {error.strerror}",
+            f"port {port} on {address} can't be used: {os.strerror(error.errno or 0)}",
             expected="a free port",
             fix=f"close what uses it (another review?), or choose one with --port {port % 65535 + 1}",
         ) from error

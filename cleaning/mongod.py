@@ -303,9 +303,10 @@ def _log_entries(log: Path) -> list[dict[str, Any]]:
 def _last_words(log: Path) -> str:
     """The last error in mongod's log, else its last line."""
     entries = _log_entries(log)
-    errors = [entry for entry in entries if entry.get("s") in ("E", "F")]
-    for entry in [*errors[-1:], *entries[-1:]]:
+    for entry in [entry for entry in entries if entry.get("s") in ("E", "F")][-1:]:
         return f"{entry.get('msg')} {json.dumps(entry.get('attr', {}))}"[:300]
+    for entry in entries[-1:]:
+        return f"its log ends with {entry.get('msg')!r}"
     return child.last_line(log.with_name("printed"))
 
 

@@ -1,0 +1,122 @@
+"""Drives the FiftyOne App in headless Chromium: for the tests, and to make the pictures of the docs."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+from playwright.sync_api import Page, sync_playwright
+
+_FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+_QUIET = "localStorage.setItem('fiftyone-enterprise-tooltip-seen', 'true')"
+TILE = '[data-cy="looker"]'
+MODAL = "#modal.modalon"
+BAR = "#imageclinic-bar"
+T = TypeVar("T")
+
+
+def chromium() -> str:
+    """The browser: ``CHROMIUM`` or what is on the PATH. Without one these tests fail."""
+    found = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    assert found, "no Chromium: install it, or set CHROMIUM to its path"
+    return found
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+@contextlib.contextmanager
+def app(run: Path, reviewer: str = "ann", seconds: float = 240) -> Iterator[str]:
+    """Serve `run` in a process of its own; yield the URL of the Inbox; end it with SIGINT, as Ctrl-C does."""
+    code = (
+        "import sys; from pathlib import Path; from cleaning.app import open_review; "
+        "open_review(Path(sys.argv[1]), port=int(sys.argv[2]), reviewer=sys.argv[3], "
+        "announce=lambda line: print(line, flush=True))"
+    )
+    command = [sys.executable, "-c", code, str(run), str(free_port()), reviewer]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    lines: list[str] = []
+    assert process.stdout
+    reader = threading.Thread(target=lambda out: lines.extend(iter(out.readline, "")), args=(process.stdout,))
+    reader.start()
+    try:
+        url = wait_for(lambda: next((x.split()[-1] for x in lines if "Review as" in x), ""), seconds, process, lines)
+        yield url
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(60)
+        finally:
+            process.kill()
+            reader.join(10)
+    assert process.returncode == 0, "".join(lines)
+
+
+def wait_for(
+    value: Callable[[], T], seconds: float, process: subprocess.Popen[str] | None = None, said: object = ""
+) -> T:
+    """Wait until `value` is true, and return it."""
+    deadline = time.monotonic() + seconds
+    while not (result := value()):
+        assert time.monotonic() < deadline, f"nothing after {seconds} s: {said}"
+        assert process is None or process.poll() is None, f"ended: {said}"
+        time.sleep(0.05)
+    return result
+
+
+@contextlib.contextmanager
+def page(profile: Path, width: int = 1600, height: int = 1000) -> Iterator[Page]:
+    """A page of headless Chromium. A script that a label or a file name smuggled in would be an error here."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch_persistent_context(
+            profile,
+            executable_path=chromium(),
+            headless=True,
+            args=_FLAGS,
+            viewport={"width": width, "height": height},
+        )
+        browser.add_init_script(_QUIET)
+        opened = browser.pages[0]
+        opened.set_default_timeout(60_000)
+        try:
+            yield opened
+        finally:
+            browser.close()
+
+
+def open_view(shown: Page, inbox: str, view: str = "inbox") -> None:
+    """Open a saved view's grid, and wait until tiles are drawn and keys are live."""
+    shown.goto(inbox.replace("view=inbox", f"view={view}"))
+    shown.wait_for_selector(TILE)
+    shown.wait_for_function("window.__imageclinic__ && window.__imageclinic__.active")
+    shown.wait_for_timeout(1500)  # tiles fade in
+
+
+def open_image(shown: Page, position: int = 0) -> None:
+    """Open the image at a position of the grid, and wait until it is the current one."""
+    shown.locator(TILE).nth(position).click()
+    shown.wait_for_selector(MODAL)
+    shown.wait_for_function("new URLSearchParams(location.search).get('id')")
+    shown.wait_for_timeout(1000)
+
+
+def screenshot(run: Path, target: Path, *, view: str = "inbox", image: int | None = None, profile: Path) -> Path:
+    """Save a picture of a run's view (or of its `image`-th image, opened) to `target`."""
+    with app(run) as inbox, page(profile) as shown:
+        open_view(shown, inbox, view)
+        if image is not None:
+            open_image(shown, image)
+        shown.screenshot(path=target)
+    return target

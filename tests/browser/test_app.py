@@ -1,0 +1,167 @@
+"""A person at work in the App: selects, decides by key and by button, takes back. Real App, real Chromium.
+
+One server for all tests, because it takes longest; each test decides about images of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from driver import BAR, MODAL, TILE, app, open_image, open_view, page, screenshot, wait_for
+from playwright.sync_api import Page
+from review_run import COPIES, HOSTILE, MISLABELED, make_run
+
+from audit.run import Run
+from cleaning import decisions
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Run, str]]:
+    run = make_run(tmp_path_factory.mktemp("review"))
+    with app(run.path) as inbox:
+        yield run, inbox
+
+
+@pytest.fixture
+def shown(served: tuple[Run, str], tmp_path: Path) -> Iterator[Page]:
+    """A page on which nothing that a label or a file name says was run."""
+    with page(tmp_path / "profile") as opened:
+        yield opened
+        opened.screenshot(path=tmp_path / "end.png")
+        assert "hacked" not in opened.title()
+
+
+def log(run: Run, rows: int) -> pd.DataFrame:
+    """The decision log once it has `rows` rows."""
+    return wait_for(lambda: found if len(found := decisions.read(run.decisions)) >= rows else None, 20)
+
+
+def select(shown: Page, position: int) -> None:
+    tile = shown.locator(TILE).nth(position)
+    tile.hover()
+    tile.locator('[data-cy^="looker-checkbox"]').first.click(force=True)
+
+
+def current(shown: Page) -> str:
+    return str(shown.evaluate("new URLSearchParams(location.search).get('id')"))
+
+
+def test_select_and_decide_by_key(served: tuple[Run, str], shown: Page, tmp_path: Path) -> None:
+    run, inbox = served
+    before = len(decisions.read(run.decisions))
+    open_view(shown, inbox, "exact-duplicate")
+    select(shown, 1)
+    shown.wait_for_selector("text=Same bytes")
+    shown.keyboard.press("d")
+    row = log(run, before + 1).iloc[-1]
+    assert (row["image_id"], row["decision"], row["confirmed"]) == (COPIES[1], "drop", "exact_duplicate")
+    shown.wait_for_selector(f"{BAR} >> text=Dropped 1 image.")
+    assert shown.evaluate("window.__imageclinic__.tiles"), "the App's tiles could not be redrawn"
+    wait_for(lambda: "drop" in shown.locator(TILE).nth(1).inner_text(), 20)
+    shown.screenshot(path=tmp_path / "copies.png")
+    shown.keyboard.press("u")
+    assert log(run, before + 2).iloc[-1]["decision"] == "undo"
+    wait_for(lambda: "drop" not in shown.locator(TILE).nth(1).inner_text(), 20)
+
+
+def test_the_open_image_by_key_moves_on(served: tuple[Run, str], shown: Page, tmp_path: Path) -> None:
+    run, inbox = served
+    before = len(decisions.read(run.decisions))
+    open_view(shown, inbox, "mislabeled")
+    open_image(shown, 0)
+    first = current(shown)
+    shown.keyboard.press("k")
+    shown.keyboard.press("r")  # before the next image is there: keys wait for it
+    rows = log(run, before + 2).tail(2)
+    assert rows["image_id"].tolist() == list(MISLABELED[:2])
+    assert rows["decision"].tolist() == ["keep", "relabel"]
+    assert rows["label"].tolist()[1] == HOSTILE
+    assert rows["rejected"].tolist()[0] == "bright;mislabeled"
+    shown.wait_for_function("first => new URLSearchParams(location.search).get('id') !== first", arg=first)
+    shown.screenshot(path=tmp_path / "modal.png")
+    shown.keyboard.press("u")
+    shown.keyboard.press("u")
+    undone = log(run, before + 4).tail(2)
+    assert undone["image_id"].tolist() == [MISLABELED[1], MISLABELED[0]]
+    wait_for(lambda: current(shown) == first, 20, said="not back at the first image")
+
+
+def test_decided_images_are_passed_over(served: tuple[Run, str], shown: Page) -> None:
+    run, inbox = served
+    before = len(decisions.read(run.decisions))
+    open_view(shown, inbox, "mislabeled")
+    open_image(shown, 3)
+    shown.keyboard.press("n")
+    log(run, before + 1)
+    shown.keyboard.press("Escape")
+    shown.wait_for_selector(MODAL, state="detached")
+    open_image(shown, 2)
+    shown.keyboard.press("k")
+    log(run, before + 2)
+    shown.wait_for_selector(f"{BAR} >> text=Kept 1 image.")
+    shown.keyboard.press("k")
+    rows = log(run, before + 3)
+    assert rows["image_id"].tolist()[before:] == [MISLABELED[3], MISLABELED[2], MISLABELED[4]]
+
+
+def test_relabel_to_any_label(served: tuple[Run, str], shown: Page, tmp_path: Path) -> None:
+    run, inbox = served
+    before = len(decisions.read(run.decisions))
+    open_view(shown, inbox, "corrupted")
+    open_image(shown, 0)
+    shown.keyboard.press("l")
+    shown.wait_for_selector(".MuiDialog-root input:focus")
+    shown.keyboard.type("cat")
+    shown.get_by_role("option", name="cat", exact=True).click()
+    shown.screenshot(path=tmp_path / "dialog.png")
+    shown.get_by_role("button", name="Execute").click()
+    row = log(run, before + 1).iloc[-1]
+    assert (row["image_id"], row["decision"], row["label"]) == ("dog/torn.jpg", "relabel", "cat")
+    shown.wait_for_selector(f"{BAR} >> text=last one of this view")
+
+
+def test_the_panel_shows_and_decides(served: tuple[Run, str], shown: Page, tmp_path: Path) -> None:
+    run, inbox = served
+    before = len(decisions.read(run.decisions))
+    open_view(shown, inbox, "mislabeled")
+    select(shown, 5)
+    panel = shown.locator('[data-cy="panel-content-imageclinic_review"]').first
+    panel.get_by_text(f"mislabeled: A {HOSTILE} it is.").wait_for()
+    shown.screenshot(path=tmp_path / "panel.png")
+    panel.get_by_role("button", name="Drop").click()
+    row = log(run, before + 1).iloc[-1]
+    assert (row["image_id"], row["decision"], row["reviewer"]) == ("dog/deep.tif", "drop", "ann")
+    wait_for(lambda: "drop" in shown.locator(TILE).nth(5).inner_text(), 30)
+
+
+def test_the_bar_decides_and_keys_typed_into_fields_do_not(served: tuple[Run, str], shown: Page) -> None:
+    run, inbox = served
+    before = len(decisions.read(run.decisions))
+    open_view(shown, inbox, "bright")
+    select(shown, 0)
+    shown.locator("input[type=text]").first.focus()
+    shown.keyboard.type("dk")
+    shown.locator(f"{BAR} button[data-decision=unsure]").click()
+    row = log(run, before + 1).iloc[-1]
+    assert (row["image_id"], row["decision"]) == ("cat/pale.png", "unsure")
+    assert len(decisions.read(run.decisions)) == before + 1
+
+
+def test_nothing_chosen_nothing_done(served: tuple[Run, str], shown: Page) -> None:
+    run, inbox = served
+    before = len(decisions.read(run.decisions))
+    open_view(shown, inbox)
+    shown.keyboard.press("k")
+    shown.wait_for_selector(f"{BAR} >> text=Select images or open one first.")
+    assert len(decisions.read(run.decisions)) == before
+
+
+def test_a_picture_for_the_docs(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    picture = screenshot(run.path, tmp_path / "inbox.png", profile=tmp_path / "profile", image=0)
+    assert picture.stat().st_size > 10_000
