@@ -138,29 +138,33 @@
     }
     return null;
   }
-  function redraw(samples) {
-    try {
-      const tiles = grid();
-      api.tiles = !!tiles;
-      if (!tiles) return;
-      for (const sample of samples) {
-        const tile = tiles.cache.get(sample._id);
-        if (!tile) continue;
-        tile.updateSample(sample);
-        relabelTile(tile, sample);
-        const symbol = tile.state && tile.state.config && tile.state.config.symbol;
-        const record = symbol && tiles.store && tiles.store.get(symbol);
-        if (record) record.sample = sample;
+  // A tile takes the new sample in its own time, may be made anew meanwhile, and writes its labels anew only when
+  // one of its options changes: so look after each for a while.
+  async function redraw(samples) {
+    const relabelled = new Map();
+    for (let round = 0; round < 12; round++) {
+      try {
+        const tiles = grid();
+        api.tiles = !!tiles;
+        if (!tiles) return;
+        for (const sample of samples) redrawTile(tiles, sample, relabelled);
+      } catch (error) { // a tile that shows the old decision until the next reload is no reason to fail
+        api.tiles = String(error);
+        return;
       }
-    } catch (error) { // a tile that shows the old decision until the next reload is no reason to fail
-      api.tiles = String(error);
+      await sleep(250);
     }
   }
-
-  async function relabelTile(tile, sample) { // it writes its labels anew only when one of its options changes
-    for (let i = 0; i < 100 && !(tile.sample && tile.sample.decision === sample.decision); i++) await sleep(20);
-    const options = tile.state && tile.state.options;
-    if (options) tile.updater({ options: { labelTagColors: { ...options.labelTagColors, imageclinic: performance.now() } } });
+  function redrawTile(tiles, sample, relabelled) {
+    const tile = tiles.cache.get(sample._id);
+    if (!tile || relabelled.get(sample._id) === tile) return;
+    const state = tile.state, symbol = state && state.config && state.config.symbol;
+    const record = symbol && tiles.store && tiles.store.get(symbol);
+    if (record) record.sample = sample;
+    if (!tile.sample) return;
+    if (["decision", "decided_label"].some((f) => (tile.sample[f] || null) !== (sample[f] || null))) return tile.updateSample(sample);
+    tile.updater({ options: { labelTagColors: { ...state.options.labelTagColors, imageclinic: performance.now() } } });
+    relabelled.set(sample._id, tile);
   }
 
   // The bar at the bottom: the keys, as buttons too, and what happened last.
