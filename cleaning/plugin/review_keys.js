@@ -61,6 +61,8 @@
         else note = " That was the last one of this view.";
       } else if (result.n && nav) {
         to = await back(nav, modal, result.ids[0]);
+      } else if (result.n && modal) {
+        note = " Open it from the grid to move on by key.";
       }
       if (to) await ctx.hooks.setExpanded(to);
       if (!modal && decision !== "undo") ctx.state.reset(fos.selectedSamples);

@@ -61,6 +61,7 @@ def app(run: Path, reviewer: str = "ann", seconds: float = 240) -> Iterator[str]
         finally:
             process.kill()
             reader.join(10)
+            process.stdout.close()
     assert process.returncode == 0, "".join(lines)
 
 
@@ -102,6 +103,14 @@ def open_view(shown: Page, inbox: str, view: str = "inbox") -> None:
     shown.wait_for_selector(TILE)
     shown.wait_for_function("window.__imageclinic__ && window.__imageclinic__.active")
     shown.wait_for_timeout(1500)  # tiles fade in
+    if shown.locator(MODAL).count():  # the server remembers the image that was open in another page
+        close_image(shown)
+
+
+def close_image(shown: Page) -> None:
+    """Back to the grid. Escape would not do where the App restored the image from another page."""
+    shown.mouse.click(5, 500)
+    shown.wait_for_selector(MODAL, state="detached")
 
 
 def open_image(shown: Page, position: int = 0) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from driver import BAR, MODAL, TILE, app, open_image, open_view, page, screenshot, wait_for
+from driver import BAR, TILE, app, close_image, open_image, open_view, page, screenshot, wait_for
 from playwright.sync_api import Page
 from review_run import COPIES, HOSTILE, MISLABELED, make_run
 
@@ -38,7 +38,8 @@ def shown(served: tuple[Run, str], tmp_path: Path) -> Iterator[Page]:
 
 def log(run: Run, rows: int) -> pd.DataFrame:
     """The decision log once it has `rows` rows."""
-    return wait_for(lambda: found if len(found := decisions.read(run.decisions)) >= rows else None, 20)
+    wait_for(lambda: len(decisions.read(run.decisions)) >= rows, 20)
+    return decisions.read(run.decisions)
 
 
 def select(shown: Page, position: int) -> None:
@@ -96,10 +97,12 @@ def test_decided_images_are_passed_over(served: tuple[Run, str], shown: Page) ->
     before = len(decisions.read(run.decisions))
     open_view(shown, inbox, "mislabeled")
     open_image(shown, 3)
+    opened = current(shown)
     shown.keyboard.press("n")
     log(run, before + 1)
-    shown.keyboard.press("Escape")
-    shown.wait_for_selector(MODAL, state="detached")
+    wait_for(lambda: current(shown) != opened, 20)
+    shown.wait_for_selector(f"{BAR} >> text=Unsure about 1 image.")
+    close_image(shown)
     open_image(shown, 2)
     shown.keyboard.press("k")
     log(run, before + 2)
