@@ -10,7 +10,9 @@ At last, the survivors are compared on full decodes: by a 256-bit hash (imagehas
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import warnings
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -226,16 +228,29 @@ def detail_threshold(
     return np.clip(threshold, MIN_DETAIL, MAX_DETAIL)
 
 
+@contextlib.contextmanager
+def _decoding(path: Path) -> Iterator[Image.Image]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow warns of odd metadata and of size, which the scan has judged
+        with Image.open(path) as image:
+            image.load()
+            yield image
+
+
 def same_pixels(one: Path, two: Path) -> bool:
-    """Whether two files decode to the same size and the same RGB pixels."""
-    with Image.open(one) as a, Image.open(two) as b:
+    """Whether two files decode to the same size and the same RGB pixels. Raises OSError when one can't be decoded."""
+    with _decoding(one) as a, _decoding(two) as b:
         return a.size == b.size and np.array_equal(np.asarray(a.convert("RGBA")), np.asarray(b.convert("RGBA")))
 
 
 def hash_share(one: Path, two: Path, orientation: int, first: bool, window: Floats) -> float:
     """Share of differing bits, in [0, 1], of the 256-bit perceptual hashes of two full decodes, after turning the
-    second into `orientation` and cutting the first (or else the second) to `window`."""
-    with Image.open(one) as a, Image.open(two) as b:
+    second into `orientation` and cutting the first (or else the second) to `window`.
+
+    Raises:
+        OSError: when a file can't be decoded.
+    """
+    with _decoding(one) as a, _decoding(two) as b:
         left, right = a.convert("L"), _turned(b.convert("L"), orientation)
     if first:
         left = _cut(left, window)

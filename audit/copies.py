@@ -51,7 +51,7 @@ def find(
     same_pixels = [
         part
         for group in neighbors.equal_groups(single["image_id"], single["pixel_hash"])
-        for part in _proven(group, image_path)
+        for part in _proven(group, image_path, notes)
     ]
     spare |= {i for group in same_pixels for i in group[1:]}
     flat = features["contrast"] < FLAT
@@ -93,18 +93,18 @@ def _near(
     seen = confirm.look(pictures, i, j, orientation, progress=progress)
     threshold = confirm.detail_threshold(seen.detail, distance, orientation, radius)
     likely = np.flatnonzero((seen.similarity >= confirm.MIN_SIMILARITY) & (seen.detail >= threshold))
-    agreed = [
-        k
-        for k in likely
-        if confirm.hash_share(
-            image_path(ids[i[k]]),
-            image_path(ids[j[k]]),
-            int(orientation[k]),
-            bool(seen.first[k]),
-            seen.window[k],
-        )
-        <= confirm.MAX_HASH_SHARE
-    ]
+    agreed = []
+    for k in likely:
+        one, two = ids[i[k]], ids[j[k]]
+        try:
+            share = confirm.hash_share(
+                image_path(one), image_path(two), int(orientation[k]), bool(seen.first[k]), seen.window[k]
+            )
+        except OSError as error:  # a file that vanished or changed since the scan must not stop the run
+            notes.append(f"{one} and {two} look like copies, but can't be compared: {error}")
+            continue
+        if share <= confirm.MAX_HASH_SHARE:
+            agreed.append(k)
     return tables.frame(
         tables.NEIGHBORS,
         image_id=ids[i[agreed]],
@@ -116,12 +116,17 @@ def _near(
     )
 
 
-def _proven(group: list[str], image_path: Callable[[str], Path]) -> list[list[str]]:
+def _proven(group: list[str], image_path: Callable[[str], Path], notes: list[str]) -> list[list[str]]:
     """Divide ids of equal pixel hashes into sets of truly equal pixels, by full decodes."""
     left, proven = group, []
     while left:
-        first = left[0]
-        equal = [first, *(i for i in left[1:] if confirm.same_pixels(image_path(first), image_path(i)))]
+        first, equal = left[0], [left[0]]
+        for other in left[1:]:
+            try:
+                if confirm.same_pixels(image_path(first), image_path(other)):
+                    equal.append(other)
+            except OSError as error:  # as above
+                notes.append(f"{first} and {other} look equal, but can't be compared: {error}")
         if len(equal) > 1:
             proven.append(equal)
         left = [i for i in left if i not in equal]

@@ -37,8 +37,8 @@ from audit.source import sniff
 THUMBNAIL = 32
 #: Shorter side, in pixels, that a JPEG is decoded to at least.
 DECODE_SIDE = 64
-#: A picture with more pixels is not decoded ("decompression bomb").
-MAX_PIXELS = 400_000_000
+#: A picture with more pixels is not decoded ("decompression bomb"); Pillow refuses at the same number.
+MAX_PIXELS = 178_956_970
 BATCH = 256
 #: Changes when rows made by an older version must not be reused.
 VERSION = "1"

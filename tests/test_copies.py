@@ -129,3 +129,17 @@ def test_clusters_are_cliques_and_split_groups_components() -> None:
     found = neighbors.cluster(pairs, groups, groups.index).set_index("image_id")
     assert found["cluster"].dropna().to_dict() == {"a": "a", "b": "a", "d": "d", "e": "d"}
     assert found["split_group"].to_dict() == {"a": "a", "b": "a", "c": "a", "d": "d", "e": "d", "f": "d"}
+
+
+def test_a_file_that_vanishes_after_the_scan_is_noted(folder: Path, tmp_path) -> None:
+    picture(3, (120, 100)).save(folder / "cat" / "3.png")
+    reencoded(picture(3, (120, 100)), 40).save(folder / "dog" / "copy.png")
+    Image.open(folder / "cat" / "1.png").save(folder / "dog" / "pixels.png", compress_level=1)
+    run, listing = create(tmp_path / "run"), source.load(folder)
+    dataset, features = scan.scan(run, listing.images, listing.root, workers=1)
+    (folder / "dog" / "copy.png").unlink()
+    (folder / "dog" / "pixels.png").write_bytes(b"")
+    pairs, _, notes = copies.find(dataset, features, run.read_thumbnails(), lambda i: folder / i)
+    assert pairs.empty
+    assert len(notes) == 2
+    assert all("can't be compared" in note for note in notes)

@@ -61,8 +61,8 @@ def test_it_answers_on_loopback_and_leaves_nothing() -> None:
     with mongod.running(silent) as database:
         assert database.process and database.folder
         with pymongo.MongoClient(database.uri) as client:
+            assert client.admin.command("ping")["ok"] == 1  # connects: before that there is no address
             assert client.address and client.address[0] == "127.0.0.1"
-            assert client.admin.command("ping")["ok"] == 1
         database.check()
         assert database.folder.is_dir()
     assert not alive(database.process.pid)
