@@ -141,5 +141,5 @@ def test_a_file_that_vanishes_after_the_scan_is_noted(folder: Path, tmp_path) ->
     (folder / "dog" / "pixels.png").write_bytes(b"")
     pairs, _, notes = copies.find(dataset, features, run.read_thumbnails(), lambda i: folder / i)
     assert pairs.empty
-    assert len(notes) == 2
+    assert len(notes) == 3, "the one of equal pixels was looked at as a near copy, too"
     assert all("can't be compared" in note for note in notes)
