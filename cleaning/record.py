@@ -80,7 +80,12 @@ def undo(run: Run, reviewer: str) -> pd.DataFrame:
 def state(run: Run, image_ids: Sequence[str]) -> pd.DataFrame:
     """What the log says now about these images (`STATE`), in their order."""
     dataset, _ = _tables(run.path, run.table_path(tables.ISSUES).stat().st_mtime_ns)
-    now = decisions.current(decisions.read(run.decisions), dataset.reset_index()).set_index("image_id")
+    log, known = decisions.read(run.decisions), dataset.reset_index()
+    # Only these images, their equals in content, and what the log says about either: the rest has no say.
+    contents = known.loc[known["image_id"].isin(image_ids), "sha256"].dropna()
+    log = log[log["image_id"].isin(image_ids) | log["sha256"].isin(contents)]
+    known = known[known["image_id"].isin([*image_ids, *log["image_id"]]) | known["sha256"].isin(contents)]
+    now = decisions.current(log, known).set_index("image_id")
     return now.reindex(list(image_ids)).rename_axis("image_id").reset_index().reindex(columns=list(STATE))
 
 

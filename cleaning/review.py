@@ -36,7 +36,7 @@ _FIELDS = {
     "image_id": "path relative to the dataset's root",
     "evidence": "what each check found, one line a finding",
     "cluster": "images with the same name here are copies of each other",
-    "survivor": "the copy that would stay",
+    "survivor": "of copies: the one that would stay says stays, the others copy",
     "split": "the split that the image was frozen into before any decision",
     "decision": "keep, relabel, drop or unsure",
     "decided_label": "the new label, for relabel",
@@ -52,17 +52,18 @@ _FIELDS = {
     "bytes": "size of the file",
 }
 _INTEGERS = ("queue", "width", "height", "bytes")
-_BOOLEANS = ("survivor", "disputed", "in_inbox")
+_BOOLEANS = ("disputed", "in_inbox")
 _FILE = ("image_id", "split", "queue", "in_inbox", "format", "width", "height", "bytes", "display_path")
 _BUILT_IN = ("filepath", "id", "metadata", "created_at", "last_modified_at")
-_READ_ONLY = ("image_id", "evidence", "cluster", "survivor", "split", "queue", "in_inbox", "display_path")
+_READ_ONLY = ("image_id", "evidence", "cluster", "survivor", "split", "queue", "display_path")
 _COLOURS = {
     "ground_truth": "#4c8dff",
     "suggested": "#ff8f3a",
     "checks": "#8a8f98",
-    "decision": "#3fb86b",
-    "decided_label": "#3fb86b",
+    "decision": "#d9b92e",
+    "decided_label": "#d9b92e",
     "cluster": "#b57bee",
+    "survivor": "#b57bee",
 }
 
 
@@ -96,7 +97,7 @@ def build(
     Args:
         run: an audited run.
         current: columns ``image_id, decision, label, reviewer, decided_at`` and optionally ``disputed``.
-        survivors: columns ``image_id, survivor`` (bool), or None when there are no copies.
+        survivors: columns ``image_id, cluster, survivor`` (bool), or None when there are no copies.
         progress: called with (done, total) while pictures are converted.
 
     Returns:
@@ -148,7 +149,10 @@ def _items(
         frozen = run.read(tables.SPLIT_TABLE)
         items = items.drop(columns="split").merge(frozen, on="image_id", how="left")
     if survivors is not None:
-        items = items.merge(survivors[["image_id", "survivor"]], on="image_id", how="left")
+        # Where nobody was chosen (labels conflict), nobody is marked.
+        resolved = survivors.groupby("cluster")["survivor"].transform("any")
+        marks = survivors["survivor"].map({True: "stays", False: "copy"}).where(resolved)
+        items = items.merge(survivors[["image_id"]].assign(survivor=marks), on="image_id", how="left")
     decided = current.rename(columns={"label": "decided_label"})
     kept = ["image_id", "decision", "decided_label", "reviewer", "decided_at", "disputed"]
     items = items.merge(decided[[c for c in kept if c in decided]], on="image_id", how="left")
@@ -337,7 +341,7 @@ def _furnish(dataset: fo.Dataset, checks: list[str]) -> None:
             expanded=False,
         ),
     ]
-    config.active_fields = fo.ActiveFields(paths=["ground_truth", "suggested", "checks", "decision"])
+    config.active_fields = fo.ActiveFields(paths=["ground_truth", "suggested", "checks", "survivor", "decision"])
     colours = [{"path": path, "fieldColor": colour} for path, colour in _COLOURS.items()]
     config.color_scheme = fo.ColorScheme(color_by="field", fields=colours)
     config.media_fields = ["filepath", "display_path"]

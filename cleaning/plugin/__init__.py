@@ -6,6 +6,7 @@ decision goes to the run's decision log first and into the App's dataset second,
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from collections.abc import Sequence
@@ -218,31 +219,18 @@ def _answer(ctx: Any, decision: str, ids: Sequence[str], label: str | None = Non
     return {"n": len(changed), "ids": changed, "samples": _documents(ctx, changed), "error": ""}
 
 
-class Tidy(foo.Operator):
-    """Takes what is decided out of the Inbox, and puts what was taken back in again.
+def _tidy(ctx: Any) -> None:
+    """Take what is decided out of the Inbox, and put what was taken back in again.
 
-    The Inbox does not lose images while one works in it: the App fetches its pages by position, and would
-    skip as many undecided images as have left before it.
+    The Inbox does not lose images while one works in it: the App fetches its pages by position, and would skip as
+    many undecided images as have left before it.
     """
-
-    @property
-    def config(self) -> Any:
-        return foo.OperatorConfig(
-            name="tidy", label="Review: tidy the Inbox", icon="inbox", allow_delegated_execution=False
-        )
-
-    def execute(self, ctx: Any) -> dict[str, Any]:
-        return {"n": _tidy(ctx)}
-
-
-def _tidy(ctx: Any) -> int:
     flagged = ctx.dataset.match(F("queue") != None)  # noqa: E711
     leave = flagged.match((F("in_inbox") == True) & ~_UNDECIDED).values("id")  # noqa: E712
     back = flagged.match((F("in_inbox") == False) & _UNDECIDED).values("id")  # noqa: E712
     changed = dict.fromkeys(leave, False) | dict.fromkeys(back, True)
     if changed:
         ctx.dataset.set_values("in_inbox", changed, key_field="id")
-    return len(changed)
 
 
 class Progress(foo.Panel):
@@ -258,50 +246,46 @@ class Progress(foo.Panel):
             help_markdown="k keep, r relabel to suggested, d drop, n unsure, u undo",
         )
 
+    # What it shows is made by `render`, which follows every event, and kept nowhere: the App would save the
+    # panel's state with its layout and load the whole page anew at every decision.
     def on_load(self, ctx: Any) -> None:
-        self._refresh(ctx)
+        """The panel was opened."""
 
     def on_change_selected(self, ctx: Any) -> None:
-        self._refresh(ctx)
+        """Other images are selected."""
 
     def on_change_current_sample(self, ctx: Any) -> None:
-        self._refresh(ctx)
+        """Another image is open."""
 
     def on_change_dataset(self, ctx: Any) -> None:
-        self._refresh(ctx)
+        """Another dataset is open."""
 
     def refresh(self, ctx: Any) -> None:
-        self._refresh(ctx)
+        """The key plugin has decided."""
 
     def inbox(self, ctx: Any) -> None:
         _tidy(ctx)
         ctx.ops.set_view(name="Inbox")
         ctx.ops.reload_dataset()
-        self._refresh(ctx)
 
     def act(self, ctx: Any) -> None:
         _act(ctx, ctx.params["decision"])
-        self._refresh(ctx)
 
     def relabel_to(self, ctx: Any) -> None:
         ctx.prompt("@imageclinic/review/relabel_to")
 
-    def _refresh(self, ctx: Any) -> None:
-        if "imageclinic" not in (ctx.dataset.info or {}):
-            ctx.panel.state.progress = "This dataset is no imageclinic review."
-            return
-        ctx.panel.state.progress = _progress(ctx.dataset)
-        targets = _targets(ctx)
-        if len(targets) == 1:
-            ctx.panel.state.current = _describe(ctx.dataset[targets[0]])
-        else:
-            ctx.panel.state.current = (
-                f"**{_images(len(targets))} selected**" if targets else "*Open or select an image.*"
-            )
-
     def render(self, ctx: Any) -> Any:
         panel = types.Object()
-        panel.md(ctx.panel.state.current or "", name="current_md")
+        view = types.GridView(orientation="vertical", gap=2, px=2, py=2)
+        if "imageclinic" not in (ctx.dataset.info or {}):
+            panel.md("This dataset is no imageclinic review.", name="none")
+            return types.Property(panel, view=view)
+        targets = _targets(ctx)
+        if len(targets) == 1:
+            current = _describe(ctx.dataset[targets[0]])
+        else:
+            current = f"**{_images(len(targets))} selected**" if targets else "*Open or select an image.*"
+        panel.md(current, name="current")
         first = panel.h_stack("first", gap=1)
         for decision, label in (("keep", "Keep"), ("relabel", "Suggested"), ("drop", "Drop")):
             first.btn(decision, label=label, on_click=self.act, params={"decision": decision}, variant="contained")
@@ -309,19 +293,24 @@ class Progress(foo.Panel):
         second.btn("relabel_to", label="Label …", on_click=self.relabel_to, variant="outlined")
         for decision, label in (("unsure", "Unsure"), ("undo", "Undo")):
             second.btn(decision, label=label, on_click=self.act, params={"decision": decision}, variant="outlined")
-        panel.md(ctx.panel.state.progress or "", name="progress_md")
+        panel.md(_progress(ctx), name="progress")
         panel.btn("inbox", label="Inbox: show what is left", on_click=self.inbox, variant="outlined")
-        return types.Property(panel, view=types.GridView(orientation="vertical", gap=2, px=2, py=2))
+        return types.Property(panel, view=view)
 
 
-def _progress(dataset: fo.Dataset) -> str:
-    """Markdown: reviewed and flagged images, in all and per check."""
-    flagged = dataset.count_values("checks")
-    decided = dataset.match(~_UNDECIDED)
+def _progress(ctx: Any) -> str:
+    """Markdown: reviewed and flagged images, in all and per check; counted anew when the log has grown."""
+    path = _run(ctx).decisions
+    return _counts(ctx.dataset.name, path.stat().st_size if path.is_file() else 0)
+
+
+@functools.lru_cache(maxsize=4)
+def _counts(name: str, log_size: int) -> str:
+    dataset = fo.load_dataset(name)
+    flagged, decided = dataset.count_values("checks"), dataset.match(~_UNDECIDED)
     done = decided.count_values("checks")
     lines = ["| | reviewed | flagged |", "|---|--:|--:|"]
-    total, reviewed = dataset.count("queue"), decided.count("queue")
-    lines.append(f"| **all** | **{reviewed}** | **{total}** |")
+    lines.append(f"| **all** | **{decided.count('queue')}** | **{dataset.count('queue')}** |")
     for check in dataset.info["imageclinic"]["checks"]:
         lines.append(f"| {_plain(check.replace('_', ' '))} | {done.get(check, 0)} | {flagged.get(check, 0)} |")
     return "\n".join(lines)
@@ -348,5 +337,5 @@ def _plain(text: str) -> str:
 
 def register(plugin: Any) -> None:
     """Called by FiftyOne."""
-    for operator in (Keep, Relabel, RelabelTo, Drop, Unsure, Undo, Decide, Tidy, Progress):
+    for operator in (Keep, Relabel, RelabelTo, Drop, Unsure, Undo, Decide, Progress):
         plugin.register(operator)

@@ -14,6 +14,7 @@ from driver import BAR, TILE, app, close_image, open_image, open_view, page, scr
 from playwright.sync_api import Page
 from review_run import COPIES, HOSTILE, MISLABELED, make_run
 
+from audit import tables
 from audit.run import Run
 from cleaning import decisions
 
@@ -153,6 +154,23 @@ def test_the_bar_decides_and_keys_typed_into_fields_do_not(served: tuple[Run, st
     row = log(run, before + 1).iloc[-1]
     assert (row["image_id"], row["decision"]) == ("cat/pale.png", "unsure")
     assert len(decisions.read(run.decisions)) == before + 1
+
+
+def test_the_inbox_button_leaves_what_is_undecided(served: tuple[Run, str], shown: Page) -> None:
+    run, inbox = served
+    before = len(decisions.read(run.decisions))
+    open_view(shown, inbox)
+    last = shown.locator(TILE).count() - 1
+    select(shown, last)
+    shown.keyboard.press("k")
+    log(run, before + 1)
+    open_view(shown, inbox)
+    tiles = shown.locator(TILE).count()
+    assert tiles == last + 1, "the Inbox keeps its images while one works in it"
+    shown.locator('[data-cy="panel-content-imageclinic_review"]').first.get_by_role("button", name="Inbox").click()
+    current = decisions.current(decisions.read(run.decisions), run.read(tables.DATASET))
+    left = len(set(run.read(tables.ISSUES)["image_id"].dropna()) - set(current["image_id"]))
+    wait_for(lambda: shown.locator(TILE).count() == left, 30)
 
 
 def test_nothing_chosen_nothing_done(served: tuple[Run, str], shown: Page) -> None:
