@@ -236,12 +236,10 @@ def _install(requirements: Path, target: Path) -> None:
     uv = os.environ.get("UV") or shutil.which("uv")
     options = ["--no-deps", "--require-hashes", "--only-binary", ":all:"]
     where = ["--target", str(target), "-r", str(requirements)]
-    commands = []
+    commands = [[sys.executable, "-m", "pip", "install", "--retries", "1", *options, *where]]
     if uv:
-        commands.append([uv, "pip", "install", "--python", sys.executable, *options, *where])
-    if importlib.util.find_spec("pip"):
-        commands.append([sys.executable, "-m", "pip", "install", "--retries", "1", *options, *where])
-    errors = ["neither uv nor pip is installed"] if not commands else []
+        commands.insert(0, [uv, "pip", "install", "--python", sys.executable, *options, *where])
+    errors = []
     for command in commands:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode == 0:
