@@ -56,6 +56,7 @@ _BOOLEANS = ("disputed", "in_inbox")
 _FILE = ("image_id", "split", "queue", "in_inbox", "format", "width", "height", "bytes", "display_path")
 _BUILT_IN = ("filepath", "id", "metadata", "created_at", "last_modified_at")
 _READ_ONLY = ("image_id", "evidence", "cluster", "survivor", "split", "queue", "display_path")
+_IMPORTED = ("created_at", "last_modified_at", "_dataset_id")
 _COLOURS = {
     "ground_truth": "#4c8dff",
     "suggested": "#ff8f3a",
@@ -223,8 +224,8 @@ def _values(items: pd.DataFrame, checks: list[str]) -> Iterator[dict[str, Any]]:
 def _load(name: str, items: pd.DataFrame, checks: list[str]) -> fo.Dataset:
     """Load the items through FiftyOne's file format, which is ten times faster than sample by sample.
 
-    One sample goes through the slow way and is exported, to learn the format of this version; when ours has
-    other fields, or the number that arrives is wrong, all go the slow way.
+    One sample goes through the slow way and is exported, to learn the format of this version; when ours looks
+    otherwise, or the number that arrives is wrong, all go the slow way.
     """
     import fiftyone as fo
 
@@ -238,8 +239,10 @@ def _load(name: str, items: pd.DataFrame, checks: list[str]) -> fo.Dataset:
             template.export(folder, dataset_type=fo.types.FiftyOneDataset, export_media=False)
             path = Path(folder) / "samples.json"
             learned = json.loads(path.read_text("utf-8"))["samples"]
-            if learned and set(learned[0]) == set(_document(next(_values(items.head(1), checks)), learned[0])):
-                documents = (_document(values, learned[0]) for values in _values(items, checks))
+            if learned and _shape(learned[0]) == _shape(_document(next(_values(items.head(1), checks)), learned[0])):
+                # The import writes these itself; to parse them is a quarter of its time.
+                ours = {name: value for name, value in learned[0].items() if name not in _IMPORTED}
+                documents = (_document(values, ours) for values in _values(items, checks))
                 with path.open("w", encoding="utf-8") as file:
                     file.write('{"samples": [')
                     for n, document in enumerate(documents):
@@ -294,6 +297,13 @@ def _document(values: dict[str, Any], learned: dict[str, Any]) -> dict[str, Any]
         "suggested": classification(values["suggested"], values["confidence"]),
         "decided_at": None if at is None else {"$date": at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")},
     }
+
+
+def _shape(document: Any) -> Any:
+    """The names and types in a document, without what is null: FiftyOne leaves that out."""
+    if isinstance(document, dict):
+        return {name: _shape(value) for name, value in document.items() if value is not None}
+    return type(document)
 
 
 def _save_views(dataset: fo.Dataset, checks: list[str]) -> None:

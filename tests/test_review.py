@@ -127,14 +127,23 @@ def test_reviewers_who_disagree_leave_it_in_the_inbox(run: Run) -> None:
     assert dataset.load_saved_view("Inbox").values("image_id")[0] == MISLABELED[0]
 
 
-def test_the_slow_way_loads_the_same(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_loading_through_the_format_and_sample_by_sample_is_the_same(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     record.decide(run, [MISLABELED[0]], "keep", reviewer="ann")
     fields = ["image_id", "filepath", "tags", "checks", "queue", "mislabeled", "decision", "decided_at", "survivor"]
     fields += ["ground_truth.label", "suggested.label", "suggested.confidence", "bytes", "width", "in_inbox"]
+    one_by_one: list[str] = []
+    sample, document = review._sample, review._document
+
+    def counted(values: dict[str, Any]) -> Any:
+        one_by_one.append(values["filepath"])
+        return sample(values)
+
+    monkeypatch.setattr(review, "_sample", counted)
     fast = review.build_from(run).values(fields)
-    document = review._document
+    assert len(one_by_one) == 1, "only the one that teaches the format"
     monkeypatch.setattr(review, "_document", lambda values, learned: {**document(values, learned), "unknown": 1})
     assert review.build_from(run).values(fields) == fast
+    assert len(one_by_one) == 2 + len(fast[0])
 
 
 def test_above_the_limit_only_the_flagged_and_the_decided(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
