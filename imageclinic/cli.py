@@ -153,7 +153,14 @@ def status(run: RunFolder, as_json: AsJson = False) -> None:
     if state["stale"]:
         terminal.say(f"{state['stale']} decisions are about files that changed since; they are not applied.")
     if state["checks"]:
-        terminal.table(pd.DataFrame(state["checks"]))
+        checks = pd.DataFrame(state["checks"])
+        estimates = [
+            "–" if pd.isna(p) else f"{p:.2f} ({low:.2f} to {high:.2f})"
+            for p, low, high in zip(checks["precision"], checks["low"], checks["high"], strict=True)
+        ]
+        counts = ["flagged", "reviewed", "confirmed", "rejected"]
+        terminal.table(checks[["check", *counts]].assign(precision=estimates), right=tuple(counts))
+        terminal.say("Precision, with a 95 % interval, comes from random reviews only; – where there are none.")
     terminal.result(state)
 
 
