@@ -47,7 +47,7 @@ def open_review(
 
     Args:
         run_path: a run folder that an audit has written.
-        port: where the App is served.
+        port: where the App is served; 0 for any free one.
         address: the interface that it is served on; anything but loopback is open to whoever reaches it.
         open_browser: whether to open the App in the user's browser.
         reviewer: whose decisions these are; the user's login name when None.
@@ -60,7 +60,7 @@ def open_review(
     """
     run = open_run(run_path)
     run.read(tables.ISSUES)
-    _free_port(address, port)
+    port = _free_port(address, port)
     name = reviewer or getpass.getuser()
     with contextlib.ExitStack() as stack:
         stack.enter_context(_sigterm_unwinds())
@@ -163,13 +163,16 @@ def forget_database() -> None:
     database._disconnect()
 
 
-def _free_port(address: str, port: int) -> None:
+def _free_port(address: str, port: int) -> int:
+    """The port, or any free one for 0. Raises InputError when it can't be had."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
-        with socket.create_server((address, port)):
-            return
-    except OSError as error:
+        with socket.create_server((address, port), family=family) as server:
+            return int(server.getsockname()[1])
+    except (OSError, OverflowError) as error:
+        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
         raise InputError(
-            f"port {port} on {address} can't be used: {os.strerror(error.errno or 0)}",
+            f"port {port} on {address} can't be used: {reason}",
             expected="a free port",
             fix=f"close what uses it (another review?), or choose one with --port {port % 65535 + 1}",
         ) from error

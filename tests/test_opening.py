@@ -50,6 +50,12 @@ def test_a_busy_port_is_named_at_once(tmp_path: Path) -> None:
             app.open_review(run.path, port=port, announce=lambda line: None)
 
 
+@pytest.mark.parametrize(("address", "port"), [("127.0.0.1", 70_000), ("no.such.host.invalid", 0), ("::1", -1)])
+def test_an_impossible_port_or_address(tmp_path: Path, address: str, port: int) -> None:
+    with pytest.raises(InputError, match=f"port {port} on {address} can't be used"):
+        app.open_review(make_run(tmp_path).path, port=port, address=address, announce=lambda line: None)
+
+
 def test_no_run(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is no imageclinic run"):
         app.open_review(tmp_path, announce=lambda line: None)
@@ -92,7 +98,7 @@ def test_sigterm_ends_everything_and_decisions_stay(tmp_path: Path) -> None:
 
 def test_a_database_that_dies_ends_the_review_with_advice(tmp_path: Path) -> None:
     run = make_run(tmp_path)
-    process = start(run.path, free_port())
+    process = start(run.path, 0)  # any free one
     children = psutil.Process(process.pid).children(recursive=True)
     next(child for child in children if child.name() == "mongod").kill()
     said, _ = process.communicate(timeout=60)
