@@ -167,12 +167,13 @@ def _free_port(address: str, port: int) -> int:
     """The port, or any free one for 0. Raises InputError when it can't be had."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
+        if port not in range(65536):
+            raise OSError("ports go from 0 to 65535")
         with socket.create_server((address, port), family=family) as server:
             return int(server.getsockname()[1])
-    except (OSError, OverflowError) as error:
-        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
+    except OSError as error:
         raise InputError(
-            f"port {port} on {address} can't be used: {reason}",
+            f"port {port} on {address} can't be used: {os.strerror(error.errno) if error.errno else error}",
             expected="a free port",
             fix=f"close what uses it (another review?), or choose one with --port {port % 65535 + 1}",
         ) from error
