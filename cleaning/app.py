@@ -172,9 +172,10 @@ def _free_port(address: str, port: int) -> int:
         with socket.create_server((address, port), family=family) as server:
             return int(server.getsockname()[1])
     except OSError as error:
+        reason = os.strerror(error.errno) if (error.errno or 0) > 0 else error.strerror or error
         raise InputError(
-            f"port {port} on {address} can't be used: {os.strerror(error.errno) if error.errno else error}",
-            expected="a free port",
+            f"port {port} on {address} can't be used: {reason}",
+            expected="a free port, and an address of this machine",
             fix=f"close what uses it (another review?), or choose one with --port {port % 65535 + 1}",
         ) from error
 
