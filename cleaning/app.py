@@ -172,7 +172,7 @@ def _free_port(address: str, port: int) -> int:
         with socket.create_server((address, port), family=family) as server:
             return int(server.getsockname()[1])
     except OSError as error:
-        reason = os.strerror(error.errno) if (error.errno or 0) > 0 else error.strerror or error
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or error
         raise InputError(
             f"port {port} on {address} can't be used: {reason}",
             expected="a free port, and an address of this machine",
