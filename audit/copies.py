@@ -1,34 +1,49 @@
-"""dataset + features + thumbnails → pairs of copies and clusters: candidates (`neighbors`), then proof (`confirm`)."""
+"""dataset + features + thumbnails → pairs of copies and clusters.
+
+Candidates come from the 64-bit perceptual hashes in all eight orientations (`lookalikes`); the thumbnails show which
+of them are likely copies (`looks`); full decodes have the last word (`confirm`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from audit import confirm, neighbors, tables
-from audit.scan import THUMBNAIL
+from audit import confirm, looks, neighbors, tables
+from audit.lookalikes import MAX_EQUAL, Pairs, hamming_pairs, strangers
 
+#: Changes when pairs that an older version found must not be reused.
+VERSION = "3"
 #: Hash distance up to which pairs are candidates. imagehash users take 8; a crop of 10 % moves a hash by up to 12.
 RADIUS = 12
-#: More candidates than this are not compared; the radius is lowered, and that is noted.
-MAX_CANDIDATES = 2_000_000
+#: Images, and the radius for upright and for mirrored or turned copies up to so many. Candidates grow with the square
+#: of the images, and seven of eight orientations are turned, so these have seven times the chances to be look-alikes:
+#: hands before a wall are, at 12 bits. At 8 bits, recall of copies that are only turned,
+#: re-encoded, resized or brightened is ≥ 95 %; of those cropped by 5 % 73 to 96 % (12 bits: 92 to 100 %), by 10 % 20 to
+#: 63 % (12 bits: 57 to 93 %).
+RADII = ((100_000, RADIUS, 10), (300_000, RADIUS, 8), (None, 10, 8))
+#: Bound on candidates: so many, and so many for each image.
+CANDIDATES, CANDIDATES_EACH = 200_000, 8
 #: Pictures whose brightness deviates less than this have no shape that could tell copies from look-alikes.
 FLAT = 0.01
+#: Upright pairs of one size within so many bits are checked for equal pixels: a PNG made from a JPEG.
+EQUAL_BITS = 2
 
 Progress = Callable[[int, int], None]
+Thumbnails = tuple[pd.Series, npt.NDArray[np.uint8]]
+_LISTED = 3
 
 
 def find(
     dataset: pd.DataFrame,
     features: pd.DataFrame,
-    thumbnails: tuple[pd.Series, npt.NDArray[np.uint8]],
+    thumbnails: Thumbnails,
     image_path: Callable[[str], Path],
     *,
-    radius: int = RADIUS,
     progress: Progress | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
     """Find the copies in a dataset.
@@ -37,28 +52,21 @@ def find(
         dataset, features: the tables.
         thumbnails: image ids, and uint8 (n, 32·32).
         image_path: image_id → file.
-        radius: largest Hamming distance of candidates, in bits of 64.
-        progress: called with (done, total) of the search.
+        progress: called with (done, total) of each step of the search.
 
     Returns:
         The neighbors table, the clusters table, and notes on what was left out.
     """
     notes: list[str] = []
     readable = dataset[dataset["read_error"].isna()]
-    same_bytes = neighbors.equal_groups(readable["image_id"], readable["sha256"])
-    spare = {i for group in same_bytes for i in group[1:]}
-    single = features[~features["image_id"].isin(spare)]
-    same_pixels = [
-        part
-        for group in neighbors.equal_groups(single["image_id"], single["pixel_hash"])
-        for part in _proven(group, image_path, notes)
-    ]
-    spare |= {i for group in same_pixels for i in group[1:]}
-    flat = features["contrast"] < FLAT
-    if n_flat := int((flat & ~features["image_id"].isin(spare)).sum()):
-        notes.append(f"{n_flat} nearly blank images were compared for equal pixels only, not for near copies")
-    candidates = features[~features["image_id"].isin(spare) & ~flat].reset_index(drop=True)
-    near = _near(candidates, thumbnails, image_path, radius, notes, progress)
+    same_bytes = neighbors.equal(readable["image_id"], readable["sha256"])
+    single = features[~features["image_id"].isin(_spare(same_bytes))]
+    same_pixels = _same_pixels(single, image_path, notes, progress)
+    single = single[~single["image_id"].isin(_spare(same_pixels))]
+    flat = single["contrast"] < FLAT
+    if flat.any():
+        notes.append(f"{flat.sum():,} nearly blank images were compared for equal pixels only, not for near copies")
+    near = _near(single[~flat].reset_index(drop=True), dataset, thumbnails, image_path, notes, progress)
     parts = [
         neighbors.group_pairs(same_bytes, "bytes"),
         neighbors.spread(neighbors.group_pairs(same_pixels, "pixels"), same_bytes),
@@ -66,68 +74,113 @@ def find(
     ]
     pairs = pd.concat([p for p in parts if len(p)] or [tables.empty(tables.NEIGHBORS)], ignore_index=True)
     pairs = pairs.drop_duplicates(["image_id", "other_id"]).sort_values(["image_id", "other_id"], ignore_index=True)
-    groups = dataset.set_index("image_id")["group"]
-    return pairs, neighbors.cluster(pairs, groups, dataset["image_id"]), notes
+    return pairs, neighbors.cluster(pairs, dataset.set_index("image_id")["group"]), notes
+
+
+def _spare(first: pd.Series) -> pd.Index:
+    """Members of equal groups but for the first ones."""
+    return first.index[first.index != first]
+
+
+def _same_pixels(
+    features: pd.DataFrame, image_path: Callable[[str], Path], notes: list[str], progress: Progress | None
+) -> pd.Series:
+    """Groups of equal pixels (see `neighbors.equal`), proven on full decodes."""
+    alike = neighbors.equal(features["image_id"], features["pixel_hash"]).index.to_series()
+    found = confirm.pixel_digests([image_path(i) for i in alike], progress=progress)
+    gone = [f"{i} ({error})" for i, (_, error) in zip(alike, found, strict=True) if error is not None]
+    _note_gone(gone, "files look equal to others", notes)
+    return neighbors.equal(alike, pd.Series([digest for digest, _ in found], dtype="str"))
 
 
 def _near(
     features: pd.DataFrame,
-    thumbnails: tuple[pd.Series, npt.NDArray[np.uint8]],
+    dataset: pd.DataFrame,
+    thumbnails: Thumbnails,
     image_path: Callable[[str], Path],
-    radius: int,
     notes: list[str],
     progress: Progress | None,
 ) -> pd.DataFrame:
     ids = features["image_id"].to_numpy()
     hashes = features[[f"phash_{o}" for o in tables.ORIENTATIONS]].to_numpy(np.uint64)
-    i, j, distance, orientation = neighbors.hamming_pairs(hashes, radius, progress=progress)
-    while len(i) > MAX_CANDIDATES:
-        radius -= 2
-        kept = distance <= radius
-        i, j, distance, orientation = i[kept], j[kept], distance[kept], orientation[kept]
-        notes.append(f"too many look-alikes: near copies were searched to a hash distance of {radius} bits only")
-    position = pd.Series(np.arange(len(thumbnails[0])), index=thumbnails[0].to_numpy())
-    pictures = thumbnails[1].reshape(-1, THUMBNAIL, THUMBNAIL)[position[ids].to_numpy()] if len(ids) else None
-    if pictures is None or not len(i):
+    pairs = _candidates(hashes, notes, progress)
+    if not len(pairs):
         return tables.empty(tables.NEIGHBORS)
-    seen = confirm.look(pictures, i, j, orientation, progress=progress)
-    threshold = confirm.detail_threshold(seen.detail, distance, orientation, radius)
-    likely = np.flatnonzero((seen.similarity >= confirm.MIN_SIMILARITY) & (seen.detail >= threshold))
-    agreed = []
-    for k in likely:
-        one, two = ids[i[k]], ids[j[k]]
-        try:
-            share = confirm.hash_share(
-                image_path(one), image_path(two), int(orientation[k]), bool(seen.first[k]), seen.window[k]
+    upright, turned = radii(len(hashes))
+    crowd = strangers(hashes, upright, turned=turned)
+    row = pd.Index(thumbnails[0]).get_indexer(pd.Index(features["image_id"]))
+    side = round(thumbnails[1].shape[1] ** 0.5)
+    at, seen, sure = looks.likely(
+        thumbnails[1].reshape(-1, side, side),
+        row[pairs.i],
+        row[pairs.j],
+        pairs.distance,
+        pairs.orientation,
+        (row[crowd.i], row[crowd.j], crowd.distance, crowd.orientation),
+        progress=progress,
+    )
+    i, j, distance, orientation = pairs.i[at], pairs.j[at], pairs.distance[at], pairs.orientation[at]
+    size = dataset.set_index("image_id")[["width", "height"]].reindex(ids).to_numpy(dtype=np.int64)
+    may_equal = (size[i] == size[j]).all(axis=1) & (orientation == 0) & (distance <= EQUAL_BITS)
+    asked = np.flatnonzero(sure | may_equal)
+    verdicts = confirm.compare(
+        [
+            confirm.Pair(
+                image_path(ids[i[k]]),
+                image_path(ids[j[k]]),
+                int(orientation[k]),
+                bool(seen.first[k]),
+                tuple(seen.window[k].tolist()),
             )
-        except OSError as error:  # a file that vanished or changed since the scan must not stop the run
-            notes.append(f"{one} and {two} look like copies, but can't be compared: {error}")
-            continue
-        if share <= confirm.MAX_HASH_SHARE:
-            agreed.append(k)
+            for k in asked
+        ],
+        progress=progress,
+    )
+    gone = [
+        f"{ids[i[k]]} and {ids[j[k]]} ({v.error})" for k, v in zip(asked, verdicts, strict=True) if v.error is not None
+    ]
+    _note_gone(gone, "pairs look like copies", notes)
+    same = np.array([v.equal for v in verdicts], dtype=bool)
+    alike = np.array([v.share <= confirm.MAX_HASH_SHARE for v in verdicts], dtype=bool)
+    kept = (same & may_equal[asked]) | (alike & sure[asked])
+    k, same = asked[kept], same[kept] & may_equal[asked][kept]
     return tables.frame(
         tables.NEIGHBORS,
-        image_id=ids[i[agreed]],
-        other_id=ids[j[agreed]],
-        kind=["near"] * len(agreed),
-        distance=distance[agreed].astype(np.int64),
-        transform=[tables.ORIENTATIONS[o] for o in orientation[agreed]],
-        similarity=seen.detail[agreed],
+        image_id=ids[i[k]],
+        other_id=ids[j[k]],
+        kind=np.where(same, "pixels", "near"),
+        distance=distance[k].astype(np.int64),
+        transform=np.array(tables.ORIENTATIONS)[orientation[k]],
+        similarity=np.where(same, 1, seen.detail[k]),
     )
 
 
-def _proven(group: list[str], image_path: Callable[[str], Path], notes: list[str]) -> list[list[str]]:
-    """Divide ids of equal pixel hashes into sets of truly equal pixels, by full decodes."""
-    left, proven = group, []
-    while left:
-        first, equal = left[0], [left[0]]
-        for other in left[1:]:
-            try:
-                if confirm.same_pixels(image_path(first), image_path(other)):
-                    equal.append(other)
-            except OSError as error:  # as above
-                notes.append(f"{first} and {other} look equal, but can't be compared: {error}")
-        if len(equal) > 1:
-            proven.append(equal)
-        left = [i for i in left if i not in equal]
-    return proven
+def radii(n: int) -> tuple[int, int]:
+    """Search radius in bits for upright copies, and for mirrored and turned ones, among n images; see RADII."""
+    return next((upright, turned) for most, upright, turned in RADII if most is None or n <= most)
+
+
+def _candidates(hashes: npt.NDArray[np.uint64], notes: list[str], progress: Progress | None) -> Pairs:
+    n = len(hashes)
+    upright, turned = radii(n)
+    pairs = hamming_pairs(hashes, upright, turned=turned, limit=CANDIDATES + CANDIDATES_EACH * n, progress=progress)
+    if (upright, turned) != RADII[0][1:]:
+        notes.append(
+            f"{n:,} images: near copies were searched to a hash distance of {upright} bits, mirrored and turned ones "
+            f"to {turned}; in a smaller dataset {RADII[0][1]} and {RADII[0][2]} find more of the cropped ones"
+        )
+    if pairs.crowded:
+        notes.append(f"{pairs.crowded:,} images have so many look-alikes that only their nearest ones were compared")
+    if pairs.equal:
+        notes.append(
+            f"{pairs.equal:,} images share their perceptual hash with more than {MAX_EQUAL} others and were compared "
+            "with one of them only"
+        )
+    return pairs
+
+
+def _note_gone(gone: Sequence[str], what: str, notes: list[str]) -> None:
+    """Note files that vanished or changed since the scan: that must not stop the run."""
+    if gone:
+        listed = "; ".join(gone[:_LISTED]) + (f"; and {len(gone) - _LISTED} more" if len(gone) > _LISTED else "")
+        notes.append(f"{len(gone):,} {what}, but can't be compared: {listed}")

@@ -1,9 +1,9 @@
-"""Confident learning on given out-of-fold probabilities, by cleanlab (Northcutt et al., 2021, JAIR)."""
+"""Labels and out-of-fold probabilities: what must hold, and confident learning by cleanlab (Northcutt et al., 2021)."""
 
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -21,22 +21,36 @@ FILTERS = (
     "low_normalized_margin",
     "low_self_confidence",
 )
-RANKINGS = ("self_confidence", "normalized_margin", "confidence_weighted_entropy")
 
 
-def check_probs(pred_probs: npt.NDArray[np.floating], n: int, classes: int) -> None:
+def check_probs(
+    pred_probs: npt.NDArray[np.floating], n: int, classes: int, *, names: Sequence[str] = (), where: str = ""
+) -> None:
     """Check what cleanlab does not: shape, NaN, range and row sums.
+
+    Args:
+        pred_probs: (n, classes).
+        n: rows that are expected.
+        classes: columns that are expected.
+        names: what to call the rows; default: their numbers.
+        where: the file that they come from.
 
     Raises:
         InputError: naming the first row that is wrong.
     """
+    of = where or "the probabilities"
     if pred_probs.shape != (n, classes):
-        raise InputError(f"probabilities of shape {pred_probs.shape}", expected=f"({n}, {classes}): images × classes")
+        raise InputError(f"{of}: shape {pred_probs.shape}", expected=f"({n}, {classes}): images × classes")
+    finite, least = np.isfinite(pred_probs).all(axis=1), pred_probs.min(axis=1, initial=0)
     sums = pred_probs.sum(axis=1)
-    wrong = ~(np.isfinite(pred_probs).all(axis=1) & (pred_probs >= 0).all(axis=1) & (np.abs(sums - 1) < 1e-3))
-    if wrong.any():
-        row = int(np.flatnonzero(wrong)[0])
-        raise InputError(f"row {row} of the probabilities sums to {sums[row]:.4f}", expected="numbers ≥ 0 with sum 1")
+    wrong = np.flatnonzero(~(finite & (least >= 0) & (np.abs(sums - 1) < 1e-3)))
+    if len(wrong):
+        row = wrong[0]
+        name = names[row] if len(names) else f"row {row}"
+        what = "hold NaN or infinity"
+        if finite[row]:
+            what = f"hold {least[row]:.4g}" if least[row] < 0 else f"sum to {sums[row]:.4f}"
+        raise InputError(f"{of}: those of {name} {what}", expected="numbers from 0 that sum to 1 in every row")
 
 
 def codes(labels: pd.Series, classes: tuple[str, ...]) -> npt.NDArray[np.int64]:
@@ -48,28 +62,9 @@ def codes(labels: pd.Series, classes: tuple[str, ...]) -> npt.NDArray[np.int64]:
     return np.asarray(found, dtype=np.int64)
 
 
-def quality(
-    labels: npt.NDArray[np.int64], pred_probs: npt.NDArray[np.floating], method: str = "self_confidence"
-) -> npt.NDArray[np.float64]:
-    """How well each given label fits, in [0, 1], 0 = worst: cleanlab's label quality score.
-
-    The default, self-confidence, is the probability of the given label; on CIFAR-10N it ranked wrong labels better
-    than the normalized margin (average precision .63 against .51–.56 on the same probabilities).
-    """
-    from cleanlab.rank import get_label_quality_scores  # slow to import
-
-    scores = get_label_quality_scores(labels, pred_probs.astype(np.float64), method=method)
-    return np.clip(np.asarray(scores, dtype=np.float64), 0, 1)
-
-
 def flags(labels: npt.NDArray[np.int64], pred_probs: npt.NDArray[np.floating], filter_by: str) -> npt.NDArray[np.bool_]:
-    """Which labels confident learning takes for wrong. Classes without a label are left out of the estimate.
-
-    Raises:
-        InputError: an unknown filter.
-    """
-    if filter_by not in FILTERS:
-        raise InputError(f"unknown filter {filter_by!r}", expected=f"one of {', '.join(FILTERS)}")
+    """Which labels confident learning takes for wrong, by one of the `FILTERS`. Classes without a label are left out
+    of the estimate."""
     from cleanlab.filter import find_label_issues  # slow to import
 
     _, compact, probs = _present(labels, pred_probs)
@@ -78,46 +73,6 @@ def flags(labels: npt.NDArray[np.int64], pred_probs: npt.NDArray[np.floating], f
         # The audit notes classes that are too small, by name.
         warnings.filterwarnings("ignore", message="May not flag all label issues in class")
         return np.asarray(find_label_issues(compact, probs, filter_by=filter_by, n_jobs=1), dtype=bool)
-
-
-def overlaps(labels: npt.NDArray[np.int64], pred_probs: npt.NDArray[np.floating]) -> pd.DataFrame:
-    """How many images each two classes have likely exchanged, by cleanlab's estimate of the joint distribution.
-
-    Returns:
-        One row per pair of classes with images, the most first: ``a`` < ``b`` (class numbers), ``images`` (labelled
-        as one, truly the other), ``share`` of the images of both classes.
-    """
-    from cleanlab.dataset import find_overlapping_classes  # slow to import
-
-    present, compact, probs = _present(labels, pred_probs)
-    found = find_overlapping_classes(compact, probs)
-    one, two = (present[found[f"Class Index {letter}"].to_numpy()] for letter in "AB")
-    counts = np.bincount(labels, minlength=int(present.max()) + 1)
-    pairs = pd.DataFrame(
-        {"a": np.minimum(one, two), "b": np.maximum(one, two), "images": found["Num Overlapping Examples"].to_numpy()}
-    )
-    pairs["share"] = pairs["images"] / (counts[pairs["a"]] + counts[pairs["b"]])
-    return pairs.sort_values(["share", "a", "b"], ascending=[False, True, True], ignore_index=True)
-
-
-def noise(labels: npt.NDArray[np.int64], pred_probs: npt.NDArray[np.floating]) -> dict[str, Any]:
-    """What the model makes of the labels as a whole; an estimate that only random reviews can calibrate.
-
-    Returns:
-        ``share``: of labels that are wrong, by cleanlab's count (Northcutt et al., 2021), in [0, 1]; ``given``:
-        numbers of the classes with images; ``matrix``: for each of them, the estimated share of its images that
-        belong to each (rows sum to 1); ``calibrated``: False.
-    """
-    from cleanlab.count import estimate_joint, num_label_issues  # slow to import
-
-    present, compact, probs = _present(labels, pred_probs)
-    joint = estimate_joint(compact, probs)
-    return {
-        "share": float(num_label_issues(compact, probs) / len(labels)),
-        "given": present.tolist(),
-        "matrix": (joint / np.maximum(joint.sum(axis=1, keepdims=True), 1e-12)).round(4).tolist(),
-        "calibrated": False,
-    }
 
 
 def _present(

@@ -48,8 +48,13 @@ class Run:
         return self.path / "predictions.parquet"
 
     @property
+    def folds(self) -> Path:
+        """Folder of finished folds of networks: what a killed cross-validation resumes from."""
+        return self.path / "folds"
+
+    @property
     def thumbnails(self) -> Path:
-        """Parquet: image_id, thumbnail (grey, `scan.THUMBNAIL` pixels square, as float32 in [0, 1])."""
+        """Parquet: image_id, thumbnail (grey, 32 × 32 pixels, as 1,024 bytes)."""
         return self.path / "thumbnails.parquet"
 
     @property

@@ -1,19 +1,25 @@
 """A folder of class folders, a split/class tree, or a CSV/Parquet manifest → a listing of image files.
 
-The listing says which files there are and what the dataset says of them; `audit.scan` opens them.
+The listing says which files there are and what the dataset says of them; `audit.scan` opens them. Names are handled
+a folder or a column at a time: there may be millions.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from functools import cache
+from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from audit.errors import InputError
+from audit.formats import sniff
 from audit.tables import SPLITS, to_image_id
+from audit.walk import Trouble, notes, walk
 
 EXTENSIONS = frozenset(
     ".jpg .jpeg .jpe .jfif .png .gif .bmp .dib .webp .tif .tiff .avif .jp2 .j2k .jpx .ppm .pgm .pbm .pnm .ico .mpo"
@@ -29,31 +35,6 @@ SPLIT_NAMES = {
     "testing": "test",
 }
 COLUMNS = ("image_id", "label", "split", "group")
-
-# First bytes of image formats. ISO-BMFF (AVIF, HEIC) and RIFF (WebP) carry theirs at an offset.
-_SIGNATURES = (
-    (0, b"\xff\xd8\xff", "JPEG"),
-    (0, b"\x89PNG\r\n\x1a\n", "PNG"),
-    (0, b"GIF87a", "GIF"),
-    (0, b"GIF89a", "GIF"),
-    (0, b"II*\x00", "TIFF"),
-    (0, b"MM\x00*", "TIFF"),
-    (8, b"WEBP", "WEBP"),
-    (4, b"ftypavif", "AVIF"),
-    (4, b"ftypavis", "AVIF"),
-    (4, b"ftypheic", "HEIF"),
-    (4, b"ftypmif1", "HEIF"),
-    (0, b"\x00\x00\x00\x0cjP  \r\n\x87\n", "JPEG2000"),
-    (0, b"\xff\x4f\xff\x51", "JPEG2000"),
-    (0, b"BM", "BMP"),
-    (0, b"\x00\x00\x01\x00", "ICO"),
-    *((0, b"P%d" % n + space, "PPM") for n in range(1, 7) for space in (b"\n", b" ", b"\r", b"\t")),
-)
-
-
-def sniff(head: bytes) -> str | None:
-    """Image format by signature (Pillow's names), from the first 16 bytes or more; None if it is none we know."""
-    return next((name for at, mark, name in _SIGNATURES if head[at : at + len(mark)] == mark), None)
 
 
 @dataclass(frozen=True)
@@ -131,138 +112,172 @@ def from_frame(
         )
     if table.empty:
         raise InputError(f"{where} has no rows", expected="one row per image")
-    ids = [_manifest_id(value, root, f"{where}, row {row}") for row, value in enumerate(table[given["path"]], start=2)]
-    images = pd.DataFrame({"image_id": ids})
+    images = pd.DataFrame({"image_id": _manifest_ids(table[given["path"]].tolist(), root, where)})
     for ours in ("label", "split", "group"):
         theirs = table[given[ours]] if given[ours] in table.columns else pd.Series([None] * len(table))
-        images[ours] = pd.Series([_text(value) for value in theirs], dtype=object)
-    for row, split in enumerate(images["split"], start=2):
-        if split is not None and split.lower() not in SPLIT_NAMES:
-            raise InputError(
-                f"{where}, row {row}: split {split!r}",
-                expected=f"one of {', '.join(SPLIT_NAMES)}, or nothing",
-            )
-    images["split"] = pd.Series([None if s is None else SPLIT_NAMES[s.lower()] for s in images["split"]], dtype=object)
-    notes = []
-    unique = images.drop_duplicates()
-    twice = unique[unique["image_id"].duplicated(keep=False)]
-    if len(twice):
-        first = twice["image_id"].iloc[0]
-        rows = [str(i + 2) for i in images.index[images["image_id"] == first]]
+        images[ours] = _texts(theirs, where)
+    images = images.astype("str")
+    names = images["split"].str.lower().map(SPLIT_NAMES)
+    unknown = np.flatnonzero(images["split"].notna() & names.isna())
+    if len(unknown):
         raise InputError(
-            f"{where} names {first!r} in rows {', '.join(rows)} with different labels, splits or groups",
-            expected="one row per image",
+            f"{where}, row {unknown[0] + 2}: split {images['split'].iloc[unknown[0]]!r}",
+            expected=f"one of {', '.join(SPLIT_NAMES)}, or nothing",
         )
-    if len(unique) < len(images):
-        notes.append(f"{len(images) - len(unique)} repeated rows of the manifest were counted once")
-    return Listing(root, _sorted(unique), notes=notes)
+    images["split"] = names.astype("str")
+    told = []
+    if images["image_id"].duplicated().any():
+        unique = images.drop_duplicates()
+        twice = unique[unique["image_id"].duplicated(keep=False)]
+        if len(twice):
+            first = twice["image_id"].iloc[0]
+            rows = [str(i + 2) for i in images.index[images["image_id"] == first]]
+            raise InputError(
+                f"{where} names {first!r} in rows {', '.join(rows)} with different labels, splits or groups",
+                expected="one row per image",
+            )
+        told.append(f"{len(images) - len(unique)} repeated rows of the manifest were counted once")
+        images = unique
+    return Listing(root, images.sort_values("image_id", ignore_index=True), notes=told)
 
 
 def _from_folder(root: Path) -> Listing:
-    notes: list[str] = []
+    trouble: Trouble = {}
+    folders: list[str] = []
+    counts: list[int] = []
     files: list[str] = []
     ignored = 0
-    for relative in _walk(root, notes):
-        if _is_image(root / relative, relative):
-            files.append(relative)
-        else:
-            ignored += 1
+    for folder, names in walk(root, trouble):
+        prefix = f"{folder}/" if folder else ""
+        found = [prefix + name for name in names if _is_named_so(name) or _begins_so(root, prefix + name, trouble)]
+        ignored += len(names) - len(found)
+        if found:
+            folders.append(folder)
+            counts.append(len(found))
+            files += found
+    told = notes(trouble)
     if not files:
-        found = f"only {ignored} other files" if ignored else "nothing"
+        what = f"only {ignored} other files" if ignored else "nothing"
         raise InputError(
-            f"no images in {root}: {found}",
+            f"no images in {root}: {'; '.join([what, *told])}",
             expected="one folder per class with images in it, or train/ and test/ of these",
         )
-    parts = [PurePosixPath(f).parts for f in files]
-    folders = {p[0] for p in parts if len(p) > 1}
-    if not folders:
+    parts = [folder.split("/") if folder else [] for folder in folders]
+    inside = [p for p in parts if p]
+    if not inside:
         raise InputError(
             f"{root} has {len(files)} images but no class folders",
             expected="one folder per class",
             fix="sort the images into class folders, or give a manifest with the columns path and label",
         )
     # A class may be called "train" (vehicles!), so a tree is one of splits only if every folder is a split's.
-    by_split = all(f.lower() in SPLIT_NAMES for f in folders) and all(len(p) > 2 for p in parts if len(p) > 1)
+    by_split = all(p[0].lower() in SPLIT_NAMES and len(p) > 1 for p in inside)
     depth = 1 if by_split else 0
-    loose = sum(len(p) <= depth + 1 for p in parts)
+    loose = sum(n for p, n in zip(parts, counts, strict=True) if len(p) <= depth)
     if loose:
-        notes.append(f"{loose} images lie outside the class folders: they have no label")
+        told.append(f"{loose} images lie outside the class folders: they have no label")
+    labels = [to_image_id(p[depth]) if len(p) > depth else None for p in parts]
+    splits = [SPLIT_NAMES[p[0].lower()] if by_split and p else None for p in parts]
     images = pd.DataFrame(
         {
-            "image_id": [to_image_id(f) for f in files],
-            "label": [to_image_id(p[depth]) if len(p) > depth + 1 else None for p in parts],
-            "split": [SPLIT_NAMES[p[0].lower()] if by_split and len(p) > 1 else None for p in parts],
-            "group": [None] * len(files),
+            "image_id": _image_ids(files),
+            "label": np.repeat(np.array(labels, dtype=object), counts),
+            "split": np.repeat(np.array(splits, dtype=object), counts),
+            "group": None,
         }
-    )
-    return Listing(root, _sorted(images), ignored, notes)
+    ).astype("str")
+    return Listing(root, images.sort_values("image_id", ignore_index=True), ignored, told)
 
 
-def _walk(root: Path, notes: list[str]) -> Iterator[str]:
-    """Relative POSIX paths of all files below `root`, in no particular order. A folder that is reached twice (by
-    a symbolic link) is listed once; one that can't be read is noted."""
-    seen: set[tuple[int, int]] = set()
-    stack = [""]
-    while stack:
-        relative = stack.pop()
-        try:
-            status = (root / relative).stat()
-            if (status.st_dev, status.st_ino) in seen:
-                notes.append(f"{to_image_id(relative)}: a link to a folder that is already listed; not followed")
-                continue
-            seen.add((status.st_dev, status.st_ino))
-            entries = sorted(os.scandir(root / relative), key=lambda e: e.name)
-        except OSError as error:
-            notes.append(f"{to_image_id(relative) or root}: can't be listed ({error.strerror})")
-            continue
-        for entry in reversed(entries):
-            path = f"{relative}/{entry.name}" if relative else entry.name
-            if entry.is_dir():
-                stack.append(path)
-            elif entry.is_file() or entry.is_symlink():
-                yield path
+def _is_named_so(name: str) -> bool:
+    """Whether a file has an image's name. What is named `._…` holds what macOS knows of the file named `…`."""
+    dot = name.rfind(".")
+    return dot > 0 and name[dot:].lower() in EXTENSIONS and not name.startswith("._")
 
 
-def _is_image(path: Path, name: str) -> bool:
-    if os.path.splitext(name)[1].lower() in EXTENSIONS:  # noqa: PTH122 - millions of names: a Path costs
-        return True
+def _begins_so(root: Path, path: str, trouble: Trouble) -> bool:
+    """Whether a file begins as an image does."""
     try:
-        with path.open("rb") as file:
-            return sniff(file.read(16)) is not None
-    except OSError:
+        # Not blocking: it may have become a pipe since it was listed.
+        file = os.open(f"{root}/{path}", os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            return sniff(os.read(file, 16)) is not None
+        finally:
+            os.close(file)
+    except OSError as error:
+        reason = f"can't be read ({error.strerror}), and the name is not an image's; ignored"
+        trouble.setdefault(reason, []).append(path)
         return False
 
 
-def _manifest_id(value: object, root: Path, where: str) -> str:
-    text = _text(value)
-    if text is None:
+def _image_ids(paths: Sequence[str]) -> list[str]:
+    """`to_image_id` of at least one path, in one go."""
+    return to_image_id("\0".join(paths)).split("\0")
+
+
+def _manifest_ids(values: Iterable[object], root: Path, where: str) -> list[str]:
+    texts = [value if type(value) is str else _text(value) or "" for value in values]
+    paths = [os.path.normpath(text) for text in texts]
+    sound = _is_name("".join(texts))
+    inside, real = f"{root}/", cache(os.path.realpath)
+    for i, path in enumerate(paths):
+        if path.startswith(inside) and sound:
+            paths[i] = path[len(inside) :]
+        elif path[0] in "./" or not sound:
+            paths[i] = _inside(texts[i], path, root, f"{where}, row {i + 2}", real)
+    return _image_ids(paths)
+
+
+def _inside(text: str, path: str, root: Path, where: str, real: Callable[[str], str]) -> str:
+    """The normalised `path` of `text`, relative to the root."""
+    if not text:
         raise InputError(f"{where}: the path is empty", expected="the path of an image")
-    path = os.path.normpath(text)
-    if Path(path).is_absolute():
-        path = os.path.relpath(path, root)
+    if not _is_name(text):
+        raise InputError(f"{where}: {text!r} can't be the path of a file", expected="the path of an image")
+    if path.startswith("/"):
+        folder, _, name = path.rpartition("/")
+        # The manifest may name the dataset's folder by a link that leads to it.
+        path = os.path.relpath(f"{real(folder)}/{name}", root)
     if path == ".." or path.startswith("../"):
         raise InputError(
             f"{where}: {text!r} leaves the dataset's root {root}",
             expected="paths inside the manifest's folder",
             fix="put the manifest into the folder above all images",
         )
-    return to_image_id(path)
+    return path
+
+
+def _is_name(text: str) -> bool:
+    """Whether a file can be called so: no NUL, and nothing but Unicode and escaped bytes."""
+    try:
+        return b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
+
+
+def _texts(column: pd.Series, where: str) -> npt.NDArray[np.object_]:
+    """The column as text that can be written as UTF-8, None for none. Each distinct value is looked at once."""
+    try:
+        codes, values = pd.factorize(column)
+    except TypeError:
+        raise InputError(f"{where}: the column {column.name!r} holds lists", expected="one value per image") from None
+    texts = [None if (text := _text(value)) is None else _utf8(text) for value in values]
+    return np.array([*texts, None], dtype=object)[codes]
 
 
 def _text(value: object) -> str | None:
     if value is None or value == "" or (not isinstance(value, str) and bool(pd.isna(value))):  # type: ignore[call-overload]
         return None
-    if isinstance(value, float) and value.is_integer():
+    if isinstance(value, bytes | os.PathLike):
+        return os.fsdecode(value)
+    if isinstance(value, float | np.floating) and value.is_integer():
         value = int(value)
     return str(value)
 
 
-def _sorted(images: pd.DataFrame) -> pd.DataFrame:
-    ordered = images.sort_values("image_id", ignore_index=True)
-    # Escaped, so that labels with stray bytes can be written as UTF-8 too.
-    for column in ("label", "group"):
-        ordered[column] = [
-            None if v is None else v.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-            for v in ordered[column].astype(object).where(ordered[column].notna(), None)
-        ]
-    return ordered.astype("str")
+def _utf8(text: str) -> str:
+    """Stray bytes as ``\\xNN``."""
+    try:
+        return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -1,18 +1,13 @@
-"""Every column of every table: name, type, range, meaning. Tables are validated when written and when read.
+"""Tables: validated when written and when read. `audit.schema` says what their columns are.
 
-This module imports nothing of ours but the error types, and everything else may import it.
+This module imports nothing of ours but the schema and the error types, and everything else may import it.
 Frames are joined on ``image_id``, never by position.
 """
 
 from __future__ import annotations
 
-import contextlib
 import csv
-import json
-import os
-import re
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,233 +18,91 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from audit.atomic import replacing, write_json, write_text
 from audit.errors import InputError
+from audit.ids import to_image_id, to_path
+from audit.schema import (
+    ACTIONS,
+    CLUSTERS,
+    DATASET,
+    DECISION_LOG,
+    DECISIONS,
+    FEATURES,
+    ISSUES,
+    MANIFEST,
+    NEIGHBORS,
+    ORIENTATIONS,
+    OUTCOMES,
+    PAIR_KINDS,
+    RERANK,
+    SPLIT_TABLE,
+    SPLITS,
+    TABLES,
+    Column,
+    Table,
+)
 
-#: The eight orientations of the plane, in the order of the hash columns. ``rot90`` turns anticlockwise;
-#: ``flip_*`` mirrors left-right first, then turns.
-ORIENTATIONS = ("identity", "rot90", "rot180", "rot270", "flip", "flip_rot90", "flip_rot180", "flip_rot270")
-OUTCOMES = ("found", "clean", "not_applicable", "skipped", "failed")
-ACTIONS = ("keep", "drop", "relabel", "review")
-DECISIONS = ("keep", "drop", "relabel", "unsure", "undo")
-PAIR_KINDS = ("bytes", "pixels", "near")
-SPLITS = ("train", "val", "test")
+__all__ = [
+    "ACTIONS",
+    "CLUSTERS",
+    "DATASET",
+    "DECISIONS",
+    "DECISION_LOG",
+    "FEATURES",
+    "ISSUES",
+    "MANIFEST",
+    "NEIGHBORS",
+    "ORIENTATIONS",
+    "OUTCOMES",
+    "PAIR_KINDS",
+    "RERANK",
+    "SPLITS",
+    "SPLIT_TABLE",
+    "TABLES",
+    "Column",
+    "Embeddings",
+    "Predictions",
+    "Table",
+    "empty",
+    "escape_cell",
+    "frame",
+    "metadata",
+    "read",
+    "read_csv",
+    "read_vectors",
+    "replacing",
+    "to_image_id",
+    "to_path",
+    "unescape_cell",
+    "validate",
+    "write",
+    "write_byte_chunks",
+    "write_csv",
+    "write_json",
+    "write_text",
+    "write_vectors",
+]
 
 
 @dataclass(frozen=True)
-class Column:
-    """One column: its name, Arrow type, whether it may be null, its range or choices, and its meaning."""
+class Embeddings:
+    """embeddings.parquet: one row per readable image. `vectors` is float32 of shape (images, width)."""
 
-    name: str
-    type: pa.DataType
-    meaning: str
-    nullable: bool = False
-    low: float | None = None
-    high: float | None = None
-    choices: tuple[str, ...] = ()
+    image_id: pd.Series
+    vectors: npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Table:
-    """One table: its file in the run folder, what a row is, its columns, and the columns that identify a row."""
+class Predictions:
+    """predictions.parquet: one row per readable, labelled image.
 
-    name: str
-    file: str
-    row: str
-    columns: tuple[Column, ...]
-    key: tuple[str, ...] = ()
+    `rows` has image_id, fold and label_quality (in [0, 1], 0 = worst); `pred_probs` is float32 of shape
+    (images, classes): the out-of-fold probability of the *given* label's classes, rows sum to 1.
+    """
 
-    @property
-    def schema(self) -> pa.Schema:
-        """The Arrow schema of the file."""
-        return pa.schema([pa.field(c.name, c.type, c.nullable) for c in self.columns])
-
-    @property
-    def names(self) -> list[str]:
-        """Column names, in order."""
-        return [c.name for c in self.columns]
-
-
-_ID = Column("image_id", pa.string(), "POSIX path relative to the dataset's root; other bytes escaped as \\xNN")
-
-DATASET = Table(
-    "dataset",
-    "dataset.parquet",
-    "image file",
-    (
-        _ID,
-        Column("label", pa.string(), "given class; null when unlabelled", nullable=True),
-        Column("split", pa.string(), "the split that the dataset came with", nullable=True),
-        Column("group", pa.string(), "person, patient, camera: never divided between splits", nullable=True),
-        Column("bytes", pa.int64(), "file size in bytes", low=0),
-        Column("mtime_ns", pa.int64(), "modification time, nanoseconds since 1970"),
-        Column("sha256", pa.string(), "hash of the file's bytes; null when it could not be read", nullable=True),
-        Column("format", pa.string(), "format by content (JPEG, PNG, …); null if unknown", nullable=True),
-        Column("width", pa.int64(), "pixels, as stored (EXIF orientation not applied)", nullable=True, low=1),
-        Column("height", pa.int64(), "pixels, as stored (EXIF orientation not applied)", nullable=True, low=1),
-        Column("mode", pa.string(), "pixel layout in Pillow's terms (L, RGB, CMYK, …)", nullable=True),
-        Column("read_error", pa.string(), "why the image can't be decoded; null when it can", nullable=True),
-    ),
-    ("image_id",),
-)
-
-FEATURES = Table(
-    "features",
-    "features.parquet",
-    "readable image",
-    (
-        _ID,
-        *(
-            Column(f"phash_{o}", pa.uint64(), f"64-bit perceptual hash (imagehash.phash) of the image, {o}")
-            for o in ORIENTATIONS
-        ),
-        Column("pixel_hash", pa.uint64(), "xxh3 of size and decoded (scaled) pixels: equal for equal pictures"),
-        Column("luminance_mean", pa.float32(), "mean perceived brightness", low=0, high=1),
-        Column("luminance_p05", pa.float32(), "5th percentile of perceived brightness", low=0, high=1),
-        Column("luminance_p99", pa.float32(), "99th percentile of perceived brightness", low=0, high=1),
-        Column("contrast", pa.float32(), "standard deviation of perceived brightness", low=0, high=1),
-        Column("entropy", pa.float32(), "entropy of the 256-bin grey histogram, in bits", low=0, high=8),
-        Column(
-            "sharpness",
-            pa.float32(),
-            "variance of the Laplacian of the grey picture at 64 pixels, over its variance; 0 for a flat picture",
-            low=0,
-        ),
-        Column("colour", pa.float32(), "99th percentile of max − min over the channels", low=0, high=1),
-    ),
-    ("image_id",),
-)
-
-NEIGHBORS = Table(
-    "neighbors",
-    "neighbors.parquet",
-    "pair of copies",
-    (
-        _ID,
-        Column("other_id", pa.string(), "the other image of the pair; image_id < other_id"),
-        Column("kind", pa.string(), "same bytes, same pixels, or near copies", choices=PAIR_KINDS),
-        Column("distance", pa.int64(), "Hamming distance of the 64-bit hashes, in bits", low=0, high=64),
-        Column("transform", pa.string(), "what turns other_id into image_id", choices=ORIENTATIONS),
-        Column(
-            "similarity",
-            pa.float32(),
-            "correlation of the detail of the two pictures after alignment",
-            low=-1,
-            high=1,
-        ),
-    ),
-    ("image_id", "other_id"),
-)
-
-CLUSTERS = Table(
-    "clusters",
-    "clusters.parquet",
-    "image in any pair or group",
-    (
-        _ID,
-        Column("cluster", pa.string(), "every two members are copies of each other; null if none", nullable=True),
-        Column("split_group", pa.string(), "connected component over all pairs and the group column"),
-    ),
-    ("image_id",),
-)
-
-SPLIT_TABLE = Table(
-    "splits",
-    "splits.parquet",
-    "labelled image",
-    (_ID, Column("split", pa.string(), "frozen before any decision", choices=SPLITS)),
-    ("image_id",),
-)
-
-ISSUES = Table(
-    "issues",
-    "issues.parquet",
-    "finding",
-    (
-        Column("check", pa.string(), "name of the check"),
-        Column("image_id", pa.string(), "null for a finding about the dataset or a class", nullable=True),
-        Column("label", pa.string(), "the class, for findings about a class", nullable=True),
-        Column("score", pa.float64(), "1 = worst; comparable within a check only", low=0, high=1),
-        Column("cluster", pa.string(), "cluster of copies that the finding is about", nullable=True),
-        Column("suggested_action", pa.string(), "copies say review: survivors are chosen later", choices=ACTIONS),
-        Column("suggested_label", pa.string(), "for relabel", nullable=True),
-        Column("evidence", pa.string(), "one sentence with the number that decided"),
-    ),
-)
-
-RERANK = Table(
-    "rerank",
-    "rerank-0001.parquet",
-    "labelled image",
-    (
-        _ID,
-        Column("label_quality", pa.float64(), "with the decisions so far; 0 = worst", low=0, high=1),
-        Column("suggested_label", pa.string(), "likeliest class; null when it is the label held now", nullable=True),
-    ),
-    ("image_id",),
-)
-
-DECISION_LOG = Table(
-    "decisions",
-    "decisions.csv",
-    "event, append-only",
-    (
-        Column("decision_id", pa.string(), "unique"),
-        Column("batch", pa.string(), "decisions made by one action share it; undo takes back a batch"),
-        _ID,
-        Column("sha256", pa.string(), "content that was judged: decisions follow it to a re-audit", nullable=True),
-        Column("given_label", pa.string(), "label at the time", nullable=True),
-        Column("decision", pa.string(), "what was decided", choices=DECISIONS),
-        Column("label", pa.string(), "new label, for relabel", nullable=True),
-        Column("confirmed", pa.string(), "checks found right, joined by ';'", nullable=True),
-        Column("rejected", pa.string(), "checks found wrong, joined by ';'", nullable=True),
-        Column("score", pa.float64(), "the finding's score when it was decided", nullable=True, low=0, high=1),
-        Column("sample", pa.string(), "how the image came up", choices=("ranked", "random")),
-        Column("stratum", pa.string(), "score band, for random samples", nullable=True),
-        Column("inclusion_prob", pa.float64(), "for random samples", nullable=True, low=0, high=1),
-        Column("reviewer", pa.string(), "a person, or policy:<name>"),
-        Column("decided_at", pa.string(), "UTC, ISO 8601"),
-        Column("note", pa.string(), "free text", nullable=True),
-    ),
-    ("decision_id",),
-)
-
-MANIFEST = Table(
-    "manifest",
-    "manifest.csv",
-    "exported image",
-    (
-        _ID,
-        Column("path", pa.string(), "POSIX path relative to the export"),
-        Column("label", pa.string(), "class after cleaning"),
-        Column("original_label", pa.string(), "class before cleaning", nullable=True),
-        Column("split", pa.string(), "train, val or test", choices=SPLITS),
-        Column("split_group", pa.string(), "images that must share a split"),
-        Column("sha256", pa.string(), "hash of the exported file's bytes"),
-        Column("decision", pa.string(), "keep, relabel, or null when undecided", nullable=True),
-    ),
-    ("image_id",),
-)
-
-TABLES: Mapping[str, Table] = {
-    t.name: t for t in (DATASET, FEATURES, NEIGHBORS, CLUSTERS, SPLIT_TABLE, ISSUES, RERANK, DECISION_LOG, MANIFEST)
-}
-
-_SURROGATE = re.compile("[\udc80-\udcff]")
-_ESCAPE = re.compile(r"\\(\\|x[0-9a-f]{2})")
-
-
-def to_image_id(relative: str) -> str:
-    r"""Escape a path (as ``os.fsdecode`` gives it) into valid Unicode, reversibly: bytes that are not UTF-8
-    become ``\xNN`` and a backslash becomes two."""
-    return _SURROGATE.sub(lambda m: f"\\x{ord(m[0]) - 0xDC00:02x}", relative.replace("\\", "\\\\"))
-
-
-def to_path(image_id: str) -> str:
-    """Undo `to_image_id`."""
-    return _ESCAPE.sub(
-        lambda m: "\\" if m[1] == "\\" else chr(0xDC00 + int(m[1][1:], 16)),
-        image_id,
-    )
+    rows: pd.DataFrame
+    pred_probs: npt.NDArray[np.float32]
+    classes: tuple[str, ...]
 
 
 def frame(table: Table, **columns: Any) -> pd.DataFrame:
@@ -327,19 +180,42 @@ def write_vectors(
     _write_arrow(path, pa.table({**{k: pa.array(v) for k, v in columns.items()}, name: lists}), metadata)
 
 
+def write_byte_chunks(
+    path: Path, columns: Mapping[str, Any], name: str, chunks: Iterable[npt.NDArray[np.uint8]], width: int
+) -> None:
+    """Write `columns` and rows of `width` bytes, which come in chunks (rows, width), as a fixed-size binary column
+    `name`: they need not fit in memory, and are written ten times faster than lists."""
+    whole = pa.table({k: pa.array(v) for k, v in columns.items()})
+    schema = whole.schema.append(pa.field(name, pa.binary(width)))
+    start = 0
+    with replacing(path) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+        for rows in chunks:
+            packed = pa.Array.from_buffers(
+                pa.binary(width), len(rows), [None, pa.py_buffer(np.ascontiguousarray(rows))]
+            )
+            writer.write_table(whole.slice(start, len(rows)).append_column(schema.field(name), packed))
+            start += len(rows)
+
+
 def read_vectors(path: Path, name: str) -> tuple[pd.DataFrame, npt.NDArray[Any]]:
-    """Read what `write_vectors` wrote: the other columns as a frame, and the vectors, (rows, width).
+    """Read what `write_vectors` or `write_byte_chunks` wrote: the other columns as a frame, and the vectors, (rows,
+    width).
 
     Raises:
         InputError: when the file is missing or has no such column.
     """
     arrow = _read_arrow(path)
-    if name not in arrow.column_names or not pa.types.is_fixed_size_list(arrow.schema.field(name).type):
-        raise InputError(f"{path} has no column {name} of fixed-size lists", expected=f"a file with {name}")
-    column = arrow.column(name).combine_chunks()
-    width = arrow.schema.field(name).type.list_size
-    values = column.flatten().to_numpy(zero_copy_only=False)
-    return arrow.drop_columns([name]).to_pandas(), values.reshape(-1, width)
+    kind = arrow.schema.field(name).type if name in arrow.column_names else pa.null()
+    if pa.types.is_fixed_size_binary(kind):
+        packed = arrow.column(name).combine_chunks()
+        values = np.frombuffer(packed.buffers()[1], dtype=np.uint8) if len(packed) else np.empty(0, dtype=np.uint8)
+        vectors = values.reshape(-1, kind.byte_width)[packed.offset : packed.offset + len(packed)]
+    elif pa.types.is_fixed_size_list(kind):
+        column = arrow.column(name).combine_chunks()
+        vectors = column.flatten().to_numpy(zero_copy_only=False).reshape(-1, kind.list_size)
+    else:
+        raise InputError(f"{path} has no column {name} of fixed-size vectors", expected=f"a file with {name}")
+    return arrow.drop_columns([name]).to_pandas(), vectors
 
 
 def metadata(path: Path) -> dict[str, str]:
@@ -348,35 +224,6 @@ def metadata(path: Path) -> dict[str, str]:
         return {}
     raw = pq.read_schema(path).metadata or {}
     return {k.decode(): v.decode() for k, v in raw.items() if k not in (b"pandas", b"ARROW:schema")}
-
-
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path in `path`'s folder; on success it is synced and renamed to `path`, else removed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    os.close(handle)
-    target = Path(temporary)
-    try:
-        yield target
-        with target.open("rb") as file:
-            os.fsync(file.fileno())
-        target.chmod(0o644)
-        target.replace(path)
-    finally:
-        target.unlink(missing_ok=True)
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write `value` as JSON: under a temporary name, then renamed."""
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False, sort_keys=False) + "\n", "utf-8")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write text as UTF-8: under a temporary name, then renamed."""
-    with replacing(path) as temporary:
-        temporary.write_text(text, "utf-8")
 
 
 # Cells that begin so are run as formulas by spreadsheets. See OWASP, "CSV Injection". A quote is in the list
@@ -430,7 +277,12 @@ def _write_arrow(path: Path, arrow: pa.Table, metadata: Mapping[str, str] | None
     kept = {k: v for k, v in (arrow.schema.metadata or {}).items() if k != b"pandas"}
     arrow = arrow.replace_schema_metadata({**kept, **(metadata or {})})
     with replacing(path) as temporary:
-        pq.write_table(arrow, temporary, compression="zstd")
+        pq.write_table(arrow, temporary, compression="zstd", use_dictionary=_worth_a_dictionary(arrow.schema))
+
+
+def _worth_a_dictionary(schema: pa.Schema) -> list[str]:
+    """Names of the columns that may repeat values: those of vectors don't, and looking for repeats takes long."""
+    return [field.name for field in schema if not pa.types.is_fixed_size_list(field.type)]
 
 
 def _read_arrow(path: Path) -> pa.Table:
@@ -475,24 +327,3 @@ def _check_ranges(arrow: pa.Table, table: Table, at: str) -> None:
         if len(twice):
             value = ", ".join(map(str, twice.iloc[0]))
             raise InputError(f"{at}table {table.name} has two rows for {value!r}", expected="one")
-
-
-@dataclass(frozen=True)
-class Embeddings:
-    """embeddings.parquet: one row per readable image. `vectors` is float32 of shape (images, width)."""
-
-    image_id: pd.Series
-    vectors: npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """predictions.parquet: one row per readable, labelled image.
-
-    `rows` has image_id, fold and label_quality (in [0, 1], 0 = worst); `pred_probs` is float32 of shape
-    (images, classes): the out-of-fold probability of the *given* label's classes, rows sum to 1.
-    """
-
-    rows: pd.DataFrame
-    pred_probs: npt.NDArray[np.float32]
-    classes: tuple[str, ...]

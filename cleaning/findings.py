@@ -17,6 +17,7 @@ PRIORITY = (
     "outlier",
     "corrupted",
     "wrong_extension",
+    "exif_orientation",
     "low_information",
     "blurry",
     "dark",

@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import platform
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
-import xxhash
 
 import imageclinic
-from audit import copies, labels, runner, scan, source, tables
-from audit.errors import InputError
+from audit import copies, given, runner, scan, source, tables
+from audit.errors import InputError, NotApplicable
 from audit.run import Run, create, is_current
+from imageclinic import keys, predicting
+from imageclinic.keys import key
+from imageclinic.predicting import Brought, Method
 from imageclinic.stages import Say, Stage, quiet, silent
 
-#: Folds of the cross-validation, and how often it is repeated with other folds; the repeats are averaged.
-FOLDS, REPEATS = 5, 3
 #: Shares of train, val and test that are drawn when the dataset came without splits.
 SHARES = (0.7, 0.1, 0.2)
 _PACKAGES = ("tensorflow", "keras", "cleanlab", "fiftyone", "imagehash", "pandas", "scikit-learn", "numpy", "pillow")
@@ -50,7 +47,14 @@ def audit(
     skip: Sequence[str] = (),
     options: Sequence[str] = (),
     model: str = "auto",
+    layer: str | None = None,
+    embeddings: given.Source | None = None,
+    pred_probs: given.Source | None = None,
+    train: str = "heads",
     workers: int | None = None,
+    timeout: float = scan.TIMEOUT,
+    max_pixels: int = scan.MAX_PIXELS,
+    rehash: bool = False,
     seed: int = 0,
     stage: Stage = quiet,
     say: Say = silent,
@@ -65,16 +69,25 @@ def audit(
         checks, skip: names of checks to run, or to leave out.
         options: check options as ``CHECK.OPTION=VALUE``.
         model: what embeds the images, see `training.embed`.
+        layer: for a .keras file, the layer whose output is the vector.
+        embeddings: a file or frame of embeddings to use instead, see `audit.given`.
+        pred_probs: a file or frame of out-of-fold probabilities to use instead of ours, see `audit.given`.
+        train: what predicts labels out of fold: linear ``heads`` on the embeddings, or ``full`` networks.
         workers: processes that scan; default: the cores at hand.
+        timeout: seconds that a file may take before it is reported as hanging its decoder.
+        max_pixels: larger pictures are reported as too large and not decoded.
+        rehash: read every file again, instead of trusting its size and time, and rescan those whose bytes changed.
         seed: of everything that is drawn at random.
         stage, say: progress and notes.
 
     Raises:
         InputError: bad input; the message says what to do.
     """
+    method = Method(model, layer, embeddings, pred_probs, train)
     chosen, skipped = runner.select(checks, skip)
     settings = runner.parse_options(options)
     listing = _list(data, root, columns)
+    brought = method.read(listing.images)
     path = Path(out) if out is not None else Path("imageclinic-runs") / (listing.name or "dataset")
     # A manifest often lies above much else; what it does not list is not the dataset.
     manifest = isinstance(data, pd.DataFrame) or not Path(data).is_dir()
@@ -84,6 +97,7 @@ def audit(
             expected="a folder outside of it: imageclinic never writes to your data",
             fix="give another one with --out, or start from another folder",
         )
+    reading = {"workers": workers, "timeout": timeout, "max_pixels": max_pixels, "rehash": rehash}
     run = create(path)
     with run.lock():
         _check_same_root(run, listing.root)
@@ -103,13 +117,13 @@ def audit(
                     "checks": list(checks),
                     "skip": list(skip),
                     "options": list(options),
-                    "model": model,
+                    **method.arguments,
                 },
                 "seed": seed,
                 "ignored": listing.ignored,
             }
         )
-        return _audit(run, listing, chosen, skipped, settings, model, workers, seed, stage, say)
+        return _audit(run, listing, chosen, skipped, settings, method, brought, reading, seed, stage, say)
 
 
 def _audit(
@@ -118,8 +132,9 @@ def _audit(
     chosen: dict[str, runner.Check],
     skipped: list[str],
     settings: Mapping[str, Mapping[str, Any]],
-    model: str,
-    workers: int | None,
+    method: Method,
+    brought: Brought,
+    reading: Mapping[str, Any],
     seed: int,
     stage: Stage,
     say: Say,
@@ -134,13 +149,22 @@ def _audit(
             yield progress
         seconds[name] = round(time.perf_counter() - start, 3)
 
+    before = run.read_dataset() if run.has(tables.DATASET) else None
     with timed("scan", "Scanning images") as progress:
-        dataset, features = scan.scan(run, listing.images, listing.root, workers=workers, progress=progress)
+        dataset, features = scan.scan(run, listing.images, listing.root, **reading, progress=progress)
+    if before is not None and (changes := scan.changes(before, dataset)):
+        notes.append(changes)
+    if several := int((features["frames"] > 1).sum()):
+        notes.append(f"{several:,} files hold several pages or frames; the first one is judged")
     if dataset["read_error"].eq("file is missing").all():
         raise InputError(
             f"none of the {len(dataset):,} images is there, such as {run.image_path(dataset['image_id'][0])}",
             expected="paths relative to the manifest's folder",
         )
+    current = _key(dataset, chosen, settings, method, brought, seed)
+    if current is not None and (earlier := _reuse(run, current)) is not None:
+        say("nothing has changed since the last audit: these are its results")
+        return earlier
     with timed("copies", "Looking for copies") as progress:
         neighbors, clusters = _copies(run, dataset, features, notes, progress)
     _freeze_splits(run, dataset, clusters, seed, notes)
@@ -154,40 +178,88 @@ def _audit(
     missing: dict[str, str] = {}
     broken: dict[str, str] = {}
     wanted = {i for check in chosen.values() for i in check.inputs}
-    if wanted & {"embeddings", "predictions"}:
+
+    def attempt(name: str, make: Callable[[], Any], *, chosen: bool) -> None:
+        """Make an input; what can't be made is a reason, and an error only where the user chose how."""
         try:
-            with timed("embed", "Embedding images") as progress:
-                inputs["embeddings"] = _embed(run, dataset, model, seed, say, progress)
+            inputs[name] = make()
+        except NotApplicable as reason:
+            missing[name] = str(reason)
         except InputError as error:
-            if model != "auto":
+            if chosen:
                 raise
-            missing.update(dict.fromkeys(("embeddings", "predictions"), str(error)))
+            missing[name] = str(error)
         except Exception:
-            broken.update(dict.fromkeys(("embeddings", "predictions"), traceback.format_exc()))
-    if "predictions" in wanted and "embeddings" in inputs:
-        try:
-            with timed("predict", "Cross-validating") as progress:
-                inputs["predictions"] = _predict(run, dataset, clusters, inputs["embeddings"], seed, notes, progress)
-        except InputError as error:
-            missing["predictions"] = str(error)
-        except Exception:
-            broken["predictions"] = traceback.format_exc()
+            broken[name] = traceback.format_exc()
+
+    predicted = "predictions" in wanted
+    if "embeddings" in wanted or (predicted and method.needs_embeddings):
+        with timed("embed", "Embedding images") as progress:
+            attempt(
+                "embeddings",
+                lambda: predicting.embed(run, dataset, method, brought, seed, say, progress),
+                chosen=method.model != "auto" or brought.embeddings is not None,
+            )
+    vectors = inputs.get("embeddings")
+    if predicted and vectors is None and method.needs_embeddings:
+        reasons = missing if "embeddings" in missing else broken
+        reasons["predictions"] = reasons["embeddings"]
+    elif predicted:
+        with timed("predict", "Cross-validating") as progress:
+            attempt(
+                "predictions",
+                lambda: predicting.predict(run, dataset, clusters, method, brought, vectors, seed, progress),
+                chosen=not method.needs_embeddings,
+            )
+    noise = None
+    if "predictions" in inputs:
+        notes += predicting.describe(run)["notes"]
+        noise = predicting.label_noise(dataset, run.read(tables.SPLIT_TABLE), inputs["predictions"])
     with timed("checks", "Checking") as progress:
         issues, outcomes = runner.run(chosen, skipped, inputs, missing, broken, settings, progress=progress)
     run.write(tables.ISSUES, issues)
-    noise = _label_noise(dataset, inputs["predictions"]) if "predictions" in inputs else None
     run.update_info(
         {
-            "fingerprint": _key(dataset),
+            "fingerprint": key(dataset),
+            "key": current,
             "seconds": seconds,
             "notes": notes,
+            "predictions": predicting.describe(run) if "predictions" in inputs else None,
             "label_noise": noise,
             "outcomes": outcomes,
         }
     )
     for note in notes:
         say(note)
+    if noise is not None:
+        say(predicting.in_words(noise))
     return Audit(run, issues, pd.DataFrame(outcomes))
+
+
+def _key(
+    dataset: pd.DataFrame,
+    chosen: Mapping[str, runner.Check],
+    settings: Mapping[str, Mapping[str, Any]],
+    method: Method,
+    brought: Brought,
+    seed: int,
+) -> str | None:
+    """Of all that the results depend on; None when they depend on a user's function, which can't be told."""
+    if ":" in method.model:
+        return None
+    model = Path(method.model)
+    own = [model.stat().st_size, model.stat().st_mtime_ns] if model.is_file() else keys.weights()
+    digests = [source and source.digest for source in (brought.embeddings, brought.pred_probs)]
+    packages = [version(p) for p in _PACKAGES]
+    return key(dataset, sorted(chosen), settings, method.arguments, own, digests, seed, packages, keys.code())
+
+
+def _reuse(run: Run, current: str) -> Audit | None:
+    """The last audit's results, if they were made from the same and none has failed."""
+    info = run.info()
+    if info.get("key") != current or any(o["outcome"] == "failed" for o in info["outcomes"]):
+        return None
+    return Audit(run, run.read(tables.ISSUES), pd.DataFrame(info["outcomes"]))
 
 
 def summary(outcomes: pd.DataFrame) -> pd.DataFrame:
@@ -239,30 +311,19 @@ def _check_same_root(run: Run, root: Path) -> None:
         )
 
 
-def _key(*parts: Any) -> str:
-    digest = xxhash.xxh3_128()
-    for part in parts:
-        if isinstance(part, pd.DataFrame):
-            columns = [c for c in ("image_id", "sha256", "label", "group", "split_group") if c in part.columns]
-            digest.update(part[columns].to_csv(index=False).encode("utf-8", "surrogatepass"))
-        else:
-            digest.update(json.dumps(part, sort_keys=True, default=str).encode())
-    return digest.hexdigest()
-
-
 def _copies(
     run: Run, dataset: pd.DataFrame, features: pd.DataFrame, notes: list[str], progress: Any
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    key = _key(dataset[["image_id", "sha256", "group"]], copies.RADIUS, scan.VERSION)
+    current = key(dataset[["image_id", "sha256", "group"]], copies.VERSION, scan.VERSION)
     paths = [run.table_path(t) for t in (tables.NEIGHBORS, tables.CLUSTERS)]
-    if all(is_current(p, key) for p in paths):
+    if all(is_current(p, current) for p in paths):
         return run.read(tables.NEIGHBORS), run.read(tables.CLUSTERS)
     root = run.root
     neighbors, clusters, found = copies.find(
         dataset, features, run.read_thumbnails(), lambda i: root / tables.to_path(i), progress=progress
     )
-    run.write(tables.NEIGHBORS, neighbors, key)
-    run.write(tables.CLUSTERS, clusters, key)
+    run.write(tables.NEIGHBORS, neighbors, current)
+    run.write(tables.CLUSTERS, clusters, current)
     notes += found
     return neighbors, clusters
 
@@ -284,94 +345,3 @@ def _freeze_splits(run: Run, dataset: pd.DataFrame, clusters: pd.DataFrame, seed
     drawn, found = split.assign(grouped, SHARES, seed=seed, fixed=fixed)
     run.write(tables.SPLIT_TABLE, drawn)
     notes += found
-
-
-def _embed(run: Run, dataset: pd.DataFrame, model: str, seed: int, say: Say, progress: Any) -> tables.Embeddings:
-    import training
-
-    training.load_tensorflow()
-    from training import embed
-
-    readable = dataset[dataset["read_error"].isna()]
-    if readable.empty:
-        raise InputError("no image can be read")
-    embedder = embed.choose(model)
-    say(embedder.note)
-    key = _key(readable[["image_id", "sha256"]], embedder.name, embedder.version, seed)
-    if not is_current(run.embeddings, key):
-        root = run.root
-        paths = [root / tables.to_path(i) for i in readable["image_id"]]
-        vectors, info = embed.embed(paths, model=model, seed=seed, progress=progress)
-        made = {"key": key, "model": info["name"], "version": info["version"], "note": info["note"]}
-        tables.write_vectors(run.embeddings, {"image_id": readable["image_id"]}, "embedding", vectors, made)
-    return run.read_embeddings()
-
-
-def _predict(
-    run: Run,
-    dataset: pd.DataFrame,
-    clusters: pd.DataFrame,
-    embeddings: tables.Embeddings,
-    seed: int,
-    notes: list[str],
-    progress: Any,
-) -> tables.Predictions:
-    """Out-of-fold predictions of readable, labelled images; copies share a fold, or they would vouch for each other."""
-    from training import predict
-
-    labelled = dataset.loc[dataset["read_error"].isna() & dataset["label"].notna(), ["image_id", "sha256", "label"]]
-    labelled = labelled.merge(clusters[["image_id", "split_group"]], on="image_id", how="left")
-    labelled["split_group"] = labelled["split_group"].fillna(labelled["image_id"])
-    sizes = labelled["label"].value_counts()
-    if len(sizes) < 2:
-        raise InputError(f"the dataset has {len(sizes)} class(es) with readable images", expected="at least 2")
-    key = _key(labelled, tables.metadata(run.embeddings)["key"], seed, FOLDS, REPEATS)
-    if is_current(run.predictions, key):
-        return run.read_predictions()
-    folds = draw_folds(labelled["label"], labelled["split_group"], seed)
-    small = sizes[sizes < 2 * FOLDS]
-    if len(small):
-        named = ", ".join(f"{c} ({n})" for c, n in small.items())
-        notes.append(f"classes too small for reliable cross-validation in {FOLDS} folds: {named}")
-    classes = tuple(sorted(sizes.index))
-    vectors = rows_of(embeddings, labelled["image_id"])
-    given = labels.codes(labelled["label"], classes)
-    found = predict.out_of_fold(vectors, given, folds, progress=progress)
-    if found.note:
-        notes.append(found.note)
-    quality = labels.quality(given, found.pred_probs)
-    tables.write_vectors(
-        run.predictions,
-        {"image_id": labelled["image_id"], "fold": found.fold, "label_quality": quality},
-        "pred_probs",
-        found.pred_probs,
-        {
-            "key": key,
-            "classes": json.dumps(classes),
-            "strength": str(found.strength),
-            "accuracy": f"{found.accuracy:.4f}",
-        },
-    )
-    return run.read_predictions()
-
-
-def _label_noise(dataset: pd.DataFrame, predictions: tables.Predictions) -> dict[str, Any]:
-    """The noise matrix with names of classes, for run.json; see `audit.labels.noise`."""
-    known = predictions.rows.merge(dataset[["image_id", "label"]], on="image_id", validate="1:1")
-    found = labels.noise(labels.codes(known["label"], predictions.classes), predictions.pred_probs)
-    names = [predictions.classes[k] for k in found.pop("given")]
-    return {**found, "classes": names, "meaning": "model-based; only random reviews can calibrate it"}
-
-
-def draw_folds(label: pd.Series, split_group: pd.Series, seed: int) -> npt.NDArray[np.int64]:
-    """Fold numbers, (repeats, images): stratified by label, copies in one fold."""
-    from cleaning import split
-
-    shares = [1.0] * FOLDS
-    return np.stack([split.allocate(label, split_group, shares, seed=seed + r) for r in range(REPEATS)])
-
-
-def rows_of(embeddings: tables.Embeddings, wanted: pd.Series) -> npt.NDArray[np.float32]:
-    """Embeddings of the `wanted` images, in their order."""
-    position = pd.Series(np.arange(len(embeddings.image_id)), index=embeddings.image_id.to_numpy())
-    return np.asarray(embeddings.vectors[position[wanted.to_numpy()].to_numpy()])

@@ -64,7 +64,32 @@ def audit(
     model: Annotated[
         str, Option(help="What embeds the images: auto, a backbone, a .keras file, module:function.")
     ] = "auto",
+    layer: Annotated[
+        str | None, Option(help="For a .keras file: the layer whose output is the vector.", show_default=False)
+    ] = None,
+    embeddings: Annotated[
+        Path | None,
+        Option(help="Your embeddings: .parquet or .npz with image_id and embedding.", show_default=False),
+    ] = None,
+    pred_probs: Annotated[
+        Path | None,
+        Option(
+            help="Your out-of-fold probabilities: .parquet or .csv with image_id and a column per class, or .npz with "
+            "image_id, pred_probs and classes.",
+            show_default=False,
+        ),
+    ] = None,
+    train: Annotated[
+        str, Option(help="What predicts labels: heads (on the embeddings), or full (a network per fold; hours).")
+    ] = "heads",
     workers: Annotated[int | None, Option(help="Processes that scan. Default: all cores.", show_default=False)] = None,
+    timeout: Annotated[
+        float, Option(min=1, help="Seconds after which a file is given up as hanging its decoder.")
+    ] = 30,
+    max_pixels: Annotated[int, Option(min=1, help="Larger pictures are not decoded.")] = 178_956_970,
+    rehash: Annotated[
+        bool, Option("--rehash", help="Read every file, not only those whose size or time changed.")
+    ] = False,
     seed: Seed = 0,
     path_column: Annotated[str | None, Option(help="Manifests: column of paths.", show_default=False)] = None,
     label_column: Annotated[str | None, Option(help="Manifests: column of labels.", show_default=False)] = None,
@@ -93,7 +118,14 @@ def audit(
         skip=_names(skip),
         options=option or [],
         model=model,
+        layer=layer,
+        embeddings=embeddings,
+        pred_probs=pred_probs,
+        train=train,
         workers=workers,
+        timeout=timeout,
+        max_pixels=max_pixels,
+        rehash=rehash,
         seed=seed,
         stage=terminal.stage,
         say=terminal.say,
@@ -136,7 +168,7 @@ def status(run: RunFolder, as_json: AsJson = False) -> None:
     """How far the review is, and how right the flags were so far."""
     import pandas as pd
 
-    from imageclinic import deciding
+    from imageclinic import deciding, predicting
 
     terminal = _terminal(as_json)
     state = deciding.status(run)
@@ -161,6 +193,8 @@ def status(run: RunFolder, as_json: AsJson = False) -> None:
         counts = ["flagged", "reviewed", "confirmed", "rejected"]
         terminal.table(checks[["check", *counts]].assign(precision=estimates), right=tuple(counts))
         terminal.say("Precision, with a 95 % interval, comes from random reviews only; – where there are none.")
+    if state["label_noise"]:
+        terminal.say(predicting.in_words(state["label_noise"]))
     terminal.result(state)
 
 
@@ -429,6 +463,9 @@ def _shares(text: str) -> tuple[float, float, float]:
     return train, val, test
 
 
+_INTERRUPTED = "imageclinic: interrupted. What is done is kept: run the same command again to go on."
+
+
 def main() -> None:
     """Entry point: user errors are one line and status 2, failures status 1, Ctrl-C status 130."""
     try:
@@ -438,7 +475,11 @@ def main() -> None:
     except Failed as error:
         _stop(f"imageclinic: {error}", 1)
     except KeyboardInterrupt:
-        _stop("imageclinic: interrupted. What is done is kept: run the same command again to go on.", 130)
+        _stop(_INTERRUPTED, 130)
+    except SystemExit as end:
+        if end.code == 130:  # what typer makes of Ctrl-C, without a word
+            _stop(_INTERRUPTED, 130)
+        raise
     except BrokenPipeError:
         # The reader of our output (head, less) went away: that is no error of ours.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -120,8 +120,8 @@ def status(run: str | Path) -> dict[str, Any]:
     """How far the review is: counts, and per check what was reviewed and the estimated precision of its flags.
 
     Returns:
-        ``images, flagged, decided, disputed, stale``, ``decisions`` (counts by kind), and ``checks``: one record per
-        check with findings, see `cleaning.estimates`.
+        ``images, flagged, decided, disputed, stale``, ``decisions`` (counts by kind), ``checks``: one record per
+        check with findings, see `cleaning.estimates`, and ``label_noise``: see `imageclinic.predicting.label_noise`.
     """
     state = load(run)
     flagged = set(state.issues["image_id"].dropna())
@@ -137,4 +137,5 @@ def status(run: str | Path) -> dict[str, Any]:
         "stale": len(decisions.stale(state.log, state.dataset)),
         "decisions": {str(k): int(v) for k, v in decided["decision"].value_counts().sort_index().items()},
         "checks": by_check.astype(object).where(by_check.notna(), None).to_dict("records"),
+        "label_noise": state.run.info().get("label_noise"),
     }

@@ -6,33 +6,41 @@ from pathlib import Path
 
 import pandas as pd
 
-from audit import labels, tables
+from audit import labels, noise, tables
 from audit.errors import InputError
-from imageclinic.auditing import draw_folds, rows_of
 from imageclinic.deciding import load
+from imageclinic.predicting import draw_folds, rows_of
 from imageclinic.stages import Stage, quiet
 
 
 def rerank(run: str | Path, *, stage: Stage = quiet) -> tuple[Path, pd.DataFrame]:
     """Fit the heads again on the labels that are held now, without dropped images, and score every label.
 
-    The folds are those of the audit and the L2 strength is the one that it chose. Earlier scores are kept.
+    The folds are those of the audit. The L2 strength is the one that it chose, or chosen now when the audit's
+    predictions came from a network or from the user: the scores are those of heads all the same. Earlier scores are
+    kept.
 
     Returns:
         The file that was written, the next ``rerank-NNNN.parquet``, and its content, worst first.
 
     Raises:
-        InputError: the audit made no predictions, or the decisions leave fewer than two classes.
+        InputError: the audit made no predictions or no embeddings, or the decisions leave fewer than two classes.
     """
     from cleaning import apply
 
     state = load(run)
     opened = state.run
     made = tables.metadata(opened.predictions)
-    if "strength" not in made:
+    if not made:
         raise InputError(f"{opened.path} has no predictions", fix="audit with the check mislabeled")
+    if not opened.embeddings.is_file():
+        raise InputError(
+            f"{opened.path} has no embeddings, and labels are scored anew by heads trained on them",
+            fix="audit with the check outlier too, or with --embeddings",
+        )
     cleaned, _ = apply.apply(state.dataset, state.current)
-    held = cleaned[["image_id", "label"]].merge(state.clusters[["image_id", "split_group"]], on="image_id", how="left")
+    held = cleaned[["image_id", "label", "split"]]
+    held = held.merge(state.clusters[["image_id", "split_group"]], on="image_id", how="left")
     held["split_group"] = held["split_group"].fillna(held["image_id"])
     classes = tuple(sorted(held["label"].unique()))
     if len(classes) < 2:
@@ -46,13 +54,14 @@ def rerank(run: str | Path, *, stage: Stage = quiet) -> tuple[Path, pd.DataFrame
     given = labels.codes(held["label"], classes)
     folds = draw_folds(held["label"], held["split_group"], opened.info()["seed"])
     vectors = rows_of(opened.read_embeddings(), held["image_id"])
+    strengths = [float(made["strength"])] if "strength" in made else predict.STRENGTHS
     with stage("Scoring labels anew") as progress:
-        found = predict.out_of_fold(vectors, given, folds, strengths=[float(made["strength"])], progress=progress)
+        found = predict.out_of_fold(vectors, given, folds, strengths=strengths, progress=progress)
     best = found.pred_probs.argmax(axis=1)
     result = tables.frame(
         tables.RERANK,
         image_id=held["image_id"],
-        label_quality=labels.quality(given, found.pred_probs),
+        label_quality=1 - noise.fit(given, found.pred_probs, held["split"]).wrong,
         suggested_label=[None if b == g else classes[b] for b, g in zip(best, given, strict=True)],
     )
     result = result.sort_values(["label_quality", "image_id"], ignore_index=True)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+
+# A shell that runs the tests in the background ignores Ctrl-C for them, and for every process that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def picture(seed: int, size: tuple[int, int] = (48, 40)) -> Image.Image:
@@ -27,6 +31,16 @@ def folder(tmp_path: Path) -> Path:
         for n in range(8):
             picture(100 * at + n).save(root / label / f"{n}.png")
     return root
+
+
+@pytest.fixture(scope="session")
+def exhausted() -> Exception:
+    """What TensorFlow raises when memory runs out. (It takes ten seconds to give up: so once.)"""
+    import tensorflow as tf
+
+    with pytest.raises(tf.errors.ResourceExhaustedError) as caught:
+        tf.zeros([1 << 50])  # more than any machine has
+    return caught.value
 
 
 @pytest.fixture

@@ -109,7 +109,7 @@ def _row(root: Path, name: str) -> dict[str, object]:
 
 
 def _features(ids: pd.Series) -> pd.DataFrame:
-    zeros = {c.name: [0] * len(ids) for c in tables.FEATURES.columns if c.name != "image_id"}
+    zeros = {c.name: [0] * len(ids) for c in tables.FEATURES.columns if c.name != "image_id" and not c.nullable}
     return tables.frame(tables.FEATURES, image_id=ids.tolist(), **zeros)
 
 

@@ -337,7 +337,7 @@ NO_CURRENT = decisions.current(tables.empty(tables.DECISION_LOG), dataset(a="x")
 
 
 def features(ids, sharpness=None, pixel_hash=None):
-    columns = {c.name: 0 for c in tables.FEATURES.columns if c.name != "image_id"}
+    columns = {c.name: 0 for c in tables.FEATURES.columns if c.name != "image_id" and not c.nullable}
     columns["sharpness"] = sharpness or [1.0] * len(ids)
     columns["pixel_hash"] = pixel_hash if pixel_hash is not None else np.arange(len(ids), dtype=np.uint64) + 2**63
     return tables.frame(tables.FEATURES, image_id=ids, **columns)

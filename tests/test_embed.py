@@ -1,6 +1,9 @@
 """Choosing an embedder and embedding files (`training.embed` and what it composes)."""
 
+import importlib
+import json
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +15,7 @@ from keras.src.legacy.saving import legacy_h5_format
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from audit.errors import InputError
+from audit.errors import Failed, InputError
 from training import backbones, embed, embedder, patches
 
 Floats = embedder.Floats
@@ -205,6 +208,28 @@ def test_own_model_that_wants_to_run_code_is_refused(save: Callable[..., Path]) 
     assert "was not run" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"module": "os", "class_name": "system", "config": "touch {touched}", "registered_name": None},
+        {"module": "builtins", "class_name": "function", "config": "exec", "registered_name": "function"},
+        {"module": "subprocess", "class_name": "Popen", "config": {"args": ["touch", "{touched}"]}},
+    ],
+)
+def test_a_file_that_names_foreign_code_is_refused(
+    config: dict[str, object], save: Callable[..., Path], tmp_path: Path
+) -> None:
+    touched = tmp_path / "touched"
+    own, crafted = save(keras.layers.Flatten()), tmp_path / "crafted.keras"
+    with zipfile.ZipFile(own) as source, zipfile.ZipFile(crafted, "w") as target:
+        for name in source.namelist():
+            text = json.dumps(config).replace("{touched}", str(touched)).encode()
+            target.writestr(name, text if name == "config.json" else source.read(name))
+    with pytest.raises(InputError, match=r"crafted\.keras"):
+        embed.choose(str(crafted))
+    assert not touched.exists()
+
+
 def test_own_model_refusals(save: Callable[..., Path], tmp_path: Path) -> None:
     path = save(keras.layers.Flatten(name="flat"))
     with pytest.raises(InputError, match=r"no layer 'top'\. Expected one of flat"):
@@ -240,6 +265,44 @@ def test_own_function(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, digits: t
         with pytest.raises(InputError, match=message):
             embed.embed(digits[0][:2], model=f"my_embedder:{name}")
     sys.modules.pop("my_embedder")
+
+
+def test_out_of_memory_halves_the_batch_and_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exhausted: Exception, digits: tuple[list[Path], np.ndarray]
+) -> None:
+    (tmp_path / "hungry.py").write_text(
+        "def means(images):\n    return images.mean((1, 2))\nmeans.image_size = (8, 8)\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    hungry, seen = importlib.import_module("hungry"), []
+
+    def take(images: np.ndarray) -> np.ndarray:
+        seen.append(len(images))
+        if len(images) > most:
+            raise exhausted
+        return images.mean((1, 2))
+
+    most = 10
+    monkeypatch.setattr(hungry, "means", take)
+    take.image_size = (8, 8)
+    vectors, _ = embed.embed(digits[0][:40], model="hungry:means")
+    assert seen == [1, 32, 16, 8, 8, 8, 8, 8], "1 to learn the width; then it stays small"
+    expected = [np.asarray(Image.open(path)).mean() for path in digits[0][:40]]
+    np.testing.assert_allclose(vectors[:, 0], expected, atol=1)
+    most = 0
+    with pytest.raises(Failed, match="Out of memory for a single image"):
+        embedder.Halving(take)(np.zeros((2, 8, 8, 3)))
+    sys.modules.pop("hungry")
+
+
+def test_on_a_gpu_backbones_work_in_mixed_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    backbone = backbones.BACKBONES["mobilenetv2"]
+    monkeypatch.setattr(backbones, "has_gpu", lambda: True)
+    network = backbones._build(backbone, None)
+    assert network.get_layer("Conv1").compute_dtype == "float16"
+    assert network.get_layer("Conv1").kernel.dtype == "float32"
+    assert keras.config.dtype_policy().name == "float32", "only while it is built"
+    assert "mixed_float16" in embed.choose("mobilenetv2").version
 
 
 def test_unknown_names_list_the_valid_ones() -> None:

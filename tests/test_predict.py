@@ -1,12 +1,14 @@
 """Out-of-fold predictions (`training.predict`, `training.heads`)."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pytest
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
-from audit.errors import InputError
+from audit.errors import Failed, InputError
 from training import heads, predict
 
 Floats = npt.NDArray[np.float32]
@@ -154,6 +156,29 @@ def test_many_classes_shrink_the_work_and_say_so(
     assert "1 of 2 repeats, 1 of 4 folds" in result.note
     assert "5 of 7 L2 strengths, because of 10 classes" in result.note
     assert result.accuracy > 0.9
+
+
+def test_out_of_memory_halves_the_heads_and_goes_on(
+    digits: tuple[Floats, Ints, Ints], monkeypatch: pytest.MonkeyPatch, exhausted: Exception
+) -> None:
+    whole = predict.out_of_fold(*digits, strengths=[0.1])
+    real, sizes = heads.train, []
+
+    def hungry(basis: heads.Basis, labels: Ints, used: npt.NDArray[np.bool_], *rest: Any, **more: Any) -> heads.Heads:
+        sizes.append(used.shape[1])
+        if used.shape[1] > most:
+            raise exhausted
+        return real(basis, labels, used, *rest, **more)
+
+    monkeypatch.setattr(predict, "train", hungry)
+    most = 2
+    halved = predict.out_of_fold(*digits, strengths=[0.1])
+    # The choice of strength and the heads that are used: four folds, then two repeats of four.
+    assert sizes == [4, 2, 2, 8, 4, 2, 2, 2, 2]
+    np.testing.assert_allclose(halved.pred_probs, whole.pred_probs, atol=1e-3)
+    most = 0
+    with pytest.raises(Failed, match="Out of memory for a single linear head"):
+        predict.out_of_fold(*digits, strengths=[0.1])
 
 
 def test_progress_ends_at_the_total(digits: tuple[Floats, Ints, Ints]) -> None:

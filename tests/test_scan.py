@@ -1,21 +1,29 @@
 from __future__ import annotations
 
+import contextlib
 import io
+import json
 import os
+import random
 import signal
+import struct
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import imagehash
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from PIL import Image
 
 from audit import scan, source, tables
+from audit.measure import measure as measure_files
 from audit.run import create
+from audit.worker import POSITION
 from tests.conftest import picture
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -30,7 +38,7 @@ def jpeg(image: Image.Image, quality: int = 90) -> bytes:
 def measure(tmp_path: Path, data: bytes, name: str = "x.jpg") -> dict:
     path = tmp_path / name
     path.write_bytes(data)
-    return scan.measure([str(path)])[0]
+    return measure_files([str(path)]).to_pylist()[0]
 
 
 @pytest.mark.parametrize("orientation", range(8))
@@ -66,12 +74,13 @@ GOOD = jpeg(picture(1, (200, 150)))
         (b"", "x.jpg", "empty file"),
         (b"\0" * 5000, "x.jpg", "not an image: zeros only"),
         (b"<html></html>", "x.jpg", "not an image: begins with"),
-        (GOOD[:10], "x.jpg", "damaged header"),
+        (GOOD[:10], "x.jpg", "header only"),
+        (GOOD[: GOOD.index(b"\xff\xda")], "x.jpg", "header only"),
         (GOOD[: len(GOOD) // 2], "x.jpg", "truncated"),
         (GOOD[:-2], "x.jpg", "truncated"),
         (GOOD[:3000] + b"\0" * 500 + GOOD[3500:], "x.jpg", "damaged stream"),
         (_png(picture(1))[:-200], "x.png", "truncated"),
-        (b"\x89PNG\r\n\x1a\n" + b"junk" * 9, "x.png", "truncated"),
+        (b"\x89PNG\r\n\x1a\n" + b"junk" * 9, "x.png", "header only"),
     ],
 )
 def test_damage_is_told(tmp_path, data: bytes, name: str, error: str) -> None:
@@ -79,16 +88,70 @@ def test_damage_is_told(tmp_path, data: bytes, name: str, error: str) -> None:
     assert row["read_error"].startswith(error)
     assert row["bytes"] == len(data)
     assert row["sha256"]
-    assert "phash_identity" not in row
+    assert row["phash_identity"] is None
 
 
 def test_missing_file_is_told() -> None:
-    assert scan.measure(["/nowhere/x.jpg"])[0]["read_error"] == "file is missing"
+    assert measure_files(["/nowhere/x.jpg"]).to_pylist()[0]["read_error"] == "file is missing"
 
 
-def test_bomb_is_not_decoded(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(scan, "MAX_PIXELS", 1000)
-    assert measure(tmp_path, GOOD)["read_error"].startswith("too large: 200×150 pixels")
+def test_bomb_is_not_decoded(tmp_path) -> None:
+    for name, data in (("x.jpg", GOOD), ("x.png", _png(picture(1, (200, 150))))):
+        (tmp_path / name).write_bytes(data)
+        row = measure_files([str(tmp_path / name)], max_pixels=1000).to_pylist()[0]
+        assert row["read_error"] == "too large: 200×150 pixels; the limit is 1,000"
+        assert (row["width"], row["height"]) == (200, 150)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path) -> None:
+    os.mkfifo(tmp_path / "x.jpg")
+    assert measure_files([str(tmp_path / "x.jpg")]).to_pylist()[0]["read_error"] == "can't be read: no regular file"
+
+
+def test_exif_is_told_and_not_applied(tmp_path) -> None:
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F], exif[0x0110] = 6, "Acme", "Cam 1\0"
+    for kind in ("JPEG", "PNG", "WEBP", "TIFF"):
+        buffer = io.BytesIO()
+        picture(1, (90, 70)).save(buffer, kind, exif=exif)
+        row = measure(tmp_path, buffer.getvalue())
+        turned = kind == "TIFF"  # by Pillow, so by Keras too
+        assert (row["exif_orientation"], row["camera"]) == (None if turned else 6, "Acme Cam 1")
+        assert (row["width"], row["height"]) == ((70, 90) if turned else (90, 70))
+    broken = GOOD[:2] + b"\xff\xe1\x00\x10Exif\0\0MM\0\x2a\xff\xff\xff\xff" + GOOD[2:]
+    assert measure(tmp_path, broken)["exif_orientation"] is None
+    assert measure(tmp_path, broken)["read_error"] is None
+
+
+def test_frames_are_counted_and_the_first_is_judged(tmp_path) -> None:
+    first, second = picture(1, (80, 80)), picture(2, (80, 80))
+    alone = measure(tmp_path, _png(first))
+    for kind in ("TIFF", "PNG", "GIF", "WEBP"):
+        buffer = io.BytesIO()
+        first.save(
+            buffer, kind, save_all=True, append_images=[second], **({"lossless": True} if kind == "WEBP" else {})
+        )
+        row = measure(tmp_path, buffer.getvalue())
+        assert row["frames"] == 2
+        assert (row["phash_identity"] ^ alone["phash_identity"]).bit_count() <= 6  # GIF has but 256 colours
+    assert alone["frames"] == 1
+
+
+@pytest.mark.parametrize("size", [(40, 40), (90, 61), (500, 375), (1200, 900)])
+def test_the_same_picture_in_another_format_or_size_scores_the_same(tmp_path, size: tuple[int, int]) -> None:
+    image = Image.open(io.BytesIO(jpeg(picture(7, size).resize(size), 95)))
+    reference = measure(tmp_path, jpeg(picture(7, size), 95))
+    forms = {}
+    for kind in ("PNG", "BMP", "TIFF", "PPM", "WEBP"):
+        buffer = io.BytesIO()
+        image.save(buffer, kind, **({"lossless": True} if kind == "WEBP" else {}))
+        forms[kind] = measure(tmp_path, buffer.getvalue())
+    forms["half"] = measure(tmp_path, _png(image.resize((size[0] // 2, size[1] // 2), Image.Resampling.LANCZOS)))
+    for kind, row in forms.items():
+        assert (row["phash_identity"] ^ reference["phash_identity"]).bit_count() <= 2, kind
+        for column in ("luminance_mean", "luminance_p05", "luminance_p99", "contrast", "colour"):
+            assert row[column] == pytest.approx(reference[column], abs=0.06), (kind, column)
+    assert len({row["pixel_hash"] for kind, row in forms.items() if kind != "half"}) == 1
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", "F", "I"])
@@ -121,42 +184,142 @@ def test_statistics_mean_what_they_say(tmp_path) -> None:
     assert measure(tmp_path, _png(soft), "t.png")["sharpness"] < sharp["sharpness"] / 10
 
 
-def test_scan_reuses_unchanged_files(folder: Path, tmp_path, monkeypatch) -> None:
+def test_scan_reads_only_what_has_changed(folder: Path, tmp_path) -> None:
     run, listing = create(tmp_path / "run"), source.load(folder)
     dataset, features = scan.scan(run, listing.images, listing.root)
     assert len(dataset) == len(features) == 16
+    reads: list[int] = []
+
+    def again(**options) -> tuple[pd.DataFrame, pd.DataFrame]:
+        reads.clear()
+        listing = source.load(folder)
+        return scan.scan(run, listing.images, listing.root, progress=lambda done, _: reads.append(done), **options)
+
+    same, same_features = again()
+    assert reads == [16], "nothing is read"
+    pd.testing.assert_frame_equal(same, dataset)
+    pd.testing.assert_frame_equal(same_features, features)
     (folder / "cat" / "3.png").write_bytes(b"broken")
-    seen: list[str] = []
-    batches = scan._measure_batches
+    (folder / "cat" / "4.png").unlink()
+    (folder / "cat" / "new.png").write_bytes(_png(picture(99)))
+    changed, fewer = again()
+    assert reads[0] == 14
+    assert reads[-1] == 16
+    assert changed.set_index("image_id")["read_error"].notna().sum() == 1
+    assert scan.changes(dataset, changed) == "files since the last audit of this run: 1 added, 1 removed, 1 changed"
+    assert scan.changes(changed, changed) is None
+    fresh = create(tmp_path / "fresh")
+    expected, expected_features = scan.scan(fresh, source.load(folder).images, folder)
+    pd.testing.assert_frame_equal(changed, expected)
+    pd.testing.assert_frame_equal(fewer, expected_features)
+    for one, two in zip(run.read_thumbnails(), fresh.read_thumbnails(), strict=True):
+        assert np.array_equal(one, two)
 
-    def spy(todo, *rest):
-        seen.extend(i for batch in todo for i in batch)
-        return batches(todo, *rest)
 
-    monkeypatch.setattr(scan, "_measure_batches", spy)
-    again, fewer = scan.scan(run, listing.images, listing.root)
-    assert seen == ["cat/3.png"], "only the changed file is read"
-    assert len(fewer) == 15
-    assert again.set_index("image_id")["read_error"].notna().sum() == 1
-
-
-def test_a_file_that_kills_its_worker_is_reported(folder: Path, tmp_path, monkeypatch) -> None:
-    """The worker dies by SIGKILL while it measures one file: as after a segmentation fault, nothing is caught."""
-    monkeypatch.setattr(scan, "measure", _measure_or_die)
+def test_rehash_reads_content(folder: Path, tmp_path) -> None:
     run, listing = create(tmp_path / "run"), source.load(folder)
-    dataset, features = scan.scan(run, listing.images, listing.root, workers=2)
-    errors = dataset.set_index("image_id")["read_error"].dropna()
-    assert errors.to_dict() == {"dog/5.png": "crashes the decoder"}
+    scan.scan(run, listing.images, listing.root)
+    target, touched = folder / "cat" / "3.png", folder / "dog" / "1.png"
+    status = target.stat()
+    data = bytearray(target.read_bytes())
+    data[-20] ^= 255
+    target.write_bytes(data)
+    os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
+    os.utime(touched)
+    reads: list[int] = []
+    dataset, _ = scan.scan(run, listing.images, listing.root, rehash=True, progress=lambda done, _: reads.append(done))
+    assert reads[0] == 15, "same size and time, but other bytes"
+    assert dataset["read_error"].notna().sum() == 1
+    assert dataset.set_index("image_id")["mtime_ns"]["dog/1.png"] == touched.stat().st_mtime_ns
+
+
+def _meet(run: Path, image: int, signal_number: int) -> threading.Thread:
+    """Send a signal to the worker as soon as it decodes file `image` of its batch."""
+
+    def wait() -> None:
+        while True:
+            for beat in (run / "shards").glob(".worker-*"):
+                with contextlib.suppress(FileNotFoundError, struct.error):
+                    if POSITION.unpack(beat.read_bytes()) == (image, True):
+                        os.kill(_child(beat.name), signal_number)
+                        return
+            time.sleep(0.005)
+
+    thread = threading.Thread(target=wait, daemon=True)
+    thread.start()
+    return thread
+
+
+def _child(beat: str) -> int:
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            if beat.encode() in (process / "cmdline").read_bytes():
+                return int(process.name)
+    raise AssertionError(f"no process of {beat}")
+
+
+@pytest.mark.parametrize(
+    ("signal_number", "error"),
+    [
+        (signal.SIGSEGV, "crashes the decoder: SIGSEGV"),
+        (signal.SIGKILL, "crashes the decoder: SIGKILL"),
+        (signal.SIGSTOP, "hangs the decoder: no answer in 2 seconds"),
+    ],
+)
+def test_a_file_that_ends_or_stalls_its_worker_costs_that_file(
+    folder: Path, tmp_path, signal_number: int, error: str
+) -> None:
+    """A picture that takes a while, during which its worker meets a real signal."""
+    Image.effect_noise((5000, 5000), 60).save(folder / "cat" / "5.png", compress_level=0)
+    run, listing = create(tmp_path / "run"), source.load(folder)
+    meeting = _meet(run.path, 5, signal_number)
+    dataset, features = scan.scan(run, listing.images, listing.root, workers=1, timeout=2)
+    meeting.join()
+    rows = dataset.set_index("image_id")
+    assert rows["read_error"].dropna().to_dict() == {"cat/5.png": error}
+    assert rows["sha256"].notna().all()
     assert len(features) == 15
+    assert not list(run.shards.iterdir())
+    again: list[int] = []
+    scan.scan(run, listing.images, listing.root, progress=lambda done, _: again.append(done))
+    assert again == [16], "it is not tried again before it changes"
 
 
-def _measure_or_die(paths: list[str]) -> list[dict]:
-    if any(p.endswith("dog/5.png") for p in paths):
-        os.kill(os.getpid(), signal.SIGKILL)
-    return [scan._measure_file(path) for path in paths]
+def test_a_picture_that_needs_too_much_memory_costs_that_picture(tmp_path) -> None:
+    Image.new("RGB", (12000, 12000)).save(tmp_path / "big.png", compress_level=1)
+    picture(1).save(tmp_path / "small.png")
+    job = {"root": str(tmp_path), "ids": ["big.png", "small.png"], "paths": ["big.png", "small.png"]}
+    job |= {"shard": str(tmp_path / "out.arrow"), "max_pixels": scan.MAX_PIXELS, "verdicts": {}}
+    (tmp_path / "beat").write_bytes(POSITION.pack(-1, False))
+    done = subprocess.run(
+        [sys.executable, "-m", "audit.worker", str(tmp_path / "beat"), str(300 << 20)],
+        input=json.dumps(job) + "\n",
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=True,
+    )
+    assert json.loads(done.stdout) == {}
+    table = pa.ipc.open_file(pa.memory_map(str(tmp_path / "out.arrow"))).read_all()
+    assert table["read_error"].to_pylist() == [
+        "too large: 12000×12000 pixels need more memory than there is",
+        None,
+    ]
+
+
+def test_a_full_disk_is_told_and_the_scan_goes_on_later(folder: Path, tmp_path) -> None:
+    script = tmp_path / "limited.py"
+    script.write_text(SCRIPT.replace("scan.BATCH = 4", "resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000))"))
+    command = [sys.executable, str(script), str(folder), str(tmp_path / "run")]
+    failed = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    assert "InputError: can't write to" in failed.stderr
+    assert "File too large" in failed.stderr
+    run, listing = create(tmp_path / "run"), source.load(folder)
+    assert len(scan.scan(run, listing.images, listing.root)[1]) == 16
 
 
 SCRIPT = """
+import resource
 import sys
 from pathlib import Path
 from audit import scan, source
@@ -170,7 +333,7 @@ if __name__ == "__main__":
 """
 
 
-def test_a_killed_scan_resumes_to_the_same_tables(tmp_path) -> None:
+def test_a_scan_killed_at_random_moments_resumes_to_the_same_tables(tmp_path) -> None:
     root = tmp_path / "data"
     for label in "ab":
         (root / label).mkdir(parents=True)
@@ -178,33 +341,58 @@ def test_a_killed_scan_resumes_to_the_same_tables(tmp_path) -> None:
             (root / label / f"{n:03}.jpg").write_bytes(jpeg(picture(n, (400, 300))))
     script = tmp_path / "scan.py"
     script.write_text(SCRIPT)
+    rng = random.Random(0)
 
     def start(run: str) -> subprocess.Popen:
         command = [sys.executable, str(script), str(root), str(tmp_path / run)]
-        return subprocess.Popen(
-            command, stdout=subprocess.PIPE, text=True, cwd=ROOT, env={**os.environ, "PYTHONPATH": "."}
-        )
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
 
-    shards = 0
-    for _ in range(3):
+    whole = start("whole")
+    assert whole.communicate()[0].split() == ["go", "end"]
+    kept, finished = [], False
+    shards = tmp_path / "killed" / "shards"
+    while not finished and len(kept) < 30:
         process = start("killed")
         assert process.stdout is not None
         process.stdout.readline()
-        before = len(list((tmp_path / "killed" / "shards").glob("*.parquet")))
-        while process.poll() is None and len(list((tmp_path / "killed" / "shards").glob("*.parquet"))) < before + 3:
-            time.sleep(0.01)
+        before = len(list(shards.glob("*.arrow")))
+        # It has done something new, and is somewhere in the middle of something else.
+        while process.poll() is None and len(list(shards.glob("*.arrow"))) <= before:
+            time.sleep(0.002)
+        time.sleep(rng.uniform(0, 0.05))
         process.kill()
+        finished = "end" in process.stdout.read()
         process.wait()
         process.stdout.close()
-        shards = len(list((tmp_path / "killed" / "shards").glob("*.parquet")))
-    assert 0 < shards < 50, "it was killed in the middle"
-    for run in ("killed", "whole"):
-        process = start(run)
-        output, _ = process.communicate()
-        assert output.split() == ["go", "end"]
-    for table in (tables.DATASET, tables.FEATURES):
-        one, two = (tmp_path / run / table.file for run in ("killed", "whole"))
-        assert one.read_bytes() == two.read_bytes()
-    pd.testing.assert_frame_equal(
-        *(tables.read_vectors(tmp_path / run / "thumbnails.parquet", "thumbnail")[0] for run in ("killed", "whole"))
-    )
+        kept.append(len(list(shards.glob("*.arrow"))))
+    assert len([n for n in kept if n]) > 3, "it was killed in the middle, more than once"
+    last = start("killed")
+    assert last.communicate()[0].split() == ["go", "end"]
+    for name in (tables.DATASET.file, tables.FEATURES.file, "thumbnails.parquet"):
+        one, two = (tmp_path / run / name for run in ("killed", "whole"))
+        assert one.read_bytes() == two.read_bytes(), name
+
+
+def test_ctrl_c_leaves_a_run_that_goes_on(tmp_path) -> None:
+    root = tmp_path / "data"
+    for label in "ab":
+        (root / label).mkdir(parents=True)
+        for n in range(150):
+            (root / label / f"{n:03}.jpg").write_bytes(jpeg(picture(n, (900, 700))))
+    command = [sys.executable, "-m", "imageclinic.cli", "audit", str(root), "--out", str(tmp_path / "run")]
+    command += ["--checks", "dark", "--workers", "1"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    shards = tmp_path / "run" / "shards"
+    while not list(shards.glob("*.arrow")):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate()
+    assert process.returncode == 130
+    assert "What is done is kept: run the same command again to go on." in errors
+    assert list(shards.glob("*.arrow"))
+    assert not list(shards.glob(".worker-*")), "no worker is left"
+    done: list[int] = []
+    listing = source.load(root)
+    scan.scan(create(tmp_path / "run"), listing.images, root, progress=lambda at, _: done.append(at))
+    assert 0 < done[0] < 300
+    assert done[-1] == 300

@@ -1,13 +1,20 @@
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from audit import source
+from audit import source, walk
 from audit.errors import InputError
+from audit.tables import to_path
 
 
 def touch(root: Path, *names: str) -> Path:
@@ -61,11 +68,174 @@ def test_link_loops_are_followed_once(tmp_path) -> None:
     assert "already listed" in listing.notes[0]
 
 
-def test_names_that_are_not_utf8(tmp_path) -> None:
-    folder = os.fsencode(tmp_path / "cat")
-    Path(os.fsdecode(folder)).mkdir()
-    Path(os.fsdecode(folder + b"/\xff.jpg")).write_bytes(b"\xff\xd8\xff")
-    assert [r[0] for r in rows(source.load(tmp_path))] == ["cat/\\xff.jpg"]
+def test_real_folders_come_before_links_to_them(tmp_path) -> None:
+    touch(tmp_path, "data/zebra/1.jpg", "elsewhere/2.jpg", "elsewhere/deep/3.jpg")
+    (tmp_path / "data" / "ape").symlink_to("zebra")
+    (tmp_path / "data" / "dog").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "back").symlink_to(tmp_path / "data")
+    listing = source.load(tmp_path / "data")
+    assert [r[:2] for r in rows(listing)] == [
+        ("dog/2.jpg", "dog"),
+        ("dog/deep/3.jpg", "dog"),
+        ("zebra/1.jpg", "zebra"),
+    ]
+    assert [n.split(":")[0] for n in listing.notes] == ["ape", "dog/back"]
+
+
+def test_a_link_to_what_holds_the_dataset_is_not_followed(tmp_path) -> None:
+    touch(tmp_path, "data/cat/1.jpg", "private/2.jpg")
+    (tmp_path / "data" / "up").symlink_to(tmp_path)
+    listing = source.load(tmp_path / "data")
+    assert [r[0] for r in rows(listing)] == ["cat/1.jpg"]
+    assert "or that holds the dataset; not followed" in listing.notes[0]
+
+
+def test_links_to_themselves_and_to_nothing(tmp_path) -> None:
+    touch(tmp_path, "cat/1.jpg")
+    for name, target in {"self.jpg": "self.jpg", "gone.jpg": "nowhere", "self": "self", "gone": "nowhere"}.items():
+        (tmp_path / "cat" / name).symlink_to(target)
+    listing = source.load(tmp_path)
+    assert [r[0] for r in rows(listing)] == ["cat/1.jpg", "cat/gone.jpg", "cat/self.jpg"], "the scan says why"
+    assert listing.ignored == 2
+    assert [n.split(",")[0] for n in listing.notes] == [
+        "cat/gone: can't be read (No such file or directory)",
+        "cat/self: can't be read (Too many levels of symbolic links)",
+    ]
+
+
+def test_pipes_and_sockets_are_never_opened(tmp_path, monkeypatch) -> None:
+    touch(tmp_path, "cat/1.jpg")
+    os.mkfifo(tmp_path / "cat" / "pipe.jpg")
+    os.mkfifo(tmp_path / "cat" / "pipe")
+    (tmp_path / "cat" / "link.jpg").symlink_to("pipe")
+    (tmp_path / "cat" / "null.jpg").symlink_to("/dev/null")
+    monkeypatch.chdir(tmp_path / "cat")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind("socket.png")
+        monkeypatch.setattr(os, "open", lambda *_: pytest.fail("something was opened"))
+        listing = source.load(tmp_path)
+    assert [r[0] for r in rows(listing)] == ["cat/1.jpg"]
+    assert listing.notes == [
+        f"cat/{name}: a pipe, a socket or a device; not opened"
+        for name in ("link.jpg", "null.jpg", "pipe", "pipe.jpg", "socket.png")
+    ]
+
+
+def test_what_only_looks_like_an_image(tmp_path) -> None:
+    touch(tmp_path, "cat.jpg/1.jpg", "cat.jpg/._real.jpg", "cat.jpg/.jpg")
+    (tmp_path / "cat.jpg" / "._1.jpg").write_bytes(bytes.fromhex("00051607000200004d6163204f532058"))
+    (tmp_path / "cat.jpg" / "Thumbs.db").write_bytes(bytes.fromhex("d0cf11e0a1b11ae1"))
+    (tmp_path / "cat.jpg" / ".DS_Store").touch()
+    listing = source.load(tmp_path)
+    assert [r[:2] for r in rows(listing)] == [
+        ("cat.jpg/._real.jpg", "cat.jpg"),  # by its signature
+        ("cat.jpg/.jpg", "cat.jpg"),
+        ("cat.jpg/1.jpg", "cat.jpg"),
+    ]
+    assert listing.ignored == 3
+    assert not listing.notes
+
+
+NAMES = [
+    b"\xff.jpg",
+    b"a\nb.jpg",
+    b"back\\slash.jpg",
+    b"back\\xff.jpg",
+    b"trailing.jpg ",
+    b" leading.jpg",
+    b"tab\t.jpg",
+    b"-rf.jpg",
+    b"=cmd().jpg",
+    b"<script>.jpg",
+    b'quote".jpg',
+    "ä €.jpg".encode(),
+    b"n" * 251 + b".jpg",
+]
+
+
+def test_hostile_names_are_listed_and_lead_back_to_their_files(tmp_path) -> None:
+    for name in NAMES:
+        folder = os.fsencode(tmp_path / "data") + b"/" + name
+        Path(os.fsdecode(folder)).mkdir(parents=True)
+        with open(folder + b"/" + name, "wb") as file:
+            file.write(b"\xff\xd8\xff")
+    listing = source.load(tmp_path / "data")
+    paths = [os.fsencode(to_path(i)) for i in listing.images["image_id"]]
+    assert sorted(paths) == sorted(n + b"/" + n for n in NAMES)
+    assert listing.images["image_id"].tolist() == sorted(listing.images["image_id"])
+    assert listing.images["label"].tolist() == [i.split("/")[0] for i in listing.images["image_id"]]
+    assert r"\xff.jpg" in set(listing.images["label"])
+
+    files = pd.DataFrame({"path": [os.fsdecode(p) for p in paths], "label": "x"}, dtype=object)
+    assert source.from_frame(files, tmp_path / "data").images["image_id"].tolist() == list(listing.images["image_id"])
+
+
+def test_a_path_that_is_too_long_is_noted(tmp_path) -> None:
+    touch(tmp_path, "data/cat/1.jpg")
+    here = os.open(tmp_path / "data" / "cat", os.O_RDONLY)
+    for _ in range(17):
+        os.mkdir("n" * 250, dir_fd=here)
+        here, above = os.open("n" * 250, os.O_RDONLY, dir_fd=here), here
+        os.close(above)
+    os.close(os.open("deep.jpg", os.O_CREAT | os.O_WRONLY, dir_fd=here))
+    os.close(here)
+    listing = source.load(tmp_path / "data")
+    shutil.rmtree(tmp_path / "data")
+    assert [r[0] for r in rows(listing)] == ["cat/1.jpg"]
+    assert listing.notes[0].endswith("can't be listed (File name too long)")
+
+
+@contextlib.contextmanager
+def without_privileges() -> Iterator[None]:
+    """As an ordinary user: root may read everything."""
+    user = os.geteuid()
+    try:
+        if user == 0:
+            os.seteuid(65534)
+        yield
+    finally:
+        os.seteuid(user)
+
+
+def test_what_may_not_be_read_is_noted() -> None:
+    folder = Path(tempfile.mkdtemp())  # every user may enter /tmp; only its owner pytest's folders
+    touch(folder, "cat/1.jpg", "dog/2.jpg", "cat/secret", "cat/secret.jpg")
+    folder.chmod(0o755)
+    for name in ("dog", "cat/secret", "cat/secret.jpg"):
+        (folder / name).chmod(0)
+    try:
+        with without_privileges():
+            listing = source.load(folder)
+            with pytest.raises(InputError, match=r"nothing; \.: can't be listed \(Permission denied\)"):
+                source.load(folder / "dog")
+    finally:
+        (folder / "dog").chmod(0o755)
+        shutil.rmtree(folder)
+    assert [r[0] for r in rows(listing)] == ["cat/1.jpg", "cat/secret.jpg"], "the scan says that it can't be read"
+    assert listing.notes == [
+        "dog: can't be listed (Permission denied)",
+        "cat/secret: can't be read (Permission denied), and the name is not an image's; ignored",
+    ]
+
+
+def test_a_folder_that_vanishes_is_noted(tmp_path) -> None:
+    touch(tmp_path, "loose.jpg", "cat/1.jpg")
+    trouble: walk.Trouble = {}
+    steps = walk.walk(tmp_path, trouble)
+    assert next(steps) == ("", ["loose.jpg"])
+    shutil.rmtree(tmp_path / "cat")
+    assert list(steps) == []
+    assert walk.notes(trouble) == ["cat: can't be listed (No such file or directory)"]
+
+
+def test_much_trouble_is_summed_up(tmp_path) -> None:
+    touch(tmp_path, "cat/1.jpg")
+    for i in range(1234):
+        os.mkfifo(tmp_path / f"{i:04}")
+    notes = source.load(tmp_path).notes
+    assert len(notes) == walk.NAMED + 1
+    assert notes[0].startswith("0000: ")
+    assert notes[-1].startswith("… and 1,229 more: a pipe")
 
 
 def test_manifest(tmp_path) -> None:
@@ -90,6 +260,7 @@ def test_manifest(tmp_path) -> None:
         ("path,label\n/etc/a.jpg,x\n", r"row 2: '/etc/a.jpg' leaves"),
         ("path,label\nx/../../a.jpg,x\n", r"row 2: .* leaves"),
         ("path,label\n,x\n", "row 2: the path is empty"),
+        ("path,label\na.jpg,x\nb\0.jpg,y\n", "row 3: .* can't be the path of a file"),
         ("path,label\n", "has no rows"),
         ("", "no readable CSV"),
         ("path,label\na.jpg,x\nb.jpg,x\na.jpg,y\n", "names 'a.jpg' in rows 2, 4 with different"),
@@ -100,6 +271,53 @@ def test_bad_manifests(tmp_path, content: str, message: str) -> None:
     (tmp_path / "m.csv").write_text(content)
     with pytest.raises(InputError, match=message):
         source.load(tmp_path / "m.csv")
+
+
+def test_a_frame_of_any_types(tmp_path) -> None:
+    table = pd.DataFrame(
+        {
+            "path": [tmp_path / "a.jpg", b"b.jpg", "c.jpg", "d.jpg"],
+            "label": pd.Categorical(["x", None, "x", "y"]),
+            "split": ["Train", None, "VALID", np.nan],
+            "group": np.array([1, np.nan, 2, 2.5], dtype=np.float32),
+        },
+        index=[9, 9, 3, 1],
+    )
+    kept = table.copy()
+    assert rows(source.from_frame(table, tmp_path)) == [
+        ("a.jpg", "x", "train", "1"),
+        ("b.jpg", None, None, None),
+        ("c.jpg", "x", "val", "2"),
+        ("d.jpg", "y", None, "2.5"),
+    ]
+    pd.testing.assert_frame_equal(table, kept)
+
+
+def test_stray_bytes_in_labels_become_text(tmp_path) -> None:
+    (tmp_path / "m.csv").write_bytes(b"path,label\na.jpg,\xff\n")
+    assert rows(source.load(tmp_path / "m.csv"))[0][1] == r"\xff"
+    halves = pd.DataFrame({"path": ["a.jpg"], "label": ["\ud800"]}, dtype=object)
+    assert rows(source.from_frame(halves, tmp_path))[0][1] == r"\ud800"
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"path": ["a.jpg", "\ud800.jpg"], "label": ["x", "y"]}, "row 3: .* can't be the path of a file"),
+        ({"path": ["a.jpg"], "label": [["x", "y"]]}, "the column 'label' holds lists. Expected one value per image"),
+    ],
+)
+def test_bad_frames(tmp_path, columns: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        source.from_frame(pd.DataFrame(columns, dtype=object), tmp_path)
+
+
+def test_a_manifest_may_name_its_folder_by_a_link(tmp_path) -> None:
+    touch(tmp_path, "disk/data/cat/1.jpg")
+    (tmp_path / "home").symlink_to("disk")
+    manifest = tmp_path / "home" / "data" / "m.csv"
+    manifest.write_text(f"path,label\n{tmp_path}/home/data/cat/1.jpg,x\n{tmp_path}/disk/data/cat/2.jpg,x\n")
+    assert [r[0] for r in rows(source.load(manifest))] == ["cat/1.jpg", "cat/2.jpg"]
 
 
 def test_bad_folders(tmp_path) -> None:

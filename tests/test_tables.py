@@ -45,10 +45,8 @@ def test_range_is_checked() -> None:
     with pytest.raises(InputError, match=r"issues.score holds 1.5. Expected a number from 0 to 1"):
         tables.frame(tables.ISSUES, check="dark", **columns)
     with pytest.raises(InputError, match="contrast has 1 empty cells"):
-        tables.frame(
-            tables.FEATURES,
-            **{c: [0] for c in tables.FEATURES.names} | {"image_id": ["a"], "contrast": [np.float32("nan")]},
-        )
+        required = {c.name: [0] for c in tables.FEATURES.columns if not c.nullable}
+        tables.frame(tables.FEATURES, **required | {"image_id": ["a"], "contrast": [np.float32("nan")]})
 
 
 def test_wrong_file_is_named(tmp_path) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import keras
+import tensorflow as tf
 
 from audit.errors import InputError
 
@@ -63,11 +64,22 @@ def download_megabytes(backbone: Backbone) -> int:
     return round(parameters * 4 / 1e6)
 
 
+def has_gpu() -> bool:
+    """Whether TensorFlow sees a GPU."""
+    return bool(tf.config.list_physical_devices("GPU"))
+
+
+def precision() -> str:
+    """Keras's dtype policy for networks: float16 products on a GPU, where they are several times faster."""
+    return "mixed_float16" if has_gpu() else "float32"
+
+
 def load(backbone: Backbone) -> keras.Model:
-    """The network with its weights: from Keras's cache without asking the internet, else downloaded.
+    """The network with its weights: from Keras's cache without asking the internet, else downloaded. On a GPU it
+    works in mixed precision; its weights are float32 all the same.
 
     Returns:
-        A model from RGB images in [0, 255], (n, side, side, 3), to features (n, width).
+        A model from RGB images in [0, 255], (n, side, side, 3), to float32 features (n, width).
 
     Raises:
         InputError: when the weights in the cache don't fit, or can't be downloaded.
@@ -92,10 +104,15 @@ def load(backbone: Backbone) -> keras.Model:
             ) from error
     images = keras.Input((backbone.side, backbone.side, 3))
     preprocess = getattr(keras.applications, backbone.module).preprocess_input
-    return keras.Model(images, network(preprocess(images)))
+    return keras.Model(images, keras.ops.cast(network(preprocess(images)), "float32"))
 
 
 def _build(backbone: Backbone, weights: str | None) -> keras.Model:
     application = getattr(keras.applications, backbone.name)
     shape = (backbone.side, backbone.side, 3)
-    return application(include_top=False, weights=weights, input_shape=shape, pooling="avg")
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision())
+    try:
+        return application(include_top=False, weights=weights, input_shape=shape, pooling="avg")
+    finally:
+        keras.config.set_dtype_policy(before)

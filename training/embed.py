@@ -24,9 +24,9 @@ import numpy as np
 
 from audit.errors import InputError
 from training import backbones, data, own_model, patches
-from training.embedder import Embedder, EmbedderInfo, Floats, Progress, Ready, checked
+from training.embedder import Embedder, EmbedderInfo, Floats, Halving, Progress, Ready, checked
 
-_BATCH = 32
+_BATCH = {"CPU": 32, "GPU": 256}
 
 
 def choose(model: str = "auto", *, layer: str | None = None) -> Embedder:
@@ -91,7 +91,8 @@ def fit_embed(
     """Embed the images at `paths` with an embedder that has seen those at `fit_paths` alone (labels never).
 
     Only ``patches`` learns from images; the others are what they are. Files are streamed: memory holds the
-    vectors and a few batches.
+    vectors and a few batches, and a batch that the device's memory does not bear is halved. On a GPU networks of
+    `keras.applications` work in mixed precision (float16).
 
     Args:
         fit_paths: images to learn from.
@@ -107,6 +108,7 @@ def fit_embed(
     Raises:
         InputError: see `choose`; when there are no images; when one can't be decoded (names the file); when
             the vectors of a user's model have another shape or are not finite.
+        Failed: when memory does not bear a single image.
     """
     if not paths or not fit_paths:
         raise InputError("there are no images to embed", expected="at least one")
@@ -127,12 +129,14 @@ def fit_embed(
             missing.append(row)
     if missing:
         left = [paths[row] for row in missing]
-        images = data.dataset(left, None, size=ready.size, batch_size=_BATCH, channels=ready.channels)
+        most = _BATCH["GPU" if backbones.has_gpu() else "CPU"]
+        images = data.dataset(left, None, size=ready.size, batch_size=most, channels=ready.channels)
+        take = Halving(ready.vectors)
         with data.decode_errors():
             for number, batch in enumerate(images):
-                rows = missing[number * _BATCH : (number + 1) * _BATCH]
-                vectors[rows] = checked(ready.vectors(batch), len(rows), embedder.name)
-                report(total - len(missing) + number * _BATCH + len(rows))
+                rows = missing[number * most : (number + 1) * most]
+                vectors[rows] = checked(take(batch), len(rows), embedder.name)
+                report(total - len(missing) + number * most + len(rows))
     report(total)
     return vectors, embedder.info
 
@@ -172,4 +176,5 @@ def _backbone(backbone: backbones.Backbone) -> Embedder:
         size = (backbone.side, backbone.side)
         return Ready(network.predict_on_batch, network.output_shape[-1], size, 3)
 
-    return Embedder(backbone.name, f"keras {keras.__version__}, {backbone.file}", note, prepare)
+    version = f"keras {keras.__version__}, {backbone.file}, {backbones.precision()}"
+    return Embedder(backbone.name, version, note, prepare)

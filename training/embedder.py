@@ -9,8 +9,9 @@ from typing import Any, TypedDict
 
 import numpy as np
 import numpy.typing as npt
+import tensorflow as tf
 
-from audit.errors import InputError
+from audit.errors import Failed, InputError
 
 Floats = npt.NDArray[np.float32]
 Progress = Callable[[int, int], None]
@@ -54,6 +55,30 @@ class Embedder:
     def info(self) -> EmbedderInfo:
         """Name, version and note."""
         return {"name": self.name, "version": self.version, "note": self.note}
+
+
+class Halving:
+    """Embeds batches in halves, quarters, … where the device's memory does not bear the whole, from the first batch
+    that runs out of it on."""
+
+    def __init__(self, vectors: Callable[[Any], Any]) -> None:
+        self.vectors = vectors
+        self.most: int | None = None
+        """Images that are taken at once; None for all that come."""
+
+    def __call__(self, images: Any) -> Any:
+        """`vectors` of the images, (n, …). Raises Failed when memory does not bear a single one."""
+        count, done = len(images), []
+        start, size = 0, min(len(images), self.most or len(images))
+        while start < count:
+            try:
+                done.append(np.asarray(self.vectors(images[start : start + size])))
+                start += size
+            except tf.errors.ResourceExhaustedError as error:
+                if size == 1:
+                    raise Failed("Out of memory for a single image. Try a smaller --model.") from error
+                self.most = size = size // 2
+        return done[0] if len(done) == 1 else np.concatenate(done)
 
 
 def checked(vectors: Any, count: int, name: str) -> Floats:

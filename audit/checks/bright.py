@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from audit.errors import NotApplicable
 from audit.findings import findings
 
 
@@ -14,10 +15,13 @@ def find(features: pd.DataFrame, *, threshold: float = 0.95) -> pd.DataFrame:
 
     What to do: look; drop what a person can't recognise.
 
-    Source: CleanVision's definition and threshold. Brightness is perceived brightness in [0, 1].
-    Score: how far above the threshold, as a share of what is left to 1.
+    Source: CleanVision's definition and threshold. Brightness is perceived brightness in [0, 1]. Not applicable when
+    more than half of the images are bright, as line drawings and scanned pages are. Score: how far above the
+    threshold, as a share of what is left to 1.
     """
     bright = features[features["luminance_p05"] > threshold]
+    if len(bright) * 2 > len(features):
+        raise NotApplicable(f"{len(bright):,} of {len(features):,} images are bright: it is a bright dataset")
     return findings(
         image_id=bright["image_id"],
         score=[(float(v) - threshold) / (1 - threshold) for v in bright["luminance_p05"]],

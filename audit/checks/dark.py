@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from audit.errors import NotApplicable
 from audit.findings import findings
 
 
@@ -14,10 +15,12 @@ def find(features: pd.DataFrame, *, threshold: float = 0.32) -> pd.DataFrame:
 
     What to do: look; drop what a person can't recognise, or augment brightness so that darkness carries no label.
 
-    Source: CleanVision's definition and threshold. Brightness is perceived brightness in [0, 1].
-    Score: 1 − brightness / threshold.
+    Source: CleanVision's definition and threshold. Brightness is perceived brightness in [0, 1]. Not applicable when
+    more than half of the images are dark: then it is how they look. Score: 1 − brightness / threshold.
     """
     dark = features[features["luminance_p99"] < threshold]
+    if len(dark) * 2 > len(features):
+        raise NotApplicable(f"{len(dark):,} of {len(features):,} images are dark: it is a dark dataset")
     return findings(
         image_id=dark["image_id"],
         score=[1 - float(v) / threshold for v in dark["luminance_p99"]],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from audit.copies import FLAT
 from audit.errors import NotApplicable
 from audit.findings import findings
 
@@ -15,18 +16,18 @@ def find(features: pd.DataFrame, *, threshold: float = 0.02) -> pd.DataFrame:
 
     What to do: look whether they belong; augmentation that removes colour makes the difference harmless.
 
-    Grey: the 99th percentile of max − min over the channels is at most `threshold`. Not applicable when more than
-    half of the images are grey. Score: 1 − colour / (2 · threshold), so 1 for perfectly grey.
+    Grey: the 99th percentile of max − min over the channels is at most `threshold`, in [0, 1]. Blank pictures are left
+    to `low_information`. Not applicable when more than half of the images are grey. CleanVision tells by the file's
+    mode and misses grey pictures that are stored as RGB. Score: 1 − colour / (2 · threshold), so 1 for perfectly grey.
     """
-    grey = features[features["colour"] <= threshold]
-    if len(grey) * 2 > len(features):
-        raise NotApplicable(f"{len(grey):,} of {len(features):,} images are grey: it is a grey dataset")
+    colourless = features["colour"] <= threshold
+    grey = features[colourless & (features["contrast"] >= FLAT)]
+    if colourless.sum() * 2 > len(features):
+        raise NotApplicable(f"{colourless.sum():,} of {len(features):,} images are grey: it is a grey dataset")
+    rest = f"{1 - colourless.mean():.0%} of the images are in colour" if len(grey) else ""
     return findings(
         image_id=grey["image_id"],
         score=[1 - float(v) / (2 * threshold) for v in grey["colour"]],
         suggested_action=["review"] * len(grey),
-        evidence=[
-            f"The channels differ by at most {v:.3f}; {1 - len(grey) / len(features):.0%} of the images are in colour."
-            for v in grey["colour"]
-        ],
+        evidence=[f"The channels differ by at most {v:.3f}; {rest}." for v in grey["colour"]],
     )

@@ -1,19 +1,19 @@
-"""Files whose name says another format than their content, or a format that Keras can't load."""
+"""Files whose name says another format than their content, or that Keras's loaders skip, refuse or misread."""
 
 from __future__ import annotations
-
-from pathlib import PurePosixPath
 
 import pandas as pd
 
 from audit.findings import findings
 
+#: Format by content → extensions that are right for it, the usual one first.
 _EXTENSIONS = {
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
-    "MPO": (".mpo", ".jpg", ".jpeg"),
+    "MPO": (".jpg", ".jpeg", ".mpo"),
     "PNG": (".png",),
     "GIF": (".gif",),
     "BMP": (".bmp", ".dib"),
+    "DIB": (".dib", ".bmp"),
     "WEBP": (".webp",),
     "TIFF": (".tif", ".tiff"),
     "AVIF": (".avif",),
@@ -22,30 +22,93 @@ _EXTENSIONS = {
     "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
     "ICO": (".ico",),
 }
-_KERAS_FORMATS = ("JPEG", "PNG", "GIF", "BMP")
-_KERAS_EXTENSIONS = (".jpg", ".jpeg", ".png", ".gif", ".bmp")
+#: What `keras.utils.image_dataset_from_directory` lists (Keras 3.15), whatever the case.
+_LISTED = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
+#: What `tf.io.decode_image` decodes (TensorFlow 2.21), whatever the name. MPO: its first picture, as JPEG.
+_DECODED = ("JPEG", "MPO", "PNG", "GIF", "BMP", "WEBP")
+#: Scores, the worst first.
+_STOPS, _SKIPPED, _CONTRADICTION, _MISREAD = 1.0, 0.8, 0.6, 0.4
 
 
-def find(dataset: pd.DataFrame, *, keras: bool = True) -> pd.DataFrame:
-    """Images whose content is another format than the name says, or one that Keras's loaders don't read.
+def find(dataset: pd.DataFrame, features: pd.DataFrame, *, keras: bool = True) -> pd.DataFrame:
+    """Images whose content is another format than the name says, or that Keras's folder loader skips, refuses or
+    misreads.
 
-    Why it matters: loaders that go by the name fail or skip the file without a word:
-    `keras.utils.image_dataset_from_directory` takes bmp, gif, jpeg, jpg and png only.
+    Why it matters: `keras.utils.image_dataset_from_directory` leaves out every file that is not named bmp, gif,
+    jpeg, jpg or png, without a word. It decodes by content, with `tf.io.decode_image`: a format that TensorFlow
+    does not know stops the training in the middle of an epoch, and a few are read otherwise than meant. Loaders that
+    go by the name fail on a wrong one. (`imageclinic train` reads all of these: it decodes with Pillow.)
 
-    What to do: rename or convert the file. With `keras=False` only contradictions are reported.
+    What to do: rename or convert the file; the evidence says which. With `keras=False` only contradictions are
+    reported.
 
-    Score: 1 for a contradiction, 0.5 for a format that Keras doesn't load.
+    Tried with Keras 3.15 and TensorFlow 2.21, in colour. Stops it: AVIF, HEIF, JPEG 2000, TIFF, PPM and ICO under
+    another name, animated WebP, BMP with 1 bit a pixel. Skipped: the same under their own names, WebP, and JPEG
+    named jfif, jpe or mpo. Misread: BMP with a palette (its numbers are taken for grey), 16-bit grey (TensorFlow
+    keeps the high byte, `keras.utils.load_img` cuts off at 255), animated GIF (4-D from `tf.io.decode_image` unless
+    `expand_animations=False`). Read well: JPEG of any kind, MPO and CMYK included, other PNG, GIF and BMP; but not
+    CMYK, GIF and BMP with `color_mode="grayscale"`. EXIF orientation: see `exif_orientation`.
+
+    Score: 1 where Keras stops, 0.8 where it skips the file, 0.6 for a contradiction that Keras reads all the same,
+    0.4 where it misreads.
     """
-    known = dataset[dataset["read_error"].isna() & dataset["format"].notna()]
-    ids, scores, evidence = [], [], []
-    for image_id, kind in zip(known["image_id"], known["format"], strict=True):
-        extension = PurePosixPath(image_id).suffix.lower()
-        if extension not in _EXTENSIONS.get(kind, (extension,)):
-            ids.append(image_id)
-            scores.append(1.0)
-            evidence.append(f"Named {extension or 'without extension'}, but the content is {kind}.")
-        elif keras and (kind not in _KERAS_FORMATS or extension not in _KERAS_EXTENSIONS):
-            ids.append(image_id)
-            scores.append(0.5)
-            evidence.append(f"Keras's folder loader does not read {kind} files named {extension}.")
-    return findings(image_id=ids, score=scores, suggested_action=["review"] * len(ids), evidence=evidence)
+    known = dataset.loc[dataset["read_error"].isna() & dataset["format"].notna(), ["image_id", "format", "mode"]]
+    known = known.merge(features[["image_id", "frames"]], on="image_id", how="left", validate="1:1")
+    known["extension"] = known["image_id"].str.extract(r"(\.[^./]+)$", expand=False).str.lower().fillna("")
+    known["mode"] = known["mode"].fillna("")
+    known["moving"] = known["frames"].fillna(1) > 1
+    # Millions of images have few kinds: each is judged once.
+    kinds = known[["format", "extension", "mode", "moving"]].drop_duplicates()
+    verdicts = [_judge(*kind, keras=keras) for kind in kinds.itertuples(index=False, name=None)]
+    kinds = kinds.assign(score=[score for score, _ in verdicts], evidence=[text for _, text in verdicts])
+    found = known.merge(kinds[kinds["score"] > 0], on=["format", "extension", "mode", "moving"], how="inner")
+    return findings(
+        image_id=found["image_id"],
+        score=found["score"].astype("float64"),
+        suggested_action=["review"] * len(found),
+        evidence=found["evidence"],
+    )
+
+
+def _judge(kind: str, extension: str, mode: str, moving: bool, *, keras: bool) -> tuple[float, str]:
+    """Score (0: nothing to say) and evidence."""
+    right = _EXTENSIONS.get(kind, (extension,))
+    contradiction = extension not in right
+    name = f"named {extension!r}" if extension else "named without an extension"
+    what = f"{name.capitalize()}, but the content is {kind}" if contradiction else f"{kind} {name}"
+    rename = f"rename it to {right[0]}" if right[0] in _LISTED else "convert it to PNG or JPEG"
+    if not keras:
+        return (_CONTRADICTION, f"{what}: rename it to {right[0]}.") if contradiction else (0.0, "")
+    refused = _refused(kind, mode, moving)
+    if refused and extension in _LISTED:
+        return _STOPS, f"{what}: {refused}, so Keras's folder loader stops there; convert it to PNG or JPEG."
+    if extension not in _LISTED:
+        return _SKIPPED, f"{what}: Keras's folder loader skips it without a word; {rename}."
+    misread = _misread(kind, mode, moving)
+    if contradiction:
+        also = f"; {misread}" if misread else ""
+        return _CONTRADICTION, f"{what}: Keras decodes it by content{also}, other loaders may not; {rename}."
+    return (_MISREAD, f"{what}: {misread}.") if misread else (0.0, "")
+
+
+def _refused(kind: str, mode: str, moving: bool) -> str:
+    if kind not in _DECODED:
+        return f"TensorFlow does not decode {kind}"
+    if kind == "WEBP" and moving:
+        return "TensorFlow does not decode an animated WebP as RGB"
+    if kind == "BMP" and mode == "1":
+        return "TensorFlow does not decode a BMP with 1 bit a pixel"
+    return ""
+
+
+def _misread(kind: str, mode: str, moving: bool) -> str:
+    if kind == "BMP" and mode == "P":
+        return "TensorFlow takes the numbers of its palette for grey, or refuses it; convert it to PNG"
+    if mode.startswith("I"):
+        return (
+            "16 bits a pixel, of which TensorFlow keeps the high byte and keras.utils.load_img what lies under 256; "
+            "convert it to 8 bits over the range that it uses"
+        )
+    if kind == "GIF" and moving:
+        return "animated: Keras takes the first frame, tf.io.decode_image gives all of them as a 4-D array"
+    return ""

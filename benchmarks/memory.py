@@ -1,0 +1,231 @@
+"""Seconds and peak memory of everything that an audit does behind the scan, on a dataset that is made up.
+
+    python -m benchmarks.memory N [--labels 100] [--seed 0] [--keep FOLDER]
+
+Makes the dataset, features and thumbnails tables of N images that do not exist: one in 50 is a byte-identical copy of
+another, one in 100 a near copy (its hash differs by a few bits, its thumbnail by noise), one in 20 belongs to a group
+(a person, a camera), one in 1,000 can't be read; brightness, sharpness, sizes and hashes are drawn at random. Then each
+step runs in a process of its own, from the tables on disk, as an audit does it: writing and reading tables, copies and
+clusters, frozen splits, the checks that need no embeddings; and at last all of them in one process. The full decodes
+that prove copies all read one small file, because there are no images. Memory is the peak of the process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from audit import copies, lookalikes, runner, tables
+from audit.run import Run, create
+from benchmarks.neighbors import peak
+from benchmarks.show import table
+from imageclinic.auditing import SHARES
+from imageclinic.keys import key
+
+_CHUNK = 50_000
+SIDE = 32
+
+
+def make(run: Run, n: int, labels: int, seed: int) -> None:
+    """Write the tables of a scan."""
+    rng = np.random.default_rng(seed)
+    ids = np.array([f"class-{k % labels:04d}/image-{k:07d}.jpg" for k in range(n)], dtype=object)
+    unread = rng.random(n) < 0.001
+    origin = np.arange(n)
+    same = rng.choice(n, n // 50, replace=False)
+    origin[same] = (same + labels * (1 + rng.integers(0, 50, len(same)))) % n
+    content = rng.integers(0, 2**62, n)[origin]
+    width, height = (np.maximum(16, rng.lognormal(6, 0.3, n)).astype(np.int64)[origin] for _ in range(2))
+    dataset = tables.frame(
+        tables.DATASET,
+        image_id=ids,
+        label=[f"class-{k % labels:04d}" for k in range(n)],
+        group=_where(rng.random(n) < 0.05, (f"person-{g}" for g in rng.integers(0, n // 10 + 1, n))),
+        bytes=rng.integers(5_000, 200_000, n)[origin],
+        mtime_ns=rng.integers(1_600_000_000_000_000_000, 1_700_000_000_000_000_000, n),
+        sha256=[f"{c:064x}" for c in content],
+        format="JPEG",
+        width=width,
+        height=height,
+        mode="RGB",
+        read_error=_where(unread, itertools.repeat("truncated: premature end of JPEG file")),
+    )
+    run.write(tables.DATASET, dataset)
+    hashes, near = _hashes(rng, n, origin)
+    readable = np.flatnonzero(~unread)
+    uniform = {
+        name: rng.random(n, dtype=np.float32)[origin][readable]
+        for name in ("luminance_mean", "luminance_p05", "luminance_p99", "contrast", "colour")
+    }
+    features = tables.frame(
+        tables.FEATURES,
+        image_id=ids[readable],
+        **{f"phash_{o}": hashes[readable, at] for at, o in enumerate(tables.ORIENTATIONS)},
+        pixel_hash=content.astype(np.uint64)[readable],
+        entropy=rng.normal(7, 0.5, n).clip(0, 8).astype(np.float32)[origin][readable],
+        sharpness=rng.lognormal(-3, 0.5, n).astype(np.float32)[origin][readable],
+        frames=np.ones(len(readable), np.int64),
+        **uniform,
+    )
+    run.write(tables.FEATURES, features)
+    tables.write_byte_chunks(
+        run.thumbnails, {"image_id": ids[readable]}, "thumbnail", _thumbnails(near[origin][readable], seed), SIDE**2
+    )
+
+
+def _where(chosen: npt.NDArray[np.bool_], values: Iterable[str]) -> list[str | None]:
+    return [value if one else None for one, value in zip(chosen.tolist(), values, strict=False)]
+
+
+def _hashes(
+    rng: np.random.Generator, n: int, origin: npt.NDArray[np.intp]
+) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.intp]]:
+    """Perceptual hashes, and for each image the one whose thumbnail it has, more or less."""
+    hashes = rng.integers(0, 2**64, (n, len(tables.ORIENTATIONS)), dtype=np.uint64)
+    shown = np.arange(n)
+    near = rng.choice(n, n // 100, replace=False)
+    source = (near + 1 + rng.integers(0, n - 1, len(near))) % n
+    shown[near] = source
+    hashes[near] = hashes[source]
+    for _ in range(3):
+        hashes[near, 0] ^= np.uint64(1) << rng.integers(0, 64, len(near), np.uint64)
+    return hashes[origin], shown
+
+
+def _thumbnails(shown: npt.NDArray[np.intp], seed: int) -> Iterator[npt.NDArray[np.uint8]]:
+    """Noisy gradients, the same for the same number but for a little noise."""
+    rng = np.random.default_rng(seed)
+    base = rng.integers(40, 200, 2 * _CHUNK + SIDE**2, dtype=np.uint8)
+    for start in range(0, len(shown), _CHUNK):
+        at = shown[start : start + _CHUNK]
+        rows = base[(at % (2 * _CHUNK))[:, None] + np.arange(SIDE**2)]
+        yield rows + rng.integers(0, 8, rows.shape, dtype=np.uint8)
+
+
+def read(run: Run) -> None:
+    """Read and validate the scan's tables."""
+    run.read(tables.DATASET), run.read(tables.FEATURES), run.read_thumbnails()
+
+
+def write(run: Run) -> None:
+    """Read the dataset and features tables and write them again."""
+    run.write(tables.DATASET, run.read(tables.DATASET))
+    run.write(tables.FEATURES, run.read(tables.FEATURES))
+
+
+def search(run: Run) -> None:
+    """Pairs of near hashes alone."""
+    features = run.read(tables.FEATURES)
+    hashes = features[[f"phash_{o}" for o in tables.ORIENTATIONS]].to_numpy(np.uint64)
+    upright, turned = copies.radii(len(hashes))
+    limit = copies.CANDIDATES + copies.CANDIDATES_EACH * len(hashes)
+    print(f"  {len(lookalikes.hamming_pairs(hashes, upright, turned=turned, limit=limit)):,} candidates")
+
+
+def find(run: Run) -> None:
+    """Copies and clusters, and a key of what they were made from."""
+    dataset, features = run.read(tables.DATASET), run.read(tables.FEATURES)
+    made = key(dataset[["image_id", "sha256", "group"]])
+    picture = run.path / "picture.png"
+    neighbors, clusters, notes = copies.find(dataset, features, run.read_thumbnails(), lambda _: picture)
+    run.write(tables.NEIGHBORS, neighbors, made)
+    run.write(tables.CLUSTERS, clusters, made)
+    print(f"  {len(neighbors):,} pairs, {clusters['cluster'].nunique():,} clusters; {notes}")
+
+
+def freeze(run: Run) -> None:
+    """Frozen splits."""
+    from cleaning import split
+
+    dataset, clusters = run.read(tables.DATASET), run.read(tables.CLUSTERS)
+    grouped = dataset.merge(clusters[["image_id", "split_group"]], on="image_id", how="left")
+    drawn, notes = split.assign(grouped, SHARES, seed=0)
+    run.write(tables.SPLIT_TABLE, drawn)
+    print(f"  {drawn['split'].value_counts().to_dict()}; {len(notes)} notes")
+
+
+def check(run: Run) -> None:
+    """The checks that the scan and the copies can feed."""
+    inputs = {t.name: run.read(t) for t in (tables.DATASET, tables.FEATURES, tables.NEIGHBORS, tables.CLUSTERS)}
+    chosen = {name: c for name, c in runner.load().items() if set(c.inputs) <= set(inputs)}
+    issues, outcomes = runner.run(chosen, [], inputs, {}, {})
+    run.write(tables.ISSUES, issues)
+    slow = sorted(outcomes, key=lambda o: -o["seconds"])[:5]
+    print(f"  {len(issues):,} findings; " + ", ".join(f"{o['check']} {o['seconds']:.1f} s" for o in slow))
+    for failed in (o for o in outcomes if o["outcome"] == "failed"):
+        raise RuntimeError(f"{failed['check']}: {failed['reason']}")
+
+
+def everything(run: Run) -> None:
+    """All of it in one process."""
+    for step in (read, write, find, freeze, check):
+        step(run)
+
+
+STEPS: dict[str, Callable[[Run], None]] = {
+    "read tables": read,
+    "write tables": write,
+    "near hashes": search,
+    "copies, clusters": find,
+    "splits": freeze,
+    "checks": check,
+    "all in one": everything,
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("n", type=int, help="number of images")
+    parser.add_argument("--labels", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--keep", type=Path, help="folder for the tables; default: a temporary one")
+    parser.add_argument("--step", choices=["make tables", *STEPS], help=argparse.SUPPRESS)
+    given = parser.parse_args(argv)
+    if given.step:
+        run = create(given.keep)
+        start = time.perf_counter()
+        if given.step == "make tables":
+            make(run, given.n, given.labels, given.seed)
+        else:
+            STEPS[given.step](run)
+        print(json.dumps({"seconds": time.perf_counter() - start, "memory": peak()}))
+        return 0
+    with tempfile.TemporaryDirectory(prefix="imageclinic-memory-") as scratch:
+        measure(given, given.keep or Path(scratch))
+    return 0
+
+
+def measure(given: argparse.Namespace, folder: Path) -> None:
+    """Each step in a process of its own."""
+    from PIL import Image
+
+    run = create(folder)
+    noise = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(run.path / "picture.png")
+    lines = []
+    for step in ("make tables", *STEPS):
+        command = [sys.executable, "-m", "benchmarks.memory", str(given.n), "--step", step, "--keep", str(folder)]
+        command += ["--labels", str(given.labels), "--seed", str(given.seed)]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[1], check=False)
+        if done.returncode:
+            raise RuntimeError(f"{step}: status {done.returncode}\n{done.stderr[-2000:]}")
+        *said, last = done.stdout.splitlines()
+        answer = json.loads(last)
+        print(f"{step}: {answer['seconds']:.1f} s, {answer['memory']:,.0f} MB", *said, sep="\n", flush=True)
+        lines.append((step, f"{answer['seconds']:.1f}", f"{answer['memory']:,.0f}"))
+    print(table((f"{given.n:,} images", "seconds", "peak MB"), lines))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,41 @@
+"""Keys: a hash of what a result was made from, so that it is made anew only when that changes."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import xxhash
+
+_COLUMNS = ("image_id", "sha256", "label", "group", "split", "split_group")
+
+
+def key(*parts: Any) -> str:
+    """Hash of frames (images, their content, labels, groups and splits) and of values that JSON can hold."""
+    digest = xxhash.xxh3_128()
+    for part in parts:
+        if isinstance(part, pd.DataFrame):
+            columns = [c for c in _COLUMNS if c in part.columns]
+            digest.update(",".join(columns).encode())
+            digest.update(pd.util.hash_pandas_object(part[columns], index=False).to_numpy().tobytes())
+        else:
+            digest.update(json.dumps(part, sort_keys=True, default=str).encode())
+    return digest.hexdigest()
+
+
+def code() -> list[tuple[str, int, int]]:
+    """Our own source files, with size and modification time: results of other code are not reused."""
+    home = Path(__file__).parents[1]
+    files = sorted(
+        p for package in ("audit", "cleaning", "imageclinic", "training") for p in home.glob(f"{package}/**/*.py")
+    )
+    return [(str(p.relative_to(home)), p.stat().st_size, p.stat().st_mtime_ns) for p in files]
+
+
+def weights() -> list[tuple[str, int]]:
+    """Files in Keras's cache, which the choice of an embedder depends on."""
+    folder = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "models"
+    return sorted((p.name, p.stat().st_size) for p in folder.glob("*")) if folder.is_dir() else []
