@@ -17,7 +17,7 @@ from audit import confirm, looks, neighbors, tables
 from audit.lookalikes import MAX_EQUAL, Pairs, hamming_pairs, strangers
 
 #: Changes when pairs that an older version found must not be reused.
-VERSION = "3"
+VERSION = "4"
 #: Hash distance up to which pairs are candidates. imagehash users take 8; a crop of 10 % moves a hash by up to 12.
 RADIUS = 12
 #: Images, and the radius for upright and for mirrored or turned copies up to so many. Candidates grow with the square
@@ -66,7 +66,11 @@ def find(
     flat = single["contrast"] < FLAT
     if flat.any():
         notes.append(f"{flat.sum():,} nearly blank images were compared for equal pixels only, not for near copies")
-    near = _near(single[~flat].reset_index(drop=True), dataset, thumbnails, image_path, notes, progress)
+    # In an order that the contents define: which pairs are copies depends on the strangers that are drawn, and an
+    # export is proven free of copies under other names.
+    contents = single["image_id"].map(dataset.set_index("image_id")["sha256"])
+    single = single[~flat].sort_values("image_id", key=lambda ids: contents[ids.index], ignore_index=True)
+    near = _near(single, dataset, thumbnails, image_path, notes, progress)
     parts = [
         neighbors.group_pairs(same_bytes, "bytes"),
         neighbors.spread(neighbors.group_pairs(same_pixels, "pixels"), same_bytes),
@@ -144,14 +148,16 @@ def _near(
     alike = np.array([v.share <= confirm.MAX_HASH_SHARE for v in verdicts], dtype=bool)
     kept = (same & may_equal[asked]) | (alike & sure[asked])
     k, same = asked[kept], same[kept] & may_equal[asked][kept]
-    return tables.frame(
-        tables.NEIGHBORS,
-        image_id=ids[i[k]],
-        other_id=ids[j[k]],
-        kind=np.where(same, "pixels", "near"),
-        distance=distance[k].astype(np.int64),
-        transform=np.array(tables.ORIENTATIONS)[orientation[k]],
-        similarity=np.where(same, 1, seen.detail[k]),
+    return neighbors.ordered(
+        tables.frame(
+            tables.NEIGHBORS,
+            image_id=ids[i[k]],
+            other_id=ids[j[k]],
+            kind=np.where(same, "pixels", "near"),
+            distance=distance[k].astype(np.int64),
+            transform=np.array(tables.ORIENTATIONS)[orientation[k]],
+            similarity=np.where(same, 1, seen.detail[k]),
+        )
     )
 
 

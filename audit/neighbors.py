@@ -85,13 +85,19 @@ def spread(pairs: pd.DataFrame, first: pd.Series) -> pd.DataFrame:
     for column, group, place in zip(("image_id", "other_id"), groups, places, strict=True):
         member = first.index[np.where(group < 0, 0, start[group])[row] + place]
         result[column] = result[column].where((group < 0)[row], pd.Series(member))
-    low, high = result["image_id"], result["other_id"]
+    return ordered(result)
+
+
+def ordered(pairs: pd.DataFrame) -> pd.DataFrame:
+    """The neighbors table with image_id < other_id in every pair; the transform is the other one's, seen from the
+    first."""
+    low, high = pairs["image_id"], pairs["other_id"]
     swap = low > high
     return tables.validate(
-        result.assign(
+        pairs.assign(
             image_id=low.where(~swap, high),
             other_id=high.where(~swap, low),
-            transform=result["transform"].where(~swap, result["transform"].map(_INVERSE)),
+            transform=pairs["transform"].where(~swap, pairs["transform"].map(_INVERSE)),
         ),
         tables.NEIGHBORS,
     )
