@@ -61,16 +61,16 @@ def find(
     readable = dataset[dataset["read_error"].isna()]
     same_bytes = neighbors.equal(readable["image_id"], readable["sha256"])
     single = features[~features["image_id"].isin(_spare(same_bytes))]
-    same_pixels = _same_pixels(single, image_path, notes, progress)
+    # From here on in an order that the contents define: which of equal ones stands for all, and which strangers are
+    # drawn, decides which pairs are copies; and an export is proven free of copies under other names.
+    content = single["image_id"].map(dataset.set_index("image_id")["sha256"]).sort_values()
+    single = single.loc[content.index].reset_index(drop=True)
+    same_pixels = _same_pixels(single, content.reset_index(drop=True), image_path, notes, progress)
     single = single[~single["image_id"].isin(_spare(same_pixels))]
     flat = single["contrast"] < FLAT
     if flat.any():
         notes.append(f"{flat.sum():,} nearly blank images were compared for equal pixels only, not for near copies")
-    # In an order that the contents define: which pairs are copies depends on the strangers that are drawn, and an
-    # export is proven free of copies under other names.
-    contents = single["image_id"].map(dataset.set_index("image_id")["sha256"])
-    single = single[~flat].sort_values("image_id", key=lambda ids: contents[ids.index], ignore_index=True)
-    near = _near(single, dataset, thumbnails, image_path, notes, progress)
+    near = _near(single[~flat].reset_index(drop=True), dataset, thumbnails, image_path, notes, progress)
     parts = [
         neighbors.group_pairs(same_bytes, "bytes"),
         neighbors.spread(neighbors.group_pairs(same_pixels, "pixels"), same_bytes),
@@ -87,14 +87,19 @@ def _spare(first: pd.Series) -> pd.Index:
 
 
 def _same_pixels(
-    features: pd.DataFrame, image_path: Callable[[str], Path], notes: list[str], progress: Progress | None
+    features: pd.DataFrame,
+    content: pd.Series,
+    image_path: Callable[[str], Path],
+    notes: list[str],
+    progress: Progress | None,
 ) -> pd.Series:
-    """Groups of equal pixels (see `neighbors.equal`), proven on full decodes."""
-    alike = neighbors.equal(features["image_id"], features["pixel_hash"]).index.to_series()
+    """Groups of equal pixels (see `neighbors.equal`), proven on full decodes, led by the first in order of content."""
+    alike = neighbors.equal(features["image_id"], features["pixel_hash"], content).index.to_series()
     found = confirm.pixel_digests([image_path(i) for i in alike], progress=progress)
     gone = [f"{i} ({error})" for i, (_, error) in zip(alike, found, strict=True) if error is not None]
     _note_gone(gone, "files look equal to others", notes)
-    return neighbors.equal(alike, pd.Series([digest for digest, _ in found], dtype="str"))
+    order = alike.map(pd.Series(content.to_numpy(), index=features["image_id"]))
+    return neighbors.equal(alike, pd.Series([digest for digest, _ in found], dtype="str"), order)
 
 
 def _near(

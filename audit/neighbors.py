@@ -14,20 +14,23 @@ MAX_GROUP = 64
 Ints = npt.NDArray[np.intp]
 
 
-def equal(ids: pd.Series, keys: pd.Series) -> pd.Series:
+def equal(ids: pd.Series, keys: pd.Series, order: pd.Series | None = None) -> pd.Series:
     """Ids that share their key with another one (null keys belong to none) → the first id with that key.
 
     Args:
         ids: image ids, unique.
         keys: their keys, in the same order.
+        order: what says which id comes first, in the same order and unique; default: the ids.
 
     Returns:
-        First ids, indexed by id, ordered by first id and id.
+        First ids, indexed by id; groups together, ordered by what says so.
     """
-    known = pd.DataFrame({"image_id": ids.to_numpy(), "key": keys.to_numpy()}).dropna()
-    known = known[known.duplicated("key", keep=False)].sort_values("image_id")
-    known["first"] = known.groupby("key", sort=False)["image_id"].transform("first")
-    return known.sort_values(["first", "image_id"]).set_index("image_id")["first"].astype("str")
+    at = ids if order is None else order
+    known = pd.DataFrame({"image_id": ids.to_numpy(), "key": keys.to_numpy(), "at": at.to_numpy()}).dropna()
+    known = known[known.duplicated("key", keep=False)].sort_values("at")
+    groups = known.groupby("key", sort=False)
+    known["first"], known["lead"] = groups["image_id"].transform("first"), groups["at"].transform("first")
+    return known.sort_values(["lead", "at"]).set_index("image_id")["first"].astype("str")
 
 
 def group_pairs(first: pd.Series, kind: str) -> pd.DataFrame:
@@ -44,14 +47,16 @@ def group_pairs(first: pd.Series, kind: str) -> pd.DataFrame:
         right.append(at[has] + behind)
     ids = first.index
     n = sum(map(len, left))
-    return tables.frame(
-        tables.NEIGHBORS,
-        image_id=ids[np.concatenate(left)],
-        other_id=ids[np.concatenate(right)],
-        kind=np.full(n, kind),
-        distance=np.zeros(n, np.int64),
-        transform=np.full(n, "identity"),
-        similarity=np.ones(n),
+    return ordered(
+        tables.frame(
+            tables.NEIGHBORS,
+            image_id=ids[np.concatenate(left)],
+            other_id=ids[np.concatenate(right)],
+            kind=np.full(n, kind),
+            distance=np.zeros(n, np.int64),
+            transform=np.full(n, "identity"),
+            similarity=np.ones(n),
+        )
     )
 
 

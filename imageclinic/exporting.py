@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from audit import copies, scan, tables
+from audit import copies, neighbors, scan, tables
 from audit.run import create
 from imageclinic.deciding import State, load
 from imageclinic.stages import Say, Stage, quiet, silent
@@ -42,14 +43,16 @@ def export(
 
     state = load(run)
     cleaned, changes = apply.apply(state.dataset, state.current)
-    splits, notes = assign(state, cleaned, split, seed)
+    with stage("Looking for copies") as progress:
+        clusters = regroup(state, cleaned, progress=progress)
+    splits, notes = assign(dataclasses.replace(state, clusters=clusters), cleaned, split, seed)
     for note in notes:
         say(note)
     with stage("Exporting") as progress:
         summary = exporter.export(
             cleaned,
             splits,
-            state.clusters,
+            clusters,
             changes,
             state.run,
             Path(out),
@@ -62,6 +65,26 @@ def export(
         )
     proofs = verify(out, stage=stage)
     return {**summary, "proofs": proofs.to_dict("records")}
+
+
+def regroup(state: State, cleaned: pd.DataFrame, *, progress: Callable[[int, int], None] | None = None) -> pd.DataFrame:
+    """The clusters table, with split groups that also hold the copies found among the cleaned images alone.
+
+    How alike copies must look is measured on the images that are no copies (`audit.looks`), and cleaning changes
+    those: among fewer images a pair may stand out that did not among all. The proof looks at the cleaned images.
+    """
+    kept = cleaned.loc[cleaned["label"].notna(), "image_id"]
+    features = state.run.read(tables.FEATURES)
+    pairs, _, _ = copies.find(
+        state.dataset[state.dataset["image_id"].isin(kept)],
+        features[features["image_id"].isin(kept)],
+        state.run.read_thumbnails(),
+        state.run.image_path,
+        progress=progress,
+    )
+    before = state.clusters.set_index("image_id")
+    groups = neighbors.cluster(pairs, before["split_group"])[["image_id", "split_group"]]
+    return tables.validate(groups.assign(cluster=groups["image_id"].map(before["cluster"])), tables.CLUSTERS)
 
 
 def assign(
