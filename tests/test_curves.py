@@ -78,6 +78,10 @@ def test_guessing_is_told_by_the_number_of_classes() -> None:
     assert curves.judge(flat, classes=10)["signs"] == []  # far below ln 10: it knows something
 
 
+def test_a_loss_that_falls_only_to_that_of_guessing_has_learnt_nothing() -> None:
+    assert signs(loss=np.r_[9.0, 2.31 + 0.005 * SHAKE[1:]], accuracy=np.full(30, 0.1)) == ["not_learning"]
+
+
 def test_epochs_are_counted_from_one() -> None:
     loss = FALL.copy()
     loss[6] = math.nan

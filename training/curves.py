@@ -104,15 +104,17 @@ def _diverging(history: pd.DataFrame, classes: int | None) -> Sign | None:
 def _not_learning(history: pd.DataFrame, classes: int | None) -> Sign | None:
     loss, accuracy = _of(history, "loss"), history.get("accuracy")
     end = trends.end(loss)
-    if (loss[0] - end) >= HARDLY * abs(loss[0]) or (accuracy is not None and trends.end(accuracy.to_numpy()) >= 0.8):
-        return None
-    guess = "" if classes is None else f" Guessing among {classes} classes gives {math.log(classes):.3g}."
+    guessing = classes is not None and end >= 0.9 * math.log(classes)  # after a first loss that was far above
     if classes is not None and end < 0.5 * math.log(classes):
         return None
+    good = accuracy is not None and trends.end(accuracy.to_numpy()) >= 0.8
+    if not guessing and (loss[0] - end >= HARDLY * abs(loss[0]) or good):
+        return None
+    guess = "." if classes is None else f"; guessing among {classes} classes gives {math.log(classes):.3g}."
     return Sign(
         "not_learning",
         ("learning_rate", "input_pipeline", "underfitting"),
-        f"The training loss went from {loss[0]:.3g} to {end:.3g} in {len(loss)} epochs: it hardly moved.{guess}",
+        f"The training loss went from {loss[0]:.3g} to {end:.3g} in {len(loss)} epochs{guess}",
         "Try to memorise 50 images. If that fails: look at a batch with its labels, check that layers are trainable, "
         "that pixels are rescaled once and that loss and output agree (softmax with from_logits=False); then try "
         "learning rates from 1e-5 to 1e-1. Too low and too high look alike here.",
@@ -244,10 +246,10 @@ def _validation_above(history: pd.DataFrame, val_images: int | None) -> Sign | N
         return None
     return Sign(
         "validation_above_training",
-        ("regularisation", "augmentation", "duplicates_and_leakage"),
+        ("regularisation", "augmentation", "label_noise", "duplicates_and_leakage"),
         f"At the end {val:.1%} of the validation images are right but {train:.1%} of the training images.",
         "Normal with dropout or augmentation, which act in training only: measure both with model.evaluate. If the gap "
-        "stays, validation is easier or holds copies of training images: imageclinic audit DATA.",
+        "stays, training has more wrong labels, or validation holds copies of it or is easier: imageclinic audit DATA.",
     )
 
 
