@@ -23,6 +23,7 @@ _API = {
     "compare": "comparing",
     "train": "comparing",
     "report": "comparing",
+    "diagnose": "diagnosing",
     "review": "reviewing",
     "doctor": "doctor",
 }
