@@ -353,19 +353,54 @@ def train(
 
 @app.command()
 def compare(
-    before: Annotated[Path, Argument(metavar="RUN|BEFORE", help="A run folder, or an export.", show_default=False)],
-    after: Annotated[Path | None, Argument(metavar="[AFTER]", help="Another export.", show_default=False)] = None,
-    model: Annotated[str, Option(help="features (fast), or a rung of the ladder.")] = "features",
+    before: Annotated[
+        Path, Argument(metavar="RUN|BEFORE", help="A run folder; or, with AFTER, a dataset.", show_default=False)
+    ],
+    after: Annotated[
+        Path | None,
+        Argument(
+            metavar="[AFTER]",
+            help="Another dataset with the same test images: an export, train/… and test/… folders, or a manifest.",
+            show_default=False,
+        ),
+    ] = None,
+    model: Annotated[
+        str, Option(help="features (fast), a rung of the ladder, or FILE.keras, trained anew.")
+    ] = "features",
     seeds: Annotated[int, Option(help="Paired runs of each arm.")] = 5,
     epochs: Annotated[int | None, Option(help="Most epochs of a run.", show_default=False)] = None,
     seed: Seed = 0,
+    truth: Annotated[
+        Path | None,
+        Option(help="For benchmarks: a .csv of image_id and true label; adds a random review.", show_default=False),
+    ] = None,
+    to: Annotated[
+        Path | None,
+        Option(help="For two datasets: the folder of the result. Default: AFTER-comparison.", show_default=False),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Retrain on the original and the cleaned images; test both on the same images."""
     from imageclinic import comparing
 
     terminal = _terminal(as_json)
-    result = comparing.compare(before, after, model=model, seeds=seeds, epochs=epochs, seed=seed, stage=terminal.stage)
+
+    def interrupted(partial: dict[str, Any]) -> None:
+        terminal.say(f"Interrupted after {len(partial['seeds'])} of {seeds} seeds. What these say so far:")
+        show_comparison(partial, terminal)
+
+    result = comparing.compare(
+        before,
+        after,
+        model=model,
+        seeds=seeds,
+        epochs=epochs,
+        seed=seed,
+        truth=truth,
+        to=to,
+        stage=terminal.stage,
+        interrupted=interrupted,
+    )
     show_comparison(result, terminal)
     terminal.result(result)
 
@@ -381,8 +416,8 @@ def show_comparison(result: dict[str, Any], terminal: Any) -> None:
             "train": arm["n_train"],
             "val": arm["n_val"],
             **{
-                f"accuracy, {labels} labels": f"{np.mean(arm[labels]['accuracy']):.3f}"
-                for labels in ("original", "reviewed")
+                f"accuracy, {labels.replace('_', ' ')} labels": f"{np.mean(arm[labels]['accuracy']):.3f}"
+                for labels in ("original", "reviewed", "reviewed_at_random")
                 if arm.get(labels)
             },
         }
@@ -390,6 +425,7 @@ def show_comparison(result: dict[str, Any], terminal: Any) -> None:
     ]
     terminal.table(pd.DataFrame(rows), right=("train", "val"))
     terminal.title(result["verdict"])
+    terminal.say(result["power_hint"])
     for note in result.get("notes", []):
         terminal.say(note)
 

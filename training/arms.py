@@ -16,6 +16,7 @@ ORIGINAL, CLEANED = "original", "cleaned"
 RANDOM_REMOVAL, RANDOM_REVIEW = "random_removal", "random_review"
 _ARM = ["image_id", "path", "label", "split", "split_group"]
 _TEST = ["image_id", "path", "label_original", "label_reviewed", "split_group"]
+_OPTIONAL = ["label_reviewed_at_random"]
 
 
 def checked(arms: Mapping[str, pd.DataFrame], test: pd.DataFrame) -> tuple[dict[str, pd.DataFrame], pd.DataFrame, int]:
@@ -35,7 +36,8 @@ def checked(arms: Mapping[str, pd.DataFrame], test: pd.DataFrame) -> tuple[dict[
         if name not in arms:
             raise InputError(f"there is no arm {name!r}", expected=f"{ORIGINAL}, {CLEANED} and any controls")
     frames = {name: _tidy(frame, _ARM, f"arm {name}") for name, frame in arms.items()}
-    images = _tidy(test, _TEST, "test images")
+    extra = [column for column in _OPTIONAL if column in test]
+    images = _tidy(test, [*_TEST, *extra], "test images")
     if images.empty:
         raise InputError("there are no test images", expected="at least 2", fix="split the dataset with a test part")
     learnt_from = pd.concat(frames.values())
@@ -144,7 +146,7 @@ def _tidy(data: pd.DataFrame, columns: list[str], what: str) -> pd.DataFrame:
     tidy["split_group"] = tidy["split_group"].fillna(tidy["image_id"])
     for column in columns:
         empty = tidy.loc[tidy[column].isna(), "image_id"]
-        if column != "label_reviewed" and len(empty):
+        if not column.startswith("label_reviewed") and len(empty):
             raise InputError(f"{what}: {empty.iloc[0]} has no {column}", expected=f"a {column} for every image")
     twice = tidy.loc[tidy["image_id"].duplicated(), "image_id"]
     if len(twice):
