@@ -335,19 +335,52 @@ def train(
     model: Annotated[str, Option(help="Rung of the ladder: linear, small_cnn, large_cnn.")] = "small_cnn",
     epochs: Annotated[int, Option(help="Most epochs.")] = 30,
     seed: Seed = 0,
+    size: Annotated[int | None, Option(help="Side in pixels. Default: from the images.", show_default=False)] = None,
+    batch_size: Annotated[int, Option(help="Images a step.")] = 64,
+    learning_rate: Annotated[float, Option(help="Of AdamW, at its highest.")] = 1e-3,
+    schedule: Annotated[str, Option(help="How the learning rate falls: plateau or cosine.")] = "plateau",
+    warm_up: Annotated[int, Option(help="Epochs over which the learning rate rises first.")] = 0,
+    patience: Annotated[int, Option(help="Epochs without progress before training stops.")] = 5,
+    weight_decay: Annotated[float, Option(help="Of AdamW, on kernels.")] = 1e-3,
+    dropout: Annotated[float, Option(help="Share of the last features dropped in training.")] = 0.2,
+    l1: Annotated[float, Option(help="L1 penalty on kernels.")] = 0.0,
+    l2: Annotated[float, Option(help="L2 penalty on kernels.")] = 0.0,
+    augment: Annotated[str, Option(help="none, light or medium.")] = "light",
+    mirror: Annotated[str, Option(help="Mirror images: yes, no, or auto, where that keeps their class.")] = "auto",
+    balance: Annotated[str, Option(help="Rare classes: none, weights (in the loss), sampling (shown more).")] = "none",
     as_json: AsJson = False,
 ) -> None:
-    """Train on an export: a .keras file, its metrics and a model card."""
+    """Train on an export: a .keras file, its metrics and a model card. Run again, a killed training goes on."""
     from imageclinic import comparing
 
     terminal = _terminal(as_json)
     to = to or Path(f"{out}-model")
-    metrics = comparing.train(out, to=to, model=model, epochs=epochs, seed=seed, stage=terminal.stage)
+    metrics = comparing.train(
+        out,
+        to=to,
+        stage=terminal.stage,
+        model=model,
+        epochs=epochs,
+        seed=seed,
+        size=size,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        schedule=schedule,
+        warm_up=warm_up,
+        patience=patience,
+        weight_decay=weight_decay,
+        dropout=dropout,
+        l1=l1,
+        l2=l2,
+        augment=augment,
+        mirror=mirror,
+        balance=balance,
+    )
     for part in ("validation", "test"):
         if metrics[part]:
             scores = metrics[part]
             terminal.say(f"{part}: accuracy {scores['accuracy']:.3f}, macro-F1 {scores['macro_f1']:.3f}")
-    terminal.say(f"Written to {to}: model.keras, metrics.json, MODEL_CARD.md")
+    terminal.say(f"Written to {to}: model.keras, metrics.json, MODEL_CARD.md, logs")
     terminal.result({"folder": str(to), **metrics})
 
 

@@ -90,28 +90,26 @@ def compare(
     return result
 
 
-def train(
-    out: str | Path,
-    *,
-    to: str | Path | None = None,
-    model: str = "small_cnn",
-    epochs: int = 30,
-    seed: int = 0,
-    stage: Stage = quiet,
-) -> dict[str, Any]:
+def train(out: str | Path, *, to: str | Path | None = None, stage: Stage = quiet, **settings: Any) -> dict[str, Any]:
     """Train on an export: writes a .keras file, its metrics and a model card to `to` (default: OUT-model).
 
-    Returns the metrics; see `training.fit.train`.
+    Args:
+        out: an export.
+        to: the folder for the model; logs lie there as well, and until it is done what a killed training goes on from.
+        stage: progress.
+        settings: fields of `training.train.Settings`.
+
+    Returns:
+        The metrics; see `training.train.train`.
     """
     import training
 
     training.load_tensorflow()
-    from training import fit
+    from training.train import Settings
+    from training.train import train as run
 
     with stage("Training") as progress:
-        return fit.train(
-            Path(out), to=None if to is None else Path(to), model=model, epochs=epochs, seed=seed, progress=progress
-        )
+        return run(Path(out), to=None if to is None else Path(to), settings=Settings(**settings), progress=progress)
 
 
 def report(run: str | Path, *, truth: pd.DataFrame | None = None) -> Path:
