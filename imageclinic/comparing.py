@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,11 @@ import pandas as pd
 from audit import runner, tables
 from audit.errors import InputError
 from audit.run import open_run
-from imageclinic.deciding import State, load, status
+from imageclinic import deciding
 from imageclinic.stages import Stage, quiet
 
-#: Share of each arm's own images, test aside, that its epoch is chosen on.
-VALIDATION = 0.15
+#: Called with a comparison of the seeds that were done when Ctrl-C came.
+Interrupted = Callable[[dict[str, Any]], None]
 
 
 def compare(
@@ -25,127 +26,90 @@ def compare(
     seeds: int = 5,
     epochs: int | None = None,
     seed: int = 0,
+    truth: str | Path | None = None,
+    to: str | Path | None = None,
     stage: Stage = quiet,
+    interrupted: Interrupted | None = None,
 ) -> dict[str, Any]:
     """Retrain on the original and the cleaned images, and test both on the same images.
 
     Args:
-        run: a run folder; or, with `after`, an export.
-        after: another export, with the same test images.
-        model: ``features`` or a rung of the ladder, see `training.compare`.
+        run: a run folder; or, with `after`, a dataset: an export, a folder with a test part, or a manifest.
+        after: another dataset, with the same test images.
+        model: ``features``, a rung of the ladder or a ``.keras`` file, see `training.compare`.
         seeds, epochs, seed: see `training.compare.compare`.
+        truth: a CSV file with the true labels (image_id, label) of a run's images, for benchmarks: adds the control
+            ``random_review``, as many reviews as were done, of images drawn at random, by a reviewer who is right.
+        to: for two datasets, the folder for comparison.json and finished runs; None: ``AFTER-comparison``.
         stage: progress.
+        interrupted: told what the seeds that are done say, when Ctrl-C comes; KeyboardInterrupt goes on.
 
     Returns:
-        The content of comparison.json, which is written to the run folder.
+        The content of comparison.json, which is written to the run folder, or to `to`.
 
     Raises:
-        InputError: no test images, one class, exports whose test images differ.
+        InputError: no test images, one class, datasets whose test images differ, a model that does not fit.
     """
     import training
 
     training.load_tensorflow()
+    from imageclinic import arms as arms_of
     from training import compare as retraining
 
-    if after is not None:
-        arms, test = _arms_of_exports(Path(run), Path(after))
-        cache = None
-    else:
-        state = load(run)
-        arms, test = arms_of(state, seed)
-        cache = state.run.path / "comparison"
-    arms["random_removal"] = retraining.random_removal(arms["original"], arms["cleaned"], seed)
-    with stage("Training") as progress:
-        result = retraining.compare(
-            arms, test, seeds=seeds, model=model, epochs=epochs, seed=seed, progress=progress, cache=cache
-        )
+    notes: list[str] = []
     if after is None:
-        tables.write_json(open_run(Path(run)).comparison, result)
+        state = deciding.load(run)
+        arms, test = arms_of.of_run(state, seed)
+        file, cache = state.run.comparison, state.run.path / "comparison"
+        if to is not None:
+            raise InputError(f"--to {to} with a run", expected="two datasets; a run keeps its own comparison")
+    else:
+        if truth is not None:
+            raise InputError("--truth with two datasets", expected="a run, which knows how much was reviewed")
+        arms, test, notes = arms_of.of_datasets(Path(run), Path(after), seed)
+        end = Path(after).absolute()
+        cache = Path(to) if to is not None else end.with_name(f"{end.stem}-comparison")
+        file = cache / "comparison.json"
+    arms["random_removal"] = retraining.random_removal(arms["original"], arms["cleaned"], seed)
+    if truth is not None:
+        known = arms_of.truth(Path(truth), arms["original"])
+        spent = arms_of.reviews(state, arms["original"])
+        arms["random_review"] = retraining.random_review(arms["original"], known, spent, seed)
+    cache.mkdir(parents=True, exist_ok=True)
+    try:
+        with stage("Training") as progress:
+            result = retraining.compare(
+                arms, test, seeds=seeds, model=model, epochs=epochs, seed=seed, progress=progress, cache=cache
+            )
+    except retraining.Interrupted as stop:
+        if stop.result is not None and interrupted is not None:
+            interrupted(stop.result)
+        raise
+    result["notes"] = [*notes, *result["notes"]]
+    tables.write_json(file, result)
     return result
 
 
-def arms_of(state: State, seed: int) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
-    """The arms ``original`` and ``cleaned``, and the frozen test images with given and reviewed labels."""
-    from cleaning import apply, split
-
-    cleaned, _ = apply.apply(state.dataset, state.current)
-    usable = state.dataset[state.dataset["read_error"].isna() & state.dataset["label"].notna()]
-    known = usable.merge(state.splits, on="image_id", suffixes=("_own", "")).merge(
-        state.clusters[["image_id", "split_group"]], on="image_id", how="left"
-    )
-    root = state.run.root
-    known["split_group"] = known["split_group"].fillna(known["image_id"])
-    known["path"] = _paths(root, known["image_id"])
-    reviewed = cleaned.set_index("image_id")["label"]
-
-    testing = known[known["split"] == "test"]
-    if testing.empty:
-        raise InputError("no readable image is in the test split", fix="give the dataset a test split, or audit again")
-    test = pd.DataFrame(
-        {
-            "image_id": testing["image_id"],
-            "path": testing["path"],
-            "label_original": testing["label"],
-            "label_reviewed": testing["image_id"].map(reviewed),
-            "split_group": testing["split_group"],
-        }
-    )
-    learning = known[known["split"] != "test"].drop(columns="split")
-    # Copies of test images stay in no arm's validation part: they are left out of the test by `compare`.
-    drawn, _ = split.assign(learning, (1 - VALIDATION, VALIDATION, 0.0), seed=seed)
-    columns = ["image_id", "path", "label", "split", "split_group"]
-    original = learning.merge(drawn, on="image_id")[columns]
-    kept = original[original["image_id"].isin(reviewed.index)]
-    return {"original": original, "cleaned": kept.assign(label=kept["image_id"].map(reviewed))}, test
-
-
-def _paths(root: Path, ids: pd.Series) -> pd.Series:
-    # As objects: pandas's strings can't hold names that are not UTF-8.
-    return pd.Series([str(root / tables.to_path(i)) for i in ids], index=ids.index, dtype=object)
-
-
-def _arms_of_exports(before: Path, after: Path) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
-    tests, arms = {}, {}
-    for name, out in (("original", before), ("cleaned", after)):
-        manifest = tables.read_csv(out / tables.MANIFEST.file, tables.MANIFEST)
-        manifest = manifest.assign(path=_paths(out, manifest["path"]))
-        tests[name] = manifest[manifest["split"] == "test"]
-        arms[name] = manifest.loc[manifest["split"] != "test", ["image_id", "path", "label", "split", "split_group"]]
-    one, two = tests["original"], tests["cleaned"]
-    different = set(one["sha256"]) ^ set(two["sha256"])
-    if different:
-        raise InputError(
-            f"the test images of {before} and {after} differ in {len(different)} images",
-            expected="two exports with the same test images",
-            fix="export both from one run: the audit freezes its test images",
-        )
-    labels = two.drop_duplicates("sha256").set_index("sha256")["label"]
-    test = one.assign(label_original=one["label"], label_reviewed=one["sha256"].map(labels))
-    return arms, test[["image_id", "path", "label_original", "label_reviewed", "split_group"]]
-
-
-def train(
-    out: str | Path,
-    *,
-    to: str | Path | None = None,
-    model: str = "small_cnn",
-    epochs: int = 30,
-    seed: int = 0,
-    stage: Stage = quiet,
-) -> dict[str, Any]:
+def train(out: str | Path, *, to: str | Path | None = None, stage: Stage = quiet, **settings: Any) -> dict[str, Any]:
     """Train on an export: writes a .keras file, its metrics and a model card to `to` (default: OUT-model).
 
-    Returns the metrics; see `training.fit.train`.
+    Args:
+        out: an export.
+        to: the folder for the model; logs lie there as well, and until it is done what a killed training goes on from.
+        stage: progress.
+        settings: fields of `training.train.Settings`.
+
+    Returns:
+        The metrics; see `training.train.train`.
     """
     import training
 
     training.load_tensorflow()
-    from training import fit
+    from training.train import Settings
+    from training.train import train as run
 
     with stage("Training") as progress:
-        return fit.train(
-            Path(out), to=None if to is None else Path(to), model=model, epochs=epochs, seed=seed, progress=progress
-        )
+        return run(Path(out), to=None if to is None else Path(to), settings=Settings(**settings), progress=progress)
 
 
 def report(run: str | Path, *, truth: pd.DataFrame | None = None) -> Path:
@@ -158,4 +122,4 @@ def report(run: str | Path, *, truth: pd.DataFrame | None = None) -> Path:
     from report import build
 
     helps = {name: check.help for name, check in runner.load().items()}
-    return build.write(open_run(Path(run)), truth=truth, status=status(run)["checks"], help=helps)
+    return build.write(open_run(Path(run)), truth=truth, status=deciding.status(run)["checks"], help=helps)

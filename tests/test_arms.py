@@ -158,3 +158,24 @@ def test_a_digest_tells_contents_apart() -> None:
     }
     assert len(digests) == 5
     assert arms.digest({"seed": 0}, frame.copy()) in digests
+
+
+def test_random_review_mends_what_it_looks_at_and_nothing_else() -> None:
+    frame = arm(300)
+    truth = pd.Series(["a"] * 290, index=frame["image_id"].iloc[:290])
+    truth.iloc[:100] = None
+    before = frame.copy()
+    control = arms.random_review(frame, truth, 60, 0)
+    assert frame.equals(before)
+    kept = frame.set_index("image_id")["label"].reindex(control["image_id"])
+    gone = set(frame["image_id"]) - set(control["image_id"])
+    assert 10 < len(gone) < 30  # a third of the 60
+    assert gone <= set(truth.index[:100])
+    changed = control.set_index("image_id")["label"] != kept
+    assert 0 < changed.sum() <= 60 - len(gone)
+    assert set(control.loc[changed.to_numpy(), "label"]) == {"a"}
+    shuffled = arms.random_review(frame.sample(frac=1, random_state=1), truth, 60, 0)
+    assert set(shuffled["image_id"]) == set(control["image_id"])
+    everything = arms.random_review(frame, truth, 10_000, 0)
+    assert len(everything) == 200
+    assert set(everything["label"].iloc[:190]) == {"a"}

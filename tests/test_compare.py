@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,7 +18,8 @@ from sklearn.datasets import load_digits
 
 from audit.errors import InputError
 from training import compare as module
-from training.compare import compare, random_removal
+from training import inputs, own_network
+from training.compare import Interrupted, compare, random_removal
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
 
@@ -46,14 +48,14 @@ def cache(digits: Frames, tmp_path_factory: pytest.TempPathFactory) -> Path:
     frame, test = digits
     folder = tmp_path_factory.mktemp("cache")
     seen: list[tuple[set[str], set[str]]] = []
-    fit_embed = module.embed.fit_embed
+    fit_embed = inputs.embed.fit_embed
 
     def spy(fit_paths: Sequence[Path], paths: Sequence[Path], **options: Any) -> Any:
         seen.append(({p.name for p in fit_paths}, {p.name for p in paths}))
         return fit_embed(fit_paths, paths, **options)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module.embed, "fit_embed", spy)
+        patch.setattr(inputs.embed, "fit_embed", spy)
         compare({"original": frame, "cleaned": frame.drop(index=range(40))}, test, seeds=1, cache=folder)
     assert seen == [(set(frame["image_id"]), set(frame["image_id"]) | set(test["image_id"]))]
     return folder
@@ -157,11 +159,16 @@ def test_a_killed_comparison_goes_on_and_stale_runs_are_not_used(
         if done == 3:
             raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(Interrupted) as stopped:
         compare(arms, test, progress=kill, **options)
     assert runs == [5, 5, 6]
+    partial = stopped.value.result
+    assert partial is not None
+    assert partial["seeds"] == [5]  # the pair that is whole
+    assert "no interval" in partial["verdict"]
     result = compare(arms, test, **options)
     assert runs == [5, 5, 6, 6]
+    assert partial["arms"]["original"]["l2_strengths"] == result["arms"]["original"]["l2_strengths"][:1]
     assert result["seeds"] == [5, 6]
 
     shuffled = {name: arm.sample(frac=1, random_state=0) for name, arm in arms.items()}
@@ -218,3 +225,49 @@ def test_an_image_that_is_gone_is_named(digits: Frames) -> None:
     gone = frame.assign(path=frame["path"].mask(frame["image_id"] == "7.png", "/nowhere/7.png"))
     with pytest.raises(InputError, match=r"/nowhere/7\.png can't be read"):
         compare({"original": gone, "cleaned": gone}, test, seeds=1)
+
+
+def own_model(path: Path, classes: int, activation: str | None = "softmax", channels: int = 1) -> str:
+    image = keras.Input((8, 8, channels))
+    flat = keras.layers.Flatten()(keras.layers.Rescaling(1 / 255)(image))
+    keras.Model(image, keras.layers.Dense(classes, activation=activation)(flat)).save(path)
+    return str(path)
+
+
+def test_a_model_of_the_users_is_trained_anew(digits: Frames, tmp_path: Path) -> None:
+    frame, test = digits
+    model = own_model(tmp_path / "mine.keras", 4)
+    arms = {"original": wrong(frame, 0.45), "cleaned": frame}
+    result = compare(arms, test, seeds=2, model=model, epochs=8)
+    assert (result["size"], result["epochs"]) == (8, 8)
+    first, second = result["arms"]["cleaned"]["original"]["accuracy"]
+    assert min(first, second) > 0.7  # learnt, from weights that were never the file's
+    network = own_network.load(Path(model), 4, 32)
+    assert not np.allclose(network.build(0).get_weights()[0], network.build(1).get_weights()[0])
+    assert np.allclose(network.build(0).get_weights()[0], network.build(0).get_weights()[0])
+
+
+@pytest.mark.parametrize(
+    ("made", "problem"),
+    [
+        ({"classes": 3}, "probabilities of the 4 classes"),
+        ({"classes": 4, "activation": None}, "no probabilities"),
+        ({"classes": 4, "channels": 2}, r"images: \(None, height, width, 1 or 3\)"),
+    ],
+)
+def test_a_model_that_does_not_fit(digits: Frames, tmp_path: Path, made: dict[str, Any], problem: str) -> None:
+    frame, test = digits
+    model = own_model(tmp_path / "mine.keras", **made)
+    with pytest.raises(InputError, match=problem):
+        compare({"original": frame, "cleaned": frame}, test, seeds=1, model=model)
+
+
+def test_images_reviewed_at_random_are_scored_apart(digits: Frames, cache: Path) -> None:
+    frame, test = digits
+    drawn = np.arange(len(test)) % 4 == 0
+    test = test.assign(label_reviewed_at_random=test["label_reviewed"].where(drawn))
+    result = compare({"original": wrong(frame, 0.45), "cleaned": frame}, test, seeds=2, cache=cache)
+    shown = result["delta"]["cleaned"]["reviewed_at_random"]
+    assert shown["low"] <= shown["estimate"] <= shown["high"]
+    assert sum(c["n"] for c in result["per_class"]["reviewed_at_random"].values()) == drawn.sum()
+    assert any("50 test images that were reviewed at random" in note for note in result["notes"])

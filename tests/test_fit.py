@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -15,8 +16,9 @@ from sklearn.datasets import load_digits
 
 from audit import tables
 from audit.errors import Failed, InputError
-from training import fit, model
-from training.data import load_images
+from training import fit, model, train
+from training.data import load_images, oversampled
+from training.train import Settings, class_weights
 
 # Keras 3.15 reads TensorFlow's variables in a way that NumPy 2 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
@@ -136,7 +138,7 @@ def model_of(export: Path) -> Path:
 
 
 def test_train_writes_a_model_its_metrics_and_a_card(export: Path) -> None:
-    result = fit.train(export, epochs=12, seed=1, batch_size=16, augment="none")
+    result = train.train(export, settings=Settings(epochs=12, seed=1, batch_size=16, augment="none"))
     assert result["size"] == 16
     assert result["test"]["accuracy"] > 0.8
     assert result["test"]["n"] == result["images"]["test"]
@@ -168,17 +170,95 @@ def test_exports_that_cannot_be_trained_on(export: Path, change: object, problem
     manifest = tables.read_csv(export / "manifest.csv", tables.MANIFEST)
     tables.write_csv(export / "manifest.csv", change(manifest), tables.MANIFEST)  # type: ignore[operator]
     with pytest.raises(InputError, match=problem):
-        fit.train(export, epochs=1)
+        train.train(export, settings=Settings(epochs=1))
     assert not model_of(export).exists()
 
 
 def test_a_missing_export(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"manifest\.csv is missing"):
-        fit.train(tmp_path)
+        train.train(tmp_path)
 
 
 def test_a_file_that_cannot_be_decoded_is_named(export: Path) -> None:
     broken = next((export / "train").iterdir())
     broken.write_bytes(b"no image")
     with pytest.raises(InputError, match=broken.name):
-        fit.train(export, epochs=1, size=16)
+        train.train(export, settings=Settings(epochs=1, size=16))
+
+
+def test_a_killed_training_goes_on(digits: tuple[Arrays, Arrays], tmp_path: Path) -> None:
+    options: dict[str, Any] = {"epochs": 8, "seed": 0, "learning_rate": 0.01, "checkpoint": (tmp_path / "a.npz", "x")}
+
+    def kill(done: int, _: int) -> None:
+        if done == 4:
+            raise KeyboardInterrupt
+
+    network = model.build("linear", (64,), 10)
+    with pytest.raises(KeyboardInterrupt):
+        fit.fit(network, *digits, progress=kill, logs_to=tmp_path / "logs", **options)
+    fresh = model.build("linear", (64,), 10, seed=9)
+    seen: list[int] = []
+    history = fit.fit(fresh, *digits, progress=lambda done, _: seen.append(done), logs_to=tmp_path / "logs", **options)
+    assert seen == [4, 5, 6, 7, 8]  # three whole epochs were kept
+    assert history.epochs == len(history.logs["val_loss"]) == 8
+    losses = history.logs["val_loss"]
+    assert losses[3] < losses[2] < losses[0]  # it went on from where it was, not from fresh weights
+    assert fresh.evaluate(*digits[1], verbose=0)[0] == pytest.approx(min(losses), rel=1e-4)
+    assert int(fresh.optimizer.iterations) == 8 * 5
+    lines = (tmp_path / "logs" / "training.csv").read_text("utf-8").splitlines()
+    assert lines[0].startswith("epoch,")
+    assert [int(line.split(",")[0]) for line in lines[1:]] == [1, 2, 3, 4, 5, 6, 7, 8]
+
+    again = fit.fit(fresh, *digits, **options)  # killed after its last epoch: nothing is trained
+    assert again.logs == history.logs
+    seen.clear()
+    other = options | {"checkpoint": (tmp_path / "a.npz", "y")}
+    fit.fit(model.build("linear", (64,), 10), *digits, progress=lambda done, _: seen.append(done), **other)
+    assert seen[0] == 1  # other settings: from the start
+    (tmp_path / "a.npz").write_bytes(b"PK damaged")
+    seen.clear()
+    fit.fit(model.build("linear", (64,), 10), *digits, progress=lambda done, _: seen.append(done), **options)
+    assert seen[0] == 1
+
+
+def test_the_learning_rate_warms_up_and_falls_along_a_cosine(digits: tuple[Arrays, Arrays]) -> None:
+    history = fit.fit(
+        model.build("linear", (64,), 10), *digits, epochs=6, seed=0, schedule="cosine", warm_up=2, patience=9
+    )
+    rates = 1e-3 * np.array([0.5, 1, 1, (1 + 0.5**0.5) / 2, 0.5, (1 - 0.5**0.5) / 2])
+    assert history.logs["learning_rate"] == pytest.approx(rates, rel=1e-5)
+    with pytest.raises(InputError, match="plateau or cosine"):
+        fit.fit(model.build("linear", (64,), 10), *digits, epochs=2, seed=0, schedule="step")
+    with pytest.raises(InputError, match="warm-up shorter than the training"):
+        fit.fit(model.build("linear", (64,), 10), *digits, epochs=2, seed=0, warm_up=2)
+
+
+def test_classes_are_balanced_by_weight_or_by_sampling() -> None:
+    labels = np.array([0] * 12 + [1] * 3 + [2] * 5)
+    weights = class_weights(labels)
+    assert [weights[n] * count for n, count in ((0, 12), (1, 3), (2, 5))] == pytest.approx([20 / 3] * 3)
+    order = oversampled(labels, 0)
+    assert np.bincount(labels[order]).tolist() == [12, 12, 12]
+    seen = np.bincount(order, minlength=20)
+    assert seen.min() >= 1
+    assert (seen[12:15] == 4).all()
+    assert seen[15:].max() - seen[15:].min() == 1
+    assert not np.array_equal(order, oversampled(labels, 1))
+
+
+def test_train_takes_its_settings_and_tells_them(export: Path) -> None:
+    chosen = Settings(
+        model="linear", epochs=2, size=8, balance="sampling", mirror="no", schedule="cosine", l2=1e-4, dropout=0.0
+    )
+    result = train.train(export, settings=chosen)
+    assert result["settings"]["mirror"] is False
+    assert result["settings"]["balance"] == "sampling"
+    assert sorted(p.name for p in model_of(export).iterdir()) == [
+        "MODEL_CARD.md",
+        "logs",
+        "metrics.json",
+        "model.keras",
+    ]
+    for wrong in (Settings(balance="even"), Settings(mirror="maybe")):
+        with pytest.raises(InputError, match="Expected one of"):
+            train.train(export, settings=wrong)

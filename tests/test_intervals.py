@@ -89,6 +89,29 @@ def test_variances_by_hand() -> None:
     assert interval.half_width == pytest.approx(half)
 
 
+def _all_one_way(changed: int) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    a = np.zeros((5, 500), bool)
+    b = a.copy()
+    b[:, :changed] = True
+    return a, b
+
+
+def test_a_handful_of_changed_predictions_is_no_claim() -> None:
+    for changed in range(1, 7):
+        assert delta_interval(*_all_one_way(changed), np.arange(500)).verdict == "no gain shown"
+    for changed in (7, 50):
+        assert delta_interval(*_all_one_way(changed), np.arange(500)).verdict == "gain"
+
+
+def test_freedom_comes_from_the_variance_that_dominates() -> None:
+    images = delta_interval(*_draw(np.random.default_rng(2), 5, 400, 1, 0.0, 0.5, 0.0))
+    seeds = delta_interval(*_draw(np.random.default_rng(2), 5, 400, 1, 1.0, 0.0, 0.0))
+    few = delta_interval(*_draw(np.random.default_rng(2), 4, 400, 1, 0.0, 0.5, 0.0))
+    assert images.freedom > 30
+    assert 4 <= seeds.freedom < 6
+    assert few.freedom == 3
+
+
 @pytest.mark.parametrize(
     ("shape", "clusters", "problem"),
     [((1, 4), [0, 1, 2, 3], "one seed"), ((3, 4), [0, 0, 0, 0], "1 cluster"), ((3, 4), [0, 1], "shape")],

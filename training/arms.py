@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,11 @@ import pandas as pd
 
 from audit.errors import InputError
 
-ORIGINAL, CLEANED, RANDOM_REMOVAL = "original", "cleaned", "random_removal"
+ORIGINAL, CLEANED = "original", "cleaned"
+RANDOM_REMOVAL, RANDOM_REVIEW = "random_removal", "random_review"
 _ARM = ["image_id", "path", "label", "split", "split_group"]
 _TEST = ["image_id", "path", "label_original", "label_reviewed", "split_group"]
+_OPTIONAL = ["label_reviewed_at_random"]
 
 
 def checked(arms: Mapping[str, pd.DataFrame], test: pd.DataFrame) -> tuple[dict[str, pd.DataFrame], pd.DataFrame, int]:
@@ -34,7 +36,8 @@ def checked(arms: Mapping[str, pd.DataFrame], test: pd.DataFrame) -> tuple[dict[
         if name not in arms:
             raise InputError(f"there is no arm {name!r}", expected=f"{ORIGINAL}, {CLEANED} and any controls")
     frames = {name: _tidy(frame, _ARM, f"arm {name}") for name, frame in arms.items()}
-    images = _tidy(test, _TEST, "test images")
+    extra = [column for column in _OPTIONAL if column in test]
+    images = _tidy(test, [*_TEST, *extra], "test images")
     if images.empty:
         raise InputError("there are no test images", expected="at least 2", fix="split the dataset with a test part")
     learnt_from = pd.concat(frames.values())
@@ -101,6 +104,33 @@ def random_removal(arm_original: pd.DataFrame, arm_cleaned: pd.DataFrame, seed: 
     return arm_original[~arm_original["image_id"].isin(gone)].reset_index(drop=True)
 
 
+def random_review(arm_original: pd.DataFrame, truth: pd.Series, reviews: int, seed: int) -> pd.DataFrame:
+    """A control: the original images after as many reviews of images drawn at random, by a reviewer who is right.
+
+    What it gains tells what reviewing gains, wherever one looks.
+
+    Args:
+        arm_original: columns `image_id, label` at least.
+        truth: true label by image_id; null: belongs to no class, so the reviewer drops it. Images that are not in
+            it are reviewed and left as they are.
+        reviews: how many images are looked at, at most all.
+        seed: of the choice.
+
+    Returns:
+        Rows of `arm_original`, in their order, the looked-at ones with their true label.
+    """
+    ids = np.sort(arm_original["image_id"].to_numpy(object))
+    seen = np.random.default_rng(seed).choice(ids, size=min(reviews, len(ids)), replace=False)
+    return reviewed(arm_original, truth, seen)
+
+
+def reviewed(arm: pd.DataFrame, truth: pd.Series, seen: Iterable[str]) -> pd.DataFrame:
+    """`arm` after a reviewer who is right has looked at the images `seen`; see `random_review`."""
+    looked = arm["image_id"].isin(list(seen)) & arm["image_id"].isin(truth.index)
+    label = arm["label"].mask(looked, arm["image_id"].map(truth))
+    return arm.assign(label=label)[label.notna()].reset_index(drop=True)
+
+
 def digest(settings: Mapping[str, Any], *frames: pd.DataFrame) -> str:
     """A hash of settings and of every cell of the frames: equal exactly for equal content."""
     content = [json.dumps(settings, sort_keys=True)]
@@ -116,7 +146,7 @@ def _tidy(data: pd.DataFrame, columns: list[str], what: str) -> pd.DataFrame:
     tidy["split_group"] = tidy["split_group"].fillna(tidy["image_id"])
     for column in columns:
         empty = tidy.loc[tidy[column].isna(), "image_id"]
-        if column != "label_reviewed" and len(empty):
+        if not column.startswith("label_reviewed") and len(empty):
             raise InputError(f"{what}: {empty.iloc[0]} has no {column}", expected=f"a {column} for every image")
     twice = tidy.loc[tidy["image_id"].duplicated(), "image_id"]
     if len(twice):

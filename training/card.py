@@ -11,7 +11,7 @@ from typing import Any
 
 
 def text(result: Mapping[str, Any]) -> str:
-    """The card as Markdown, from what `training.fit.train` returns. Class names can't break out of it."""
+    """The card as Markdown, from what `training.train.train` returns. Class names can't break out of it."""
     images, settings, history = result["images"], result["settings"], result["history"]
     scored = "test" if result["test"] else "validation"
     scores = result[scored]

@@ -9,19 +9,20 @@ stratified by class, in one order for all arms, so that arms with the same image
 exist, initial weights, batches, dropout and augmentation. So the variance between seeds says what another run
 would have given, also for the linear head, which is solved to its only optimum.
 
-Two kinds of model:
+Three kinds of model:
 
 - ``features`` (fast): embeddings, then a linear head per arm and seed, its L2 strength chosen on validation. One
   embedder serves all arms: an unsupervised one is fitted on the original arm's training and validation images,
   a pretrained one is taken as it is. It never sees a label, so it can't favour the arm whose labels are better.
 - a rung of `training.model.LADDER`, trained from scratch per arm and seed.
+- a ``.keras`` file: its architecture, trained likewise (`training.own_network`).
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,18 +34,26 @@ import pandas as pd
 from audit import tables
 from audit.errors import InputError
 from training import arms as arms_of
-from training import data, embed, fit, frozen, verdict
+from training import fit, frozen, own_network, verdict
 from training import model as ladder
-from training.arms import random_removal
+from training.arms import random_removal, random_review
+from training.inputs import Inputs
 
-__all__ = ["EPOCHS", "FEATURES", "compare", "random_removal"]
+__all__ = ["EPOCHS", "FEATURES", "Interrupted", "compare", "random_removal", "random_review"]
 
 ORIGINAL = arms_of.ORIGINAL
 FEATURES = "features"
 EPOCHS = 15  # for a rung, where the caller names none
-_FORMAT = 1  # part of every cache key: raise it when what a cell holds or how it is made changes
 
 Progress = Callable[[int, int], None]
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C came. `result` is the comparison of the seeds that all arms had done; None where there is no such seed."""
+
+    def __init__(self, result: dict[str, Any] | None) -> None:
+        super().__init__()
+        self.result = result
 
 
 def compare(
@@ -69,9 +78,9 @@ def compare(
             reviewer dropped the image), `split_group`. Images that share a group with an arm's images are
             left out, and counted.
         seeds: paired runs an arm; below 2 there is no interval.
-        model: ``features`` or a rung of the ladder.
+        model: ``features``, a rung of the ladder, or a ``.keras`` file.
         epochs: most epochs of a run of a rung; None: 15. ``features`` has none.
-        size: side in pixels of the images that a rung sees.
+        size: side in pixels of the images that a rung, or a model without a size of its own, sees.
         seed: the first of the seeds; the others follow it.
         progress: called with (runs done, runs).
         cache: folder for finished runs and embeddings: a killed comparison goes on where it stopped, and one
@@ -88,41 +97,76 @@ def compare(
         InputError: arms or columns are missing, no test images (left), no validation images, one class, a
             class that an arm can't learn, fewer than one seed, an unknown model, an unreadable image.
         Failed: training broke down.
+        Interrupted: Ctrl-C came; holds what the seeds that are done say.
     """
-    if model != FEATURES and model not in ladder.LADDER:
-        raise InputError(f"unknown model {model!r}", expected=f"{FEATURES} or one of {', '.join(ladder.LADDER)}")
+    own = model.endswith(".keras")
+    if model != FEATURES and not own and model not in ladder.LADDER:
+        names = ", ".join(ladder.LADDER)
+        raise InputError(f"unknown model {model!r}", expected=f"{FEATURES} or one of {names}, or a .keras file")
     if seeds < 1:
         raise InputError(f"{seeds} seeds", expected="at least 1, and at least 2 for an interval")
-    if model == FEATURES:
-        epochs = side = None
-    else:
-        epochs, side = EPOCHS if epochs is None else epochs, size
     frames, kept, left_out = arms_of.checked(arms, test)
     classes = sorted(set().union(*(frame["label"] for frame in frames.values())))
-    inputs = _Inputs(frames, test, side, seed, cache)
-    settings = {"model": model, "epochs": epochs, "classes": classes, "inputs": inputs.key}
+    side: tuple[int, int] | None = None
+    channels, version, build = 3, "", None
+    if model == FEATURES:
+        epochs = None
+    else:
+        epochs, side = EPOCHS if epochs is None else epochs, (size, size)
+        if own:
+            network = own_network.load(Path(model), len(classes), size)
+            side, channels, version, build = network.side, network.channels, network.version, network.build
+        else:
+            build = partial(ladder.build, model, (*side, channels), len(classes), augment="light")
+    inputs = Inputs(frames, test, side, channels, seed, cache)
+    settings = {"model": version or model, "epochs": epochs, "classes": classes, "inputs": inputs.key}
     done: dict[str, list[dict[str, Any]]] = {name: [] for name in frames}
-    for number in range(seeds):
-        for place, (name, frame) in enumerate(frames.items()):
-            file = None
-            if cache is not None:
-                key = arms_of.digest({**settings, "seed": seed + number}, frame, kept[["image_id", "path"]])
-                file = cache / f"run-{key}.json"
-            run = _read(file)
-            if run is None:
-                run = _run(frame, kept, inputs, classes, model, epochs, seed + number)
-                if file is not None:
-                    tables.write_json(file, run)
-            done[name].append(run)
-            if progress is not None:
-                progress(number * len(frames) + place + 1, seeds * len(frames))
+
+    def result() -> dict[str, Any]:
+        """The comparison of the seeds that all arms have."""
+        return _result(done, frames, kept, classes, left_out, model, epochs, side, seed)
+
+    try:
+        for number in range(seeds):
+            for place, (name, frame) in enumerate(frames.items()):
+                file = None
+                if cache is not None:
+                    key = arms_of.digest({**settings, "seed": seed + number}, frame, kept[["image_id", "path"]])
+                    file = cache / f"run-{key}.json"
+                run = _read(file)
+                if run is None:
+                    run = _run(frame, kept, inputs, classes, build, epochs, seed + number)
+                    if file is not None:
+                        tables.write_json(file, run)
+                done[name].append(run)
+                if progress is not None:
+                    progress(number * len(frames) + place + 1, seeds * len(frames))
+    except KeyboardInterrupt as stop:
+        raise Interrupted(result() if all(done.values()) else None) from stop
+    return result()
+
+
+def _result(
+    done: Mapping[str, list[dict[str, Any]]],
+    frames: Mapping[str, pd.DataFrame],
+    kept: pd.DataFrame,
+    classes: Sequence[str],
+    left_out: int,
+    model: str,
+    epochs: int | None,
+    side: tuple[int, int] | None,
+    seed: int,
+) -> dict[str, Any]:
+    """The content of comparison.json, of the seeds that all arms have done."""
+    seeds = min(map(len, done.values()))
+    done = {name: runs[:seeds] for name, runs in done.items()}
     predicted = {name: np.array([run["predicted"] for run in found], np.int64) for name, found in done.items()}
     chosen = "l2_strengths" if model == FEATURES else "best_epochs"
     return {
         "model": model,
         "embedder": done[ORIGINAL][0]["embedder"],
         "epochs": epochs,
-        "size": side,
+        "size": None if side is None else side[0],
         "seeds": [seed + i for i in range(seeds)],
         "classes": classes,
         "n_test": len(kept),
@@ -144,9 +188,9 @@ def compare(
 def _run(
     frame: pd.DataFrame,
     test: pd.DataFrame,
-    inputs: _Inputs,
+    inputs: Inputs,
     classes: Sequence[str],
-    model: str,
+    build: Callable[..., keras.Model] | None,
     epochs: int | None,
     seed: int,
 ) -> dict[str, Any]:
@@ -156,12 +200,12 @@ def _run(
     numbers = {name: i for i, name in enumerate(classes)}
     truth = drawn["label"].map(numbers).to_numpy(np.int64)
     rows, test_rows = inputs.rows(drawn["path"]), inputs.rows(test["path"])
-    if epochs is None:
+    if build is None or epochs is None:
         head = frozen.fit(rows, truth, validation, len(classes))
         predicted, chosen = head.logits(test_rows).argmax(axis=1), head.strength
     else:
         keras.utils.clear_session()
-        network = ladder.build(model, rows.shape[1:], len(classes), augment="light", seed=seed)
+        network = build(seed=seed)
         train, held_out = [(rows[part], truth[part]) for part in (~validation, validation)]
         chosen = fit.fit(network, train, held_out, epochs=epochs, seed=seed).best_epoch
         predicted = _predict(network, test_rows)
@@ -172,68 +216,6 @@ def _predict(network: keras.Model, rows: npt.NDArray[Any]) -> npt.NDArray[np.int
     # Called, not `predict`ed: that would trace a graph for one use, and TensorFlow warns of it run after run.
     batches = [network(rows[i : i + 256], training=False) for i in range(0, len(rows), 256)]
     return np.concatenate([np.asarray(batch).argmax(axis=1) for batch in batches])
-
-
-class _Inputs:
-    """What the models see of each image: pixels at a size, or embeddings. Loaded when the first run needs them."""
-
-    def __init__(
-        self,
-        frames: Mapping[str, pd.DataFrame],
-        test: pd.DataFrame,
-        size: int | None,
-        seed: int,
-        cache: Path | None,
-    ) -> None:
-        paths = sorted({*test["path"], *(path for frame in frames.values() for path in frame["path"])})
-        # As objects: a file name that is no UTF-8 fits no Arrow string.
-        self.paths = pd.Index(paths, dtype=object)
-        self.fit_paths = frames[ORIGINAL]["path"]
-        self.size, self.seed, self.cache = size, seed, cache
-        files = self.paths.to_frame(name="path")
-        files["bytes"], files["mtime_ns"] = zip(*map(_stamp, self.paths), strict=True)
-        settings: dict[str, Any] = {"format": _FORMAT, "size": size}
-        if size is None:
-            embedder = embed.choose()
-            settings |= {"embedder": [embedder.name, embedder.version], "seed": seed}
-        #: Names the inputs: other files, changed files or settings give another key.
-        self.key = arms_of.digest(settings, files, self.fit_paths.to_frame())
-
-    def rows(self, paths: pd.Series) -> npt.NDArray[Any]:
-        """Inputs of the images at `paths`: uint8 (n, size, size, 3) or float32 (n, features)."""
-        found: npt.NDArray[Any] = self._loaded[0][self.paths.get_indexer(paths)]
-        return found
-
-    @property
-    def embedder(self) -> dict[str, Any] | None:
-        """What made the embeddings; None for pixels."""
-        return self._loaded[1]
-
-    @cached_property
-    def _loaded(self) -> tuple[npt.NDArray[Any], dict[str, Any] | None]:
-        paths = [Path(p) for p in self.paths]
-        if self.size is not None:
-            return data.load_images(paths, (self.size, self.size)), None
-        file = None if self.cache is None else self.cache / f"features-{self.key}.npz"
-        if file is not None and file.is_file():
-            with np.load(file, allow_pickle=False) as saved:
-                return saved["vectors"], json.loads(str(saved["info"]))
-        fit_paths = [Path(p) for p in self.fit_paths]
-        vectors, made_by = embed.fit_embed(fit_paths, paths, seed=self.seed)
-        info = dict(made_by)
-        if file is not None:
-            with tables.replacing(file) as temporary, temporary.open("wb") as stream:
-                np.savez(stream, vectors=vectors, info=np.array(json.dumps(info)))
-        return vectors, info
-
-
-def _stamp(path: str) -> tuple[int, int]:
-    """Size and modification time of a file: what changes when its content does."""
-    try:
-        stat = Path(path).stat()
-    except OSError as error:
-        raise InputError(f"{path} can't be read: {error.strerror}", expected="an image file") from error
-    return stat.st_size, stat.st_mtime_ns
 
 
 def _read(file: Path | None) -> dict[str, Any] | None:

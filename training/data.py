@@ -117,6 +117,7 @@ def dataset(
     batch_size: int,
     channels: int = 3,
     shuffle: bool = False,
+    balanced: bool = False,
     seed: int = 0,
     cache: bool = False,
 ) -> tf.data.Dataset:
@@ -129,6 +130,7 @@ def dataset(
         batch_size: images a batch.
         channels: 3 for RGB, 1 for grey.
         shuffle: draw a new order of the whole set at each iteration; the same orders for the same `seed`.
+        balanced: show images of rarer classes more than once, so that all classes are seen as often as the largest.
         seed: of the orders.
         cache: decode everything now and keep it in memory as uint8, for several passes over a set that fits.
 
@@ -145,9 +147,10 @@ def dataset(
         raise InputError("there are no images to read", expected="at least one")
     if labels is not None and len(labels) != len(paths):
         raise InputError(f"{len(paths)} images but {len(labels)} labels", expected="one label an image")
-    indices = tf.data.Dataset.range(len(paths))
+    order = oversampled(np.asarray(labels), seed) if balanced and labels is not None else np.arange(len(paths))
+    indices = tf.data.Dataset.from_tensor_slices(order)
     if shuffle:
-        indices = indices.shuffle(len(paths), seed=seed, reshuffle_each_iteration=True)
+        indices = indices.shuffle(len(order), seed=seed, reshuffle_each_iteration=True)
     read = _from_memory(paths, size, channels) if cache else _from_files(paths, size, channels)
     targets = None if labels is None else tf.constant(np.asarray(labels), tf.int32)
 
@@ -156,6 +159,18 @@ def dataset(
         return images if targets is None else (images, tf.gather(targets, index))
 
     return indices.batch(batch_size).map(load, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+
+
+def oversampled(labels: npt.NDArray[np.integer], seed: int) -> npt.NDArray[np.int64]:
+    """Positions of all images, those of rarer classes several times, so that each class has as many as the largest.
+    Every image of a class is there equally often, up to one time more for some, which the seed draws."""
+    random = np.random.default_rng(seed)
+    numbers, counts = np.unique(labels, return_counts=True)
+    found = []
+    for number in numbers:
+        rows = random.permutation(np.flatnonzero(labels == number))
+        found.append(np.resize(rows, counts.max()))
+    return np.concatenate(found).astype(np.int64)
 
 
 @contextlib.contextmanager

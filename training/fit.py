@@ -1,7 +1,4 @@
-"""Training one model: early stopping with the best weights, a falling learning rate, and clear failures.
-
-`fit` trains on arrays or datasets; `train` is what ``imageclinic train`` does with an export.
-"""
+"""Training one model: early stopping with the best weights, a falling learning rate, and clear failures."""
 
 from __future__ import annotations
 
@@ -9,20 +6,20 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import keras
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import tensorflow as tf
 from PIL import Image
 
-from audit import tables
 from audit.errors import Failed, InputError
-from training import card, data, metrics
-from training import model as ladder
+from training import data
+from training.checkpoint import Checkpoint
+from training.logs import CsvLog
 
 #: What `fit` learns from: batches of (inputs, class numbers), or the two as arrays with as many rows.
 Examples: TypeAlias = tf.data.Dataset | tuple[npt.NDArray[Any], npt.NDArray[np.integer]]
@@ -30,8 +27,11 @@ Progress: TypeAlias = Callable[[int, int], None]
 
 # A loss of ten times chance is no slow start: after that many epochs a model that learns is below it.
 _DIVERGED, _SETTLED = 10.0, 3
-_MEMORY = 1 << 30  # bytes of decoded images that are kept between epochs
 _LOOKED_AT = 200  # images whose headers tell the size of a set
+
+
+#: How the learning rate falls.
+SCHEDULES = ("plateau", "cosine")
 
 
 @dataclass(frozen=True)
@@ -58,13 +58,16 @@ def fit(
     weight_decay: float = 1e-3,
     patience: int = 5,
     class_weight: Mapping[int, float] | None = None,
+    schedule: str = "plateau",
+    warm_up: int = 0,
+    logs_to: Path | None = None,
+    checkpoint: tuple[Path, str] | None = None,
     deterministic: bool = False,
     progress: Progress | None = None,
 ) -> History:
     """Train `model` in place with AdamW and leave it with the weights of the epoch of least validation loss.
 
-    The learning rate is halved when the validation loss has not fallen for half of `patience`; training stops
-    when it has not fallen for `patience` epochs. Nothing is printed.
+    Training stops when the validation loss has not fallen for `patience` epochs. Nothing is printed.
 
     Args:
         model: outputs probabilities, (n, classes).
@@ -78,6 +81,12 @@ def fit(
         weight_decay: of AdamW, decoupled, on kernels only.
         patience: epochs without progress before training stops, at least 1.
         class_weight: class number → weight of its examples in the loss.
+        schedule: a name in `SCHEDULES`: ``plateau`` halves the learning rate when the validation loss has not fallen
+            for half of `patience`; ``cosine`` lets it fall along half a cosine over all `epochs`.
+        warm_up: epochs over which the learning rate rises to its full value first.
+        logs_to: folder for ``training.csv``: a line an epoch.
+        checkpoint: a file (``.npz``) in which the state is kept after each epoch, and a name for these settings and
+            data: a training that was killed goes on from the last whole epoch, one under another name starts anew.
         deterministic: make TensorFlow's operations deterministic: slower, needed on a GPU for equal results;
             holds for the rest of the process.
         progress: called with (epochs done, epochs) after each epoch.
@@ -94,6 +103,11 @@ def fit(
             f"epochs {epochs}, patience {patience}, learning rate {learning_rate}, batch size {batch_size}",
             expected="positive numbers",
         )
+    if schedule not in SCHEDULES or not 0 <= warm_up < epochs:
+        raise InputError(
+            f"schedule {schedule!r} with {warm_up} epochs of warm-up and {epochs} epochs",
+            expected=f"{' or '.join(SCHEDULES)}, and a warm-up shorter than the training",
+        )
     for name, examples in (("train on", train), ("validate on", validation)):
         if isinstance(examples, tuple) and not len(examples[0]):
             raise InputError(f"there are no images to {name}", expected="at least one")
@@ -104,7 +118,22 @@ def fit(
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
     stop = keras.callbacks.EarlyStopping("val_loss", patience=patience, restore_best_weights=True)
-    slow = keras.callbacks.ReduceLROnPlateau("val_loss", factor=0.5, patience=max(1, patience // 2))
+    remembering = [stop]
+    callbacks = [_Watch(learning_rate, model.output_shape[-1], epochs, progress), stop]
+    if schedule == "plateau":
+        remembering.append(keras.callbacks.ReduceLROnPlateau("val_loss", factor=0.5, patience=max(1, patience // 2)))
+        callbacks.append(remembering[-1])
+    if schedule == "cosine" or warm_up:
+        callbacks.append(
+            keras.callbacks.LearningRateScheduler(partial(_rate, schedule, learning_rate, warm_up, epochs))
+        )
+    state = Checkpoint(*checkpoint, remembering) if checkpoint is not None else None
+    done = 0 if state is None else state.epochs_done
+    if logs_to is not None:
+        logs_to.mkdir(parents=True, exist_ok=True)
+        callbacks.append(CsvLog(logs_to / "training.csv", {} if state is None else state.logs))
+    if state is not None:
+        callbacks.append(state)
     arrays = isinstance(train, tuple)
     started = time.monotonic()
     try:
@@ -113,9 +142,10 @@ def fit(
                 *(train if isinstance(train, tuple) else (train,)),
                 validation_data=validation,
                 epochs=epochs,
+                initial_epoch=done,
                 batch_size=batch_size if arrays else None,
                 shuffle=arrays,
-                callbacks=[_Watch(learning_rate, model.output_shape[-1], epochs, progress), stop, slow],
+                callbacks=callbacks,
                 class_weight=None if class_weight is None else dict(class_weight),
                 verbose=0,
             ).history
@@ -123,6 +153,8 @@ def fit(
         raise Failed(
             "Out of memory in training. Try a smaller batch size, a smaller image size or a smaller model."
         ) from error
+    if state is not None:
+        logs = state.logs
     return History(
         epochs=len(logs["loss"]),
         best_epoch=int(np.argmin(logs["val_loss"])) + 1,
@@ -130,106 +162,6 @@ def fit(
         seconds=time.monotonic() - started,
         logs={name: [float(v) for v in values] for name, values in logs.items()},
     )
-
-
-def train(
-    out: Path,
-    *,
-    to: Path | None = None,
-    model: str = "small_cnn",
-    epochs: int = 30,
-    seed: int = 0,
-    size: int | None = None,
-    batch_size: int = 64,
-    augment: str = "light",
-    mirror: bool = False,
-    progress: Progress | None = None,
-) -> dict[str, Any]:
-    """Train on an export and write ``model.keras``, ``metrics.json`` and ``MODEL_CARD.md`` into a folder beside it.
-
-    The epoch is chosen on the validation images; the test images are scored once, at the end.
-
-    Args:
-        out: a folder that ``imageclinic export`` wrote: images and ``manifest.csv``.
-        to: where the three files go; None: the export's name with ``-model``. Never into the export, which is
-            proven to hold nothing else.
-        model: a rung of `training.model.LADDER`.
-        epochs: most epochs.
-        seed: of weights, batches, dropout and augmentation.
-        size: side in pixels to which images are resized; None: see `natural_size`.
-        batch_size: images a step.
-        augment: strength of augmentation.
-        mirror: whether images may be mirrored left and right.
-        progress: called with (epochs done, epochs).
-
-    Returns:
-        The content of metrics.json: `model, parameters, multiply_adds, classes, size, images, settings,
-        history, validation, test`; the last two as `training.metrics.summary` gives them, `test` None when
-        the export has no test images.
-
-    Raises:
-        InputError: no export, no training or validation images, one class, a class that training lacks, a
-            file that can't be decoded, unknown names.
-        Failed: training broke down.
-    """
-    manifest = tables.read_csv(out / tables.MANIFEST.file, tables.MANIFEST)
-    classes = _classes(manifest, out)
-    parts = {name: manifest[manifest["split"] == name] for name in tables.SPLITS}
-    paths = {name: [out / tables.to_path(p) for p in part["path"]] for name, part in parts.items()}
-    side = natural_size(paths["train"]) if size is None else size
-    network = ladder.build(model, (side, side, 3), len(classes), augment=augment, mirror=mirror, seed=seed)
-    batches: dict[str, tf.data.Dataset] = {}
-    numbers = {name: i for i, name in enumerate(classes)}
-    for name, part in parts.items():
-        if len(part):
-            batches[name] = data.dataset(
-                paths[name],
-                [numbers[label] for label in part["label"]],
-                size=(side, side),
-                batch_size=batch_size,
-                shuffle=name == "train",
-                seed=seed,
-                cache=len(manifest) * side * side * 3 <= _MEMORY,
-            )
-    history = fit(network, batches["train"], batches["val"], epochs=epochs, seed=seed, progress=progress)
-    scores = {}
-    for name in ("val", "test"):
-        if name in batches:
-            truth = parts[name]["label"].map(numbers).to_numpy(np.int64)
-            with data.decode_errors():
-                probs = network.predict(batches[name].map(lambda x, _: x), verbose=0)
-            scores[name] = metrics.summary(truth, probs, classes)
-    result: dict[str, Any] = {
-        "model": model,
-        "parameters": network.count_params(),
-        "multiply_adds": ladder.multiply_adds(network),
-        "classes": classes,
-        "size": side,
-        "images": {name: len(part) for name, part in parts.items()},
-        "settings": {
-            "epochs": epochs,
-            "seed": seed,
-            "batch_size": batch_size,
-            "augment": augment,
-            "mirror": mirror,
-        },
-        "history": {
-            "epochs": history.epochs,
-            "best_epoch": history.best_epoch,
-            "stopped_early": history.stopped_early,
-            "seconds": round(history.seconds, 1),
-            **history.logs,
-        },
-        "versions": {"keras": keras.__version__, "tensorflow": tf.__version__},
-        "validation": scores["val"],
-        "test": scores.get("test"),
-    }
-    folder = to if to is not None else out.absolute().with_name(f"{out.absolute().name}-model")
-    folder.mkdir(parents=True, exist_ok=True)
-    _save(network, folder / "model.keras")
-    tables.write_json(folder / "metrics.json", result)
-    tables.write_text(folder / "MODEL_CARD.md", card.text(result))
-    return result
 
 
 def natural_size(paths: Sequence[Path], *, smallest: int = 16, largest: int = 96) -> int:
@@ -254,36 +186,13 @@ def natural_size(paths: Sequence[Path], *, smallest: int = 16, largest: int = 96
     return int(np.clip(np.median(sides), smallest, largest))
 
 
-def _classes(manifest: pd.DataFrame, out: Path) -> list[str]:
-    labels = {name: set(manifest.loc[manifest["split"] == name, "label"]) for name in tables.SPLITS}
-    for name in ("train", "val"):
-        if not labels[name]:
-            raise InputError(
-                f"{out} has no {name} images",
-                expected="training images, and validation images to choose the epoch on",
-                fix="export with --split 0.8,0.1,0.1",
-            )
-    if len(labels["train"]) < 2:
-        raise InputError(f"all training images of {out} are {min(labels['train'])!r}", expected="2 classes")
-    for name in ("val", "test"):
-        unknown = sorted(labels[name] - labels["train"])
-        if unknown:
-            raise InputError(
-                f"{out}: the class {unknown[0]!r} has {name} images but no training images",
-                expected="training images of every class",
-                fix="export with another --split, or leave the class out",
-            )
-    return sorted(labels["train"])
-
-
-def _save(model: keras.Model, path: Path) -> None:
-    with tables.replacing(path) as temporary:
-        named = temporary.with_suffix(".keras")  # Keras tells the format by the name
-        try:
-            model.save(named)
-            named.replace(temporary)
-        finally:
-            named.unlink(missing_ok=True)
+def _rate(schedule: str, full: float, warm_up: int, epochs: int, epoch: int, now: float) -> float:
+    """The learning rate of an epoch, counted from 0; `now` is the last one's, which ``plateau`` may have lowered."""
+    if epoch < warm_up:
+        return full * (epoch + 1) / warm_up
+    if schedule == "cosine":
+        return full * 0.5 * (1 + math.cos(math.pi * (epoch - warm_up) / (epochs - warm_up)))
+    return now if epoch > warm_up else full
 
 
 class _Watch(keras.callbacks.Callback):

@@ -16,10 +16,13 @@ from scipy import stats
 
 from audit.errors import InputError
 
+FEW = 5  # seeds, below which their variance is too uncertain to be weighed against the images'
+
 
 @dataclass(frozen=True)
 class Interval:
-    """A confidence interval, in the unit of its estimate, and the two variances that it was made from."""
+    """A confidence interval, in the unit of its estimate; the two variances that it was made from, and their degrees of
+    freedom together."""
 
     estimate: float
     low: float
@@ -27,6 +30,7 @@ class Interval:
     level: float
     seed_variance: float
     image_variance: float
+    freedom: float
 
     @property
     def half_width(self) -> float:
@@ -52,11 +56,13 @@ def delta_interval(
 
     The variance of the mean of a seeds × images table is estimated from its two margins: the variance between
     the seeds' means over S, plus a jackknife over the clusters of test images, of the mean over seeds. Each
-    holds the seed-by-image interaction, so their sum counts it twice, which errs on the safe side. Student's
-    t with S − 1 degrees of freedom: exact when seeds dominate, wider than needed when images do (with five
-    seeds, by up to 2.78 / 1.96), which also keeps a handful of changed predictions from becoming a claim.
-    Margins of a crossed design: Owen, "The pigeonhole bootstrap" (2007); delete-a-group jackknife: Efron &
-    Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 11.
+    holds the seed-by-image interaction, so their sum counts it twice, which errs on the safe side. Student's t
+    with the degrees of freedom of a sum of variances (Satterthwaite 1946): S − 1 for the seeds; for the images
+    one less than the clusters on which A and B ever differ, so that a handful of changed predictions is no claim
+    (six all one way are not enough, as in a sign test). Below five seeds a variance between seeds that is small
+    by chance would lend the sum too many, so there it has S − 1. ``python -m benchmarks.coverage`` simulates how
+    often it holds the truth. Margins of a crossed design: Owen, "The pigeonhole bootstrap" (2007);
+    delete-a-group jackknife: Efron & Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 11.
 
     Args:
         correct_a: whether run s of A was right on image i, bool (S, n).
@@ -85,8 +91,10 @@ def delta_interval(
     seed_variance = float(difference.mean(axis=1).var(ddof=1) / seeds)
     image_variance = _jackknife_variance(difference.mean(axis=0), cluster, len(names))
     estimate = float(difference.mean())
-    half = float(stats.t.ppf(0.5 + level / 2, seeds - 1)) * (seed_variance + image_variance) ** 0.5
-    return Interval(estimate, estimate - half, estimate + half, level, seed_variance, image_variance)
+    differing = len(np.unique(cluster[difference.any(axis=0)]))
+    freedom = _freedom(seed_variance, seeds, image_variance, differing)
+    half = float(stats.t.ppf(0.5 + level / 2, freedom)) * (seed_variance + image_variance) ** 0.5
+    return Interval(estimate, estimate - half, estimate + half, level, seed_variance, image_variance, freedom)
 
 
 def mcnemar_tables(correct_a: npt.NDArray[np.bool_], correct_b: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
@@ -103,6 +111,15 @@ def mcnemar_tables(correct_a: npt.NDArray[np.bool_], correct_b: npt.NDArray[np.b
     """
     cells = (correct_a & correct_b, correct_a & ~correct_b, ~correct_a & correct_b, ~correct_a & ~correct_b)
     return np.stack([cell.sum(axis=1) for cell in cells], axis=1)
+
+
+def _freedom(seed_variance: float, seeds: int, image_variance: float, differing: int) -> float:
+    """Degrees of freedom of the sum of the two variances; see `delta_interval`."""
+    total = seed_variance + image_variance
+    if seeds < FEW or not total:
+        return seeds - 1
+    parts = seed_variance**2 / (seeds - 1) + image_variance**2 / max(differing - 1, 1)
+    return total**2 / parts
 
 
 def _jackknife_variance(values: npt.NDArray[np.float64], cluster: npt.NDArray[np.int64], n: int) -> float:

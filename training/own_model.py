@@ -16,6 +16,7 @@ from training.embedder import Embedder, Ready, checked
 
 #: (height, width) of images for a model that does not say which it wants.
 DEFAULT_SIZE = (224, 224)
+WAY_OUT = "load it in a function of your own and give --model module:function"
 
 
 def from_file(path: Path, layer: str | None) -> Embedder:
@@ -30,25 +31,8 @@ def from_file(path: Path, layer: str | None) -> Embedder:
         InputError: when the file is missing, can't be loaded, wants to run code, has other inputs, or lacks
             the layer (lists them).
     """
-    if not path.is_file():
-        raise InputError(f"there is no file {path}", expected="a model that Keras saved")
-    way_out = "load it in a function of your own and give --model module:function"
-    try:
-        model = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # Keras raises many kinds, depending on what is wrong with the file
-        if "arbitrary code" in str(error):
-            raise InputError(
-                f"{path} holds code that it wants to run (a Lambda layer); it was not run",
-                expected="a model of Keras's own layers",
-                fix=f"save it without Lambda layers; or, if you trust it, {way_out}",
-            ) from error
-        reason = str(error).strip().partition("\n")[0]
-        raise InputError(
-            f"{path} can't be loaded: {reason}",
-            expected="a .keras file of Keras's own layers",
-            fix=f"if it has layers of your own, {way_out}",
-        ) from error
-    shape = _input_shape(model, path)
+    model = load(path, WAY_OUT)
+    shape = input_shape(model, path)
     vectors, name = _to_vectors(model, layer, path)
     size = (shape[0] or DEFAULT_SIZE[0], shape[1] or DEFAULT_SIZE[1])
 
@@ -92,7 +76,41 @@ def from_function(spec: str) -> Embedder:
     return Embedder(spec, version, f"your function {spec}", prepare)
 
 
-def _input_shape(model: Any, path: Path) -> tuple[int | None, int | None, int]:
+def load(path: Path, way_out: str) -> keras.Model:
+    """A model that Keras saved, in safe mode: no code from the file is run.
+
+    Args:
+        path: a ``.keras`` file.
+        way_out: what may be done about a file with code or layers of its own; ends the error.
+
+    Raises:
+        InputError: when the file is missing, can't be loaded, or wants to run code.
+    """
+    if not path.is_file():
+        raise InputError(f"there is no file {path}", expected="a model that Keras saved")
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # Keras raises many kinds, depending on what is wrong with the file
+        if "arbitrary code" in str(error):
+            raise InputError(
+                f"{path} holds code that it wants to run (a Lambda layer); it was not run",
+                expected="a model of Keras's own layers",
+                fix=f"save it without Lambda layers; or, if you trust it, {way_out}",
+            ) from error
+        reason = str(error).strip().partition("\n")[0]
+        raise InputError(
+            f"{path} can't be loaded: {reason}",
+            expected="a .keras file of Keras's own layers",
+            fix=f"if it has layers of your own, {way_out}",
+        ) from error
+
+
+def input_shape(model: Any, path: Path) -> tuple[int | None, int | None, int]:
+    """Height and width (None: any) and channels of the images that a model takes.
+
+    Raises:
+        InputError: when it takes anything but one batch of images.
+    """
     inputs = getattr(model, "inputs", None) or []
     shapes = [tuple(each.shape) for each in inputs]
     if len(shapes) != 1 or len(shapes[0]) != 4 or shapes[0][-1] not in (1, 3):

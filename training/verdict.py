@@ -10,9 +10,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from training import intervals, metrics
-from training.arms import CLEANED, ORIGINAL, RANDOM_REMOVAL
+from training.arms import CLEANED, ORIGINAL, RANDOM_REMOVAL, RANDOM_REVIEW
 
-LABEL_SETS = ("original", "reviewed")
+LABEL_SETS = ("original", "reviewed", "reviewed_at_random")  # the last where there is one
 Predicted = npt.NDArray[np.int64]
 
 
@@ -25,7 +25,8 @@ def scores(predicted: Predicted, test: pd.DataFrame, classes: Sequence[str]) -> 
         classes: class names.
 
     Returns:
-        ``original`` and ``reviewed`` → `accuracy`, `macro_f1`: lists, one number a seed.
+        ``original``, ``reviewed`` and, for images that were reviewed at random, ``reviewed_at_random`` →
+        `accuracy`, `macro_f1`: lists, one number a seed.
     """
     found = {}
     for labels, truth, used in _label_sets(test, classes):
@@ -100,6 +101,8 @@ def _label_sets(
     """Name, class numbers of the images that count, which count (n,); a set without any is left out."""
     numbers = {name: i for i, name in enumerate(classes)}
     for labels in LABEL_SETS:
+        if f"label_{labels}" not in test:
+            continue
         given = test[f"label_{labels}"]
         used = given.notna().to_numpy()
         if used.any():
@@ -166,6 +169,19 @@ def _notes(delta: Mapping[str, Any], test: pd.DataFrame, left_out: int) -> list[
             "included). Correcting only flagged test images favours the model that flagged them, so the "
             "verdict rests on the original labels; wrong ones among those make differences look smaller than "
             "they are."
+        )
+    if "reviewed_at_random" in delta[CLEANED]:
+        one = delta[CLEANED]["reviewed_at_random"]
+        size = int(test["label_reviewed_at_random"].notna().sum())
+        span = "" if one["low"] is None else f" (95 % interval {_points(one['low'])} to {_points(one['high'])})"
+        notes.append(
+            f"On the {size} test images that were reviewed at random, which favours no model: "
+            f"{_points(one['estimate'])} points{span}. They stand for the images that they were drawn from."
+        )
+    if delta.get(RANDOM_REVIEW, {}).get("original", {}).get("verdict") == "gain":
+        notes.append(
+            f"Reviewing as many images at random gained {_points(delta[RANDOM_REVIEW]['original']['estimate'])} "
+            f"points; the flags gained {_points(delta[CLEANED]['original']['estimate'])}."
         )
     control = delta.get(RANDOM_REMOVAL, {}).get("original", {}).get("verdict")
     if control == "gain" and delta[CLEANED]["original"]["verdict"] == "gain":
