@@ -338,6 +338,8 @@ def _save_views(dataset: fo.Dataset, checks: list[str]) -> None:
         dataset.save_view(view_name(check), view.sort_by([*order, ("queue", 1)]), description=description)
     undecided = flagged.match(F("decision") == None).sort_by("queue")  # noqa: E711
     dataset.save_view("Undecided", undecided, description="findings without a decision", color="#8a8f98")
+    disputed = dataset.match(F("disputed") == True).sort_by("queue")  # noqa: E712
+    dataset.save_view("Disputed", disputed, description="reviewers disagree: it stays undecided", color="#ef5350")
     decided = dataset.match(F("decision") != None).sort_by("decided_at", reverse=True)  # noqa: E711
     dataset.save_view("Decided", decided, description="the latest first", color="#3fb86b")
 

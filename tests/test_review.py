@@ -67,6 +67,7 @@ def test_views(run: Run) -> None:
         "Corrupted",
         "Bright",
         "Undecided",
+        "Disputed",
         "Decided",
     ]
     inbox = dataset.load_saved_view("Inbox").values("image_id")
@@ -148,6 +149,7 @@ def test_reviewers_who_disagree_leave_it_in_the_inbox(run: Run) -> None:
     dataset = review.build_from(run)
     assert by_id(dataset, "disputed")[MISLABELED[0]] is True
     assert dataset.load_saved_view("Inbox").values("image_id")[0] == MISLABELED[0]
+    assert review.build_from(run).load_saved_view("Disputed").values("image_id") == [MISLABELED[0]]
 
 
 def test_loading_through_the_format_and_sample_by_sample_is_the_same(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,5 +200,5 @@ def test_a_decision_says_which_findings_were_right(run: Run) -> None:
 def test_nothing_found(run: Run) -> None:
     run.write(tables.ISSUES, tables.empty(tables.ISSUES))
     dataset = review.build_from(run)
-    assert dataset.list_saved_views() == ["Inbox", "Calibrate", "Undecided", "Decided"]
+    assert dataset.list_saved_views() == ["Inbox", "Calibrate", "Undecided", "Disputed", "Decided"]
     assert len(dataset.load_saved_view("Inbox")) == 0
