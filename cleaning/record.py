@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from audit import tables
 from audit.run import Run, open_run
-from cleaning import decisions, findings
+from cleaning import calibrate, decisions, findings
 
 #: What `decide` and `undo` return, one row an image; all but ``image_id`` are null while it is undecided.
 STATE = ("image_id", "decision", "label", "reviewer", "decided_at", "disputed")
@@ -23,6 +24,7 @@ def decide(
     *,
     reviewer: str,
     labels: Sequence[str | None] | None = None,
+    blind: bool = False,
 ) -> pd.DataFrame:
     """Append one batch to the decision log: the same decision on every image.
 
@@ -35,6 +37,7 @@ def decide(
         decision: keep, relabel, drop or unsure.
         reviewer: who decided.
         labels: the new label of each image, for relabel.
+        blind: decided in the random sample (`cleaning.calibrate`), and logged so, with its chance.
 
     Returns:
         What holds now for these images (`STATE`), in the order of `image_ids`.
@@ -44,6 +47,7 @@ def decide(
     """
     dataset, issues = _tables(run.path, run.table_path(tables.ISSUES).stat().st_mtime_ns)
     rows = dataset.reindex(list(image_ids))
+    drawn = _drawn(run.path, run.table_path(tables.ISSUES).stat().st_mtime_ns) if blind else {}
     events = []
     for image_id, new, (given, sha256) in zip(
         image_ids,
@@ -65,6 +69,7 @@ def decide(
                 "sha256": sha256,
                 "confirmed": ";".join(confirmed) or None,
                 "rejected": ";".join(rejected) or None,
+                **drawn.get(image_id, {"sample": "ranked"}),
                 "score": found.loc[found["check"].isin(urgent), "score"].max() if urgent else None,
             }
         )
@@ -95,3 +100,11 @@ def _tables(path: Path, changed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     run = open_run(path)
     issues = run.read(tables.ISSUES)
     return run.read(tables.DATASET).set_index("image_id"), issues[issues["image_id"].notna()]
+
+
+@functools.lru_cache(maxsize=1)
+def _drawn(path: Path, changed: int) -> dict[str, dict[Any, Any]]:
+    """What the log says about each image of the random sample."""
+    dataset, issues = _tables(path, changed)
+    sample = calibrate.draw(issues, dataset.reset_index()).assign(sample="random")
+    return {str(row.pop("image_id")): dict(row) for row in sample.to_dict("records")}

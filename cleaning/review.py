@@ -18,13 +18,13 @@ import pandas as pd
 
 from audit import tables
 from audit.run import Run
-from cleaning import decisions, findings, pictures
+from cleaning import calibrate, decisions, findings, pictures
 from cleaning.survivors import choose as choose_survivors
 
 if TYPE_CHECKING:
     import fiftyone as fo
 
-#: Above this many images only those with a finding or a decision are loaded.
+#: Above this many images only those with a finding or a decision, and the random sample, are loaded.
 MOST_IMAGES = 100_000
 PANEL = "imageclinic_review"
 
@@ -45,17 +45,20 @@ _FIELDS = {
     "disputed": "reviewers disagree: it stays undecided",
     "queue": "position in the Inbox: 0 comes first",
     "in_inbox": "waits in the Inbox",
+    "calibrate": "position in the random sample that tells how far the flags can be trusted",
     "display_path": "the picture that the App shows",
     "format": "of the file, by its content",
     "width": "in pixels, as stored",
     "height": "in pixels, as stored",
     "bytes": "size of the file",
 }
-_INTEGERS = ("queue", "width", "height", "bytes")
+_INTEGERS = ("queue", "calibrate", "width", "height", "bytes")
 _BOOLEANS = ("disputed", "in_inbox")
-_FILE = ("image_id", "split", "queue", "in_inbox", "format", "width", "height", "bytes", "display_path")
+_FILE = ("image_id", "split", "queue", "in_inbox", "calibrate", "format", "width", "height", "bytes", "display_path")
 _BUILT_IN = ("filepath", "id", "metadata", "created_at", "last_modified_at")
-_READ_ONLY = ("image_id", "evidence", "cluster", "survivor", "split", "queue", "display_path")
+_READ_ONLY = ("image_id", "evidence", "cluster", "survivor", "split", "queue", "calibrate", "display_path")
+#: What a check said about an image: the Calibrate view is without.
+_HINTS = ("suggested", "checks", "evidence", "cluster", "survivor", "queue", "in_inbox")
 _IMPORTED = ("created_at", "last_modified_at", "_dataset_id")
 _COLOURS = {
     "ground_truth": "#4c8dff",
@@ -93,7 +96,7 @@ def build(
 ) -> fo.Dataset:
     """Make (or make anew) the FiftyOne dataset of `run`, with saved views, sidebar and colours.
 
-    Above `MOST_IMAGES` images only those with a finding or a decision are loaded.
+    Above `MOST_IMAGES` images only those with a finding or a decision, and the random sample, are loaded.
 
     Args:
         run: an audited run.
@@ -111,7 +114,7 @@ def build(
     if fo.dataset_exists(name):
         fo.delete_dataset(name)
     dataset = _load(name, items, checks)
-    for field in ("queue", "in_inbox", "decision", "cluster", *checks):
+    for field in ("queue", "in_inbox", "calibrate", "decision", "cluster", *checks):
         dataset.create_index(field)
     dataset.default_classes = sorted(run.read(tables.DATASET)["label"].dropna().unique())
     dataset.description = f"imageclinic review of {run.path}"
@@ -158,9 +161,11 @@ def _items(
     kept = ["image_id", "decision", "decided_label", "reviewer", "decided_at", "disputed"]
     items = items.merge(decided[[c for c in kept if c in decided]], on="image_id", how="left")
     items = items.merge(_confidence(run, found), on="image_id", how="left")
+    sample = calibrate.draw(issues, dataset)
+    items["calibrate"] = items["image_id"].map(pd.Series(sample.index, index=sample["image_id"]))
     items = items.reindex(columns=list(dict.fromkeys([*items.columns, *_FIELDS])))
     if len(items) > MOST_IMAGES:
-        items = items[items["queue"].notna() | items["decision"].notna()]
+        items = items[items[["queue", "decision", "calibrate"]].notna().any(axis=1)]
     items = items.sort_values(["queue", "image_id"], kind="stable", na_position="last", ignore_index=True)
     items["in_inbox"] = items["queue"].notna() & items["decision"].isna()
     shown = pictures.shown(run, items[dataset.columns.intersection(items.columns)], progress)
@@ -317,6 +322,14 @@ def _save_views(dataset: fo.Dataset, checks: list[str]) -> None:
         description="every image with an undecided finding, the most urgent first",
         color="#ff6d04",
     )
+    # The reviewer judges the picture and its label, and nothing that a check said.
+    blind = dataset.match(F("calibrate") != None).sort_by("calibrate")  # noqa: E711
+    dataset.save_view(
+        "Calibrate",
+        blind.exclude_fields([*_HINTS, *checks]),
+        description="a random sample, flagged and unflagged, to learn how far the flags can be trusted",
+        color="#b57bee",
+    )
     for check in checks:
         view = dataset.match(F(check) != None)  # noqa: E711
         copies = view.match(F("cluster") != None).count() * 2 > view.count()  # noqa: E711
@@ -325,6 +338,8 @@ def _save_views(dataset: fo.Dataset, checks: list[str]) -> None:
         dataset.save_view(view_name(check), view.sort_by([*order, ("queue", 1)]), description=description)
     undecided = flagged.match(F("decision") == None).sort_by("queue")  # noqa: E711
     dataset.save_view("Undecided", undecided, description="findings without a decision", color="#8a8f98")
+    disputed = dataset.match(F("disputed") == True).sort_by("queue")  # noqa: E712
+    dataset.save_view("Disputed", disputed, description="reviewers disagree: it stays undecided", color="#ef5350")
     decided = dataset.match(F("decision") != None).sort_by("decided_at", reverse=True)  # noqa: E711
     dataset.save_view("Decided", decided, description="the latest first", color="#3fb86b")
 

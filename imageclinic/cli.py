@@ -193,6 +193,8 @@ def status(run: RunFolder, as_json: AsJson = False) -> None:
         counts = ["flagged", "reviewed", "confirmed", "rejected"]
         terminal.table(checks[["check", *counts]].assign(precision=estimates), right=tuple(counts))
         terminal.say("Precision, with a 95 % interval, comes from random reviews only; – where there are none.")
+        for line in deciding.in_words(checks):
+            terminal.say(line)
     if state["label_noise"]:
         terminal.say(predicting.in_words(state["label_noise"]))
     terminal.result(state)

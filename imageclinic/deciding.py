@@ -12,7 +12,7 @@ import pandas as pd
 from audit import tables
 from audit.errors import InputError
 from audit.run import Run, open_run
-from cleaning import decisions, estimates, policy, survivors
+from cleaning import decisions, estimates, policy, stopping, survivors
 
 
 @dataclass(frozen=True)
@@ -121,12 +121,14 @@ def status(run: str | Path) -> dict[str, Any]:
 
     Returns:
         ``images, flagged, decided, disputed, stale``, ``decisions`` (counts by kind), ``checks``: one record per
-        check with findings, see `cleaning.estimates`, and ``label_noise``: see `imageclinic.predicting.label_noise`.
+        check with findings, see `cleaning.estimates` and `cleaning.stopping`, and ``label_noise``: see
+        `imageclinic.predicting.label_noise`.
     """
     state = load(run)
     flagged = set(state.issues["image_id"].dropna())
     decided = state.current[state.current["decision"].notna()]
     by_check = estimates.by_check(state.issues, state.log, state.dataset)
+    by_check = by_check.merge(stopping.by_check(state.issues, state.log, state.dataset), on="check", how="left")
     return {
         "run": str(state.run.path),
         "images": len(state.dataset),
@@ -139,3 +141,25 @@ def status(run: str | Path) -> dict[str, Any]:
         "checks": by_check.astype(object).where(by_check.notna(), None).to_dict("records"),
         "label_noise": state.run.info().get("label_noise"),
     }
+
+
+def in_words(checks: pd.DataFrame) -> list[str]:
+    """What the random reviews say about the flags that nobody reviewed, one line for each check that has some.
+
+    Args:
+        checks: the ``checks`` of `status`, as a frame.
+    """
+    lines = []
+    for row in checks[checks["rest"].notna()].to_dict("records"):
+        name = row["check"]
+        line = f"{name}: of {row['unreviewed']:,} unreviewed flags {row['rest']:.0%} are right"
+        line += f" ({row['rest_low']:.0%} to {row['rest_high']:.0%})"
+        if pd.notna(row["next_errors"]):
+            line += f", at most {row['next_errors']:.0f} of the next {row['next_flags']:.0f}"
+        if pd.notna(row["weak_below"]):
+            line += f"; below a score of {row['weak_below']:.2f} fewer than one in five"
+        lines.append(line + ".")
+    for row in checks[checks["missed"].notna()].to_dict("records"):
+        share = f"{row['missed']:.1%} ({row['missed_low']:.1%} to {row['missed_high']:.1%})"
+        lines.append(f"{row['check']}: of the images that it did not flag, {share} have a wrong label too.")
+    return lines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from review_run import COPIES, FORMULA, HOSTILE, MISLABELED, make_run
 
 from audit import tables
 from audit.run import Run
-from cleaning import app, decisions, mongod, record, review
+from cleaning import app, calibrate, decisions, mongod, record, review
 
 
 @pytest.fixture(scope="module")
@@ -60,11 +61,13 @@ def test_views(run: Run) -> None:
     dataset = review.build_from(run)
     assert dataset.list_saved_views() == [
         "Inbox",
+        "Calibrate",
         "Mislabeled",
         "Exact duplicate",
         "Corrupted",
         "Bright",
         "Undecided",
+        "Disputed",
         "Decided",
     ]
     inbox = dataset.load_saved_view("Inbox").values("image_id")
@@ -75,6 +78,27 @@ def test_views(run: Run) -> None:
     assert dataset.load_saved_view("Exact duplicate").values("image_id") == list(COPIES)
     assert dataset.load_saved_view("Bright").values("image_id") == ["cat/pale.png", MISLABELED[0]]
     assert len(dataset.load_saved_view("Decided")) == 0
+
+
+def test_the_random_sample_hides_what_checks_said(run: Run) -> None:
+    dataset = review.build_from(run)
+    view = dataset.load_saved_view("Calibrate")
+    assert (
+        view.values("image_id")
+        == calibrate.draw(run.read(tables.ISSUES), run.read(tables.DATASET))["image_id"].tolist()
+    )
+    shown = view.get_field_schema()
+    assert "ground_truth" in shown and "decision" in shown
+    assert not {"suggested", "evidence", "checks", "mislabeled", "bright", "survivor"} & set(shown)
+
+
+def test_a_decision_in_the_random_sample_is_logged_with_its_chance(run: Run) -> None:
+    record.decide(run, [MISLABELED[0]], "keep", reviewer="ann", blind=True)
+    record.decide(run, [MISLABELED[1]], "keep", reviewer="ann")
+    log = decisions.read(run.decisions)
+    assert log["sample"].tolist() == ["random", "ranked"]
+    assert log["stratum"].tolist()[0] == "flagged" and log["inclusion_prob"].tolist()[0] == 1
+    assert log[["stratum", "inclusion_prob"]].iloc[1].isna().all()
 
 
 def test_what_a_browser_cant_draw_is_converted(run: Run) -> None:
@@ -125,6 +149,7 @@ def test_reviewers_who_disagree_leave_it_in_the_inbox(run: Run) -> None:
     dataset = review.build_from(run)
     assert by_id(dataset, "disputed")[MISLABELED[0]] is True
     assert dataset.load_saved_view("Inbox").values("image_id")[0] == MISLABELED[0]
+    assert review.build_from(run).load_saved_view("Disputed").values("image_id") == [MISLABELED[0]]
 
 
 def test_loading_through_the_format_and_sample_by_sample_is_the_same(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,6 +174,8 @@ def test_loading_through_the_format_and_sample_by_sample_is_the_same(run: Run, m
 def test_above_the_limit_only_the_flagged_and_the_decided(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     record.decide(run, ["cat/03.png"], "drop", reviewer="ann")
     monkeypatch.setattr(review, "MOST_IMAGES", 12)
+    few = functools.partial(calibrate.draw, flagged=4, unflagged=0)
+    monkeypatch.setattr(calibrate, "draw", few)
     dataset = review.build_from(run)
     assert len(dataset) == 11
     assert len(dataset.load_saved_view("Undecided")) == 10
@@ -173,5 +200,5 @@ def test_a_decision_says_which_findings_were_right(run: Run) -> None:
 def test_nothing_found(run: Run) -> None:
     run.write(tables.ISSUES, tables.empty(tables.ISSUES))
     dataset = review.build_from(run)
-    assert dataset.list_saved_views() == ["Inbox", "Undecided", "Decided"]
+    assert dataset.list_saved_views() == ["Inbox", "Calibrate", "Undecided", "Disputed", "Decided"]
     assert len(dataset.load_saved_view("Inbox")) == 0

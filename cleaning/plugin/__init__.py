@@ -61,13 +61,17 @@ def _decide(ctx: Any, decision: str, ids: Sequence[str], label: str | None = Non
     columns = ["id", "image_id", "suggested.label"]
     values = ctx.dataset.select(list(ids), ordered=True).values(columns)
     rows = pd.DataFrame(dict(zip(columns, values, strict=True)))
+    blind = _blind(ctx)
+    if decision == "relabel" and blind and not label:
+        return []  # the suggestion is hidden there
     if decision == "relabel":
         rows["new"] = label or rows["suggested.label"]
         rows = rows[rows["new"].notna()]
     if rows.empty:
         return []
     labels = rows["new"].tolist() if decision == "relabel" else None
-    state = record.decide(_run(ctx), rows["image_id"].tolist(), decision, reviewer=_reviewer(ctx), labels=labels)
+    images, reviewer = rows["image_id"].tolist(), _reviewer(ctx)
+    state = record.decide(_run(ctx), images, decision, reviewer=reviewer, labels=labels, blind=blind)
     return _show(ctx, state)
 
 
@@ -90,6 +94,12 @@ def _documents(ctx: Any, ids: Sequence[str]) -> list[dict[str, Any]]:
     """The samples as the App keeps them, so that the key plugin can redraw them."""
     found = ctx.dataset._aggregate(pipeline=[{"$match": {"_id": {"$in": [ObjectId(i) for i in ids]}}}])
     return list(foj.stringify(list(found)))
+
+
+def _blind(ctx: Any) -> bool:
+    """Whether the view is the random sample: its stages sort by the position in it."""
+    stages = ctx.view._serialize() if ctx.has_custom_view else []
+    return any(stage["_cls"].endswith("SortBy") and "calibrate" in str(stage["kwargs"]) for stage in stages)
 
 
 def _images(n: int) -> str:
@@ -268,6 +278,9 @@ class Progress(foo.Panel):
         ctx.ops.set_view(name="Inbox")
         ctx.ops.reload_dataset()
 
+    def calibrate(self, ctx: Any) -> None:
+        ctx.ops.set_view(name="Calibrate")
+
     def act(self, ctx: Any) -> None:
         _act(ctx, ctx.params["decision"])
 
@@ -282,7 +295,7 @@ class Progress(foo.Panel):
             return types.Property(panel, view=view)
         targets = _targets(ctx)
         if len(targets) == 1:
-            current = _describe(ctx.dataset[targets[0]])
+            current = _describe(ctx.dataset[targets[0]], blind=_blind(ctx))
         else:
             current = f"**{_images(len(targets))} selected**" if targets else "*Open or select an image.*"
         panel.md(current, name="current")
@@ -294,6 +307,7 @@ class Progress(foo.Panel):
         for decision, label in (("unsure", "Unsure"), ("undo", "Undo")):
             second.btn(decision, label=label, on_click=self.act, params={"decision": decision}, variant="outlined")
         panel.md(_progress(ctx), name="progress")
+        panel.btn("calibrate", label="Calibrate: a random sample", on_click=self.calibrate, variant="outlined")
         panel.btn("inbox", label="Inbox: show what is left", on_click=self.inbox, variant="outlined")
         return types.Property(panel, view=view)
 
@@ -316,17 +330,18 @@ def _counts(name: str, log_size: int) -> str:
     return "\n".join(lines)
 
 
-def _describe(sample: fo.Sample) -> str:
-    """Markdown: the image's labels, decision and evidence."""
+def _describe(sample: fo.Sample, *, blind: bool = False) -> str:
+    """Markdown: the image's labels, decision and evidence; without what the checks said, if blind."""
     given = sample["ground_truth"].label if sample["ground_truth"] else "no label"
     lines = [f"**{_plain(given)}** given"]
-    if sample["suggested"]:
+    if sample["suggested"] and not blind:
         sure = sample["suggested"].confidence
         lines.append(f"**{_plain(sample['suggested'].label)}** suggested" + (f", {sure:.0%} sure" if sure else ""))
     decision = sample["decision"]
     new = f" to {_plain(sample['decided_label'])}" if sample["decided_label"] else ""
     lines.append(f"**{_plain(decision)}**{new}, by {_plain(sample['reviewer'])}" if decision else "*undecided*")
-    evidence = [f"- {_plain(line)}" for line in (sample["evidence"] or "").splitlines()]
+    said = "" if blind else sample["evidence"] or ""
+    evidence = [f"- {_plain(line)}" for line in said.splitlines()]
     return "  \n".join(lines) + "\n\n" + "\n".join([*evidence, "", _plain(sample["image_id"])])
 
 

@@ -16,7 +16,7 @@ from review_run import COPIES, HOSTILE, MISLABELED, make_run
 
 from audit import tables
 from audit.run import Run
-from cleaning import decisions
+from cleaning import calibrate, decisions
 
 pytestmark = pytest.mark.browser
 
@@ -171,6 +171,31 @@ def test_the_inbox_button_leaves_what_is_undecided(served: tuple[Run, str], show
     current = decisions.current(decisions.read(run.decisions), run.read(tables.DATASET))
     left = len(set(run.read(tables.ISSUES)["image_id"].dropna()) - set(current["image_id"]))
     wait_for(lambda: shown.locator(TILE).count() == left, 30)
+
+
+def test_the_random_sample_is_judged_blind(served: tuple[Run, str], shown: Page, tmp_path: Path) -> None:
+    run, inbox = served
+    drawn = calibrate.draw(run.read(tables.ISSUES), run.read(tables.DATASET))
+    position = drawn.index[drawn["image_id"] == COPIES[0]][0]
+    before = len(decisions.read(run.decisions))
+    open_view(shown, inbox, "calibrate")
+    shown.screenshot(path=tmp_path / "calibrate-grid.png")
+    select(shown, position)
+    shown.wait_for_timeout(1500)
+    panel = shown.locator('[data-cy="panel-content-imageclinic_review"]').first
+    panel.get_by_text("cat given").wait_for()
+    assert "Same bytes" not in shown.inner_text("body")
+    shown.screenshot(path=tmp_path / "calibrate.png")
+    shown.keyboard.press("k")
+    row = log(run, before + 1).iloc[-1]
+    assert (row["image_id"], row["sample"], row["stratum"], row["inclusion_prob"]) == (
+        COPIES[0],
+        "random",
+        "flagged",
+        1,
+    )
+    shown.keyboard.press("u")
+    log(run, before + 2)
 
 
 def test_nothing_chosen_nothing_done(served: tuple[Run, str], shown: Page) -> None:
