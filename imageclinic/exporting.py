@@ -35,14 +35,17 @@ def export(
         The export's summary, with ``proofs``: name, ok and detail of each.
 
     Raises:
-        InputError: bad arguments, `out` inside the dataset or not empty, a source file that changed since the audit.
+        InputError: bad arguments, `out` inside the dataset or not empty, a class without training images, a source
+            file that changed since the audit.
     """
     from cleaning import apply
     from cleaning import export as exporter
+    from cleaning.split import require_training
 
     state = load(run)
     cleaned, changes = apply.apply(state.dataset, state.current)
     splits, notes = assign(state, cleaned, split, seed)
+    require_training(cleaned, splits)
     for note in notes:
         say(note)
     with stage("Exporting") as progress:
