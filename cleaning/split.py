@@ -12,7 +12,7 @@ from audit import tables
 from audit.errors import InputError
 from cleaning.allocation import allocate, normalised
 
-__all__ = ["allocate", "assign", "split_groups"]
+__all__ = ["allocate", "assign", "require_training", "split_groups"]
 
 #: A split is reported when it is off its share by more than this part of all images (and more than one
 #: image).
@@ -59,6 +59,33 @@ def assign(
         tables.SPLIT_TABLE, image_id=rows["image_id"], split=np.array(tables.SPLITS, dtype=object)[part]
     )
     return result, _notes(rows["image_id"], rows["label"], group, part, before, normalised(shares))
+
+
+def require_training(table: pd.DataFrame, splits: pd.DataFrame) -> None:
+    """Refuse a split that leaves a class without training images: nothing could learn it.
+
+    Args:
+        table: image_id, label. Rows without label are left out.
+        splits: `tables.SPLIT_TABLE` of the labelled images.
+
+    Raises:
+        InputError: names such classes and where their images lie.
+    """
+    rows = table.loc[table["label"].notna(), ["image_id", "label"]].merge(splits, on="image_id")
+    counts = pd.crosstab(rows["label"], rows["split"]).reindex(columns=list(tables.SPLITS), fill_value=0)
+    lacking = counts[counts["train"] == 0]
+    if not len(lacking):
+        return
+    told = [
+        f"{label!r} ({', '.join(f'{row[s]} in {s}' for s in tables.SPLITS if row[s])})"
+        for label, row in zip(lacking.index[:5].astype(str), lacking.to_dict("records"), strict=False)
+    ]
+    more = f" and {len(lacking) - len(told)} more" if len(lacking) > len(told) else ""
+    raise InputError(
+        f"No training image for class {', '.join(told)}{more}",
+        expected="every class in train; images frozen as test or val stay there, with all their copies",
+        fix="add images of the class, or relabel or drop those that it has",
+    )
 
 
 def split_groups(images: pd.Series, clusters: pd.DataFrame) -> pd.Series:

@@ -78,11 +78,6 @@ def by_check(issues: pd.DataFrame, log: pd.DataFrame, dataset: pd.DataFrame) -> 
     return result.astype({"check": "str", **dict.fromkeys(COLUMNS[2:], float)})
 
 
-def should_stop(row: pd.Series, worth: int) -> bool:
-    """Whether the next flags hold fewer than `worth` errors, surely enough: looking at it often does no harm."""
-    return bool(row["next_errors"] < worth)
-
-
 def _bands(n: int) -> npt.NDArray[np.int64]:
     """The score band of each of `n` sorted flags: of equal size, and never different after a review."""
     return np.arange(n) * max(1, min(_BANDS, n // _LEAST)) // max(n, 1)
@@ -120,14 +115,13 @@ def _next(
 ) -> tuple[float, float]:
     """How many flags come next, and the most that are right among them.
 
-    Each band has its own bound, at an equal part of the 5 %, so that all hold at once. What comes next in a band
-    counts as the average of what is left in it: where the score still ranks within the band, that is too few for
-    its first half. A band where the chances differ has no bound.
+    Each band has its own bound on what is left in it, at an equal part of the 5 %, so that all hold at once. The score
+    may rank within a band, too, so all that is left may come next. A band where the chances differ has no bound.
     """
     ahead = np.flatnonzero(~reviewed)[:_AHEAD]
     if not sampled.any() or not len(ahead):
         return math.nan, math.nan
-    bands, total = int(band.max()) + 1, 0.0
+    bands, total = int(band.max()) + 1, 0
     for name in np.unique(band[ahead]):
         inside, coming = band == name, int((band[ahead] == name).sum())
         drawn = inside & sampled
@@ -137,8 +131,8 @@ def _next(
         # What was reviewed by rank is out of the population: it was known, not drawn.
         found, n = int(right[drawn].sum()), int(drawn.sum())
         most = bounds.most(found, n, n + left, alpha) - found if even else left
-        total += coming * most / left
-    return float(len(ahead)), math.ceil(total - 1e-9)
+        total += min(coming, most)
+    return float(len(ahead)), total
 
 
 def _weak_below(

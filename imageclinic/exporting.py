@@ -36,16 +36,19 @@ def export(
         The export's summary, with ``proofs``: name, ok and detail of each.
 
     Raises:
-        InputError: bad arguments, `out` inside the dataset or not empty, a source file that changed since the audit.
+        InputError: bad arguments, `out` inside the dataset or not empty, a class without training images, a source
+            file that changed since the audit.
     """
     from cleaning import apply
     from cleaning import export as exporter
+    from cleaning.split import require_training
 
     state = load(run)
     cleaned, changes = apply.apply(state.dataset, state.current)
     with stage("Looking for copies") as progress:
         clusters = regroup(state, cleaned, progress=progress)
     splits, notes = assign(dataclasses.replace(state, clusters=clusters), cleaned, split, seed)
+    require_training(cleaned, splits)
     for note in notes:
         say(note)
     with stage("Exporting") as progress:

@@ -9,7 +9,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from audit import tables
 from audit.errors import InputError
-from cleaning.split import allocate, assign, split_groups
+from cleaning.split import allocate, assign, require_training, split_groups
 
 rows = st.lists(st.tuples(st.sampled_from("abcde"), st.integers(0, 30)), min_size=1, max_size=80)
 weights = st.lists(st.integers(1, 9), min_size=1, max_size=5)
@@ -204,3 +204,13 @@ def test_bad_input():
         allocate(["a"], ["g"], (1, 1), seed=0, fixed=np.array([2]))
     with pytest.raises(InputError, match="one group"):
         allocate(["a"], [], (1, 1), seed=0)
+
+
+def test_a_class_without_training_images_is_named():
+    images = table(["a"] * 3 + ["b"] * 2)
+    ids = list(images["image_id"])
+    there = ["train", "val", "train", "test", "val"]
+    with pytest.raises(InputError, match=r"class 'b' \(1 in val, 1 in test\)\. Expected"):
+        require_training(images, splits(**dict(zip(ids, there, strict=True))))
+    require_training(images, splits(**dict(zip(ids, [*there[:4], "train"], strict=True))))
+    require_training(images.assign(label=["a"] * 3 + [None] * 2), splits(**dict(zip(ids[:3], there, strict=False))))
