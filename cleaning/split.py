@@ -12,7 +12,7 @@ from audit import tables
 from audit.errors import InputError
 from cleaning.allocation import allocate, normalised
 
-__all__ = ["allocate", "assign", "require_training", "split_groups"]
+__all__ = ["allocate", "assign", "keep", "require_training", "split_groups"]
 
 #: A split is reported when it is off its share by more than this part of all images (and more than one
 #: image).
@@ -59,6 +59,26 @@ def assign(
         tables.SPLIT_TABLE, image_id=rows["image_id"], split=np.array(tables.SPLITS, dtype=object)[part]
     )
     return result, _notes(rows["image_id"], rows["label"], group, part, before, normalised(shares))
+
+
+def keep(table: pd.DataFrame, manifest: pd.DataFrame) -> pd.DataFrame:
+    """Where an earlier export put the images that it shares with a table.
+
+    Args:
+        table: image_id, sha256; rows in any order.
+        manifest: `tables.MANIFEST` of the earlier export.
+
+    Returns:
+        `tables.SPLIT_TABLE` of the images of `table` that are in `manifest`: by content, so that they may have been
+        renamed or moved; or else by image_id, so that a file may have been mended. Content that is in two splits of
+        the manifest goes by image_id alone.
+    """
+    unique = manifest.groupby("sha256")["split"].agg(["nunique", "first"])
+    by_content = table["sha256"].map(unique.loc[unique["nunique"] == 1, "first"]).astype("str")
+    by_id = table["image_id"].map(manifest.drop_duplicates("image_id").set_index("image_id")["split"]).astype("str")
+    split = by_content.fillna(by_id)
+    known = split.notna()
+    return tables.frame(tables.SPLIT_TABLE, image_id=table.loc[known, "image_id"], split=split[known])
 
 
 def require_training(table: pd.DataFrame, splits: pd.DataFrame) -> None:

@@ -99,14 +99,17 @@ def _sha256(file: Path) -> str | None:
 
 
 def _folders(manifest: pd.DataFrame) -> Proof:
-    """In an export to folders, the folders say what the manifest says."""
-    rows = manifest[~manifest["path"].str.startswith("../")]
+    """In an export to folders, the folders say what the manifest says, and nothing lies outside of them."""
+    outside = manifest["path"].str.startswith("../")
+    if outside.all():
+        return Proof("folders", True, "none: the manifest points to the source")
+    rows = manifest[~outside]
     parts = [PurePosixPath(path).parts for path in rows["path"]]
     odd = [
         path
         for path, where, split in zip(rows["path"], parts, rows["split"], strict=True)
         if len(where) != 3 or where[0] != split
-    ]
+    ] + manifest.loc[outside, "path"].tolist()
     folder = pd.Series([where[1] if len(where) == 3 else "" for where in parts], index=rows.index, dtype="str")
     for one, other in ((folder, rows["label"]), (rows["label"], folder)):
         names = other.groupby(one).nunique()

@@ -266,6 +266,10 @@ def export(
     ] = "0.8,0.1,0.1",
     format: Annotated[str, Option(help="folders or manifest.")] = "folders",
     link: Annotated[str, Option(help="copy, hardlink or symlink.")] = "copy",
+    keep_split: Annotated[
+        Path | None,
+        Option(help="manifest.csv of an earlier export: its images stay where they were.", show_default=False),
+    ] = None,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -279,6 +283,7 @@ def export(
         split=_shares(split),
         format=format,
         link=link,
+        keep_split=keep_split,
         seed=seed,
         stage=terminal.stage,
         say=terminal.say,

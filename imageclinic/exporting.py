@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from audit import copies, neighbors, scan, tables
+from audit.errors import InputError
 from audit.run import create
 from imageclinic.deciding import State, load
 from imageclinic.stages import Say, Stage, quiet, silent
@@ -23,6 +24,7 @@ def export(
     split: tuple[float, float, float] = (0.8, 0.1, 0.1),
     format: str = "folders",
     link: str = "copy",
+    keep_split: str | Path | None = None,
     seed: int = 0,
     stage: Stage = quiet,
     say: Say = silent,
@@ -30,14 +32,15 @@ def export(
     """Write the cleaned dataset to `out`, split so that copies stay together, and prove it.
 
     The images that the audit froze as test stay test; `split` divides the rest (and, where the audit found no test
-    images, everything). `out` appears whole or not at all.
+    images, everything). `keep_split`, the manifest.csv of an earlier export or its folder, puts the images that it
+    lists where they were, and only divides the new ones. `out` appears whole or not at all.
 
     Returns:
         The export's summary, with ``proofs``: name, ok and detail of each.
 
     Raises:
-        InputError: bad arguments, `out` inside the dataset or not empty, a class without training images, a source
-            file that changed since the audit.
+        InputError: bad arguments, `out` inside the dataset or not empty, a class without training images, a
+            `keep_split` of other images, a source file that changed since the audit.
     """
     from cleaning import apply
     from cleaning import export as exporter
@@ -47,7 +50,8 @@ def export(
     cleaned, changes = apply.apply(state.dataset, state.current)
     with stage("Looking for copies") as progress:
         clusters = regroup(state, cleaned, progress=progress)
-    splits, notes = assign(dataclasses.replace(state, clusters=clusters), cleaned, split, seed)
+    old = None if keep_split is None else _earlier(Path(keep_split), cleaned)
+    splits, notes = assign(dataclasses.replace(state, clusters=clusters), cleaned, split, seed, old)
     require_training(cleaned, splits)
     for note in notes:
         say(note)
@@ -62,7 +66,11 @@ def export(
             format=format,
             link=link,
             current=state.current,
-            options={"split": ",".join(f"{share:g}" for share in split), "seed": seed},
+            options={
+                "split": ",".join(f"{share:g}" for share in split),
+                **({} if keep_split is None else {"keep-split": keep_split}),
+                "seed": seed,
+            },
             notes=notes,
             progress=progress,
         )
@@ -91,22 +99,50 @@ def regroup(state: State, cleaned: pd.DataFrame, *, progress: Callable[[int, int
 
 
 def assign(
-    state: State, cleaned: pd.DataFrame, shares: tuple[float, float, float], seed: int
+    state: State,
+    cleaned: pd.DataFrame,
+    shares: tuple[float, float, float],
+    seed: int,
+    old: pd.DataFrame | None = None,
 ) -> tuple[pd.DataFrame, list[str]]:
-    """Splits for a cleaned table: frozen test images stay test, the rest is divided by `shares`."""
+    """Splits for a cleaned table: frozen test images stay test, the rest is divided by `shares`.
+
+    What the dataset's own split says comes first; then `old`, the manifest of an earlier export; then the test images
+    that the audit drew.
+    """
     from cleaning import split
 
     grouped = cleaned.merge(state.clusters[["image_id", "split_group"]], on="image_id", how="left")
     frozen = state.splits[state.splits["split"] == "test"]
-    if state.dataset["split"].notna().any():
+    own = state.dataset.loc[state.dataset["split"].isin(["val", "test"]), "image_id"]
+    if len(own):
         # The dataset's own validation images stay, too; only what it left open is drawn.
-        own = state.dataset.loc[state.dataset["split"] == "val", "image_id"]
         frozen = state.splits[state.splits["split"].eq("test") | state.splits["image_id"].isin(own)]
+    closed_val = frozen["split"].eq("val").any()
+    notes = []
+    if old is not None:
+        before = split.keep(grouped, old)
+        before = before[~before["image_id"].isin(own)]
+        frozen = pd.concat([before, frozen[~frozen["image_id"].isin(before["image_id"])]], ignore_index=True)
+        notes.append(f"{len(before):,} images are in the splits that the earlier export gave them.")
     if not len(frozen):
         return split.assign(grouped, shares, seed=seed)
     train, val, _ = shares
-    open_shares = (train, 0.0, 0.0) if frozen["split"].eq("val").any() else (train, val, 0.0)
-    return split.assign(grouped, open_shares, seed=seed, fixed=frozen)
+    open_shares = (train, 0.0 if closed_val else val, 0.0 if frozen["split"].eq("test").any() else shares[2])
+    splits, deviations = split.assign(grouped, open_shares, seed=seed, fixed=frozen)
+    return splits, notes + deviations
+
+
+def _earlier(path: Path, cleaned: pd.DataFrame) -> pd.DataFrame:
+    """The manifest of an earlier export. Raises InputError when it is of other images."""
+    manifest = tables.read_csv(path / tables.MANIFEST.file if path.is_dir() else path, tables.MANIFEST)
+    if not (cleaned["image_id"].isin(manifest["image_id"]) | cleaned["sha256"].isin(manifest["sha256"])).any():
+        raise InputError(
+            f"no image of this run is in {path}",
+            expected="the manifest.csv of an earlier export of these images",
+            fix="leave --keep-split out for a new split",
+        )
+    return manifest
 
 
 def verify(out: str | Path, *, stage: Stage = quiet) -> pd.DataFrame:

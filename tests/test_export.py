@@ -259,6 +259,12 @@ def tampered(out, what):
         case "folders":
             rows["label"] = rows["label"].mask(rows.index == 0, "owl")
             tables.write_csv(manifest, rows, tables.MANIFEST)
+        case "outside":
+            outside = out.parent / "elsewhere.png"
+            outside.write_bytes(file.read_bytes())
+            file.unlink()
+            rows["path"] = rows["path"].where(rows["path"] != file.relative_to(out).as_posix(), "../elsewhere.png")
+            tables.write_csv(manifest, rows, tables.MANIFEST)
         case "one row per file":
             rows.loc[1, ["path", "sha256"]] = rows.loc[0, ["path", "sha256"]]
             tables.write_csv(manifest, rows, tables.MANIFEST)
@@ -278,6 +284,12 @@ def test_each_proof_can_fail(data, tmp_path, what):
     assert failed(tmp_path / "out") == set()
     tampered(tmp_path / "out", what)
     assert what in failed(tmp_path / "out")
+
+
+def test_no_image_may_lie_outside(data, tmp_path):
+    exported(audited(data), tmp_path / "out")
+    tampered(tmp_path / "out", "outside")
+    assert failed(tmp_path / "out") == {"folders"}
 
 
 def test_litter_of_the_system_is_no_image(data, tmp_path):
