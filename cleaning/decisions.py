@@ -140,8 +140,8 @@ def stale(log: pd.DataFrame, dataset: pd.DataFrame) -> pd.DataFrame:
     return events[TABLE.names].reset_index(drop=True)
 
 
-def undo_batch(path: Path, reviewer: str) -> list[str]:
-    """Take back the reviewer's last batch that still stands (several calls go several steps back).
+def undo_batch(path: Path, reviewer: str, *, every: bool = False) -> list[str]:
+    """Take back the reviewer's last batch that still stands (several calls go several steps back), or every one.
 
     Returns:
         The image ids that it was about, in its order; empty when nothing is left to undo.
@@ -152,7 +152,7 @@ def undo_batch(path: Path, reviewer: str) -> list[str]:
         left = own[_survives(own, own["image_id"])]
         if left.empty:
             return []
-        batch = left[left["batch"] == left["batch"].iloc[-1]]
+        batch = left if every else left[left["batch"] == left["batch"].iloc[-1]]
         kept = batch[["image_id", "sha256", "given_label", "reviewer"]].iloc[::-1]
         logfile.append_rows(path, _filled(kept.assign(decision="undo"), str(path)))
     return list(dict.fromkeys(batch["image_id"]))

@@ -104,7 +104,7 @@ def policy_events(
     for check in COPIES:
         flagged = found[found["check"] == check]
         if len(flagged):
-            so_far = _after(current, _events(proposals, dataset, name))
+            so_far = after(current, _events(proposals, dataset, name))
             proposals.append(_copies(check, flagged, dataset, features, clusters, splits, so_far))
     events = _events(proposals, dataset, name)
     standing = current.set_index("image_id")
@@ -216,7 +216,7 @@ def _events(proposals: Sequence[pd.DataFrame], dataset: pd.DataFrame, name: str)
     ).astype({"score": "float64", "label": "str"})
 
 
-def _after(current: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
-    """What stands decided once `events` are written."""
+def after(current: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
+    """What stands decided (see `cleaning.decisions.current`) once the `events` of a policy are written."""
     new = events[["image_id", "decision", "label", "reviewer"]]
     return pd.concat([current[~current["image_id"].isin(new["image_id"])], new.assign(disputed=False)])

@@ -214,6 +214,9 @@ def decide(
         Path | None, Option("--from", help="A CSV file with image_id, decision, label.", show_default=False)
     ] = None,
     undo: Annotated[bool, Option("--undo", help="Take back the last batch.")] = False,
+    every: Annotated[
+        bool, Option("--all", help="With --undo: all that the reviewer, or policy:NAME, decided.")
+    ] = False,
     reviewer: Annotated[str, Option(help="Whose decisions, for --from and --undo.", show_default=False)] = "",
     dry_run: Annotated[bool, Option("--dry-run", help="Show what would be decided; write nothing.")] = False,
     as_json: AsJson = False,
@@ -229,6 +232,7 @@ def decide(
         policy_file=policy,
         source=source,
         undo=undo,
+        every=every,
         reviewer=reviewer,
         dry_run=dry_run,
     )
@@ -240,7 +244,15 @@ def decide(
         columns = ["image_id", "decision", "given_label", "label", "note"]
         terminal.title("The first of them" if len(events) > 20 else "These")
         terminal.table(events[columns].head(20))
-    terminal.result({"dry_run": dry_run, "events": records(events)})
+    result = {"dry_run": dry_run, "events": records(events)}
+    if dry_run:
+        classes = deciding.class_counts(run, events)
+        terminal.title("Images of each class that would change")
+        terminal.table(classes.head(20), right=("before", "after", "change"))
+        if len(classes) > 20:
+            terminal.say(f"and {len(classes) - 20:,} more classes (--json has all)")
+        result["classes"] = records(classes)
+    terminal.result(result)
 
 
 @app.command()

@@ -51,6 +51,7 @@ def decide(
     policy_file: str | Path | None = None,
     source: str | Path | None = None,
     undo: bool = False,
+    every: bool = False,
     reviewer: str = "",
     dry_run: bool = False,
 ) -> pd.DataFrame:
@@ -63,6 +64,7 @@ def decide(
         policy_file: a YAML file with ``name`` and ``accept``.
         source: a CSV file with image_id, decision and label.
         undo: take back the last batch of `reviewer` (default: of ``policy:accept``).
+        every: with `undo`, all that `reviewer` decided, such as a whole policy.
         reviewer: whose decisions these are, for `source` and `undo`.
         dry_run: write nothing.
 
@@ -72,13 +74,15 @@ def decide(
     given = [bool(accept), policy_file is not None, source is not None, undo]
     if sum(given) != 1:
         raise InputError("what to decide?", expected="one of --accept, --policy, --from and --undo")
+    if every and not undo:
+        raise InputError("--all takes back everything that a reviewer decided", expected="--undo --all")
     state = load(run)
     path = state.run.decisions
     if undo:
         if dry_run:
             raise InputError("--undo has no dry run", fix="undo, and decide again if that was wrong")
         who = reviewer or f"{decisions.POLICY}accept"
-        images = decisions.undo_batch(path, who)
+        images = decisions.undo_batch(path, who, every=every)
         log = decisions.read(path)
         return log[log["image_id"].isin(images) & log["decision"].eq("undo")].drop_duplicates("image_id", keep="last")
     if source is not None:
@@ -108,6 +112,25 @@ def propose(state: State, accept: Mapping[str, float], name: str) -> pd.DataFram
         current=state.current,
         checks=[o["check"] for o in state.run.info().get("outcomes", [])],
     )
+
+
+def class_counts(run: str | Path, events: pd.DataFrame) -> pd.DataFrame:
+    """Images of each class before and after events that are not written yet (see `decide`'s dry run).
+
+    Returns:
+        label, before, after, change; the classes that change only, the most changed first.
+    """
+    from cleaning import apply
+
+    state = load(run)
+    counts = {
+        name: apply.apply(state.dataset, current)[0]["label"].value_counts()
+        for name, current in (("before", state.current), ("after", policy.after(state.current, events)))
+    }
+    table = pd.DataFrame(counts).fillna(0).astype("int64").rename_axis("label").reset_index()
+    table["change"] = table["after"] - table["before"]
+    order = table["change"].abs().sort_values(ascending=False, kind="stable").index
+    return table.loc[order].query("change != 0").reset_index(drop=True)
 
 
 def proposed_survivors(state: State) -> pd.DataFrame:

@@ -14,6 +14,7 @@ import sample_data
 from audit import tables
 from audit.errors import InputError
 from audit.run import open_run
+from imageclinic import deciding
 from report.truth import score
 
 CLASSES = ("0", "1", "6", "7")
@@ -126,6 +127,31 @@ def test_undo_takes_a_policy_back(run: Path) -> None:
     taken = imageclinic.decide(run, undo=True)
     assert set(taken["image_id"]) == set(made["image_id"])
     assert imageclinic.status(run)["decisions"] == before
+
+
+def test_a_whole_policy_is_taken_back(run: Path) -> None:
+    before = imageclinic.status(run)["decisions"]
+    made = [imageclinic.decide(run, accept=[check]) for check in ("bright", "odd_size")]
+    taken = imageclinic.decide(run, undo=True, every=True)
+    assert set(taken["image_id"]) >= {i for events in made for i in events["image_id"]}
+    assert sum(imageclinic.status(run)["decisions"].values()) <= sum(before.values())
+    with pytest.raises(InputError, match="--undo --all"):
+        imageclinic.decide(run, accept=["bright"], every=True)
+
+
+def test_a_dry_run_counts_classes_as_the_export_will(run: Path, tmp_path: Path) -> None:
+    plain = imageclinic.export(run, tmp_path / "plain")
+    events = imageclinic.decide(run, accept=["mislabeled:0.9", "odd_size"], dry_run=True)
+    counts = deciding.class_counts(run, events).set_index("label")
+    assert len(counts)
+    assert (counts["change"] == counts["after"] - counts["before"]).all()
+    imageclinic.decide(run, accept=["mislabeled:0.9", "odd_size"])
+    imageclinic.export(run, tmp_path / "cleaned")
+    imageclinic.decide(run, undo=True)
+    assert plain["images"] > 0
+    for name, column in (("plain", "before"), ("cleaned", "after")):
+        labels = tables.read_csv(tmp_path / name / "manifest.csv", tables.MANIFEST)["label"].value_counts()
+        assert labels[counts.index].to_dict() == counts[column].to_dict()
 
 
 def test_rerank_scores_with_the_decisions(run: Path) -> None:

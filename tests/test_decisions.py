@@ -220,6 +220,16 @@ def test_undo_batch_takes_back_whole_batches(path):
     assert decided(decisions.current(decisions.read(path), data)) == {"a": "drop"}
 
 
+def test_all_batches_of_a_reviewer_are_taken_back(path):
+    decisions.append(path, pd.DataFrame([event("a", "keep"), event("b", "keep")]))
+    decisions.append(path, pd.DataFrame([event("a", "drop", "bob")]))
+    decisions.append(path, pd.DataFrame([event("b", "drop"), event("c", "drop")]))
+    data = dataset(a="x", b="x", c="x")
+    assert decisions.undo_batch(path, "ann", every=True) == ["a", "b", "c"]
+    assert decisions.undo_batch(path, "ann", every=True) == []
+    assert decided(decisions.current(decisions.read(path), data)) == {"a": "drop"}
+
+
 def test_reviewers_who_disagree_leave_the_image_undecided(path):
     data = dataset(a="cat", b="cat", c="cat")
     log = log_of(
