@@ -189,7 +189,7 @@ def _audit(
             if chosen:
                 raise
             missing[name] = str(error)
-        except Exception:
+        except Exception:  # what needs this input has the outcome failed, with the traceback; the rest still runs
             broken[name] = traceback.format_exc()
 
     predicted = "predictions" in wanted
