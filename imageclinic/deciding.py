@@ -177,7 +177,7 @@ def in_words(checks: pd.DataFrame) -> list[str]:
         name = row["check"]
         line = f"{name}: of {row['unreviewed']:,} unreviewed flags {row['rest']:.0%} are right"
         line += f" ({row['rest_low']:.0%} to {row['rest_high']:.0%})"
-        if pd.notna(row["next_errors"]):
+        if row["next_errors"] < row["next_flags"]:  # else it says nothing; null: unknown
             line += f", at most {row['next_errors']:.0f} of the next {row['next_flags']:.0f}"
         if pd.notna(row["weak_below"]):
             line += f"; below a score of {row['weak_below']:.2f} fewer than one in five"

@@ -119,3 +119,16 @@ def test_the_command_and_the_api_agree(tmp_path: Path) -> None:
     assert "overfitting" in words
     assert "What to do:" in words
     assert "What these curves can't tell" in words
+
+
+def test_a_short_run_that_may_still_improve_is_not_called_finished():
+    # A real one: six epochs of a small network on CIFAR-10, stopped by the number of epochs.
+    run = {
+        "loss": [2.095, 1.876, 1.795, 1.739, 1.712, 1.665],
+        "accuracy": [0.238, 0.317, 0.351, 0.371, 0.394, 0.404],
+        "val_loss": [1.825, 1.766, 1.707, 1.646, 1.627, 1.614],
+        "val_accuracy": [0.336, 0.347, 0.374, 0.413, 0.397, 0.422],
+    }
+    short = curves.judge(history.read(run))
+    assert any("6 epochs are few" in text for text in short["unknown"])
+    assert not any("epochs are few" in text for text in curves.judge(history.read(healthy()))["unknown"])

@@ -6,6 +6,7 @@ import pytest
 
 from audit import tables
 from cleaning import bounds, decisions, stopping
+from imageclinic import deciding
 
 
 def flags(n):
@@ -116,3 +117,13 @@ def test_errors_found_by_rank_do_not_vouch_for_the_rest(tmp_path):
     row = stopping.by_check(flags(100), log, images(100)).iloc[0]
     assert row["next_flags"] == 25
     assert row["next_errors"] == bounds.most(0, 25, 50, alpha=0.025) > 0  # two bands share the 5 %
+
+
+def test_a_bound_that_says_nothing_is_not_shown(tmp_path):
+    at = range(0, 400, 2)
+    log = reviewed(tmp_path, at, [i < 100 for i in at])
+    table = stopping.by_check(flags(400), log, images(500))
+    assert table["next_errors"].iloc[0] < table["next_flags"].iloc[0] == 100
+    assert "of the next 100" in deciding.in_words(table)[0]
+    (nothing,) = deciding.in_words(table.assign(next_errors=100.0, missed=None))
+    assert "unreviewed flags" in nothing and "of the next" not in nothing

@@ -29,6 +29,7 @@ ABOVE = 0.03  # validation accuracy above training accuracy
 JUMPY = 0.20  # share of epochs in which the training loss rises by more than a twentieth of its whole fall
 UNSTEADY = 0.02  # standard deviation of validation accuracy between neighbouring epochs
 FEW = 5  # epochs below which no trend is judged
+SHORT = 12  # epochs below which the last third has four points: only a steady fall is told from noise
 
 
 @dataclass(frozen=True)
@@ -261,6 +262,11 @@ def _unknown(history: pd.DataFrame, sound: int, val_images: int | None) -> list[
     said = []
     if sound < FEW:
         said.append(f"Any trend: there are {sound} epochs before the end or a break-down, and it takes {FEW}.")
+    elif sound < SHORT:
+        said.append(
+            f"Whether it would go on improving, where no sign says so: {sound} epochs are few, and only a steady fall "
+            f"is told from noise. Train at least {SHORT}."
+        )
     if "val_loss" not in history:
         said.append("Overfitting by the loss, and whether training stopped too early: there is no val_loss.")
     if "accuracy" not in history:
