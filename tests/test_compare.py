@@ -271,3 +271,12 @@ def test_images_reviewed_at_random_are_scored_apart(digits: Frames, cache: Path)
     assert shown["low"] <= shown["estimate"] <= shown["high"]
     assert sum(c["n"] for c in result["per_class"]["reviewed_at_random"].values()) == drawn.sum()
     assert any("50 test images that were reviewed at random" in note for note in result["notes"])
+
+
+def test_equal_arms_do_not_claim_to_see_every_difference(digits: Frames, cache: Path) -> None:
+    frame, test = digits
+    result = compare({"original": frame, "cleaned": frame}, test, seeds=2, cache=cache)
+    assert result["delta"]["cleaned"]["original"]["half_width"] == 0
+    assert "unknown" in result["power_hint"] and "could have been told from none" not in result["power_hint"]
+    other = compare({"original": wrong(frame, 0.45), "cleaned": frame}, test, seeds=2, cache=cache)
+    assert "could have been told from none" in other["power_hint"]

@@ -149,6 +149,11 @@ def _verdict(delta: Mapping[str, Any], seeds: int, images: int) -> str:
 def _power_hint(delta: Mapping[str, Any], seeds: int, images: int) -> str:
     if delta["half_width"] is None:
         return "An interval needs at least 2 seeds (better 5) and 2 test images that are no copies."
+    if delta["half_width"] == 0:
+        return (
+            f"Nothing varied over {seeds} seeds and {images} test images: do the training images differ at all? What "
+            "difference could have been told is unknown."
+        )
     return (
         f"With {seeds} seeds and {images} test images, a difference of about {100 * delta['half_width']:.1f} "
         "points or more could have been told from none."
