@@ -67,7 +67,7 @@ def demo(out: Path, *, seeds: int, terminal: Terminal) -> dict[str, Any]:
 
     terminal.title("4. Compare: retrained before and after cleaning, tested on the same images")
     comparison = comparing.compare(run_path, seeds=seeds, stage=terminal.stage)
-    from imageclinic.cli import show_comparison
+    from imageclinic.commands.training import show_comparison
 
     show_comparison(comparison, terminal)
 

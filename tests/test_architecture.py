@@ -29,7 +29,7 @@ HOMES = {
     "cleanlab": ("audit/labels.py", "audit/checks/"),
     "imagehash": ("audit/scan.py", "audit/confirm.py"),
     "rich": ("imageclinic/",),
-    "typer": ("imageclinic/cli.py", "imageclinic/docs.py"),
+    "typer": ("imageclinic/cli.py", "imageclinic/commands/", "imageclinic/docs.py"),
 }
 
 
