@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from imageclinic.stages import Say, Stage, quiet, silent
@@ -22,7 +23,14 @@ def review(
     Raises:
         InputError: no run, no mongod, or a busy port; the message says what to do.
     """
+    import pandas as pd
+
     from cleaning.app import open_review
+    from imageclinic import deciding
+
+    def words() -> list[str]:
+        checks = pd.DataFrame(deciding.status(run)["checks"])
+        return deciding.in_words(checks) if len(checks) else []
 
     with stage("Preparing the App") as progress:
         open_review(
@@ -33,4 +41,6 @@ def review(
             reviewer=reviewer,
             announce=say,
             progress=progress,
+            words=words,
+            rerank=[sys.executable, "-m", "imageclinic.cli", "rerank", str(Path(run).absolute())],
         )

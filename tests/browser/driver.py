@@ -41,9 +41,8 @@ def free_port() -> int:
 def app(run: Path, reviewer: str = "ann", seconds: float = 240) -> Iterator[str]:
     """Serve `run` in a process of its own; yield the URL of the Inbox; end it with SIGINT, as Ctrl-C does."""
     code = (
-        "import sys; from pathlib import Path; from cleaning.app import open_review; "
-        "open_review(Path(sys.argv[1]), port=int(sys.argv[2]), reviewer=sys.argv[3], "
-        "announce=lambda line: print(line, flush=True))"
+        "import sys; from imageclinic.reviewing import review; "
+        "review(sys.argv[1], port=int(sys.argv[2]), reviewer=sys.argv[3], say=lambda line: print(line, flush=True))"
     )
     command = [sys.executable, "-c", code, str(run), str(free_port()), reviewer]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
