@@ -23,14 +23,8 @@ def review(
     Raises:
         InputError: no run, no mongod, or a busy port; the message says what to do.
     """
-    import pandas as pd
-
     from cleaning.app import open_review
     from imageclinic import deciding
-
-    def words() -> list[str]:
-        checks = pd.DataFrame(deciding.status(run)["checks"])
-        return deciding.in_words(checks) if len(checks) else []
 
     with stage("Preparing the App") as progress:
         open_review(
@@ -41,6 +35,6 @@ def review(
             reviewer=reviewer,
             announce=say,
             progress=progress,
-            words=words,
+            words=lambda: deciding.status(run)["words"],
             rerank=[sys.executable, "-m", "imageclinic.cli", "rerank", str(Path(run).absolute())],
         )
