@@ -23,6 +23,7 @@
   ];
   const KEYS = Object.fromEntries(ACTIONS.map(([key, decision]) => [key, decision]));
   const COLOURS = Object.fromEntries(ACTIONS.map(([, decision, , colour]) => [decision, colour]));
+  const HINTS = ["relabel", "best", "whole_view", "more"]; // these tell what checks said: not for the random sample
   const PROMPTS = ["relabel_to", "whole_view"]; // these ask in a dialog first
   const AHEAD = 20; // how far to look for the next undecided image
   // What the browser tests read: whether keys are live, and how long each decision took.
@@ -89,8 +90,9 @@
         if (panel.type === PANEL && !to) ctx.hooks.panelEvent(panel.id, { operator: PLUGIN + "/" + PANEL + "#refresh", params: {} });
       }
       say(result.said + note, result.n ? COLOURS[decision] : "");
-      api.log.push({ decision, n: result.n, python: answered - pressed, all: performance.now() - pressed });
-      return { to: to && to.id };
+      const entry = { decision, n: result.n, python: answered - pressed };
+      api.log.push(entry);
+      return { to: to && to.id, entry };
     }
   }
 
@@ -230,6 +232,13 @@
     message.style.color = colour || "inherit";
   }
 
+  setInterval(() => { // the App says nowhere that another view is open
+    const blind = new URLSearchParams(location.search).get("view") === "calibrate";
+    for (const button of bar ? bar.querySelectorAll("button") : []) {
+      button.style.display = blind && HINTS.includes(button.dataset.decision) ? "none" : "";
+    }
+  }, 500);
+
   function typing() {
     const focus = document.activeElement;
     if (!focus) return false;
@@ -251,6 +260,7 @@
     if (result.retry && tries < 100) { await sleep(20); return once(decision, pressed, given, tries + 1); }
     if (result.retry) throw new Error("the App did not settle");
     for (let i = 0; result.to && openId() !== result.to && i < 100; i++) await sleep(20); // until the next is current
+    if (result.entry) result.entry.next = performance.now() - pressed;
   }
 
   let chain = Promise.resolve(); // one decision at a time, in the order of the keys
