@@ -69,7 +69,8 @@ def compare(
     else:
         if truth is not None:
             raise InputError("--truth with two datasets", expected="a run, which knows how much was reviewed")
-        arms, test, notes = arms_of.of_datasets(Path(run), Path(after), seed)
+        with stage("Looking for copies") as progress:
+            arms, test, notes = arms_of.of_datasets(Path(run), Path(after), seed, progress=progress)
         end = Path(after).absolute()
         cache = Path(to) if to is not None else end.with_name(f"{end.stem}-comparison")
         file = cache / "comparison.json"

@@ -245,7 +245,8 @@ def _save(model: keras.Model, path: Path) -> None:
     with tables.replacing(path) as temporary:
         named = temporary.with_suffix(".keras")  # Keras tells the format by the name
         try:
-            model.save(named)
+            # Without the optimizer: in mixed precision Keras writes one that it can't read.
+            keras.Model(model.input, model.output, name=model.name).save(named)
             named.replace(temporary)
         finally:
             named.unlink(missing_ok=True)
