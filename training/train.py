@@ -41,6 +41,7 @@ class Settings:
     batch_size: int = 64
     learning_rate: float = 1e-3
     weight_decay: float = 1e-3
+    optimizer: str = "adamw"
     dropout: float = 0.2
     l1: float = 0.0
     l2: float = 0.0
@@ -85,7 +86,7 @@ def train(
         if value not in valid:
             raise InputError(f"{name} {value!r}", expected=f"one of {', '.join(valid)}")
     manifest = tables.read_csv(out / tables.MANIFEST.file, tables.MANIFEST)
-    classes = _classes(manifest, out)
+    classes = classes_of(manifest, out)
     numbers = {name: i for i, name in enumerate(classes)}
     parts = {name: manifest[manifest["split"] == name] for name in tables.SPLITS}
     paths = {name: [out / tables.to_path(p) for p in part["path"]] for name, part in parts.items()}
@@ -94,7 +95,7 @@ def train(
     }
     side = natural_size(paths["train"]) if use.size is None else use.size
     flip = use.mirror == "yes" or (
-        use.mirror == "auto" and use.augment != "none" and _may_mirror(paths, truth, use.seed)
+        use.mirror == "auto" and use.augment != "none" and may_mirror(paths, truth, use.seed)
     )
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(backbones.precision())
@@ -138,6 +139,7 @@ def train(
         seed=use.seed,
         learning_rate=use.learning_rate,
         weight_decay=use.weight_decay,
+        optimizer=use.optimizer,
         patience=use.patience,
         class_weight=class_weights(truth["train"]) if use.balance == "weights" else None,
         schedule=use.schedule,
@@ -184,7 +186,7 @@ def class_weights(labels: npt.NDArray[np.integer]) -> dict[int, float]:
     return {int(n): len(labels) / (len(numbers) * int(c)) for n, c in zip(numbers, counts, strict=True)}
 
 
-def _may_mirror(paths: dict[str, list[Path]], truth: dict[str, Ints], seed: int) -> bool:
+def may_mirror(paths: dict[str, list[Path]], truth: dict[str, Ints], seed: int) -> bool:
     """Whether mirrored images keep their class, by a look at some of the training and validation images."""
     every = [*paths["train"], *paths["val"]]
     labels = np.concatenate([truth["train"], truth["val"]])
@@ -196,7 +198,12 @@ def _may_mirror(paths: dict[str, list[Path]], truth: dict[str, Ints], seed: int)
     return mirror.keeps_labels(images, labels[chosen], validation[chosen], int(labels.max()) + 1)
 
 
-def _classes(manifest: pd.DataFrame, out: Path) -> list[str]:
+def classes_of(manifest: pd.DataFrame, out: Path) -> list[str]:
+    """The class names of an export's training images, sorted.
+
+    Raises:
+        InputError: no training or validation images, one class, a class that training lacks.
+    """
     labels = {name: set(manifest.loc[manifest["split"] == name, "label"]) for name in tables.SPLITS}
     for name in ("train", "val"):
         if not labels[name]:
