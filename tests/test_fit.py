@@ -18,7 +18,7 @@ from sklearn.datasets import load_digits
 
 from audit import tables
 from audit.errors import Failed, InputError
-from training import backbones, fit, model, train, waiting
+from training import backbones, fit, model, optimizers, train, waiting
 from training.data import load_images, oversampled
 from training.train import Settings, class_weights
 
@@ -233,6 +233,27 @@ def test_the_learning_rate_warms_up_and_falls_along_a_cosine(digits: tuple[Array
         fit.fit(model.build("linear", (64,), 10), *digits, epochs=2, seed=0, schedule="step")
     with pytest.raises(InputError, match="warm-up shorter than the training"):
         fit.fit(model.build("linear", (64,), 10), *digits, epochs=2, seed=0, warm_up=2)
+
+
+def test_optimizers_learn_and_epochs_are_watched(digits: tuple[Arrays, Arrays]) -> None:
+    seen: list[tuple[int, float]] = []
+    rates = {"adamw": 0.01, "sgd": 0.05, "rmsprop": 0.01}
+    assert set(rates) == set(optimizers.OPTIMIZERS)
+    for name, rate in rates.items():
+        seen.clear()
+        history = fit.fit(
+            model.build("linear", (64,), 10),
+            *digits,
+            epochs=6,
+            seed=0,
+            learning_rate=rate,
+            optimizer=name,
+            watch=lambda epoch, logs: seen.append((epoch, logs["val_accuracy"])),
+        )
+        assert seen == list(enumerate(history.logs["val_accuracy"], 1))
+        assert seen[-1][1] > 0.7
+    with pytest.raises(InputError, match=r"unknown optimizer 'adagrad'.*adamw, sgd, rmsprop"):
+        fit.fit(model.build("linear", (64,), 10), *digits, epochs=2, seed=0, optimizer="adagrad")
 
 
 def test_classes_are_balanced_by_weight_or_by_sampling() -> None:

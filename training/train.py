@@ -44,6 +44,7 @@ class Settings:
     batch_size: int = 64
     learning_rate: float | None = None
     weight_decay: float = 1e-3
+    optimizer: str = "adamw"
     dropout: float = 0.2
     l1: float = 0.0
     l2: float = 0.0
@@ -97,7 +98,7 @@ def train(
         if value not in valid:
             raise InputError(f"{name} {value!r}", expected=f"one of {', '.join(valid)}")
     manifest = tables.read_csv(out / tables.MANIFEST.file, tables.MANIFEST)
-    classes = _classes(manifest, out)
+    classes = classes_of(manifest, out)
     numbers = {name: i for i, name in enumerate(classes)}
     parts = {name: manifest[manifest["split"] == name] for name in tables.SPLITS}
     paths = {name: [out / tables.to_path(p) for p in part["path"]] for name, part in parts.items()}
@@ -109,7 +110,7 @@ def train(
     if side is None:
         side = natural_size(paths["train"]) if backbone is None else backbone.side
     flip = use.mirror == "yes" or (
-        use.mirror == "auto" and use.augment != "none" and _may_mirror(paths, truth, use.seed)
+        use.mirror == "auto" and use.augment != "none" and may_mirror(paths, truth, use.seed)
     )
     with backbones.working_in(backbones.precision()):
         network = ladder.build(
@@ -156,6 +157,7 @@ def train(
         seed=use.seed,
         learning_rate=rate,
         weight_decay=use.weight_decay,
+        optimizer=use.optimizer,
         patience=use.patience,
         class_weight=class_weights(truth["train"]) if use.balance == "weights" else None,
         schedule=use.schedule,
@@ -207,7 +209,7 @@ def class_weights(labels: npt.NDArray[np.integer]) -> dict[int, float]:
     return {int(n): len(labels) / (len(numbers) * int(c)) for n, c in zip(numbers, counts, strict=True)}
 
 
-def _may_mirror(paths: dict[str, list[Path]], truth: dict[str, Ints], seed: int) -> bool:
+def may_mirror(paths: dict[str, list[Path]], truth: dict[str, Ints], seed: int) -> bool:
     """Whether mirrored images keep their class, by a look at some of the training and validation images."""
     every = [*paths["train"], *paths["val"]]
     labels = np.concatenate([truth["train"], truth["val"]])
@@ -219,7 +221,12 @@ def _may_mirror(paths: dict[str, list[Path]], truth: dict[str, Ints], seed: int)
     return mirror.keeps_labels(images, labels[chosen], validation[chosen], int(labels.max()) + 1)
 
 
-def _classes(manifest: pd.DataFrame, out: Path) -> list[str]:
+def classes_of(manifest: pd.DataFrame, out: Path) -> list[str]:
+    """The class names of an export's training images, sorted.
+
+    Raises:
+        InputError: no training or validation images, one class, a class that training lacks.
+    """
     labels = {name: set(manifest.loc[manifest["split"] == name, "label"]) for name in tables.SPLITS}
     for name in ("train", "val"):
         if not labels[name]:
