@@ -54,7 +54,7 @@ def test_two_reviewers_on_one_run_and_a_database_that_dies(tmp_path: Path) -> No
             shown.keyboard.press("n")
             said(shown, "NOT SAVED")
             server = re.findall(r":(\d+)/", bobs)[0]
-            wait_for(lambda: not any(f"--port {server}" in " ".join(c) for c in commands()), 60)
+            wait_for(lambda: not any(f"--port {server}" in " ".join(c) for c in commands()), 120)
         with app(run.path, "bob") as bobs:
             open_view(shown, bobs, "disputed")
             open_image(shown, 0)

@@ -76,14 +76,14 @@ def test_more_like_this_one_opens_the_same_mistake_first(served: tuple[Run, str]
     shown.wait_for_timeout(1000)
     shown.keyboard.press("m")
     said(shown, "59 images with the same mistake")
-    wait_for(lambda: "60 samples" in shown.inner_text("body"), 60)
+    wait_for(lambda: "60 samples" in shown.inner_text("body"), 120)
 
 
 def test_how_long_from_a_key_to_the_next_image(served: tuple[Run, str], shown: Page) -> None:
     run, inbox = served
     before = len(decisions.read(run.decisions))
     open_view(shown, inbox, "mislabeled")
-    open_image(shown, 20)
+    open_image(shown, 120)
     opened = current(shown)
     for n in range(KEYS):
         shown.keyboard.press("k")
