@@ -14,14 +14,14 @@ import tensorflow as tf
 
 from audit import tables
 from audit.errors import InputError
-from training import arms, backbones, card, data, metrics, mirror
+from training import arms, backbones, balanced, card, data, metrics, mirror
 from training import model as ladder
 from training.fit import Progress, fit, natural_size
 
 _MEMORY = 1 << 30  # bytes of decoded images that are kept between epochs
 _MIRROR_IMAGES, _MIRROR_SIDE = 2000, 16
 Ints = npt.NDArray[np.int64]
-BALANCES = ("none", "weights", "sampling")
+BALANCES = ("auto", "none", "weights", "sampling")
 MIRRORS = ("auto", "yes", "no")
 
 
@@ -31,7 +31,8 @@ class Settings:
 
     `size`: side in pixels to which images are resized; None: see `training.fit.natural_size`. `mirror`: whether images
     may be mirrored: yes, no, or auto, which looks (`training.mirror`). `balance`: ``weights`` makes classes count alike
-    in the loss, ``sampling`` shows images of rare classes more often, until each class is seen as often as the largest.
+    in the loss, ``sampling`` shows images of rare classes more often, until each class is seen as often as the largest;
+    ``auto`` does what the export says (`training.balanced`), and nothing when it says nothing.
     """
 
     model: str = "small_cnn"
@@ -46,7 +47,7 @@ class Settings:
     l2: float = 0.0
     augment: str = "light"
     mirror: str = "auto"
-    balance: str = "none"
+    balance: str = "auto"
     schedule: str = "plateau"
     warm_up: int = 0
     patience: int = 5
@@ -88,6 +89,9 @@ def train(
     classes = _classes(manifest, out)
     numbers = {name: i for i, name in enumerate(classes)}
     parts = {name: manifest[manifest["split"] == name] for name in tables.SPLITS}
+    weights = None
+    if use.balance == "auto":
+        parts["train"], weights = balanced.read(out, parts["train"], classes)
     paths = {name: [out / tables.to_path(p) for p in part["path"]] for name, part in parts.items()}
     truth: dict[str, Ints] = {
         name: np.array([numbers[label] for label in part["label"]], np.int64) for name, part in parts.items()
@@ -127,7 +131,7 @@ def train(
         if len(part)
     }
     folder = to if to is not None else out.absolute().with_name(f"{out.absolute().name}-model")
-    key = arms.digest({**asdict(use), "flip": flip, "size": side}, manifest)
+    key = arms.digest({**asdict(use), "flip": flip, "size": side, "weights": weights}, *parts.values())
     unfinished = folder / "unfinished.npz"
     folder.mkdir(parents=True, exist_ok=True)
     history = fit(
@@ -139,7 +143,7 @@ def train(
         learning_rate=use.learning_rate,
         weight_decay=use.weight_decay,
         patience=use.patience,
-        class_weight=class_weights(truth["train"]) if use.balance == "weights" else None,
+        class_weight=class_weights(truth["train"]) if use.balance == "weights" else weights,
         schedule=use.schedule,
         warm_up=use.warm_up,
         logs_to=folder / "logs",

@@ -28,7 +28,9 @@ def train(
     l2: Annotated[float, Option(help="L2 penalty on kernels.")] = 0.0,
     augment: Annotated[str, Option(help="none, light or medium.")] = "light",
     mirror: Annotated[str, Option(help="Mirror images: yes, no, or auto, where that keeps their class.")] = "auto",
-    balance: Annotated[str, Option(help="Rare classes: none, weights (in the loss), sampling (shown more).")] = "none",
+    balance: Annotated[
+        str, Option(help="Rare classes: auto (as the export says), none, weights (in the loss), sampling (shown more).")
+    ] = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Train on an export: a .keras file, its metrics and a model card. Run again, a killed training goes on."""
