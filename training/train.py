@@ -14,14 +14,14 @@ import tensorflow as tf
 
 from audit import tables
 from audit.errors import InputError
-from training import arms, augment, backbones, card, data, metrics, mirror, pretrained, waiting
+from training import arms, augment, backbones, balanced, card, data, metrics, mirror, pretrained, waiting
 from training import model as ladder
 from training.fit import Progress, fit, natural_size
 
 _MEMORY = 1 << 30  # bytes of decoded images that are kept between epochs
 _MIRROR_IMAGES, _MIRROR_SIDE = 2000, 16
 Ints = npt.NDArray[np.int64]
-BALANCES = ("none", "weights", "sampling")
+BALANCES = ("auto", "none", "weights", "sampling")
 MIRRORS = ("auto", "yes", "no")
 
 
@@ -33,8 +33,9 @@ class Settings:
     `training.fit.natural_size`. `learning_rate`: None: 0.001, or 0.0001 where pretrained stages are trained as well.
     `mirror`: whether images may be mirrored: yes, no, or auto, which looks (`training.mirror`). `augment_starved`: a
     strength at which images of classes with few images (`training.augment.starved`) are changed on top. `balance`:
-    ``weights`` makes classes count alike
-    in the loss, ``sampling`` shows images of rare classes more often, until each class is seen as often as the largest.
+    ``weights`` makes classes count alike in the loss, ``sampling`` shows images of rare classes more often, until each
+    class is seen as often as the largest; ``auto`` does what the export says (`training.balanced`), and nothing when it
+    says nothing.
     """
 
     model: str = "small_cnn"
@@ -44,6 +45,7 @@ class Settings:
     batch_size: int = 64
     learning_rate: float | None = None
     weight_decay: float = 1e-3
+    optimizer: str = "adamw"
     dropout: float = 0.2
     l1: float = 0.0
     l2: float = 0.0
@@ -52,7 +54,7 @@ class Settings:
     mirror: str = "auto"
     unfreeze: int = 0
     weights: str | None = None
-    balance: str = "none"
+    balance: str = "auto"
     schedule: str = "plateau"
     warm_up: int = 0
     patience: int = 5
@@ -97,9 +99,12 @@ def train(
         if value not in valid:
             raise InputError(f"{name} {value!r}", expected=f"one of {', '.join(valid)}")
     manifest = tables.read_csv(out / tables.MANIFEST.file, tables.MANIFEST)
-    classes = _classes(manifest, out)
+    classes = classes_of(manifest, out)
     numbers = {name: i for i, name in enumerate(classes)}
     parts = {name: manifest[manifest["split"] == name] for name in tables.SPLITS}
+    class_weight = None
+    if use.balance == "auto":
+        parts["train"], class_weight = balanced.read(out, parts["train"], classes)
     paths = {name: [out / tables.to_path(p) for p in part["path"]] for name, part in parts.items()}
     truth: dict[str, Ints] = {
         name: np.array([numbers[label] for label in part["label"]], np.int64) for name, part in parts.items()
@@ -109,7 +114,7 @@ def train(
     if side is None:
         side = natural_size(paths["train"]) if backbone is None else backbone.side
     flip = use.mirror == "yes" or (
-        use.mirror == "auto" and use.augment != "none" and _may_mirror(paths, truth, use.seed)
+        use.mirror == "auto" and use.augment != "none" and may_mirror(paths, truth, use.seed)
     )
     with backbones.working_in(backbones.precision()):
         network = ladder.build(
@@ -145,7 +150,7 @@ def train(
         batches["train"] = augment.strengthened(batches["train"], starved, use.augment_starved, seed=use.seed)
     rate = use.learning_rate or pretrained.learning_rate(use.unfreeze)
     folder = to if to is not None else out.absolute().with_name(f"{out.absolute().name}-model")
-    key = arms.digest({**asdict(use), "flip": flip, "size": side}, manifest)
+    key = arms.digest({**asdict(use), "flip": flip, "size": side, "class_weight": class_weight}, *parts.values())
     unfinished = folder / "unfinished.npz"
     folder.mkdir(parents=True, exist_ok=True)
     history = fit(
@@ -156,8 +161,9 @@ def train(
         seed=use.seed,
         learning_rate=rate,
         weight_decay=use.weight_decay,
+        optimizer=use.optimizer,
         patience=use.patience,
-        class_weight=class_weights(truth["train"]) if use.balance == "weights" else None,
+        class_weight=class_weights(truth["train"]) if use.balance == "weights" else class_weight,
         schedule=use.schedule,
         warm_up=use.warm_up,
         logs_to=folder / "logs",
@@ -207,7 +213,7 @@ def class_weights(labels: npt.NDArray[np.integer]) -> dict[int, float]:
     return {int(n): len(labels) / (len(numbers) * int(c)) for n, c in zip(numbers, counts, strict=True)}
 
 
-def _may_mirror(paths: dict[str, list[Path]], truth: dict[str, Ints], seed: int) -> bool:
+def may_mirror(paths: dict[str, list[Path]], truth: dict[str, Ints], seed: int) -> bool:
     """Whether mirrored images keep their class, by a look at some of the training and validation images."""
     every = [*paths["train"], *paths["val"]]
     labels = np.concatenate([truth["train"], truth["val"]])
@@ -219,7 +225,12 @@ def _may_mirror(paths: dict[str, list[Path]], truth: dict[str, Ints], seed: int)
     return mirror.keeps_labels(images, labels[chosen], validation[chosen], int(labels.max()) + 1)
 
 
-def _classes(manifest: pd.DataFrame, out: Path) -> list[str]:
+def classes_of(manifest: pd.DataFrame, out: Path) -> list[str]:
+    """The class names of an export's training images, sorted.
+
+    Raises:
+        InputError: no training or validation images, one class, a class that training lacks.
+    """
     labels = {name: set(manifest.loc[manifest["split"] == name, "label"]) for name in tables.SPLITS}
     for name in ("train", "val"):
         if not labels[name]:
@@ -245,7 +256,8 @@ def _save(model: keras.Model, path: Path) -> None:
     with tables.replacing(path) as temporary:
         named = temporary.with_suffix(".keras")  # Keras tells the format by the name
         try:
-            model.save(named)
+            # Without the optimizer: in mixed precision Keras writes one that it can't read.
+            keras.Model(model.input, model.output, name=model.name).save(named)
             named.replace(temporary)
         finally:
             named.unlink(missing_ok=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -86,11 +87,12 @@ class Review(foo.Panel):
             return types.Property(panel, view=view)
         unseen = blind(ctx)
         self._current(ctx, panel, unseen)
-        done, per_check = _progress(ctx)
-        panel.md(done, name="done")
+        progress = _progress(ctx)
+        panel.md(progress.sample if unseen else progress.flagged, name="done")
         self._moves(ctx, panel)
         panel.md(_words(ctx), name="words")
-        panel.md(per_check, name="progress")
+        if not unseen:  # where a count grew, it would tell what was found about the image just judged
+            panel.md(progress.per_check, name="progress")
         return types.Property(panel, view=view)
 
     def _current(self, ctx: Any, panel: Any, unseen: bool) -> None:
@@ -129,22 +131,34 @@ class Review(foo.Panel):
         panel.btn("inbox", label="Inbox: show what is left", on_click=self.inbox, variant="outlined")
 
 
-def _progress(ctx: Any) -> tuple[str, str]:
-    """Markdown: decided and flagged images, in all and per check; counted anew when the log has grown."""
+@dataclass(frozen=True)
+class _Progress:
+    """Markdown: how many of the flagged images are decided, in all and per check, and of the random sample."""
+
+    flagged: str
+    per_check: str
+    sample: str
+
+
+def _progress(ctx: Any) -> _Progress:
+    """How far one is; counted anew when the log has grown."""
     path = run_of(ctx).decisions
     return _counts(ctx.dataset.name, path.stat().st_size if path.is_file() else 0)
 
 
 @functools.lru_cache(maxsize=4)
-def _counts(name: str, log_size: int) -> tuple[str, str]:
+def _counts(name: str, log_size: int) -> _Progress:
     dataset = fo.load_dataset(name)
     flagged, decided = dataset.count_values("checks"), dataset.match(~UNDECIDED)
     done = decided.count_values("checks")
-    reviewed, all_flagged = decided.count("queue"), dataset.count("queue")
     lines = ["| | decided | flagged |", "|---|--:|--:|"]
     for check in dataset.info["imageclinic"]["checks"]:
         lines.append(f"| {plain(check.replace('_', ' '))} | {done.get(check, 0):,} | {flagged.get(check, 0):,} |")
-    return f"**{reviewed:,} of {all_flagged:,}** flagged images decided", "\n".join(lines)
+    return _Progress(
+        f"**{decided.count('queue'):,} of {dataset.count('queue'):,}** flagged images decided",
+        "\n".join(lines),
+        f"**{decided.count('calibrate'):,} of {dataset.count('calibrate'):,}** of the random sample decided",
+    )
 
 
 def _words(ctx: Any) -> str:

@@ -30,12 +30,13 @@ def train(
     batch_size: Annotated[int, Option(help="Images a step.")] = 64,
     learning_rate: Annotated[
         float | None,
-        Option(help="Of AdamW, at its highest. Default: 0.001; 0.0001 with --unfreeze.", show_default=False),
+        Option(help="Of the optimizer, at its highest. Default: 0.001; 0.0001 with --unfreeze.", show_default=False),
     ] = None,
+    optimizer: Annotated[str, Option(help="adamw, sgd (with momentum) or rmsprop.")] = "adamw",
     schedule: Annotated[str, Option(help="How the learning rate falls: plateau or cosine.")] = "plateau",
     warm_up: Annotated[int, Option(help="Epochs over which the learning rate rises first.")] = 0,
     patience: Annotated[int, Option(help="Epochs without progress before training stops.")] = 5,
-    weight_decay: Annotated[float, Option(help="Of AdamW, on kernels.")] = 1e-3,
+    weight_decay: Annotated[float, Option(help="Of the optimizer, on kernels.")] = 1e-3,
     dropout: Annotated[float, Option(help="Share of the last features dropped in training.")] = 0.2,
     l1: Annotated[float, Option(help="L1 penalty on kernels.")] = 0.0,
     l2: Annotated[float, Option(help="L2 penalty on kernels.")] = 0.0,
@@ -44,7 +45,9 @@ def train(
         str, Option(help="Change images of classes with less than half the average number more: medium, strong.")
     ] = "none",
     mirror: Annotated[str, Option(help="Mirror images: yes, no, or auto, where that keeps their class.")] = "auto",
-    balance: Annotated[str, Option(help="Rare classes: none, weights (in the loss), sampling (shown more).")] = "none",
+    balance: Annotated[
+        str, Option(help="Rare classes: auto (as the export says), none, weights (in the loss), sampling (shown more).")
+    ] = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Train on an export: a .keras file, its metrics and a model card. Run again, a killed training goes on."""
@@ -66,6 +69,7 @@ def train(
         warm_up=warm_up,
         patience=patience,
         weight_decay=weight_decay,
+        optimizer=optimizer,
         dropout=dropout,
         l1=l1,
         l2=l2,

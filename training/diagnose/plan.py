@@ -1,0 +1,81 @@
+"""How large and how many images, so that the experiments fit the budget: measured once, then kept, so that a killed
+diagnosis goes on with the same images."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from audit import tables
+from training.diagnose.setup import Images, Recipe
+from training.diagnose.trainer import Trainer
+
+#: Runs of the recipe that the whole ladder is worth, about, and the share of the budget that they may take.
+RUNS, SHARE = 70, 0.7
+#: Steps of a run that fewer images never bring it below, where the recipe has as many: a run that is cut short makes
+#: high learning rates and simple networks look better than they are.
+STEPS = 300
+LEAST, MOST_VALIDATION = 500, 1_000
+SIDES = (32, 24, 16)
+_TRIED = 128
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Side of the images in pixels, most images to learn from and to judge on, and epochs."""
+
+    side: int
+    train: int
+    val: int
+    epochs: int
+
+
+def make(recipe: Recipe, side: int, classes: int, images: int, budget: float, kept: Path | None = None) -> Plan:
+    """Time an epoch on noise, and plan: smaller images first, then fewer, then fewer epochs.
+
+    Args:
+        recipe: how each run is trained.
+        side: of the images, at most.
+        classes: number of classes.
+        images: how many there are to learn from.
+        budget: seconds for all experiments.
+        kept: file where an earlier plan may lie, and where this one is written.
+
+    Returns:
+        The plan. Where even the smallest is too much for the budget, the ladder will not get to its end.
+    """
+    if kept is not None and kept.is_file():
+        try:
+            return Plan(**json.loads(kept.read_text("utf-8")))
+        except (ValueError, TypeError):
+            kept.unlink()  # damaged: measured again
+    whole = recipe.epochs * images
+    least = min(whole, STEPS * recipe.batch_size)
+    affordable = 0.0
+    for size in dict.fromkeys([side, *(s for s in SIDES if s < side)]):
+        chosen, affordable = size, SHARE * budget / RUNS / _seconds(recipe, (size, size, 3), classes)
+        if affordable >= least:
+            break
+    passes = min(whole, max(affordable, least))
+    train = int(np.clip(passes / recipe.epochs, min(LEAST, images), images))
+    epochs = int(np.clip(round(passes / train), 1, recipe.epochs))
+    plan = Plan(chosen, train, int(np.clip(train, 300, MOST_VALIDATION)), epochs)
+    if kept is not None:
+        tables.write_json(kept, asdict(plan))
+    return plan
+
+
+def _seconds(recipe: Recipe, shape: tuple[int, ...], classes: int) -> float:
+    """To train on one image once."""
+    random = np.random.default_rng(0)
+    x = random.integers(0, 256, (_TRIED, *shape)).astype(np.float32)
+    some = Images(x, np.arange(_TRIED, dtype=np.int64) % classes, np.arange(_TRIED))
+    trainer = Trainer(recipe, shape, classes)
+    trainer.run(recipe, some, some, 0, 1)  # builds the graph
+    start = time.monotonic()
+    trainer.run(recipe, some, some, 0, 3)
+    return (time.monotonic() - start) / 3 / _TRIED
