@@ -8,7 +8,7 @@ from typing import Any
 from audit import tables
 from imageclinic.stages import Stage, quiet
 
-FILE = "tuning.json"
+FILE, PAGE = "tuning.json", "tuning.html"
 
 
 def tune(
@@ -26,7 +26,7 @@ def tune(
     stage: Stage = quiet,
     **settings: Any,
 ) -> dict[str, Any]:
-    """Search for hyperparameters on an export, and test the best once. Writes tuning.json to `to`.
+    """Search for hyperparameters on an export, and test the best once. Writes tuning.json and tuning.html to `to`.
 
     Args:
         out: an export.
@@ -67,7 +67,14 @@ def tune(
         result = tuning.tune(out, folder, how=how, stage=stage)
     except tuning.Interrupted as stop:
         if stop.result is not None:
-            tables.write_json(folder / FILE, stop.result)
+            _write(folder, stop.result)
         raise
-    tables.write_json(folder / FILE, result)
+    _write(folder, result)
     return result
+
+
+def _write(folder: Path, result: dict[str, Any]) -> None:
+    from report import search
+
+    tables.write_json(folder / FILE, result)
+    tables.write_text(folder / PAGE, search.page(result))

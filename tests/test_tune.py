@@ -77,6 +77,9 @@ def test_the_best_is_chosen_on_validation_images_and_tested_once(export: Path) -
     assert final["optimism"]["estimate"] == pytest.approx(best["val_accuracy"] - final["best"]["test"]["estimate"])
     assert json.loads((folder(export) / "tuning.json").read_text("utf-8")) == result
     assert "too few to tell" in " ".join(result["words"])
+    page = (folder(export) / "tuning.html").read_text("utf-8")
+    assert page.count('class="trial finished" style') == 3 * 3  # in the history and in a panel a hyperparameter
+    assert result["command"] in page
     assert not [p for p in folder(export).rglob("*") if p.suffix in (".tmp", ".pkl")]
 
 

@@ -75,7 +75,9 @@ def tune(
             show(partial, terminal)
         raise
     show(result, terminal)
-    terminal.result(result)
+    folder = to or Path(f"{out}-tune")
+    terminal.say(f"Written to {folder}: tuning.json, tuning.html, study.db")
+    terminal.result({"folder": str(folder), **result})
 
 
 def show(result: dict[str, Any], terminal: Any) -> None:
