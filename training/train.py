@@ -62,7 +62,7 @@ class Settings:
     @property
     def rate(self) -> float:
         """The learning rate that is used."""
-        return self.learning_rate or pretrained.learning_rate(self.unfreeze)
+        return pretrained.learning_rate(self.unfreeze) if self.learning_rate is None else self.learning_rate
 
 
 def train(
@@ -188,7 +188,7 @@ def train(
         "classes": classes,
         "size": side,
         "images": {name: len(part) for name, part in parts.items()},
-        "settings": {**asdict(use), "mirror": flip, "learning_rate": rate},
+        "settings": {**asdict(use), "mirror": flip, "learning_rate": use.rate},
         "precision": backbones.precision(),
         "starved": [classes[i] for i in starved],
         "input_bound": None if history.waited is None else round(history.waited, 3),
