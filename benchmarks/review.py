@@ -20,7 +20,7 @@ after* and *at the earliest*: median reviews, and what a reviewer needs who goes
 through nine in ten of the images, drawn anew. Lists: the *flags*; the *worst half* of all images by score, as flags, so
 that the list gets thin; and *flat* ones of 1,000 flags of which --stop-below in 100 are right everywhere, where nobody
 may stop. By rank only, or with a random review before every four. *weak*: of reviewers who draw 300 and look after
-every 25, those to whom a score was named below which not so few are right as was said.
+each, those to whom a score was named below which not so few are right as was said.
 
 **Order.** Reviews until the share --goal of all labels is right: by our score, by our score with the labels scored anew
 after every --batch reviews (as `imageclinic rerank` does), by cleanlab's self-confidence, and in an order by chance.
@@ -43,9 +43,9 @@ from cleanlab.rank import get_label_quality_scores
 import imageclinic
 from audit import labels, noise, tables
 from audit.run import Run
+from benchmarks import reviewers
 from benchmarks.show import share, table, wilson
 from cleaning import bounds, calibrate, stopping
-from cleaning.reviews import Reviews, bands
 
 Mask = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.intp]
@@ -122,31 +122,6 @@ def _audited(rows: pd.DataFrame, name: str, given: argparse.Namespace, folder: P
     return Data(name, run, known["image_id"], wrong, known["flagged"].to_numpy(), score, confidence)
 
 
-def reviews(right: Mask, at: Ints, drawn: Mask, chance: float, score: Floats | None = None) -> Reviews:
-    """What is known of a list of flags after those `at` were reviewed in this order, some of them drawn."""
-    n = len(right)
-    turn, weight = np.full(n, -1, dtype=np.int64), np.zeros(n)
-    turn[at] = np.arange(len(at))
-    weight[at] = np.where(drawn, 1 / chance, 0.0)
-    nothing = np.zeros(n, dtype=bool)
-    return Reviews(-np.arange(n) / n if score is None else score, bands(n), turn, right & (turn >= 0), weight, nothing)
-
-
-def in_turns(draws: Ints, ranked: Ints, parts: list[tuple[int, int]]) -> tuple[Ints, Mask]:
-    """The order of a review that takes some of `draws` and then some of `ranked`, again and again, leaving out what was
-    reviewed before; and which were drawn."""
-    at: dict[int, bool] = {}
-    queues = [iter(draws.tolist()), iter(ranked.tolist())]
-    for counts in parts:
-        for queue, count, drawn in zip(queues, counts, (True, False), strict=True):
-            wanted = len(at) + count
-            for i in queue:
-                at.setdefault(i, drawn)
-                if len(at) >= wanted:
-                    break
-    return np.array(list(at), dtype=np.intp), np.array(list(at.values()), dtype=bool)
-
-
 def _intervals(data: Data, runs: int, random: np.random.Generator) -> Iterator[tuple[object, ...]]:
     right = data.wrong[data.flagged]
     images = pd.DataFrame({"image_id": data.image_id})
@@ -165,8 +140,8 @@ def _intervals(data: Data, runs: int, random: np.random.Generator) -> Iterator[t
             for seed in range(runs):
                 drawn = calibrate.draw(flags, images, flagged=len(flags), unflagged=0, seed=seed)["image_id"].map(place)
                 order = np.argsort(random.normal(0, _NOISE, len(flags)) - right) if "better" in way else top
-                at, by_chance = in_turns(drawn.to_numpy(np.intp), order, parts(n))
-                about = reviews(right, at, by_chance, n / len(flags))
+                at, by_chance = reviewers.in_turns(drawn.to_numpy(np.intp), order, parts(n))
+                about = reviewers.reviews(right, at, by_chance, n / len(flags))
                 found.append(_judged(stopping.rest(about), right[about.unseen], n))
             yield data.name, "precision", n, way, *_summary(found)
     others = data.wrong[~data.flagged]
@@ -207,8 +182,8 @@ def _stops(data: Data, runs: int, worth: float, random: np.random.Generator) -> 
             for _ in range(runs):
                 some = np.sort(random.permutation(len(data.wrong))[: len(data.wrong) * 9 // 10])
                 right = data.wrong[some][: size * 9 // 10]
-                found.append(_stop(right, way, worth, random))
-                weak += way == "by rank" and _named_wrongly(right, worth, random)
+                found.append(reviewers.stop(right, way, worth, random))
+                weak += way == "by rank" and reviewers.named_wrongly(right, worth, random)
             yield data.name, name, way, *_stopped(found, runs), share(weak, runs) if way == "by rank" else ""
 
 
@@ -217,28 +192,9 @@ def _flat(runs: int, worth: float, random: np.random.Generator) -> tuple[object,
     early, weak = 0, 0
     for _ in range(runs):
         right = random.random(FLAT) < worth / 100
-        early += _stop(right, "in turns", worth, random)[0] is not None
-        weak += _named_wrongly(random.permutation(FLAT) < FLAT * worth / 100, worth, random)
+        early += reviewers.stop(right, "in turns", worth, random)[0] is not None
+        weak += reviewers.named_wrongly(random.permutation(FLAT) < FLAT * worth / 100, worth, random)
     return "", "flat", "in turns", share(early, runs), share(early, runs), "", "", share(weak, runs)
-
-
-def _stop(right: Mask, way: str, worth: float, random: np.random.Generator) -> tuple[int | None, bool, int]:
-    """After how many reviews one stops (None: not before the last hundred flags), whether that was premature, and how
-    many are needed by rank by who knows."""
-    n, enough = len(right), worth / 100 * stopping.AHEAD
-    at, drawn = in_turns(random.permutation(n), np.arange(n), [(int(way == "in turns"), 4)] * n)
-    left = bounds.remaining(right[at], drawn, n, 0.025)
-    coming = np.convolve(right, np.ones(stopping.AHEAD), "valid")
-    earliest = int(np.argmax(coming < enough)) if (coming < enough).any() else n
-    unseen = np.ones(n, dtype=bool)
-    for t, i in enumerate(at[: n - stopping.AHEAD]):
-        first = np.flatnonzero(unseen)[: stopping.AHEAD]
-        following = bounds.following(right[: first[0]], n, 0.025) * len(first)
-        # The product's own rule, where it can say stop at all: it is slower, and never lower.
-        if min(following, left[t]) < enough and stopping.ahead(reviews(right, at[:t], drawn[:t], 0.5))[1] < enough:
-            return t, bool(right[first].sum() >= enough), earliest
-        unseen[i] = False
-    return None, False, earliest
 
 
 def _stopped(found: list[tuple[int | None, bool, int]], runs: int) -> tuple[str, ...]:
@@ -247,18 +203,6 @@ def _stopped(found: list[tuple[int | None, bool, int]], runs: int) -> tuple[str,
     after = f"{np.median(when):.0f}" if when else "–"
     earliest = f"{np.median([t for _, _, t in found]):.0f}"
     return share(len(when), runs), share(early, runs), after, earliest
-
-
-def _named_wrongly(right: Mask, worth: float, random: np.random.Generator) -> bool:
-    """Whether, at any look of a random review, a score is named below which not so few are right."""
-    order = random.permutation(len(right))[:300]
-    for n in range(25, len(order) + 1, 25):
-        about = reviews(right, order[:n], np.ones(n, dtype=bool), n / len(right))
-        edge = stopping.weak_below(about, worth)
-        below = about.unseen & (about.score <= edge)
-        if below.any() and right[below].mean() >= worth / 100:
-            return True
-    return False
 
 
 def _orders(

@@ -5,19 +5,19 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from benchmarks import review
+from benchmarks import review, reviewers
 from cleaning import stopping
 from training import patches
 
 
 def test_a_review_in_turns_looks_at_nothing_twice():
-    at, drawn = review.in_turns(np.array([3, 1, 2, 0]), np.arange(4), [(1, 2), (1, 0)])
+    at, drawn = reviewers.in_turns(np.array([3, 1, 2, 0]), np.arange(4), [(1, 2), (1, 0)])
     assert at.tolist() == [3, 0, 1, 2] and drawn.tolist() == [True, False, False, True]
 
 
 def test_what_is_known_of_a_list():
     right = np.array([True, True, False, True])
-    about = review.reviews(right, np.array([2, 0]), np.array([True, False]), 0.5)
+    about = reviewers.reviews(right, np.array([2, 0]), np.array([True, False]), 0.5)
     assert about.unseen.tolist() == [False, True, False, True]
     assert about.right.tolist() == [True, False, False, False]  # nobody knows of the others
     assert about.weight.tolist() == [0, 0, 2, 0] and about.made().tolist() == [2, 0]
@@ -26,15 +26,22 @@ def test_what_is_known_of_a_list():
 def test_a_reviewer_stops_where_errors_end_and_never_where_they_do_not():
     rng = np.random.default_rng(0)
     ends = np.arange(800) < 200
-    stopped, premature, earliest = review._stop(ends, "by rank", 20, rng)
+    stopped, premature, earliest = reviewers.stop(ends, "by rank", 20, rng)
     assert not premature and 181 == earliest < stopped < 400
-    assert review._stop(np.ones(400, dtype=bool), "in turns", 20, rng)[0] is None
+    assert reviewers.stop(np.ones(400, dtype=bool), "in turns", 20, rng)[0] is None
+
+
+def test_a_name_that_comes_too_soon_is_found_out(monkeypatch):
+    right = np.random.default_rng(1).permutation(400) < 80
+    assert not reviewers.named_wrongly(right, 10, np.random.default_rng(0))
+    monkeypatch.setattr(reviewers.bounds, "lowest", lambda bounds, limit: 0)
+    assert reviewers.named_wrongly(right, 10, np.random.default_rng(0))
 
 
 def test_a_rule_that_stops_at_once_is_found_out(monkeypatch):
     monkeypatch.setattr(stopping.bounds, "following", lambda *_: 0.01)
     monkeypatch.setattr(stopping, "ahead", lambda _: (100, 1.0))
-    assert review._stop(np.ones(400, dtype=bool), "by rank", 20, np.random.default_rng(0))[:2] == (0, True)
+    assert reviewers.stop(np.ones(400, dtype=bool), "by rank", 20, np.random.default_rng(0))[:2] == (0, True)
 
 
 def test_it_runs_and_prints_every_part(tmp_path, capsys, monkeypatch: pytest.MonkeyPatch):

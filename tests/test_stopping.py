@@ -7,7 +7,7 @@ from scipy.stats import hypergeom
 
 from audit import run as run_folder
 from audit.errors import InputError
-from benchmarks import review
+from benchmarks import reviewers
 from benchmarks.show import wilson
 from cleaning import bounds, estimates, trust
 from cleaning.estimates import by_check
@@ -121,7 +121,7 @@ def test_weak_scores_are_seldom_named_where_there_are_none():
     rng, named = np.random.default_rng(5), 0
     for _ in range(50):
         right = np.concatenate([rng.permutation(50) < 10 for _ in range(4)])
-        named += review._named_wrongly(right, 20, rng)
+        named += reviewers.named_wrongly(right, 20, rng)
     assert named <= 6  # of 2.5 that are due
 
 
