@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from imageclinic.stages import Say, Stage, quiet, silent
@@ -23,6 +24,7 @@ def review(
         InputError: no run, no mongod, or a busy port; the message says what to do.
     """
     from cleaning.app import open_review
+    from imageclinic import deciding
 
     with stage("Preparing the App") as progress:
         open_review(
@@ -33,4 +35,6 @@ def review(
             reviewer=reviewer,
             announce=say,
             progress=progress,
+            words=lambda: deciding.status(run)["words"],
+            rerank=[sys.executable, "-m", "imageclinic.cli", "rerank", str(Path(run).absolute())],
         )

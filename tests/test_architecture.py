@@ -25,7 +25,7 @@ FOUNDATIONS: dict[str, tuple[str, ...]] = {
 HOMES = {
     "tensorflow": ("training/", "imageclinic/doctor.py"),
     "keras": ("training/", "imageclinic/doctor.py"),
-    "fiftyone": ("cleaning/review.py", "cleaning/app.py", "cleaning/plugin/"),
+    "fiftyone": ("cleaning/review/", "cleaning/app.py", "cleaning/plugin/"),
     "cleanlab": ("audit/labels.py", "audit/checks/"),
     "imagehash": ("audit/scan.py", "audit/confirm.py"),
     "rich": ("imageclinic/",),
