@@ -58,6 +58,11 @@ class Run:
         return self.path / "thumbnails.parquet"
 
     @property
+    def stopping(self) -> Path:
+        """JSON: at which yield the reviewers stop."""
+        return self.path / "stopping.json"
+
+    @property
     def review(self) -> Path:
         """Folder for what the App shows instead of files that a browser can't draw."""
         return self.path / "review"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,7 @@ def export(
     require_training(cleaned, splits)
     for note in notes:
         say(note)
-    with stage("Exporting") as progress:
+    with stage("Exporting and proving") as progress:
         summary = exporter.export(
             cleaned,
             splits,
@@ -72,10 +72,11 @@ def export(
                 "seed": seed,
             },
             notes=notes,
+            pack=_pack,
+            prove=lambda folder: exporter.verify(folder, _find_pairs(progress), unpack=_unpack, progress=progress),
             progress=progress,
         )
-    proofs = verify(out, stage=stage)
-    return {**summary, "proofs": proofs.to_dict("records")}
+    return {**summary, "proofs": [dataclasses.asdict(proof) for proof in summary["proofs"]]}
 
 
 def regroup(state: State, cleaned: pd.DataFrame, *, progress: Callable[[int, int], None] | None = None) -> pd.DataFrame:
@@ -153,8 +154,28 @@ def verify(out: str | Path, *, stage: Stage = quiet) -> pd.DataFrame:
     from cleaning.verify import verify as prove
 
     with stage("Verifying") as progress:
-        proofs = prove(Path(out), _find_pairs(progress))
-    return pd.DataFrame([{"name": p.name, "ok": p.ok, "detail": p.detail} for p in proofs])
+        proofs = prove(Path(out), _find_pairs(progress), unpack=_unpack, progress=progress)
+    return pd.DataFrame([dataclasses.asdict(proof) for proof in proofs])
+
+
+def _pack(manifest: pd.DataFrame, files: Sequence[Path], folder: Path, progress: Callable[[int, int], None]) -> None:
+    """Write records; see `training.tfrecord.write`. TensorFlow is loaded only here and in `_unpack`."""
+    _tfrecord().write(manifest, files, folder, progress)
+
+
+def _unpack(out: Path, folder: Path) -> pd.DataFrame:
+    """Read records; see `training.tfrecord.unpack`."""
+    records: pd.DataFrame = _tfrecord().unpack(out, folder)
+    return records
+
+
+def _tfrecord() -> Any:
+    import training
+
+    training.load_tensorflow()
+    from training import tfrecord
+
+    return tfrecord
 
 
 def _find_pairs(progress: Callable[[int, int], None]) -> Callable[[Path], pd.DataFrame]:

@@ -27,7 +27,7 @@ HOMES = {
     "keras": ("training/", "imageclinic/doctor.py"),
     "optuna": ("training/",),
     "sqlalchemy": ("training/studies.py",),
-    "fiftyone": ("cleaning/review.py", "cleaning/app.py", "cleaning/plugin/"),
+    "fiftyone": ("cleaning/review/", "cleaning/app.py", "cleaning/plugin/"),
     "cleanlab": ("audit/labels.py", "audit/checks/"),
     "imagehash": ("audit/scan.py", "audit/confirm.py"),
     "rich": ("imageclinic/",),

@@ -19,7 +19,8 @@ from PIL import Image
 from audit.errors import Failed, InputError
 from training import data, optimizers
 from training.checkpoint import Checkpoint
-from training.logs import CsvLog
+from training.logs import BoardLog, CsvLog
+from training.waiting import Waiting
 
 #: What `fit` learns from: batches of (inputs, class numbers), or the two as arrays with as many rows.
 Examples: TypeAlias = tf.data.Dataset | tuple[npt.NDArray[Any], npt.NDArray[np.integer]]
@@ -39,12 +40,14 @@ SCHEDULES = ("plateau", "cosine")
 @dataclass(frozen=True)
 class History:
     """What happened in training. `logs` has a list a name, one number an epoch: `loss, accuracy, val_loss,
-    val_accuracy, learning_rate`. `best_epoch` counts from 1; the model has its weights."""
+    val_accuracy, learning_rate`. `best_epoch` counts from 1; the model has its weights. `waited`: the share of the time
+    in which training waited for images, in [0, 1]; None for arrays, or when nothing was left to do."""
 
     epochs: int
     best_epoch: int
     stopped_early: bool
     seconds: float
+    waited: float | None
     logs: Mapping[str, list[float]]
 
 
@@ -89,7 +92,7 @@ def fit(
         schedule: a name in `SCHEDULES`: ``plateau`` halves the learning rate when the validation loss has not fallen
             for half of `patience`; ``cosine`` lets it fall along half a cosine over all `epochs`.
         warm_up: epochs over which the learning rate rises to its full value first.
-        logs_to: folder for ``training.csv``: a line an epoch.
+        logs_to: folder for ``training.csv``, a line an epoch, and for ``tensorboard``.
         checkpoint: a file (``.npz``) in which the state is kept after each epoch, and a name for these settings and
             data: a training that was killed goes on from the last whole epoch, one under another name starts anew.
         deterministic: make TensorFlow's operations deterministic: slower, needed on a GPU for equal results;
@@ -137,15 +140,18 @@ def fit(
     if logs_to is not None:
         logs_to.mkdir(parents=True, exist_ok=True)
         callbacks.append(CsvLog(logs_to / "training.csv", {} if state is None else state.logs))
+        callbacks.append(BoardLog(logs_to / "tensorboard", goes_on=done > 0))
     if state is not None:
         callbacks.append(state)
     arrays = isinstance(train, tuple)
+    waiting = Waiting()
+    callbacks.append(waiting)
     started = time.monotonic()
     try:
         with data.decode_errors():
             logs = model.fit(
-                *(train if isinstance(train, tuple) else (train,)),
-                validation_data=validation,
+                *(train if isinstance(train, tuple) else (waiting.watch(train),)),
+                validation_data=validation if isinstance(validation, tuple) else waiting.watch(validation),
                 epochs=epochs,
                 initial_epoch=done,
                 batch_size=batch_size if arrays else None,
@@ -165,6 +171,7 @@ def fit(
         best_epoch=int(np.argmin(logs["val_loss"])) + 1,
         stopped_early=len(logs["loss"]) < epochs,
         seconds=time.monotonic() - started,
+        waited=None if arrays else waiting.share,
         logs={name: [float(v) for v in values] for name, values in logs.items()},
     )
 

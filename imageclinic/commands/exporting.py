@@ -17,8 +17,10 @@ def export(
     split: Annotated[
         str, Option(help="Shares of train, val and test; images frozen as test stay test.")
     ] = "0.8,0.1,0.1",
-    format: Annotated[str, Option(help="folders or manifest.")] = "folders",
-    link: Annotated[str, Option(help="copy, hardlink or symlink.")] = "copy",
+    format: Annotated[
+        str, Option(help="folders, manifest, tfrecord, imagefolder (Hugging Face) or fiftyone.")
+    ] = "folders",
+    link: Annotated[str, Option(help="copy, hardlink, symlink or reflink.")] = "copy",
     keep_split: Annotated[
         Path | None,
         Option(help="manifest.csv of an earlier export: its images stay where they were.", show_default=False),
@@ -26,7 +28,7 @@ def export(
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Write the cleaned dataset: stratified, copies on one side, proven after writing."""
+    """Write the cleaned dataset: stratified, copies on one side, proven before OUT gets its name."""
     from imageclinic import exporting
 
     terminal = terminal_for(as_json)
