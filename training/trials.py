@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from audit import tables
-from training import arms, data
+from training import arms, backbones, data, pretrained
 from training import model as ladder
 from training.fit import Examples, History, Watch, fit, natural_size
 from training.train import Settings, class_weights, classes_of, may_mirror
@@ -82,7 +82,11 @@ def load(out: Path, settings: Settings) -> Task:
         labels = np.array([numbers[label] for label in part["label"]], np.int64)
         paths = [out / tables.to_path(p) for p in part["path"]]
         listed[name] = (paths, labels, part["split_group"].to_numpy(object))
-    side = natural_size(listed["train"][0]) if settings.size is None else settings.size
+    side = settings.size
+    if side is None and pretrained.is_one(settings.model):
+        side = pretrained.find(settings.model).side
+    elif side is None:
+        side = natural_size(listed["train"][0])
     fits = len(manifest) * side * side * 3 <= _MEMORY
     flip = settings.mirror == "yes" or (
         settings.mirror == "auto"
@@ -102,17 +106,18 @@ def load(out: Path, settings: Settings) -> Task:
 def run(task: Task, settings: Settings, *, watch: Watch | None = None) -> tuple[keras.Model, History]:
     """Train one network on the task's training images; its epoch is chosen on the validation images."""
     keras.backend.clear_session()  # the last trial's network is garbage
-    network = ladder.build(
-        settings.model,
-        (task.size, task.size, 3),
-        len(task.classes),
-        dropout=settings.dropout,
-        l1=settings.l1,
-        l2=settings.l2,
-        augment=settings.augment,
-        mirror=task.flip and settings.augment != "none",
-        seed=settings.seed,
-    )
+    with backbones.working_in(backbones.precision()):
+        network = ladder.build(
+            settings.model,
+            (task.size, task.size, 3),
+            len(task.classes),
+            dropout=settings.dropout,
+            l1=settings.l1,
+            l2=settings.l2,
+            augment=settings.augment,
+            mirror=task.flip and (settings.augment != "none" or settings.mirror == "yes"),
+            seed=settings.seed,
+        )
     balanced = settings.balance == "weights"
     history = fit(
         network,

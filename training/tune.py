@@ -14,7 +14,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from audit.errors import Failed, InputError
-from training import importance, studies, tested, trials, words
+from training import importance, pretrained, studies, tested, trials, words
 from training import space as spaces
 from training.fit import Progress
 from training.train import Settings
@@ -81,6 +81,10 @@ def tune(out: Path, folder: Path, *, how: Search | None = None, stage: Callable[
         Interrupted: Ctrl-C; what is done stays in the study.
     """
     use = how or Search()
+    if use.settings.learning_rate is None:
+        use = replace(
+            use, settings=replace(use.settings, learning_rate=pretrained.learning_rate(use.settings.unfreeze))
+        )
     space = spaces.parse(use.over)
     _check(use)
     prune = studies.pruner(use.prune, use.settings.epochs)
@@ -264,7 +268,7 @@ def _row(trial: FrozenTrial) -> dict[str, Any]:
 
 def command(out: Path, best: Settings, base: Settings, size: int) -> str:
     """The ``imageclinic train`` command that trains with these settings: every option that is not the usual one."""
-    usual = asdict(Settings())
+    usual = {**asdict(Settings()), "learning_rate": pretrained.learning_rate(best.unfreeze)}
     parts = ["imageclinic", "train", str(out)]
     for name, value in {**asdict(best), "size": base.size and size}.items():
         if value != usual[name]:
