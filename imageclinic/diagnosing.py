@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 Interrupted = Callable[[dict[str, Any]], None]
 MINUTES = 5.0
 _ASKED = 50  # images, for their size
-_LARGEST = 32  # side in pixels, where the model doesn't say
+_SIDES = (32, 24, 16)  # in pixels, where the model doesn't say; fewer where the images are smaller
+Shape: TypeAlias = tuple[int, int, int]
 _FILE, _RUNS = "diagnosis.json", "diagnosis-runs"
 
 
@@ -54,7 +55,8 @@ def diagnose(
             `History.history`.
         classes: number of classes, if known; for the history.
         val_images: number of validation images, if known; for the history.
-        model: a rung of the ladder; None: what ``imageclinic train`` did with this export, else its defaults.
+        model: a rung of the ladder, a ``.keras`` file or ``module:function`` (see `training.diagnose.own`); None: what
+            ``imageclinic train`` did with this export, else its defaults.
         budget: minutes for the experiments.
         seeds: runs of each arm.
         seed: of the draw of images.
@@ -82,7 +84,7 @@ def diagnose(
     import training
 
     training.load_tensorflow()
-    from training.diagnose import ladder, plan
+    from training.diagnose import ladder, own, plan
 
     found = material.find(Path(data), None if to is None else Path(to), seed, label_column=label_column)
     recipe = _recipe(Path(data), model, settings)
@@ -94,18 +96,19 @@ def diagnose(
             + (f", and validation also has {unknown[0]}" if unknown else ""),
             expected="2 classes at least, and training images of every class",
         )
+    takes = (None, None, 3) if recipe.own is None else own.fits(recipe.own, str(model), len(names))
     parts = {name: found.images[found.images["split"] == name] for name in ("train", "val")}
-    side = _side(parts["train"]["path"])
-    key = _key(recipe, found.images, side, budget, seed)
+    shapes = _shapes(takes, parts["train"]["path"])
+    key = _key(recipe, found.images, shapes, budget, seed)
     runs = found.folder / _RUNS / key
-    fits = plan.make(recipe, side, len(names), len(parts["train"]), 60 * budget, runs / "plan.json")
+    fits = plan.make(recipe, shapes, len(names), len(parts["train"]), 60 * budget, runs / "plan.json")
     with stage("Reading images") as progress:
         drawn = {n: material.draw(part, getattr(fits, n), seed) for n, part in parts.items()}
-        looked = _load(drawn, names, fits.side, progress)
+        looked = _load(drawn, names, fits.shape, progress)
     notes = [*found.notes, *_left_out(parts, drawn, looked, fits.epochs, recipe)]
 
     def whole(result: Mapping[str, Any]) -> dict[str, Any]:
-        return {**result, "notes": notes, "size": fits.side, "budget_minutes": budget, **curves}
+        return {**result, "notes": notes, "size": list(fits.shape), "budget_minutes": budget, **curves}
 
     def keep(result: Mapping[str, Any]) -> None:
         tables.write_json(found.folder / _FILE, whole(result))
@@ -141,6 +144,7 @@ def _curves(history: Source, classes: int | None, val_images: int | None) -> dic
 def _recipe(data: Path, model: str | None, settings: Mapping[str, Any]) -> Recipe:
     """What was asked for; else what ``imageclinic train`` did with this export; else its defaults."""
     from training import model as rungs
+    from training.diagnose import own
     from training.diagnose.setup import Recipe
 
     use: dict[str, Any] = {}
@@ -149,14 +153,29 @@ def _recipe(data: Path, model: str | None, settings: Mapping[str, Any]) -> Recip
         made = json.loads(metrics.read_text("utf-8"))["settings"]
         use = {name: made[name] for name in Recipe.__dataclass_fields__ if name in made}
     given = {name: value for name, value in {"model": model, **settings}.items() if value is not None}
+    if model is not None and (model.endswith(".keras") or ":" in model):
+        network, compiled = own.load(model)
+        return Recipe(**{"augment": "none", **compiled, **given, "own": network})
     recipe = Recipe(**{**use, **given})
     if recipe.model not in rungs.LADDER:
-        raise InputError(f"unknown model {recipe.model!r}", expected=f"one of {', '.join(rungs.LADDER)}")
+        raise InputError(
+            f"unknown model {recipe.model!r}",
+            expected=f"one of {', '.join(rungs.LADDER)}, a .keras file, or module:function",
+        )
     return recipe
 
 
+def _shapes(takes: tuple[int | None, int | None, int], paths: pd.Series) -> list[Shape]:
+    """The shapes in which images may be looked at: the model's; where it takes any, by some images' own."""
+    height, width, channels = takes
+    if height is not None and width is not None:
+        return [(height, width, channels)]
+    side = _side(paths)
+    return [(height or s, width or s, channels) for s in [side, *(s for s in _SIDES if s < side)]]
+
+
 def _side(paths: pd.Series) -> int:
-    """Side in pixels at which images are looked at, by those of some that can be read."""
+    """Side in pixels of the images, by those of some that can be read."""
     from training import data, fit
 
     readable = []
@@ -166,16 +185,16 @@ def _side(paths: pd.Series) -> int:
             readable.append(Path(path))
     if not readable:
         raise InputError(f"none of the training images can be read, such as {paths.iloc[0]}", expected="images")
-    return fit.natural_size(readable, largest=_LARGEST)
+    return fit.natural_size(readable, largest=_SIDES[0])
 
 
-def _key(recipe: Recipe, images: pd.DataFrame, side: int, budget: float, seed: int) -> str:
+def _key(recipe: Recipe, images: pd.DataFrame, shapes: list[Shape], budget: float, seed: int) -> str:
     rows = images.sort_values("image_id")[["image_id", "label", "split"]].to_csv(index=False)
-    content = f"{recipe.digest()} {side} {budget} {seed}\n{rows}"
+    content = f"{recipe.digest()} {shapes} {budget} {seed}\n{rows}"
     return hashlib.blake2b(content.encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
 
 
-def _load(frames: Mapping[str, pd.DataFrame], classes: tuple[str, ...], side: int, progress: Progress) -> Data:
+def _load(frames: Mapping[str, pd.DataFrame], classes: tuple[str, ...], shape: Shape, progress: Progress) -> Data:
     """Decode the images; those that can't be read are left out."""
     from training import data
     from training.diagnose.setup import Data
@@ -184,7 +203,7 @@ def _load(frames: Mapping[str, pd.DataFrame], classes: tuple[str, ...], side: in
 
     def read(path: str) -> Any:
         try:
-            return data.read_image(Path(path), (side, side))
+            return data.read_image(Path(path), shape[:2], channels=shape[2])
         except InputError:
             return None
 
@@ -192,17 +211,17 @@ def _load(frames: Mapping[str, pd.DataFrame], classes: tuple[str, ...], side: in
     for name, frame in frames.items():
         with ThreadPoolExecutor(data.workers()) as pool:
             pictures = list(pool.map(read, frame["path"]))
-        parts[name] = _images(frame, pictures, number, side)
+        parts[name] = _images(frame, pictures, number, shape)
         progress(len(parts), len(frames))
     return Data(parts["train"], parts["val"], classes)
 
 
-def _images(frame: pd.DataFrame, pictures: list[Any], number: Mapping[str, int], side: int) -> Images:
+def _images(frame: pd.DataFrame, pictures: list[Any], number: Mapping[str, int], shape: Shape) -> Images:
     from training.diagnose.setup import Images
 
     readable = np.array([picture is not None for picture in pictures], bool)
     whole = [picture for picture in pictures if picture is not None]
-    x = np.stack(whole) if whole else np.empty((0, side, side, 3), np.uint8)
+    x = np.stack(whole) if whole else np.empty((0, *shape), np.uint8)
     known = frame[readable]
     y = np.array([number[label] for label in known["label"]], np.int64)
     return Images(x, y, known["split_group"].to_numpy(object).astype(str))

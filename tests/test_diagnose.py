@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
@@ -15,7 +16,19 @@ from audit import noise
 from audit.errors import InputError
 from imageclinic import diagnosing, material
 from training.diagnose import causes, ladder, plan
-from training.diagnose.experiments import copies, corrupted, data_size, imbalance, label_order, memorise
+from training.diagnose import own as own_model
+from training.diagnose.experiments import (
+    copies,
+    corrupted,
+    data_size,
+    frozen,
+    imbalance,
+    input_range,
+    label_order,
+    loss,
+    memorise,
+    signals,
+)
 from training.diagnose.lab import Lab, Runs
 from training.diagnose.results import Effect, NothingToTry, Result
 from training.diagnose.setup import Data, Images, Recipe
@@ -130,10 +143,10 @@ def test_a_power_law_goes_on_above_its_floor() -> None:
 def test_no_budget_leaves_reasons_and_ctrl_c_keeps_what_is_done(tmp_path: Path) -> None:
     data, told = digits(120, 60), []
     result = ladder.climb(data, RECIPE, budget=0.01, noise=wrong, seeds=2, folder=tmp_path, told=told.append)
-    assert list(result["experiments"]) == ["copies", "memorise", "gap", "label_order"]
+    assert list(result["experiments"]) == ["copies", "memorise", "gap", "input_range", "label_order"]
     assert "the budget" in result["not_looked_at"]["data_size"] and result["healthy"] is None
     assert set(result["experiments"]) | set(result["not_looked_at"]) == set(ladder.EXPERIMENTS)
-    assert json.loads(json.dumps(result)) and len(told) == 4
+    assert json.loads(json.dumps(result)) and len(told) == 6
 
     def stop(so_far: dict) -> None:
         if len(so_far["experiments"]) == 2:
@@ -157,11 +170,11 @@ def test_runs_are_found_again(tmp_path: Path) -> None:
 
 def test_a_plan_takes_fewer_images_before_fewer_steps(tmp_path: Path) -> None:
     kept = tmp_path / "plan.json"
-    small = plan.make(RECIPE.change(epochs=10), 16, 10, 50_000, 1e-6, kept)
+    small = plan.make(RECIPE.change(epochs=10), [(16, 16, 1)], 10, 50_000, 1e-6, kept)
     assert small.train * small.epochs >= plan.STEPS * RECIPE.batch_size and small.train < 50_000
-    assert plan.make(RECIPE, 16, 10, 1, 1e9, kept) == small  # a killed diagnosis goes on with the same
+    assert plan.make(RECIPE, [(16, 16, 1)], 10, 1, 1e9, kept) == small  # a killed diagnosis goes on with the same
     kept.write_text("{")
-    assert plan.make(RECIPE, 16, 10, 200, 1e9, kept).train == 200
+    assert plan.make(RECIPE, [(16, 16, 1)], 10, 200, 1e9, kept).train == 200
 
 
 @pytest.mark.parametrize(("change", "said"), [({"budget": 0.0}, "budget"), ({"seeds": 1}, "seeds")])
@@ -191,6 +204,78 @@ def test_a_dataset_from_disk_to_diagnosis(tmp_path: Path) -> None:
     assert written["causes"] == found["causes"] and written["recipe"]["epochs"] == 4
     assert any("1 training images can't be read" in note for note in written["notes"])
     assert found["images"] == {"train": 160, "val": 80}
+
+
+def own(**changes: object) -> keras.Model:
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            layers.Rescaling(1 / 255),
+            layers.Conv2D(8, 3, activation="relu", kernel_initializer=changes.get("kernel", "glorot_uniform")),
+            layers.Flatten(),
+            layers.Dense(10, activation=changes.get("activation", "softmax")),
+        ]
+    )
+    for layer in model.layers[:-1]:
+        layer.trainable = "frozen" not in changes
+    model.compile(keras.optimizers.SGD(0.05, momentum=0.9), "sparse_categorical_crossentropy")
+    return model
+
+
+def lab_of(model: keras.Model, **changes: object) -> Lab:
+    settings = own_model.recipe_of(model.get_compile_config(), "model")
+    return lab(digits(), **{**settings, **changes, "own": model})
+
+
+def test_a_compiled_model_tells_its_recipe(tmp_path: Path) -> None:
+    own().save(tmp_path / "own.keras")
+    model, settings = own_model.load(str(tmp_path / "own.keras"))
+    assert settings["optimizer"] == "sgd" and settings["learning_rate"] == pytest.approx(0.05)
+    assert settings["loss"] == "sparse_categorical_crossentropy" and not settings["from_logits"]
+    assert own_model.fits(model, "own", 10) == (8, 8, 1)
+    with pytest.raises(InputError, match="3 classes"):
+        own_model.fits(model, "own", 3)
+    loss = keras.losses.CategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(0.2, 10)), loss)
+    told = own_model.recipe_of(model.get_compile_config(), "own")
+    assert told["learning_rate"] == pytest.approx(0.2) and told["from_logits"] and told["loss"].startswith("categ")
+    model.compile("adam", "mse")
+    with pytest.raises(InputError, match="mse"):
+        own_model.recipe_of(model.get_compile_config(), "own")
+    with pytest.raises(InputError, match="there is no nowhere:net"):
+        own_model.load("nowhere:net")
+
+
+def test_code_in_a_model_is_not_run(tmp_path: Path) -> None:
+    model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Lambda(lambda x: x)])
+    model.save(tmp_path / "code.keras")
+    with pytest.raises(InputError, match="holds code"):
+        own_model.load(str(tmp_path / "code.keras"))
+
+
+def test_pixels_that_are_divided_twice() -> None:
+    result, after = input_range.run(lab_of(own(), scale=1 / 255, epochs=4))
+    assert result.effects[0].cause == "input_pipeline" and result.effects[0].fault
+    assert after.recipe.scale == pytest.approx(1) and input_range.run(after)[0].effects == ()
+
+
+def test_frozen_layers_are_counted_and_thawed() -> None:
+    result, _ = frozen.run(lab_of(own(frozen=True), epochs=4))
+    assert result.numbers == {"frozen": 80, "parameters": 80 + 2890}
+    assert result.effects[0].cause == "frozen_layers" and result.effects[0].gain != 0
+    assert frozen.run(lab_of(own()))[0].answer == "None are."
+
+
+def test_units_that_are_dead_and_losses_that_do_not_fit() -> None:
+    dead = keras.initializers.Constant(-1.0)
+    result, _ = signals.run(lab_of(own(kernel=dead), epochs=1))
+    assert "dead_units" in [e.cause for e in result.effects]
+    healthy = signals.run(lab_of(own(), epochs=1))[0]
+    assert healthy.effects == () and healthy.numbers["gradients"]
+    result, _ = loss.run(lab_of(own(activation="linear"), epochs=4))
+    assert result.effects[0].cause == "loss_mismatch" and result.effects[0].gain > 0.2
+    assert loss.run(lab_of(own()))[0].answer == "Yes."
 
 
 def test_drawn_images_keep_every_class() -> None:

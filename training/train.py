@@ -59,6 +59,11 @@ class Settings:
     warm_up: int = 0
     patience: int = 5
 
+    @property
+    def rate(self) -> float:
+        """The learning rate that is used."""
+        return pretrained.learning_rate(self.unfreeze) if self.learning_rate is None else self.learning_rate
+
 
 def train(
     out: Path,
@@ -148,7 +153,6 @@ def train(
     starved = augment.starved(truth["train"]) if use.augment_starved != "none" else np.array([], np.int64)
     if len(starved):
         batches["train"] = augment.strengthened(batches["train"], starved, use.augment_starved, seed=use.seed)
-    rate = use.learning_rate or pretrained.learning_rate(use.unfreeze)
     folder = to if to is not None else out.absolute().with_name(f"{out.absolute().name}-model")
     key = arms.digest({**asdict(use), "flip": flip, "size": side, "class_weight": class_weight}, *parts.values())
     unfinished = folder / "unfinished.npz"
@@ -159,7 +163,7 @@ def train(
         batches["val"],
         epochs=use.epochs,
         seed=use.seed,
-        learning_rate=rate,
+        learning_rate=use.rate,
         weight_decay=use.weight_decay,
         optimizer=use.optimizer,
         patience=use.patience,
@@ -184,7 +188,7 @@ def train(
         "classes": classes,
         "size": side,
         "images": {name: len(part) for name, part in parts.items()},
-        "settings": {**asdict(use), "mirror": flip, "learning_rate": rate},
+        "settings": {**asdict(use), "mirror": flip, "learning_rate": use.rate},
         "precision": backbones.precision(),
         "starved": [classes[i] for i in starved],
         "input_bound": None if history.waited is None else round(history.waited, 3),

@@ -24,7 +24,8 @@ def diagnose(
     model: Annotated[
         str | None,
         Option(
-            help="Rung of the ladder: linear, small_cnn, large_cnn. Default: as imageclinic train did with OUT.",
+            help="FILE.keras, module:function that returns a model, or a rung: linear, small_cnn, large_cnn. "
+            "Default: as imageclinic train did with OUT.",
             show_default=False,
         ),
     ] = None,
@@ -38,6 +39,10 @@ def diagnose(
     dropout: Annotated[float | None, Option(help="As you train.", show_default=False)] = None,
     weight_decay: Annotated[float | None, Option(help="As you train.", show_default=False)] = None,
     augment: Annotated[str | None, Option(help="none, light or medium.", show_default=False)] = None,
+    scale: Annotated[
+        float | None,
+        Option(help="What your pipeline multiplies pixels, 0 to 255, by: 0.00392 for /255.", show_default=False),
+    ] = None,
     label_column: Annotated[str | None, Option(help="Of a manifest: the labels.", show_default=False)] = None,
     classes: Annotated[int | None, Option(help="For a history: number of classes.", show_default=False)] = None,
     val_images: Annotated[
@@ -77,6 +82,7 @@ def diagnose(
         dropout=dropout,
         weight_decay=weight_decay,
         augment=augment,
+        scale=scale,
     )
     show(result, terminal)
     terminal.result(result)

@@ -252,7 +252,7 @@ def test_a_new_order_of_the_labels_waits_for_the_next_view(served: tuple[Run, st
     scores = tables.frame(tables.RERANK, image_id=rows, label_quality=quality, suggested_label=["cat"] * len(rows))
     tables.write(run.rerank(1), scores, tables.RERANK, {"decisions": "20"})
     select(shown, 0)
-    panel(shown).get_by_text("Labels were ranked anew with 20 decisions").wait_for()
+    panel(shown).get_by_text("Labels were ranked anew with 20 lines").wait_for()
     panel(shown).get_by_role("button", name="show the new order").click()
     shown.wait_for_timeout(3000)
     select(shown, 0)

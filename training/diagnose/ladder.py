@@ -17,14 +17,18 @@ from training.diagnose.experiments import (
     copies,
     corrupted,
     data_size,
+    frozen,
     gap,
     imbalance,
+    input_range,
     label_noise,
     label_order,
     learning_rate,
+    loss,
     memorise,
     regularisation,
     shuffled,
+    signals,
 )
 from training.diagnose.lab import EXPLORING, Lab, Noise, Runs
 from training.diagnose.results import NothingToTry, Result
@@ -35,6 +39,9 @@ EXPERIMENTS: dict[str, Any] = {
     "copies": copies,
     "memorise": memorise,
     "gap": gap,
+    "input_range": input_range,
+    "loss": loss,
+    "frozen": frozen,
     "label_order": label_order,
     "learning_rate": learning_rate,
     "corrupted": corrupted,
@@ -45,9 +52,10 @@ EXPERIMENTS: dict[str, Any] = {
     "augmentation": augmentation,
     "regularisation": regularisation,
     "batches": batches,
+    "signals": signals,
     "shuffled": shuffled,
 }
-ALWAYS = 4  # experiments that are run whatever the budget
+ALWAYS = 5  # experiments that are run whatever the budget
 LEAST_IMAGES = 20
 Told = Callable[[dict[str, Any]], None]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -20,26 +21,32 @@ RUNS, SHARE = 70, 0.7
 #: high learning rates and simple networks look better than they are.
 STEPS = 300
 LEAST, MOST_VALIDATION = 500, 1_000
-SIDES = (32, 24, 16)
 _TRIED = 128
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Side of the images in pixels, most images to learn from and to judge on, and epochs."""
+    """Height, width and channels of the images, most images to learn from and to judge on, and epochs."""
 
-    side: int
+    shape: tuple[int, int, int]
     train: int
     val: int
     epochs: int
 
 
-def make(recipe: Recipe, side: int, classes: int, images: int, budget: float, kept: Path | None = None) -> Plan:
+def make(
+    recipe: Recipe,
+    shapes: Sequence[tuple[int, int, int]],
+    classes: int,
+    images: int,
+    budget: float,
+    kept: Path | None = None,
+) -> Plan:
     """Time an epoch on noise, and plan: smaller images first, then fewer, then fewer epochs.
 
     Args:
         recipe: how each run is trained.
-        side: of the images, at most.
+        shapes: of images, the wanted one first: the first that the budget is good for is taken, else the last.
         classes: number of classes.
         images: how many there are to learn from.
         budget: seconds for all experiments.
@@ -50,14 +57,15 @@ def make(recipe: Recipe, side: int, classes: int, images: int, budget: float, ke
     """
     if kept is not None and kept.is_file():
         try:
-            return Plan(**json.loads(kept.read_text("utf-8")))
-        except (ValueError, TypeError):
+            found = json.loads(kept.read_text("utf-8"))
+            return Plan(**{**found, "shape": tuple(found["shape"])})
+        except (ValueError, TypeError, KeyError):
             kept.unlink()  # damaged: measured again
     whole = recipe.epochs * images
     least = min(whole, STEPS * recipe.batch_size)
     affordable = 0.0
-    for size in dict.fromkeys([side, *(s for s in SIDES if s < side)]):
-        chosen, affordable = size, SHARE * budget / RUNS / _seconds(recipe, (size, size, 3), classes)
+    for shape in shapes:
+        chosen, affordable = shape, SHARE * budget / RUNS / _seconds(recipe, shape, classes)
         if affordable >= least:
             break
     passes = min(whole, max(affordable, least))

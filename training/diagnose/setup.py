@@ -40,10 +40,6 @@ class Images:
         """Some of the images, by positions or a mask."""
         return Images(self.x[rows], self.y[rows], self.group[rows])
 
-    def times(self, factor: float) -> Images:
-        """The same images with all pixels multiplied."""
-        return replace(self, x=self.x.astype(np.float32) * np.float32(factor))
-
     @property
     def digest(self) -> str:
         """Equal for equal images and labels."""
@@ -64,7 +60,8 @@ class Data:
 @dataclass(frozen=True)
 class Recipe:
     """How a network is trained. `own` is a user's model, to be trained from fresh weights; without it `model` is a rung
-    of `training.model.LADDER`, with `dropout`. `unfrozen` makes all layers of `own` trainable."""
+    of `training.model.LADDER`, with `dropout`. `scale`: what pixels, 0 to 255, are multiplied by on their way to the
+    network. `unfrozen` makes all layers of `own` trainable."""
 
     model: str = "small_cnn"
     learning_rate: float = 1e-3
@@ -78,11 +75,16 @@ class Recipe:
     loss: str = "sparse_categorical_crossentropy"
     from_logits: bool = False
     unfrozen: bool = False
+    scale: float = 1.0
     own: keras.Model | None = field(default=None, compare=False)
 
     def change(self, **values: Any) -> Recipe:
         """The recipe with some values changed."""
         return replace(self, **values)
+
+    def rung(self, name: str) -> Recipe:
+        """The same training of a rung of the ladder."""
+        return replace(self, model=name, own=None, loss="sparse_categorical_crossentropy", from_logits=False, scale=1.0)
 
     @property
     def described(self) -> dict[str, Any]:
@@ -126,7 +128,8 @@ def network(recipe: Recipe, shape: tuple[int, ...], classes: int, seed: int) -> 
         if old.weights and not old.trainable:
             new.set_weights(old.get_weights())
     if recipe.unfrozen:
-        fresh.trainable = True
+        for layer in fresh._flatten_layers(include_self=False):
+            layer.trainable = True
     layers = augmentation.layers(recipe.augment, mirror=recipe.mirror)
     if not layers:
         return fresh

@@ -30,7 +30,7 @@ class Trainer:
     """One architecture with one optimizer, trained again and again from fresh weights."""
 
     def __init__(self, recipe: Recipe, shape: tuple[int, ...], classes: int) -> None:
-        self.shape, self.classes = shape, classes
+        self.shape, self.classes, self.scale = shape, classes, recipe.scale
         self.model = network(recipe, shape, classes, 0)
         self.optimizer = optimizer(recipe)
         self.optimizer.build(self.model.trainable_variables)
@@ -54,7 +54,7 @@ class Trainer:
         for variable, value in zip(self.optimizer.variables, self.at_start, strict=True):
             variable.assign(value)
         random = np.random.default_rng(seed)
-        x, y = tf.constant(train.x.astype(np.float32)), tf.constant(train.y, tf.int32)
+        x, y = self.inputs(train.x), tf.constant(train.y, tf.int32)
         batch = min(recipe.batch_size, len(train))
         steps = len(train) // batch
         left = 1 - np.arange(epochs * steps) / (epochs * steps)
@@ -68,12 +68,13 @@ class Trainer:
         seen = self.outputs(train.x).argmax(axis=1) == train.y
         return Outcome(self.outputs(val.x), float(seen.mean()), tuple(losses))
 
+    def inputs(self, x: npt.NDArray[Any]) -> tf.Tensor:
+        """Images as the network gets them."""
+        return tf.constant(x.astype(np.float32) * np.float32(self.scale))
+
     def outputs(self, x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Outputs for images, float32 (n, classes)."""
-        parts = [
-            self._outputs(tf.constant(x[i : i + _EVALUATED].astype(np.float32))).numpy()
-            for i in range(0, len(x), _EVALUATED)
-        ]
+        parts = [self._outputs(self.inputs(x[i : i + _EVALUATED])).numpy() for i in range(0, len(x), _EVALUATED)]
         return np.concatenate(parts) if parts else np.empty((0, self.classes), np.float32)
 
     def loss(self, y: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:

@@ -23,7 +23,7 @@ def run(lab: Lab) -> tuple[Result, Lab]:
         own = lab.recipe.own.count_params()
         down, up = [r for r in rungs if sizes[r] < own / 2][-1:], [r for r in rungs if sizes[r] > own * 2][:1]
     tries = [
-        Try(cause, f"a {word} network, {rung},", lab.recipe.change(model=rung, own=None), f"--model {rung}")
+        Try(cause, f"a {word} network, {rung},", lab.recipe.rung(rung), f"--model {rung}")
         for cause, word, names in (("underfitting", "larger", up), ("overfitting", "smaller", down))
         for rung in names
     ]
@@ -33,5 +33,5 @@ def run(lab: Lab) -> tuple[Result, Lab]:
 
 
 def _parameters(lab: Lab, rung: str) -> int:
-    recipe = lab.recipe.change(model=rung, own=None)
+    recipe = lab.recipe.rung(rung)
     return int(network(recipe, lab.data.train.x.shape[1:], lab.classes, 0).count_params())
