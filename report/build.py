@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 from audit import tables
 from audit.errors import InputError
 from audit.run import Run
-from report import charts, sections
+from report import charts, search, sections
 from report.tiles import Picture, Tiles
 from report.truth import score
 
@@ -60,6 +60,7 @@ def render(
     splits = _splits(run, dataset)
     decided, decisions_note = _decisions(run)
     compared, comparison, comparison_note = _comparison(run)
+    searched, search_note = search.read(run.tuning)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_HERE),
         autoescape=True,
@@ -87,6 +88,8 @@ def render(
         comparison=comparison,
         comparisons=compared,
         comparison_note=comparison_note,
+        searched=searched,
+        search_note=search_note,
     )
 
 
