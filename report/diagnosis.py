@@ -57,6 +57,8 @@ def headline(content: Mapping[str, Any]) -> str:
     first = content["causes"][0]
     if content["healthy"]:
         return "Healthy: nothing that was tried is sure to bring more than a point."
+    if first["fault"]:
+        return f"Something is plainly wrong, to be mended first: {sections.title(first['cause']).lower()}."
     return f"Likeliest cause: {sections.title(first['cause']).lower()}."
 
 
