@@ -33,7 +33,7 @@ from training.diagnose.setup import Data, Images, Recipe
 
 HEALTHY = "healthy"
 _TRAIN, _VAL, _SIDE = 500, 300, 16
-GOOD = Recipe(learning_rate=5e-3, epochs=12, batch_size=32, augment="light")
+GOOD = Recipe(learning_rate=5e-3, epochs=12, batch_size=32, augment="none")
 
 Plant = Callable[[Data, Recipe, np.random.Generator], tuple[Data, Recipe]]
 
