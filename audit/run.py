@@ -78,6 +78,11 @@ class Run:
         return self.path / "tuning.json"
 
     @property
+    def diagnosis(self) -> Path:
+        """JSON: why accuracy is not improving."""
+        return self.path / "diagnosis.json"
+
+    @property
     def report(self) -> Path:
         """The self-contained HTML report."""
         return self.path / "report.html"

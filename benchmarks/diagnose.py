@@ -32,8 +32,8 @@ from training.diagnose import ladder
 from training.diagnose.setup import Data, Images, Recipe
 
 HEALTHY = "healthy"
-_TRAIN, _VAL, _SIDE = 1000, 400, 16
-GOOD = Recipe(learning_rate=5e-3, epochs=15, augment="light")
+_TRAIN, _VAL, _SIDE = 500, 300, 16
+GOOD = Recipe(learning_rate=5e-3, epochs=12, batch_size=32, augment="none")
 
 Plant = Callable[[Data, Recipe, np.random.Generator], tuple[Data, Recipe]]
 

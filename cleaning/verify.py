@@ -115,7 +115,11 @@ def _proofs(
             "one row per file", manifest.loc[manifest["path"].duplicated(), "path"], "every path once", "listed twice"
         ),
         _folders(manifest, about["format"]),
-        *([_proof("indexes", stale, f"{', '.join(indexes)} list the same", "not as the manifest")] if indexes else []),
+        *(
+            [_proof("indexes", stale, f"{', '.join(indexes)}: as the manifest", "not as the manifest")]
+            if indexes
+            else []
+        ),
         _classes(manifest),
         _counts(manifest, about),
         _proof("groups", across.index[across > 1].tolist(), f"{len(across)} groups, each in one split", "divided"),

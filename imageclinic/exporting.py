@@ -220,6 +220,9 @@ def assign(
     if not len(frozen):
         return split.assign(grouped, shares, seed=seed)
     train, val, test = shares
+    held = grouped["image_id"].isin(frozen.loc[frozen["split"] == "test", "image_id"]).mean()
+    if held and abs(held - test) > 0.01:
+        notes.append(f"Images frozen as test stay test: {held:.1%} instead of {test:.1%}. The others share the rest.")
     open_shares = (train, 0.0 if closed_val else val, 0.0 if frozen["split"].eq("test").any() else test)
     splits, deviations = split.assign(grouped, open_shares, seed=seed, fixed=frozen)
     return splits, notes + deviations

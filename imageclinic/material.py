@@ -10,9 +10,9 @@ import pandas as pd
 
 from audit import source, tables
 from audit.errors import InputError
-from audit.run import MARKER
+from audit.run import MARKER, open_run
 from cleaning import apply
-from imageclinic import arms, deciding
+from imageclinic import arms, deciding, predicting
 
 _COLUMNS = ["image_id", "path", "label", "split", "split_group"]
 
@@ -25,7 +25,6 @@ class Material:
     images: pd.DataFrame
     folder: Path
     notes: tuple[str, ...]
-    audited: bool
 
 
 def find(path: Path, to: Path | None, seed: int, *, label_column: str | None = None) -> Material:
@@ -43,9 +42,11 @@ def find(path: Path, to: Path | None, seed: int, *, label_column: str | None = N
     whole = path.absolute()
     beside = whole.with_name(f"{whole.stem if whole.is_file() else whole.name}-diagnosis")
     notes: list[str] = []
-    audited = (path / MARKER).is_file()
-    if audited:
+    if (path / MARKER).is_file():
         images, folder = _of_run(path), whole
+        told = open_run(path).info().get("label_noise")
+        if told:
+            notes.append(f"The audit: {predicting.in_words(told)}")
     elif (path / tables.MANIFEST.file).is_file():
         manifest = tables.read_csv(path / tables.MANIFEST.file, tables.MANIFEST)
         images, folder = manifest.assign(path=[str(path / tables.to_path(p)) for p in manifest["path"]]), beside
@@ -54,7 +55,7 @@ def find(path: Path, to: Path | None, seed: int, *, label_column: str | None = N
         paths = [str(listing.root / tables.to_path(i)) for i in listing.images["image_id"]]
         images, folder = listing.images.assign(path=paths, split_group=listing.images["group"]), beside
         notes.append(f"{path} was not audited: copies are told by small pictures, and wrong labels by a quick model.")
-    if label_column is not None and notes == []:
+    if label_column is not None and path.is_dir():
         raise InputError(f"--label-column {label_column} with {path}", expected="a manifest with it")
     images = images[images["label"].notna()]
     learning = images[images["split"].ne("test") | images["split"].isna()]
@@ -64,7 +65,7 @@ def find(path: Path, to: Path | None, seed: int, *, label_column: str | None = N
     if not {"train", "val"} <= set(learning["split"].dropna()):
         learning = arms.with_validation(learning.drop(columns="split"), seed)
         notes.append(f"There are no validation images: {arms.VALIDATION:.0%} were drawn from the training images.")
-    return Material(learning[_COLUMNS].reset_index(drop=True), to or folder, tuple(notes), audited)
+    return Material(learning[_COLUMNS].reset_index(drop=True), to or folder, tuple(notes))
 
 
 def draw(images: pd.DataFrame, most: int, seed: int) -> pd.DataFrame:

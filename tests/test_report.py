@@ -16,6 +16,7 @@ from audit import tables
 from audit.errors import InputError
 from audit.run import Run
 from report import charts, search, tiles
+from report import diagnosis as told
 from report.build import headline, render, write
 from report.truth import score
 
@@ -400,3 +401,45 @@ def test_nothing_found_is_said() -> None:
 def test_a_run_without_an_audit_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no finished audit"):
         write(runs.create(tmp_path / "new"))
+
+
+def diagnosis() -> dict[str, object]:
+    def effect(cause: str, gain: float | None, low: float | None, high: float | None) -> dict[str, object]:
+        return {"cause": cause, "gain": gain, "low": low, "high": high, "evidence": f"{cause} <i>", "remedy": "--x"}
+
+    first = {"cause": "learning_rate", "estimated_gain": 12.0, "low": 8.0, "high": 16.0}
+    return {
+        "causes": [{**first, "evidence": "With 0.01 <b>", "remedy": "--learning-rate 0.01", "fault": False}],
+        "healthy": False,
+        "experiments": {
+            "learning_rate": {
+                "question": "Is another better?",
+                "answer": "0.01 is.",
+                "effects": [effect("learning_rate", 0.12, 0.08, 0.16), effect("optimizer", -0.01, -0.9, 0.02)],
+            }
+        },
+        "not_looked_at": {"data_size": "the budget"},
+        "images": {"train": 1000, "val": 200},
+        "seeds": [0, 1, 2, 1000],
+    }
+
+
+def test_the_diagnosis_is_told_with_its_bars(run: Run) -> None:
+    tables.write_json(run.diagnosis, diagnosis())
+    text = Page(render(run)).text
+    for said in (
+        "Likeliest cause: learning rate.",
+        "+12.0 (+8.0 to +16.0)",
+        "With 0.01 <b>",
+        "not looked at: the budget",
+    ):
+        assert said in text
+    cause, other = told.bars(diagnosis())
+    assert cause.rank == 1 and other.rank is None and other.name == "Optimizer"
+    assert 0 <= other.low < other.at < cause.zero < cause.low < cause.at < cause.high <= 100
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"causes": [], "healthy": true}'])
+def test_a_broken_diagnosis_is_told(run: Run, content: str) -> None:
+    run.diagnosis.write_text(content, "utf-8")
+    assert "diagnosis.json can't be shown" in Page(render(run)).text

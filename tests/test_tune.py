@@ -191,6 +191,8 @@ def test_a_study_of_other_images_or_another_space_is_refused(export: Path) -> No
         ({"seeds": 1}, "no seeds or at least 2"),
         ({"budget": float("nan")}, "a budget above 0"),
         ({"budget": 1e-6}, "budget of 1e-06 minutes.*larger --budget"),
+        ({"study": "sqlite://"}, "can't be kept in sqlite://"),
+        ({"to": "odd%20name"}, "no %"),
         ({"study": "nonsense"}, "nonsense can't be used"),
         ({"study": "mongodb://user:secret@host/x"}, r"mongodb://user:\*\*\*@host/x can't be used"),
     ],

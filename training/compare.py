@@ -34,7 +34,7 @@ import pandas as pd
 from audit import tables
 from audit.errors import InputError
 from training import arms as arms_of
-from training import fit, frozen, verdict
+from training import fit, frozen, interrupt, verdict
 from training import recipe as recipes
 from training.arms import random_removal, random_review
 from training.inputs import Inputs
@@ -119,20 +119,22 @@ def compare(
         return _result(done, frames, kept, classes, left_out, model, epochs, recipe.side, seed)
 
     try:
-        for number in range(seeds):
-            for place, (name, frame) in enumerate(frames.items()):
-                file = None
-                if cache is not None:
-                    key = arms_of.digest({**settings, "seed": seed + number}, frame, kept[["image_id", "path"]])
-                    file = cache / f"run-{key}.json"
-                run = _read(file)
-                if run is None:
-                    run = _run(frame, kept, inputs, classes, recipe, epochs, seed + number)
-                    if file is not None:
-                        tables.write_json(file, run)
-                done[name].append(run)
-                if progress is not None:
-                    progress(number * len(frames) + place + 1, seeds * len(frames))
+        with interrupt.heeded() as check:
+            for number in range(seeds):
+                for place, (name, frame) in enumerate(frames.items()):
+                    check()
+                    file = None
+                    if cache is not None:
+                        key = arms_of.digest({**settings, "seed": seed + number}, frame, kept[["image_id", "path"]])
+                        file = cache / f"run-{key}.json"
+                    run = _read(file)
+                    if run is None:
+                        run = _run(frame, kept, inputs, classes, recipe, epochs, seed + number)
+                        if file is not None:
+                            tables.write_json(file, run)
+                    done[name].append(run)
+                    if progress is not None:
+                        progress(number * len(frames) + place + 1, seeds * len(frames))
     except KeyboardInterrupt as stop:
         raise Interrupted(result() if all(done.values()) else None) from stop
     return result()

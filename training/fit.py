@@ -19,6 +19,7 @@ from PIL import Image
 from audit.errors import Failed, InputError
 from training import data, optimizers
 from training.checkpoint import Checkpoint
+from training.interrupt import heeded
 from training.logs import BoardLog, CsvLog
 from training.waiting import Waiting
 
@@ -148,7 +149,8 @@ def fit(
     callbacks.append(waiting)
     started = time.monotonic()
     try:
-        with data.decode_errors():
+        with data.decode_errors(), heeded() as check:
+            callbacks.append(keras.callbacks.LambdaCallback(on_train_batch_end=lambda *_, **__: check()))
             logs = model.fit(
                 *(train if isinstance(train, tuple) else (waiting.watch(train),)),
                 validation_data=validation if isinstance(validation, tuple) else waiting.watch(validation),

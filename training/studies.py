@@ -37,23 +37,25 @@ def connect(file: Path, url: str | None, name: str, identity: Mapping[str, Any])
 
     Args:
         file: SQLite file to use without `url`; it appears whole or not at all.
-        url: of an SQL database, as SQLAlchemy writes them: ``sqlite:///study.db``, ``postgresql://host/name``.
+        url: of an SQL database instead, as SQLAlchemy writes them: ``sqlite:///study.db``, ``postgresql://host/name``.
         name: of the study.
         identity: what must be the same for trials to be comparable: part → value, JSON-ready.
 
     Raises:
         InputError: a database that can't be reached, read or written, or a study with another identity.
     """
-    with storage_errors(url or str(file)):
-        if url is None:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            with filelock.FileLock(file.with_name(f".{file.name}.lock")):
-                if not file.exists():
-                    fresh = file.with_name(f".{file.name}.tmp")
+    where = shown(url or str(file))
+    with storage_errors(where):
+        url = url or f"sqlite:///{file.absolute()}"
+        own = _file(url, where)
+        if own is not None:
+            own.parent.mkdir(parents=True, exist_ok=True)
+            with filelock.FileLock(own.with_name(f".{own.name}.lock")):
+                if not own.exists():
+                    fresh = own.with_name(f".{own.name}.tmp")
                     fresh.unlink(missing_ok=True)
                     _storage(f"sqlite:///{fresh}").engine.dispose()
-                    fresh.replace(file)
-            url = f"sqlite:///{file}"
+                    fresh.replace(own)
         storage = _storage(url)
         study = _study(storage, name)
         known = study.user_attrs.get("identity")
@@ -63,7 +65,7 @@ def connect(file: Path, url: str | None, name: str, identity: Mapping[str, Any])
     other = [part for part in identity if known.get(part) != identity[part]]
     if other:
         raise InputError(
-            f"the study {name!r} in {shown(url)} is of {'; '.join(_difference(p, known, identity) for p in other)}",
+            f"the study {name!r} in {where} is of {'; '.join(_difference(p, known, identity) for p in other)}",
             expected="a study of the same images, space and settings",
             fix="search under another --name, or in another folder with --to",
         )
@@ -198,6 +200,23 @@ def _study(storage: optuna.storages.RDBStorage, name: str) -> optuna.Study:
         return optuna.create_study(storage=storage, study_name=name, direction="maximize", load_if_exists=True)
     except DuplicatedStudyError:  # created between its look and its write
         return optuna.load_study(storage=storage, study_name=name)
+
+
+def _file(url: str, where: str) -> Path | None:
+    """The file of an SQLite database; None for a server.
+
+    Raises:
+        InputError: a name that a URL can't hold, or a database in memory, which would keep nothing.
+    """
+    if not url.startswith("sqlite"):
+        return None
+    database = make_url(url).database
+    if not database or database == ":memory:" or set("?%") & set(url):
+        raise InputError(
+            f"the study can't be kept in {where}",
+            expected="a file, in a folder whose name has no ? and no %",
+        )
+    return Path(database)
 
 
 def _difference(part: str, known: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:

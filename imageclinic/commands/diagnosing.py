@@ -128,6 +128,8 @@ def _headline(result: dict[str, Any]) -> str:
     if result["healthy"]:
         return f"Healthy: nothing that was tried is sure to bring more than a point.{said}"
     first = result["causes"][0]
+    if first["fault"]:
+        return f"Something is plainly wrong, to be mended first: {first['cause'].replace('_', ' ')}.{said}"
     return f"Likeliest cause: {first['cause'].replace('_', ' ')}, {_gain(first)}.{said}"
 
 

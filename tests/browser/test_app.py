@@ -240,6 +240,8 @@ def test_the_whole_view_after_its_count_is_confirmed(served: tuple[Run, str], sh
     dialog.get_by_role("button", name="Decide", exact=True).click()
     rows = log(run, before + 2).tail(2)
     assert set(rows["image_id"]) == set(COPIES) and rows["decision"].eq("unsure").all()
+    said(shown, "Unsure about 2 images.")  # while the dialog is there, keys are the dialog's
+    shown.locator(".MuiDialog-root").wait_for(state="detached")
     shown.keyboard.press("u")
     log(run, before + 4)
 

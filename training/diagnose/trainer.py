@@ -39,8 +39,9 @@ class Trainer:
         self.from_logits = recipe.from_logits
         image, numbers = tf.TensorSpec((None, *shape)), tf.TensorSpec((None,), tf.int32)
         order, rates = tf.TensorSpec((None, None), tf.int32), tf.TensorSpec((None,))
-        self._epoch = tf.function(self._steps, input_signature=[image, numbers, order, rates])
-        self._outputs = tf.function(lambda x: self.model(x, training=False), input_signature=[image])
+        # Concrete functions: TensorFlow warns of retracing where many trainers are made.
+        self._epoch = tf.function(self._steps, input_signature=[image, numbers, order, rates]).get_concrete_function()
+        self._outputs = tf.function(self._predict, input_signature=[image]).get_concrete_function()
 
     def run(self, recipe: Recipe, train: Images, val: Images, seed: int, epochs: int) -> Outcome:
         """Train with the recipe's learning rate and batch size; the same seed gives the same run on one machine.
@@ -85,6 +86,9 @@ class Trainer:
             each = keras.losses.sparse_categorical_crossentropy(y, outputs, self.from_logits)
         mean = tf.reduce_mean(each)
         return tf.add_n([mean, *self.model.losses]) if self.model.losses else mean
+
+    def _predict(self, x: tf.Tensor) -> tf.Tensor:
+        return self.model(x, training=False)
 
     def _steps(self, x: tf.Tensor, y: tf.Tensor, order: tf.Tensor, rates: tf.Tensor) -> tf.Tensor:
         total = tf.constant(0.0)

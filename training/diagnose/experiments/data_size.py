@@ -14,7 +14,7 @@ RUNS = 8
 
 PARTS = (1 / 8, 1 / 4, 1 / 2)
 MORE = 4  # times as many images: what the gain is told for
-_LEAST, _DRAWS = 4, 400  # images a part at least, per class on average; draws of the bootstrap
+_LEAST, _DRAWS = 1, 400  # images a part at least, per class on average; draws of the bootstrap
 
 
 def run(lab: Lab) -> tuple[Result, Lab]:
