@@ -45,7 +45,9 @@ def furnish(dataset: fo.Dataset, checks: list[str]) -> None:
             expanded=False,
         ),
     ]
-    config.active_fields = fo.ActiveFields(paths=["ground_truth", "suggested", "checks", "survivor", "decision"])
+    config.active_fields = fo.ActiveFields(
+        paths=["ground_truth", "suggested", "checks", "survivor", "decision", "decided_label"]
+    )
     colours = [{"path": path, "fieldColor": colour} for path, colour in _COLOURS.items()]
     config.color_scheme = fo.ColorScheme(color_by="field", fields=colours)
     config.media_fields = ["filepath", "display_path"]

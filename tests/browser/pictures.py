@@ -1,6 +1,6 @@
 """Makes the pictures of docs/review.md: ``uv run python tests/browser/pictures.py RUN docs/review``.
 
-RUN is an audit of the sample data; what is decided here is taken back. Pictures are reduced to 128 colours.
+RUN is an audit of the sample data; what is decided here is taken back. Pictures are reduced to 256 colours.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from driver import app, open_image, open_view, page, said, select
+from driver import app, open_image, open_view, page, select
 from PIL import Image
 from playwright.sync_api import Page
 
@@ -18,26 +18,30 @@ def main(run: Path, folder: Path) -> None:
     """Save grid, modal, cluster and calibrate as PNG files in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     with app(run) as inbox, tempfile.TemporaryDirectory() as profile, page(Path(profile), 1440, 900) as shown:
-        open_view(shown, inbox)
+        open_view(shown, inbox, "mislabeled")
         select(shown, 0)
-        shown.keyboard.press("r")
-        said(shown, "Relabelled 1 image.")
+        press(shown, "r", 3)
         save(shown, folder / "grid.png")
-        shown.keyboard.press("u")
-        said(shown, "Took back 1 image.")
+        press(shown, "u", 3)
         open_view(shown, inbox, "mislabeled")
         open_image(shown, 1)
         save(shown, folder / "modal.png")
-        open_view(shown, inbox, "near-duplicate")
+        open_view(shown, inbox, "exact-duplicate")
         select(shown, 0)
-        shown.keyboard.press("b")
-        said(shown, "Best copy stays")
+        press(shown, "b")
         save(shown, folder / "cluster.png")
-        shown.keyboard.press("u")
-        said(shown, "Took back")
+        press(shown, "u")
         open_view(shown, inbox, "calibrate")
         select(shown, 1)
         save(shown, folder / "calibrate.png")
+
+
+def press(shown: Page, key: str, times: int = 1) -> None:
+    """Press a key, each time after the decision before is made."""
+    for _ in range(times):
+        done = shown.evaluate("window.__imageclinic__.log.length")
+        shown.keyboard.press(key)
+        shown.wait_for_function("n => (window.__imageclinic__.log[n] || {}).next", arg=done)
 
 
 def save(shown: Page, path: Path) -> None:
@@ -45,7 +49,7 @@ def save(shown: Page, path: Path) -> None:
     shown.wait_for_timeout(3_000)
     shown.screenshot(path=path)
     with Image.open(path) as picture:
-        reduced = picture.convert("RGB").quantize(128, dither=Image.Dither.NONE)
+        reduced = picture.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     reduced.save(path, optimize=True)
 
 
