@@ -73,6 +73,16 @@ class Run:
         return self.path / "comparison.json"
 
     @property
+    def tuning(self) -> Path:
+        """JSON: a hyperparameter search, where ``imageclinic tune --to`` names the run."""
+        return self.path / "tuning.json"
+
+    @property
+    def diagnosis(self) -> Path:
+        """JSON: why accuracy is not improving."""
+        return self.path / "diagnosis.json"
+
+    @property
     def report(self) -> Path:
         """The self-contained HTML report."""
         return self.path / "report.html"

@@ -66,7 +66,8 @@ def rest(
     z = float(stdtrit(reviewed, _QUANTILE))
     centre = (share + z**2 / (2 * effective)) / (1 + z**2 / effective)
     half = z / (1 + z**2 / effective) * math.sqrt(share * (1 - share) / effective + z**2 / (4 * effective**2))
-    return share, max(0.0, centre - half), min(1.0, centre + half)
+    # There is no part of an error: the ends are those of whole numbers.
+    return share, max(0.0, math.floor((centre - half) * n) / n), min(1.0, math.ceil((centre + half) * n) / n)
 
 
 def remaining(right: Mask, drawn: Mask, size: int, alpha: float = _ALPHA) -> npt.NDArray[np.int64]:

@@ -19,6 +19,7 @@ FILE = "DATASET.md"
 _KINDS = {
     "dropped": "Dropped",
     "relabelled": "Relabelled",
+    "encoded": "Encoded anew, because Keras's folder loader could not read them or they were damaged",
     "unreadable": "Not exported because they can't be decoded",
     "unlabelled": "Not exported because they have no label",
 }

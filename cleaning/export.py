@@ -12,7 +12,7 @@ import pandas as pd
 from audit import tables
 from audit.errors import Failed, InputError
 from audit.run import Run
-from cleaning import datasheet, facts, layouts, loading, place, target
+from cleaning import balance, datasheet, facts, layouts, loading, place, target
 from cleaning.diff import diff
 from cleaning.layouts import FORMATS
 from cleaning.place import LINKS
@@ -36,6 +36,9 @@ def export(
     format: str = "folders",
     link: str = "copy",
     current: pd.DataFrame | None = None,
+    balanced: str = "none",
+    seed: int = 0,
+    encoded: pd.DataFrame | None = None,
     options: Mapping[str, object] | None = None,
     notes: Sequence[str] = (),
     pack: Pack | None = None,
@@ -58,6 +61,10 @@ def export(
             ``reflink`` saves it without that, where the file system can.
         current: what stands decided, for the manifest's column ``decision`` (see
             `cleaning.decisions.current`).
+        balanced: whether and how to balance the training images (see `cleaning.balance.files`), by a file beside them.
+        seed: of `balanced`.
+        encoded: image_id, file, why of images that were encoded anew (see `cleaning.reencode.encode`): `cleaned` has
+            their new content, and the run's dataset table that of the source.
         options: further options of the command, for the instructions in DATASET.md.
         notes: sentences about the split, for DATASET.md.
         pack: writes the records of ``tfrecord``.
@@ -75,30 +82,47 @@ def export(
     """
     _check_choice("format", format, FORMATS)
     _check_choice("link", link, LINKS)
+    _check_choice("balance", balanced, balance.BALANCES)
     if format == "tfrecord" and link != "copy":
         raise InputError(f"--link {link} with --format tfrecord", expected="copy: records hold the images' bytes")
+    if format == "tfrecord" and balanced.endswith("sample"):
+        raise InputError(
+            f"--balance {balanced} with --format tfrecord", expected="weights: records can't be named by a manifest"
+        )
+    if format == "manifest" and encoded is not None:
+        raise InputError(
+            "images that are encoded anew with --format manifest",
+            expected="a format that holds images, such as folders",
+        )
     if cleaned.empty:
         raise InputError("no image is left to export", fix="take back decisions with imageclinic decide --undo")
     manifest = _manifest(cleaned, splits, clusters, changes, current)
     sources = [run.image_path(image_id) for image_id in manifest["image_id"]]
     place_of = target.check(out, run, sources)
+    if encoded is not None:
+        manifest["original_sha256"] = _original(manifest, encoded, run)
+        changes = _with_encoded(changes, manifest, encoded)
+        files = dict(zip(encoded["image_id"], encoded["file"], strict=True))
+        sources = [files.get(image_id, source) for image_id, source in zip(manifest["image_id"], sources, strict=True)]
     if format == "manifest":
         manifest["path"] = [layouts.relative(source, place_of) for source in sources]
     else:
         image_format = manifest["image_id"].map(cleaned.set_index("image_id")["format"])
         manifest["path"] = layouts.paths(manifest, image_format, format)
-    about = facts.of(manifest, changes, run, format, {**(options or {}), "format": format, "link": link}, notes)
+    flags = {**(options or {}), "balance": balanced, "seed": seed, "format": format, "link": link}
+    about = facts.of(manifest, changes, run, format, flags, notes)
+    beside = {**layouts.indexes(manifest, format), **balance.files(manifest, balanced, about["classes"], seed)}
     sides = cleaned[["height", "width"]].median()
     size = (96, 96) if sides.isna().any() else (int(sides["height"]), int(sides["width"]))
     with target.writing(place_of) as partial:
         if format != "manifest" and link == "copy":
             target.check_space(int(cleaned["bytes"].sum()), partial)
         _put_all(manifest, sources, partial, format, link, pack, progress or (lambda done, total: None))
-        for path, content in layouts.indexes(manifest, format).items():
+        for path, content in beside.items():
             tables.write_text(partial / path, content)
         tables.write_csv(partial / tables.MANIFEST.file, manifest, tables.MANIFEST)
         tables.write_json(partial / facts.FILE, about)
-        load = loading.lines(format, {name: n for name, n in about["images"].items() if n}, size)
+        load = loading.lines(format, balanced, {name: n for name, n in about["images"].items() if n}, size)
         tables.write_text(partial / datasheet.FILE, datasheet.text(manifest, changes, run, about, load))
         proofs = prove(partial) if prove else []
         broken = [f"{proof.name}: {proof.detail}" for proof in proofs if not proof.ok]
@@ -142,8 +166,10 @@ def _put_all(
         return
     if format != "manifest":
         layouts.make_folders(manifest, partial)
-    for done, (source, path, sha256) in enumerate(zip(sources, manifest["path"], manifest["sha256"], strict=True), 1):
-        place.put(source, None if format == "manifest" else partial / path, sha256, link)
+    rows = zip(sources, manifest["path"], manifest["sha256"], manifest["original_sha256"], strict=True)
+    for done, (source, path, sha256, new) in enumerate(rows, 1):
+        how = link if pd.isna(new) else "copy"
+        place.put(source, None if format == "manifest" else partial / path, sha256, how)
         progress(done, len(manifest))
 
 
@@ -181,3 +207,18 @@ def _manifest(
         sha256=rows["sha256"],
         decision=decision,
     )
+
+
+def _original(manifest: pd.DataFrame, encoded: pd.DataFrame, run: Run) -> pd.Series:
+    """The hash of the source of each image that was encoded anew; null for the others."""
+    source = run.read(tables.DATASET).set_index("image_id")["sha256"]
+    at = manifest["image_id"]
+    return at.map(source).where(at.isin(encoded["image_id"])).astype("str")
+
+
+def _with_encoded(changes: pd.DataFrame, manifest: pd.DataFrame, encoded: pd.DataFrame) -> pd.DataFrame:
+    """The changes, and a row for each exported image that was encoded anew."""
+    rows = encoded.loc[encoded["image_id"].isin(manifest["image_id"]), ["image_id", "why"]]
+    label = rows["image_id"].map(manifest.set_index("image_id")["label"])
+    rows = rows.assign(change="encoded", from_label=label, to_label=label, reviewer=None)
+    return pd.concat([changes, rows[changes.columns].astype("str")], ignore_index=True)

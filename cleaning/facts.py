@@ -51,7 +51,7 @@ def of(
         "options": {name: str(value) for name, value in options.items()},
         "dataset": {"name": run.root.name, "files": len(dataset), "sha256": content.hexdigest()},
         "decisions": {"sha256": hashlib.sha256(log).hexdigest(), "by": sorted(by)},
-        "classes": layouts.classes(manifest),
+        "classes": layouts.classes(manifest, format),
         "images": {name: int((manifest["split"] == name).sum()) for name in tables.SPLITS},
         "changes": {str(kind): int(n) for kind, n in changes["change"].value_counts().sort_index().items()},
         "notes": list(notes),

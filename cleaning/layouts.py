@@ -18,14 +18,14 @@ FORMATS = ("folders", "manifest", "tfrecord", "imagefolder", "fiftyone")
 METADATA, LABELS = "metadata.csv", "labels.json"
 
 
-def classes(manifest: pd.DataFrame) -> list[str]:
-    """All classes, sorted: a class's position is its number in the formats that number classes themselves."""
-    return sorted(manifest["label"].unique())
+def classes(manifest: pd.DataFrame, format: str) -> list[str]:
+    """All classes in the order of their numbers: sorted, and for Keras's folder loader sorted by their folders."""
+    return sorted(manifest["label"].unique(), key=folders(manifest).__getitem__ if format == "folders" else None)
 
 
 def folders(manifest: pd.DataFrame) -> dict[str, str]:
     """Class → a safe name for its folder."""
-    every = classes(manifest)
+    every = sorted(manifest["label"].unique())
     return dict(zip(every, names.unique([names.safe(c) for c in every], every), strict=True))
 
 
@@ -78,9 +78,11 @@ def indexes(manifest: pd.DataFrame, format: str) -> dict[str, str]:
     splits = {name: rows for name in tables.SPLITS if len(rows := manifest[manifest["split"] == name])}
     if format == "imagefolder":
         named = _names_survive(splits)
-        return {f"{name}/{METADATA}": _metadata(rows, classes(manifest), named) for name, rows in splits.items()}
+        return {
+            f"{name}/{METADATA}": _metadata(rows, classes(manifest, format), named) for name, rows in splits.items()
+        }
     if format == "fiftyone":
-        return {f"{name}/{LABELS}": _labels(rows, classes(manifest)) for name, rows in splits.items()}
+        return {f"{name}/{LABELS}": _labels(rows, classes(manifest, format)) for name, rows in splits.items()}
     return {}
 
 

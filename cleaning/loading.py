@@ -7,20 +7,49 @@ from collections.abc import Mapping
 _TF = "tf.io.FixedLenFeature([], tf."
 
 
-def lines(format: str, splits: Mapping[str, int], size: tuple[int, int]) -> str:
+def lines(format: str, balanced: str, splits: Mapping[str, int], size: tuple[int, int]) -> str:
     """Imports and the lines that load an export.
 
     Args:
         format: see `cleaning.layouts.FORMATS`.
+        balanced: see `cleaning.balance.BALANCES`.
         splits: those that have images, and how many.
         size: (height, width) in pixels to which images are brought.
 
     Returns:
         Python. ``folders`` and ``tfrecord`` give a `tf.data.Dataset` for each split, the others the training images
-        as ``x``, float32 (n, height, width, 3) in [0, 255], and ``y``, class numbers (n,).
+        as ``x``, float32 (n, height, width, 3) in [0, 255], and ``y``, class numbers (n,). With weights,
+        ``class_weight`` for `fit`; with a sample, the images of balance.csv as ``x`` and ``y`` (and in ``folders`` the
+        other splits as before).
     """
+    text = _load(format, splits, size)
+    if balanced == "weights":
+        return (
+            f'{text}\n\nimport json\nclass_weight = dict(enumerate(json.load(open("class_weights.json"))["weights"]))'
+        )
+    if balanced == "none":
+        return text
     height, width = size
-    read = f"keras.utils.img_to_array(keras.utils.load_img(p, target_size=({height}, {width})))"
+    sample = (
+        "import keras, numpy, pandas\n\n"
+        'rows = pandas.read_csv("balance.csv").pipe(lambda rows: rows.loc[rows.index.repeat(rows["times"])])\n'
+        f'x = numpy.stack([{_read(height, width)} for p in rows["path"]])\n'
+        'y = pandas.factorize(rows["label"], sort=True)[0]'
+    )
+    return (
+        f"{sample}\n\n{_load(format, {n: k for n, k in splits.items() if n != 'train'}, size)}"
+        if (format == "folders")
+        else sample
+    )
+
+
+def _read(height: int, width: int) -> str:
+    return f"keras.utils.img_to_array(keras.utils.load_img(p, target_size=({height}, {width})))"
+
+
+def _load(format: str, splits: Mapping[str, int], size: tuple[int, int]) -> str:
+    height, width = size
+    read = _read(height, width)
     if format == "folders":
         return "import keras\n\n" + "\n".join(
             f'{split} = keras.utils.image_dataset_from_directory("{split}", image_size=({height}, {width})'

@@ -83,8 +83,8 @@ class Log:
         said = self.answers.reindex(flags["image_id"])
         confirmed, rejected = (_names(said[column], check) for column in ("confirmed", "rejected"))
         unclear = flags["image_id"].isin(self.answers.index).to_numpy() & (confirmed == rejected)
-        band = np.arange(len(flags)) * max(1, min(_BANDS, len(flags) // _LEAST)) // max(len(flags), 1)
-        return self._reviews(flags["image_id"], flags["score"].to_numpy(np.float64), band, confirmed, unclear)
+        score = flags["score"].to_numpy(np.float64)
+        return self._reviews(flags["image_id"], score, bands(len(flags)), confirmed, unclear)
 
     def about_others(
         self, images: pd.Series, wrong: Collection[str], elsewhere: Collection[str] = frozenset()
@@ -114,6 +114,11 @@ class Log:
         policy = images.isin(self._policy).to_numpy()
         closed = ~unclear & ~images.isin(self._open).to_numpy()
         return Reviews(score, stratum, turn, right, weight, policy).only(closed)
+
+
+def bands(n: int) -> npt.NDArray[np.int64]:
+    """(n,), the band of each of `n` sorted flags: of equal size, and never different after a review."""
+    return np.arange(n) * max(1, min(_BANDS, n // _LEAST)) // max(n, 1)
 
 
 def _names(checks: pd.Series, check: str) -> Mask:

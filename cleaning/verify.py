@@ -14,7 +14,7 @@ import pandas as pd
 
 from audit import tables
 from audit.errors import InputError
-from cleaning import datasheet, facts, layouts
+from cleaning import balance, datasheet, facts, layouts
 
 #: Files of an export that are no images, and files that systems leave in folders.
 _OWN = frozenset({tables.MANIFEST.file, datasheet.FILE, facts.FILE})
@@ -92,7 +92,7 @@ def _proofs(
 ) -> list[Proof]:
     """The proofs of an export `out` whose images are files in `folder`, and which should hold the files `inside`."""
     files = [folder / tables.to_path(path) for path in manifest["path"]]
-    indexes = layouts.indexes(manifest, about["format"])
+    indexes = {**layouts.indexes(manifest, about["format"]), **_balance(manifest, about)}
     found = {
         tables.to_image_id(file.relative_to(out).as_posix())
         for file in out.rglob("*")
@@ -115,7 +115,11 @@ def _proofs(
             "one row per file", manifest.loc[manifest["path"].duplicated(), "path"], "every path once", "listed twice"
         ),
         _folders(manifest, about["format"]),
-        *([_proof("indexes", stale, f"{', '.join(indexes)} list the same", "not as the manifest")] if indexes else []),
+        *(
+            [_proof("indexes", stale, f"{', '.join(indexes)}: as the manifest", "not as the manifest")]
+            if indexes
+            else []
+        ),
         _classes(manifest),
         _counts(manifest, about),
         _proof("groups", across.index[across > 1].tolist(), f"{len(across)} groups, each in one split", "divided"),
@@ -140,6 +144,13 @@ def _sha256(file: Path) -> str | None:
             return hashlib.file_digest(handle, "sha256").hexdigest()
     except OSError:
         return None
+
+
+def _balance(manifest: pd.DataFrame, about: dict[str, Any]) -> dict[str, str]:
+    """The file that should balance the training images; it depends on the manifest only."""
+    options = about.get("options", {})
+    classes = layouts.classes(manifest, about["format"])
+    return balance.files(manifest, options.get("balance", "none"), classes, int(options.get("seed", 0)))
 
 
 def _text(file: Path) -> str | None:
@@ -192,7 +203,7 @@ def _counts(manifest: pd.DataFrame, about: dict[str, Any]) -> Proof:
     there = {name: int((manifest["split"] == name).sum()) for name in tables.SPLITS}
     told = about.get("images", {})
     wrong = [f"{name} has {n}, not {told.get(name)}" for name, n in there.items() if told.get(name) != n]
-    if about.get("classes") != layouts.classes(manifest):
+    if about.get("classes") != layouts.classes(manifest, about["format"]):
         wrong.append("other classes")
     shown = ", ".join(f"{n} in {name}" for name, n in there.items())
     return _proof("counts", wrong, shown, "counts do not fit")

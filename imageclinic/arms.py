@@ -47,7 +47,7 @@ def of_run(state: State, seed: int) -> tuple[Arms, pd.DataFrame]:
     if drawn.any():
         test["label_reviewed_at_random"] = test["label_reviewed"].where(drawn)
     # Copies of test images stay in no arm's validation part: they are left out of the test by `compare`.
-    original = _with_validation(known[known["split"] != "test"].drop(columns="split"), seed)
+    original = with_validation(known[known["split"] != "test"].drop(columns="split"), seed)
     kept = original[original["image_id"].isin(reviewed.index)]
     return {"original": original, "cleaned": kept.assign(label=kept["image_id"].map(reviewed))}, test
 
@@ -111,7 +111,7 @@ def of_datasets(
         frames[name] = grouped
         learning = grouped[grouped["split"] != "test"]
         whole = {"train", "val"} <= set(learning["split"])
-        arms[name] = learning[_COLUMNS] if whole else _with_validation(learning.drop(columns="split"), seed)
+        arms[name] = learning[_COLUMNS] if whole else with_validation(learning.drop(columns="split"), seed)
     tests = [frame[frame["split"] == "test"] for frame in frames.values()]
     labels = tests[1].set_index("image_id")["label"]
     test = tests[0].assign(label_original=tests[0]["label"], label_reviewed=tests[0]["image_id"].map(labels))
@@ -170,7 +170,7 @@ def _same_test(one: pd.DataFrame, two: pd.DataFrame, before: Path, after: Path) 
         )
 
 
-def _with_validation(learning: pd.DataFrame, seed: int) -> pd.DataFrame:
+def with_validation(learning: pd.DataFrame, seed: int) -> pd.DataFrame:
     drawn, _ = split.assign(learning, (1 - VALIDATION, VALIDATION, 0.0), seed=seed)
     return learning.merge(drawn, on="image_id")[_COLUMNS]
 

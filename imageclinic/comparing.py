@@ -108,7 +108,7 @@ def train(out: str | Path, *, to: str | Path | None = None, stage: Stage = quiet
     """Train on an export: writes a .keras file, its metrics and a model card to `to` (default: OUT-model).
 
     Args:
-        out: an export.
+        out: an export; of records, a copy as files is made for as long as it takes.
         to: the folder for the model; logs lie there as well, and until it is done what a killed training goes on from.
         stage: progress.
         settings: fields of `training.train.Settings`.
@@ -119,11 +119,13 @@ def train(out: str | Path, *, to: str | Path | None = None, stage: Stage = quiet
     import training
 
     training.load_tensorflow()
+    from imageclinic.exporting import as_files
     from training.train import Settings
     from training.train import train as run
 
-    with stage("Training") as progress:
-        return run(Path(out), to=None if to is None else Path(to), settings=Settings(**settings), progress=progress)
+    folder = Path(out).absolute().with_name(f"{Path(out).absolute().name}-model") if to is None else Path(to)
+    with as_files(Path(out)) as files, stage("Training") as progress:
+        return run(files, to=folder, settings=Settings(**settings), progress=progress)
 
 
 def report(run: str | Path, *, truth: pd.DataFrame | None = None) -> Path:

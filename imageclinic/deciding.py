@@ -12,7 +12,7 @@ import pandas as pd
 from audit import tables
 from audit.errors import InputError
 from audit.run import Run, open_run
-from cleaning import decisions, estimates, policy, survivors, trust
+from cleaning import decisions, estimates, importing, policy, survivors, trust
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def decide(
             raise InputError("--from has no dry run", fix="import, and take it back with --undo --reviewer NAME")
         if not reviewer:
             raise InputError("decisions from a file need a reviewer", fix="name one with --reviewer")
-        return decisions.import_csv(Path(source), path, state.dataset, reviewer)
+        return importing.import_csv(Path(source), path, state.dataset, reviewer, state.issues)
     if policy_file is not None:
         name, accepted = policy.load(Path(policy_file))
     else:
@@ -112,6 +112,12 @@ def propose(state: State, accept: Mapping[str, float], name: str) -> pd.DataFram
         current=state.current,
         checks=[o["check"] for o in state.run.info().get("outcomes", [])],
     )
+
+
+def new_classes(run: str | Path, events: pd.DataFrame) -> list[str]:
+    """The labels that these events give and no image of the dataset came with: new classes, or slips of the pen."""
+    given = open_run(Path(run)).read(tables.DATASET)["label"]
+    return sorted(set(events["label"].dropna()) - set(given.dropna()))
 
 
 def class_counts(run: str | Path, events: pd.DataFrame) -> pd.DataFrame:

@@ -105,7 +105,7 @@ def make_large_run(folder: Path, root: Path) -> run.Run:
     result.write(tables.FEATURES, _features(pd.Series(names)))
     result.write(tables.CLUSTERS, tables.empty(tables.CLUSTERS))
     result.write(tables.SPLIT_TABLE, tables.frame(tables.SPLIT_TABLE, image_id=names, split="train"))
-    flagged = [*range(200), *range(1_000, 1_200)]
+    flagged = [*range(10), *range(1_000, 1_200), *range(10, 200)]
     issues = [
         _issue(
             "mislabeled",

@@ -129,7 +129,7 @@ def export(tmp_path: Path) -> Path:
         path.parent.mkdir(exist_ok=True)
         Image.fromarray((images[number].reshape(8, 8) * 15).astype(np.uint8)).resize((16, 16)).save(path)
         label = names[int(labels[number])]
-        rows.append((path.name, f"{split}/{path.name}", label, label, split, path.name, "00", "keep"))
+        rows.append((path.name, f"{split}/{path.name}", label, label, split, path.name, "00", "keep", None))
     manifest = pd.DataFrame(rows, columns=tables.MANIFEST.names)
     tables.write_csv(tmp_path / "manifest.csv", manifest, tables.MANIFEST)
     return tmp_path

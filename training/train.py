@@ -14,14 +14,14 @@ import tensorflow as tf
 
 from audit import tables
 from audit.errors import InputError
-from training import arms, augment, backbones, card, data, metrics, mirror, pretrained, waiting
+from training import arms, augment, backbones, balanced, card, data, metrics, mirror, pretrained, waiting
 from training import model as ladder
 from training.fit import Progress, fit, natural_size
 
 _MEMORY = 1 << 30  # bytes of decoded images that are kept between epochs
 _MIRROR_IMAGES, _MIRROR_SIDE = 2000, 16
 Ints = npt.NDArray[np.int64]
-BALANCES = ("none", "weights", "sampling")
+BALANCES = ("auto", "none", "weights", "sampling")
 MIRRORS = ("auto", "yes", "no")
 
 
@@ -33,8 +33,9 @@ class Settings:
     `training.fit.natural_size`. `learning_rate`: None: 0.001, or 0.0001 where pretrained stages are trained as well.
     `mirror`: whether images may be mirrored: yes, no, or auto, which looks (`training.mirror`). `augment_starved`: a
     strength at which images of classes with few images (`training.augment.starved`) are changed on top. `balance`:
-    ``weights`` makes classes count alike
-    in the loss, ``sampling`` shows images of rare classes more often, until each class is seen as often as the largest.
+    ``weights`` makes classes count alike in the loss, ``sampling`` shows images of rare classes more often, until each
+    class is seen as often as the largest; ``auto`` does what the export says (`training.balanced`), and nothing when it
+    says nothing.
     """
 
     model: str = "small_cnn"
@@ -53,10 +54,15 @@ class Settings:
     mirror: str = "auto"
     unfreeze: int = 0
     weights: str | None = None
-    balance: str = "none"
+    balance: str = "auto"
     schedule: str = "plateau"
     warm_up: int = 0
     patience: int = 5
+
+    @property
+    def rate(self) -> float:
+        """The learning rate that is used."""
+        return pretrained.learning_rate(self.unfreeze) if self.learning_rate is None else self.learning_rate
 
 
 def train(
@@ -102,6 +108,9 @@ def train(
     classes = classes_of(manifest, out)
     numbers = {name: i for i, name in enumerate(classes)}
     parts = {name: manifest[manifest["split"] == name] for name in tables.SPLITS}
+    class_weight = None
+    if use.balance == "auto":
+        parts["train"], class_weight = balanced.read(out, parts["train"], classes)
     paths = {name: [out / tables.to_path(p) for p in part["path"]] for name, part in parts.items()}
     truth: dict[str, Ints] = {
         name: np.array([numbers[label] for label in part["label"]], np.int64) for name, part in parts.items()
@@ -145,9 +154,8 @@ def train(
     starved = augment.starved(truth["train"]) if use.augment_starved != "none" else np.array([], np.int64)
     if len(starved):
         batches["train"] = augment.strengthened(batches["train"], starved, use.augment_starved, seed=use.seed)
-    rate = use.learning_rate or pretrained.learning_rate(use.unfreeze)
     folder = to if to is not None else out.absolute().with_name(f"{out.absolute().name}-model")
-    key = arms.digest({**asdict(use), "flip": flip, "size": side}, manifest)
+    key = arms.digest({**asdict(use), "flip": flip, "size": side, "class_weight": class_weight}, *parts.values())
     unfinished = folder / "unfinished.npz"
     folder.mkdir(parents=True, exist_ok=True)
     history = fit(
@@ -156,11 +164,11 @@ def train(
         batches["val"],
         epochs=use.epochs,
         seed=use.seed,
-        learning_rate=rate,
+        learning_rate=use.rate,
         weight_decay=use.weight_decay,
         optimizer=use.optimizer,
         patience=use.patience,
-        class_weight=class_weights(truth["train"]) if use.balance == "weights" else None,
+        class_weight=class_weights(truth["train"]) if use.balance == "weights" else class_weight,
         schedule=use.schedule,
         warm_up=use.warm_up,
         logs_to=folder / "logs",
@@ -181,7 +189,7 @@ def train(
         "classes": classes,
         "size": side,
         "images": {name: len(part) for name, part in parts.items()},
-        "settings": {**asdict(use), "mirror": flip, "learning_rate": rate},
+        "settings": {**asdict(use), "mirror": flip, "learning_rate": use.rate},
         "precision": backbones.precision(),
         "not_validated": sorted(set(classes) - set(parts["val"]["label"])),
         "starved": [classes[i] for i in starved],

@@ -49,15 +49,14 @@ class Review(foo.Panel):
         """Another dataset is open."""
 
     def on_change_view(self, ctx: Any) -> None:
-        """Another view is open: labels that were ranked anew meanwhile come in their new order."""
-        if views.reorder(ctx):
-            ctx.ops.reload_dataset()
+        """Another view is open, maybe the one that is judged blind."""
 
     def refresh(self, ctx: Any) -> None:
         """The key plugin has decided."""
 
     def inbox(self, ctx: Any) -> None:
         views.tidy(ctx)
+        views.reorder(ctx)
         ctx.ops.set_view(name="Inbox")
         ctx.ops.reload_dataset()
 
@@ -125,7 +124,7 @@ class Review(foo.Panel):
 
     def _moves(self, ctx: Any, panel: Any) -> None:
         if ranked := views.waiting_order(ctx):
-            panel.md(f"Labels were ranked anew with {ranked:,} decisions. Any view you open has the new order.")
+            panel.md(f"Labels were ranked anew with {ranked:,} lines of decisions.", name="ranked")
             panel.btn("new_order", label="Mislabeled: show the new order", on_click=self.new_order, variant="contained")
         panel.btn("calibrate", label="Calibrate: a random sample", on_click=self.calibrate, variant="outlined")
         panel.btn("inbox", label="Inbox: show what is left", on_click=self.inbox, variant="outlined")

@@ -9,7 +9,7 @@
   if (window.__imageclinic__) return; // never register twice
   const foo = window.__foo__, fos = window.__fos__, fosp = window.__fosp__;
   if (!foo || !fos || !fosp || !fos.useUpdateSamples || !fos.modalNavigation || !foo.usePanelEvent) return;
-  const PLUGIN = "@imageclinic/review", PANEL = "imageclinic_review";
+  const PLUGIN = "@imageclinic/review", PANEL = "imageclinic_review", MODAL = "fiftyone-modal-spaces";
   const ACTIONS = [ // key, what Python calls it, what the bar says, its colour
     ["k", "keep", "keep", "#3fb86b"],
     ["r", "relabel", "suggested", "#ff8f3a"],
@@ -40,7 +40,7 @@
         setExpanded: fos.useSetExpandedSample(),
         setSelected: fos.useSetSelected(),
         prompt: foo.usePromptOperatorInput(),
-        panels: ["fiftyone-spaces", "fiftyone-modal-spaces"].flatMap((id) => fosp.useSpaceNodes(id)),
+        panels: ["fiftyone-spaces", MODAL].flatMap((id) => fosp.useSpaceNodes(id)),
         panelEvent: foo.usePanelEvent(),
       };
     }
@@ -109,7 +109,26 @@
       if (api.active) say(""); else if (bar) { bar.remove(); bar = null; }
     }
   }
+  // An image opens with our panel beside it, where the App would hide it behind a tab.
+  class Beside extends foo.Operator {
+    get config() {
+      return new foo.OperatorConfig({ name: "beside", label: "imageclinic beside", unlisted: true, skipInput: true, skipOutput: true });
+    }
+    useHooks() {
+      return { spaces: fosp.useSpaces(MODAL).spaces, nodes: fosp.useSpaceNodes(MODAL) };
+    }
+    async execute(ctx) {
+      const { spaces, nodes } = ctx.hooks;
+      const panel = nodes.find((node) => node.type === PANEL), tabs = panel && panel.parent;
+      if (!tabs) return { done: false }; // the App is still opening
+      if (!tabs.isPanelContainer() || tabs.children.length < 2 || !spaces.canSplitLayout(tabs)) return { done: true };
+      spaces.splitLayout(tabs, "horizontal", panel);
+      spaces.setNodeSizes(tabs, [0.7, 0.3]);
+      return { done: true };
+    }
+  }
   foo.registerOperator(Key, PLUGIN);
+  foo.registerOperator(Beside, PLUGIN);
   foo.registerOperator(Open, PLUGIN);
 
   function execute(uri, params) {
@@ -232,7 +251,12 @@
     message.style.color = colour || "inherit";
   }
 
-  setInterval(() => { // the App says nowhere that another view is open
+  let beside = false;
+  setInterval(() => { // the App says nowhere that another view or an image is open
+    if (!beside && api.active && document.querySelector("#modal.modalon") && openId()) {
+      beside = true;
+      execute(PLUGIN + "/beside", {}).then((result) => { beside = result.done; }).catch(() => {}); // then it stays behind
+    }
     const blind = new URLSearchParams(location.search).get("view") === "calibrate";
     for (const button of bar ? bar.querySelectorAll("button") : []) {
       button.style.display = blind && HINTS.includes(button.dataset.decision) ? "none" : "";

@@ -37,10 +37,10 @@ def waiting_order(ctx: Any) -> int:
     return ranking.known_rows(latest) if latest and latest.name != shown["ranked"] and _ranks(ctx) else 0
 
 
-def reorder(ctx: Any) -> bool:
-    """Bring the undecided labels in the order of the newest scores; whether anything was to do."""
-    if "imageclinic" not in (ctx.dataset.info or {}) or not waiting_order(ctx):
-        return False
+def reorder(ctx: Any) -> None:
+    """Bring the undecided labels in the order of the newest scores."""
+    if not waiting_order(ctx):
+        return
     run = run_of(ctx)
     latest = ranking.newest(run)
     assert latest
@@ -51,7 +51,6 @@ def reorder(ctx: Any) -> bool:
     info["imageclinic"]["ranked"] = latest.name
     ctx.dataset.info = info
     ctx.dataset.save()
-    return True
 
 
 def _ranks(ctx: Any) -> bool:

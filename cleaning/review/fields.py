@@ -30,6 +30,6 @@ FIELDS = {
 INTEGERS = ("queue", "calibrate", "width", "height", "bytes")
 FLOATS = ("doubt",)
 BOOLEANS = ("disputed", "in_inbox")
-READ_ONLY = ("image_id", "evidence", "cluster", "survivor", "split", "doubt", "queue", "calibrate", "display_path")
+READ_ONLY = ("image_id", "evidence", "cluster", "survivor", "split", "queue", "calibrate", "display_path")
 #: What a check said about an image, and its name: the Calibrate view is without.
 HINTS = ("suggested", "checks", "evidence", "cluster", "survivor", "doubt", "queue", "in_inbox", "image_id")

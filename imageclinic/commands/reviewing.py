@@ -112,7 +112,10 @@ def decide(
         dry_run=dry_run,
     )
     verb = "would be decided" if dry_run else "decided"
-    terminal.say(f"{len(events):,} images {verb}.")
+    terminal.say(f"{len(events):,} {'image' if len(events) == 1 else 'images'} {verb}.")
+    new = deciding.new_classes(run, events)
+    if new:
+        terminal.say(f"No image of the dataset was labelled {', '.join(new)} before: a new class, or a slip?")
     if len(events):
         counts = events.groupby(["decision", "given_label"], dropna=False).size().rename("images").reset_index()
         terminal.table(counts, right=("images",))

@@ -45,7 +45,9 @@ def train(
         str, Option(help="Change images of classes with less than half the average number more: medium, strong.")
     ] = "none",
     mirror: Annotated[str, Option(help="Mirror images: yes, no, or auto, where that keeps their class.")] = "auto",
-    balance: Annotated[str, Option(help="Rare classes: none, weights (in the loss), sampling (shown more).")] = "none",
+    balance: Annotated[
+        str, Option(help="Rare classes: auto (as the export says), none, weights (in the loss), sampling (shown more).")
+    ] = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Train on an export: a .keras file, its metrics and a model card. Run again, a killed training goes on."""

@@ -108,7 +108,7 @@ def page(profile: Path, width: int = 1600, height: int = 1000) -> Iterator[Page]
         )
         browser.add_init_script(_QUIET)
         opened = browser.pages[0]
-        opened.set_default_timeout(60_000)
+        opened.set_default_timeout(180_000)
         try:
             yield opened
         finally:
@@ -129,7 +129,7 @@ def current(shown: Page) -> str:
 
 def log(run: Run, rows: int) -> pd.DataFrame:
     """The decision log once it has `rows` rows."""
-    wait_for(lambda: len(decisions.read(run.decisions)) >= rows, 60)
+    wait_for(lambda: len(decisions.read(run.decisions)) >= rows, 120)
     return decisions.read(run.decisions)
 
 
