@@ -347,11 +347,13 @@ def test_much_waiting_gets_advice() -> None:
 def test_starved_classes_and_mixed_precision(export: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     manifest = tables.read_csv(export / "manifest.csv", tables.MANIFEST)
     rare = manifest[(manifest["label"] == "one") & (manifest["split"] == "train")].index[5:]
-    tables.write_csv(export / "manifest.csv", manifest.drop(index=rare), tables.MANIFEST)
+    unseen = manifest[(manifest["label"] == "zero") & (manifest["split"] == "val")].index
+    tables.write_csv(export / "manifest.csv", manifest.drop(index=[*rare, *unseen]), tables.MANIFEST)
     monkeypatch.setattr(backbones, "has_gpu", lambda: True)
     chosen = Settings(epochs=2, batch_size=16, mirror="no", augment="none", augment_starved="strong")
     result = train.train(export, settings=chosen)
     assert result["starved"] == ["one"]
+    assert result["not_validated"] == ["zero"]
     assert result["precision"] == "mixed_float16"
     assert 0 <= result["input_bound"] <= 1
     network = keras.models.load_model(model_of(export) / "model.keras")

@@ -85,9 +85,10 @@ def train(
 
     Returns:
         The content of metrics.json: `model, parameters, trained_parameters, multiply_adds, classes, size, images,
-        settings, precision` (Keras's dtype policy), `starved` (the classes that are changed more), `input_bound` (the
-        share of the training time that was spent waiting for images) and `advice` about it, `history, validation,
-        test`; the last two as `training.metrics.summary` gives them, `test` None when the export has no test images.
+        settings, precision` (Keras's dtype policy), `not_validated` (classes without validation images), `starved` (the
+        classes that are changed more), `input_bound` (the share of the training time that was spent waiting for images)
+        and `advice` about it, `history, validation, test`; the last two as `training.metrics.summary` gives them,
+        `test` None when the export has no test images.
 
     Raises:
         InputError: no export, no training or validation images, one class, a class that training lacks, a
@@ -190,6 +191,7 @@ def train(
         "images": {name: len(part) for name, part in parts.items()},
         "settings": {**asdict(use), "mirror": flip, "learning_rate": use.rate},
         "precision": backbones.precision(),
+        "not_validated": sorted(set(classes) - set(parts["val"]["label"])),
         "starved": [classes[i] for i in starved],
         "input_bound": None if history.waited is None else round(history.waited, 3),
         "advice": waiting.advice(history.waited, in_memory=in_memory, side=side, images=len(manifest)),

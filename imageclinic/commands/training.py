@@ -84,6 +84,11 @@ def train(
         if metrics[part]:
             scores = metrics[part]
             terminal.say(f"{part}: accuracy {scores['accuracy']:.3f}, macro-F1 {scores['macro_f1']:.3f}")
+    if metrics["not_validated"]:
+        terminal.say(
+            f"No validation images of {', '.join(metrics['not_validated'])}: the epoch was chosen without them. "
+            "Export with a larger validation part, such as --split 0.7,0.2,0.1."
+        )
     if metrics["starved"]:
         terminal.say(f"Changed more ({augment_starved}), having few images: {', '.join(metrics['starved'])}")
     if metrics["advice"]:
