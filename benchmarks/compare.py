@@ -1,9 +1,8 @@
 """What does reviewing the flags gain, against reviewing or removing at random? Retrained on real label errors.
 
     python -m benchmarks.compare MANIFEST.csv --truth COLUMN --labels COLUMN,… [--budgets 500,1000,2000] [--seeds 5]
-    python -m benchmarks.compare --aa 200 [--seeds 5]
 
-The first audits the train rows of a manifest (path, split and label columns) on each --labels column, and retrains
+It audits the train rows of a manifest (path, split and label columns) on each --labels column, and retrains
 linear heads on one embedder's features (`training.compare`) with paired seeds, tested on the test rows, whose labels
 are those of --truth, which the audit never sees. The reviewer is the truth: an image that is looked at gets its true
 label. Arms:
@@ -16,10 +15,6 @@ label. Arms:
 
 `wrong found` counts the reviewed (dropped) images whose given label was wrong. Delta is in points of accuracy against
 `before`, with the 95 % interval of `training.intervals`.
-
---aa N: is a gain claimed where there is none? N comparisons, each with its own draw of training and test images and own
-seeds, on scikit-learn's digits: 600 to learn from, 500 to test on. The one arm has all 600, the other the same without
-30 random ones. It counts claims of a gain or a loss.
 """
 
 from __future__ import annotations
@@ -32,33 +27,24 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
-from sklearn.datasets import load_digits
 
 import imageclinic
 from audit import tables
-from benchmarks.show import share, table
+from benchmarks.show import table
 from training import arms as arms_of
-
-STRENGTHS = (0.01, 0.1)
-CLAIMS = ("gain", "worse")
 
 
 def main(arguments: list[str] | None = None) -> None:
     """See this module's text."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path, nargs="?")
+    parser.add_argument("data", type=Path)
     parser.add_argument("--truth", default="label_true")
     parser.add_argument("--labels", default="label")
     parser.add_argument("--budgets", default="500,1000,2000")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--aa", type=int, default=0)
     given = parser.parse_args(arguments)
-    if given.aa:
-        _same_twice(given)
-        return
     data = pd.read_csv(given.data, dtype=str)
     for column in given.labels.split(","):
         start = time.perf_counter()
@@ -112,30 +98,6 @@ def _gains(data: pd.DataFrame, column: str, given: argparse.Namespace) -> Iterat
         interval = f"{100 * delta['low']:+.1f} to {100 * delta['high']:+.1f}" if delta else ""
         change = f"{100 * delta['estimate']:+.1f}" if delta else ""
         yield titles.get(name, name), f"{found}/{int(wrong.sum())}", f"{accuracy:.3f}", change, interval
-
-
-def _same_twice(given: argparse.Namespace) -> None:
-    from training import frozen
-    from training.intervals import delta_interval
-
-    x, y = load_digits(return_X_y=True)
-    features: npt.NDArray[np.float32] = (x / 16).astype(np.float32)
-    verdicts = []
-    for number in range(given.aa):
-        order = np.random.default_rng([given.seed, number]).permutation(len(y))
-        learn, test = order[:600], order[600:1100]
-        right = []
-        for rows in (slice(0, 600), slice(30, 600)):
-            runs = []
-            for seed in range(given.seeds):
-                validation = np.random.default_rng([given.seed, number, seed]).random(600)[rows] < 0.15
-                head = frozen.fit(features[learn[rows]], y[learn[rows]], validation, 10, strengths=STRENGTHS)
-                runs.append(head.logits(features[test]).argmax(axis=1) == y[test])
-            right.append(np.array(runs))
-        verdicts.append(delta_interval(right[0], right[1], np.arange(len(test))).verdict)
-    print(f"{given.aa} comparisons, {given.seeds} seeds each, 500 test images")
-    rows_ = [[f"all against all but 30: claims {word}", share(verdicts.count(word), given.aa)] for word in CLAIMS]
-    print(table(("arms", "share"), rows_))
 
 
 if __name__ == "__main__":

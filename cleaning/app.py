@@ -16,7 +16,7 @@ import tempfile
 import time
 import warnings
 import webbrowser
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -25,7 +25,7 @@ import filelock
 from audit import tables
 from audit.errors import Failed, InputError
 from audit.run import Run, open_run
-from cleaning import child, mongod, review
+from cleaning import attending, child, mongod, review
 
 #: What tells the plugin which run it decides about: FiftyOne's server is a subprocess and sees only these.
 RUN_VARIABLE = "IMAGECLINIC_RUN"
@@ -42,6 +42,8 @@ def open_review(
     reviewer: str | None = None,
     announce: Callable[[str], None],
     progress: Callable[[int, int], None] | None = None,
+    words: Callable[[], Sequence[str]],
+    rerank: Sequence[str],
 ) -> None:
     """Show a run in the FiftyOne App until Ctrl-C or SIGTERM. Call it from the main thread.
 
@@ -53,6 +55,8 @@ def open_review(
         reviewer: whose decisions these are; the user's login name when None.
         announce: called with lines for the user.
         progress: called with (done, total) while pictures are converted.
+        words: says how far the flags can be trusted by the log as it is, for the panel.
+        rerank: the command that ranks the labels anew with the decisions so far.
 
     Raises:
         InputError: no run, a busy port, no database (see `cleaning.mongod.running`).
@@ -85,7 +89,10 @@ def open_review(
             announce(f"Decisions go to {run.decisions} as they are made. Ctrl-C ends the review.")
             if open_browser:
                 webbrowser.open(url)
+            beside = attending.attend(run, words=words, rerank=rerank, announce=announce)
+            stack.enter_context(contextlib.closing(beside))
             while True:
+                next(beside)
                 time.sleep(1)
                 database.check()
                 wait_until_ready()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pandas as pd
 
 from audit import tables
 from audit.run import Run, open_run
-from cleaning import calibrate, decisions, findings
+from cleaning import calibrate, decisions, findings, survivors
 
 #: What `decide` and `undo` return, one row an image; all but ``image_id`` are null while it is undecided.
 STATE = ("image_id", "decision", "label", "reviewer", "decided_at", "disputed")
@@ -45,17 +46,57 @@ def decide(
     Raises:
         InputError: for an image or a decision that the log does not take.
     """
+    news: Sequence[str | None] = labels or [None] * len(image_ids)
+    _log(run, list(zip(image_ids, [decision] * len(image_ids), news, strict=True)), reviewer, blind)
+    return state(run, image_ids)
+
+
+@dataclass(frozen=True)
+class Best:
+    """What `keep_best` did: what holds now for the images that it decided about (`STATE`), and what it left."""
+
+    state: pd.DataFrame
+    kept: tuple[str, ...]
+    spared: tuple[str, ...]
+    unresolved: int
+
+
+def keep_best(run: Run, image_ids: Sequence[str], *, reviewer: str) -> Best:
+    """Keep the best copy of each image's cluster and drop the rest, in one batch; see `survivors.keep_best`.
+
+    The best one is decided only where nothing but copies was found about it: that it stays says nothing about its
+    label, so it waits for a decision about that.
+    """
     dataset, issues = _tables(run.path, run.table_path(tables.ISSUES).stat().st_mtime_ns)
-    rows = dataset.reindex(list(image_ids))
-    drawn = _drawn(run.path, run.table_path(tables.ISSUES).stat().st_mtime_ns) if blind else {}
+    known = dataset.reset_index()
+    current = decisions.current(decisions.read(run.decisions), known)
+    features, splits = run.read(tables.FEATURES), run.read(tables.SPLIT_TABLE)
+    plan = survivors.keep_best(list(image_ids), known, features, run.read(tables.CLUSTERS), splits, current)
+    open_questions = set(issues.loc[issues["cluster"].isna(), "image_id"])
+    decided = set(current.loc[current["decision"].notna(), "image_id"])
+    kept = plan.loc[plan["plan"].eq(survivors.BEST), "image_id"]
+    silent = kept[~kept.isin(open_questions | decided)]
+    dropped = plan.loc[plan["plan"].eq(survivors.REST), "image_id"]
+    rows: list[tuple[str, str, str | None]] = [(name, "keep", None) for name in silent]
+    rows += [(name, "drop", None) for name in dropped]
+    if rows:
+        _log(run, rows, reviewer, blind=False)
+    spared = plan.loc[plan["plan"].eq(survivors.SPARED), "image_id"]
+    unresolved = plan.loc[plan["plan"].eq(survivors.UNRESOLVED), "cluster"].nunique()
+    return Best(state(run, [name for name, _, _ in rows]), tuple(kept), tuple(spared), unresolved)
+
+
+def _log(run: Run, rows: Sequence[tuple[str, str, str | None]], reviewer: str, blind: bool) -> None:
+    """Append one batch of (image_id, decision, new label)."""
+    changed = run.table_path(tables.ISSUES).stat().st_mtime_ns
+    dataset, issues = _tables(run.path, changed)
+    drawn = _drawn(run.path, changed) if blind else {}
+    images = [image_id for image_id, _, _ in rows]
+    known = dataset.reindex(images)[["label", "sha256"]]
+    about = dict(list(issues[issues["image_id"].isin(images)].groupby("image_id")))
     events = []
-    for image_id, new, (given, sha256) in zip(
-        image_ids,
-        labels or [None] * len(image_ids),
-        rows[["label", "sha256"]].itertuples(index=False),
-        strict=True,
-    ):
-        found = issues[issues["image_id"] == image_id]
+    for (image_id, decision, new), (given, sha256) in zip(rows, known.itertuples(index=False), strict=True):
+        found = about.get(image_id, issues.head(0))
         actual = "keep" if decision == "relabel" and new == given else decision
         confirmed, rejected = findings.spoken_about(actual, found)
         urgent = findings.ordered_checks(found["check"])[:1]
@@ -74,7 +115,6 @@ def decide(
             }
         )
     decisions.append(run.decisions, pd.DataFrame(events))
-    return state(run, image_ids)
 
 
 def undo(run: Run, reviewer: str) -> pd.DataFrame:

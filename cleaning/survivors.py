@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import pandas as pd
 
 COLUMNS = ("image_id", "cluster", "survivor", "reason")
+#: What `keep_best` plans for a copy: the best stays, the rest is dropped, images of the given test split are spared.
+BEST, REST, SPARED, UNRESOLVED = "best", "rest", "spared", "unresolved"
 #: What makes a copy better, in this order; each higher is better. Names break ties.
 _CRITERIA = {
     "in_test": "it is in the test split",
@@ -75,6 +77,39 @@ def choose(
     result = members.assign(survivor=survivor, reason=reason.astype("str"))
     result = result.sort_values(["cluster", "survivor", "image_id"], ascending=[True, False, True])
     return result[list(COLUMNS)].reset_index(drop=True)
+
+
+def keep_best(
+    image_ids: Sequence[str],
+    dataset: pd.DataFrame,
+    features: pd.DataFrame,
+    clusters: pd.DataFrame,
+    splits: pd.DataFrame,
+    current: pd.DataFrame,
+) -> pd.DataFrame:
+    """What "keep the best, drop the rest" means for the clusters of these images.
+
+    An image of the dataset's own test split is never among the rest: who drops it changes what is measured, and
+    shall do so by name. A cluster for which `choose` names nobody is unresolved as a whole.
+
+    Args:
+        image_ids: images of the run; those without copies are ignored.
+        dataset, features, clusters, splits, current: as for `choose`.
+
+    Returns:
+        image_id, cluster, plan (`BEST`, `REST`, `SPARED` or `UNRESOLVED`), sorted by cluster and image_id; without
+        the images that are dropped already.
+    """
+    wanted = clusters.loc[clusters["image_id"].isin(image_ids), "cluster"].dropna()
+    chosen = choose(dataset, features, clusters[clusters["cluster"].isin(wanted)], splits, current)
+    dropped = current.loc[current["decision"].eq("drop"), "image_id"]
+    chosen = chosen[~chosen["image_id"].isin(dropped)]
+    given = chosen["image_id"].map(dataset.set_index("image_id")["split"])
+    plan = pd.Series(REST, index=chosen.index, dtype="str").mask(given.eq("test"), SPARED)
+    plan = plan.mask(chosen["survivor"], BEST)
+    plan = plan.where(chosen.groupby("cluster")["survivor"].transform("any"), UNRESOLVED)
+    result = chosen.assign(plan=plan)[["image_id", "cluster", "plan"]]
+    return result.sort_values(["cluster", "image_id"], ignore_index=True)
 
 
 def _members(

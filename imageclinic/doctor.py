@@ -89,10 +89,10 @@ def _weights() -> Iterator[tuple[str, str, str, str]]:
 
 def _mongod() -> Iterator[tuple[str, str, str, str]]:
     from audit.errors import InputError
-    from cleaning import mongod
+    from cleaning import which_mongod
 
     try:
-        yield "mongod", "ok", mongod.describe(), ""
+        yield "mongod", "ok", which_mongod.describe(), ""
     except InputError as error:
         yield "mongod", "lacking", str(error), "needed for imageclinic review only"
 

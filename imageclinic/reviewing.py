@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
+from audit.run import open_run
 from imageclinic.stages import Say, Stage, quiet, silent
 
 
@@ -22,6 +24,7 @@ def review(
     Raises:
         InputError: no run, no mongod, or a busy port; the message says what to do.
     """
+    from cleaning import trust
     from cleaning.app import open_review
 
     with stage("Preparing the App") as progress:
@@ -33,4 +36,6 @@ def review(
             reviewer=reviewer,
             announce=say,
             progress=progress,
+            words=lambda: trust.lines_of(open_run(Path(run))),
+            rerank=[sys.executable, "-m", "imageclinic.cli", "rerank", str(Path(run).absolute())],
         )

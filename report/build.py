@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 from audit import tables
 from audit.errors import InputError
 from audit.run import Run
-from report import charts, diagnosis, sections
+from report import charts, diagnosis, search, sections
 from report.tiles import Picture, Tiles
 from report.truth import score
 
@@ -61,6 +61,7 @@ def render(
     decided, decisions_note = _decisions(run)
     compared, comparison, comparison_note = _comparison(run)
     diagnosed, diagnosis_note = _diagnosis(run)
+    searched, search_note = search.read(run.tuning)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_HERE),
         autoescape=True,
@@ -90,6 +91,8 @@ def render(
         comparison_note=comparison_note,
         diagnosis_note=diagnosis_note,
         **diagnosed,
+        searched=searched,
+        search_note=search_note,
     )
 
 

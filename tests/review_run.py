@@ -13,6 +13,13 @@ from audit import run, tables
 
 HOSTILE = "<img src=x onerror=document.title='hacked'>"
 FORMULA = "=cmd()|x"
+HOSTILE_LABELS = (
+    HOSTILE,
+    FORMULA,
+    "../../x",
+    "\N{RIGHT-TO-LEFT OVERRIDE}abc\N{HEBREW LETTER ALEF}",
+    "\N{PILE OF POO} [a](javascript:alert(1)) | b",
+)
 CLASSES = ("cat", "dog", HOSTILE, FORMULA)
 COPIES = ("cat/copy a.png", "cat/copy b.png")
 MISLABELED = (
@@ -75,6 +82,44 @@ def make_run(folder: Path) -> run.Run:
         _issue("too_few_images", None, 0.5, "review", "18 images."),
     ]
     result.write(tables.ISSUES, pd.DataFrame(issues, columns=tables.ISSUES.names))
+    return result
+
+
+def make_large_run(folder: Path, root: Path) -> run.Run:
+    """A run of 1,200 images under `root` and 1,000 classes, the first of them hostile, 400 of the labels flagged.
+
+    Images 1000 to 1199 make the same mistake; each of the others makes one of its own. Every image is there.
+    """
+    rng = np.random.default_rng(0)
+    classes = [*HOSTILE_LABELS, *(f"class {n:04d}" for n in range(1_000 - len(HOSTILE_LABELS)))]
+    names = [f"{n:04d}.png" for n in range(1_200)]
+    root.mkdir(parents=True)
+    rows = []
+    for n, name in enumerate(names):
+        colours = Image.fromarray(rng.integers(0, 256, (4, 4, 3), dtype=np.uint8))
+        colours.resize((48, 48), Image.Resampling.BICUBIC).save(root / name)
+        rows.append({**_row(root, name), "label": classes[n % 1_000] if n < 1_000 else classes[5]})
+    result = run.create(folder)
+    result.update_info({"root": str(root)})
+    result.write(tables.DATASET, pd.DataFrame(rows))
+    result.write(tables.FEATURES, _features(pd.Series(names)))
+    result.write(tables.CLUSTERS, tables.empty(tables.CLUSTERS))
+    result.write(tables.SPLIT_TABLE, tables.frame(tables.SPLIT_TABLE, image_id=names, split="train"))
+    flagged = [*range(10), *range(1_000, 1_200), *range(10, 200)]
+    issues = [
+        _issue(
+            "mislabeled",
+            names[n],
+            1 - place / 1_000,
+            "relabel",
+            f"Labelled {rows[n]['label']}, likely {classes[n % 1_000 + 1] if n < 1_000 else classes[6]}.",
+            label=classes[n % 1_000 + 1] if n < 1_000 else classes[6],
+        )
+        for place, n in enumerate(flagged)
+    ]
+    result.write(tables.ISSUES, pd.DataFrame(issues, columns=tables.ISSUES.names))
+    vectors = rng.standard_normal((len(names), 16)).astype(np.float32)
+    tables.write_vectors(result.embeddings, {"image_id": names}, "embedding", vectors)
     return result
 
 

@@ -15,7 +15,7 @@ import pymongo
 import pytest
 
 from audit.errors import InputError
-from cleaning import mongod
+from cleaning import mongod, which_mongod
 
 
 def silent(line: str) -> None:
@@ -38,7 +38,7 @@ def only_on_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[s
         binary.write_text(f"#!/bin/sh\n{script}\n")
         binary.chmod(0o755)
         monkeypatch.setenv("PATH", f"{binary.parent}:/usr/bin:/bin")
-        monkeypatch.setattr(mongod, "_fiftyones_binary", lambda: None)
+        monkeypatch.setattr(which_mongod, "_fiftyones_binary", lambda: None)
         monkeypatch.setenv("IMAGECLINIC_CACHE", str(tmp_path / "cache"))
         return binary
 
@@ -118,12 +118,12 @@ def test_fiftyones_config_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     config = tmp_path / "config.json"
     config.write_text('{"database_uri": "mongodb://ann:secret@db.example/"}')
     monkeypatch.setenv("FIFTYONE_CONFIG_PATH", str(config))
-    assert mongod.find().source == "uri"
-    assert "db.example" in mongod.describe()
-    assert "secret" not in mongod.describe()
+    assert which_mongod.find().source == "uri"
+    assert "db.example" in which_mongod.describe()
+    assert "secret" not in which_mongod.describe()
     config.write_text("[]")
     with pytest.raises(InputError, match=r"config\.json is no JSON object"):
-        mongod.find()
+        which_mongod.find()
 
 
 @pytest.mark.parametrize("uri", ["mongodb://ann:secret@127.0.0.1:9/", "localhost:27017", "mongodb://"])
@@ -136,8 +136,8 @@ def test_a_dead_or_wrong_address_is_named_without_its_password(monkeypatch: pyte
 
 def test_one_on_the_path_is_used(only_on_path: Callable[[str], Path]) -> None:
     binary = only_on_path("echo db version v7.0.14")
-    assert mongod.find() == mongod.Found("path", str(binary), "7.0.14", ("FiftyOne's own mongod: none",))
-    assert f"mongod 7.0.14, {binary}" in mongod.describe()
+    assert which_mongod.find() == which_mongod.Found("path", str(binary), "7.0.14", ("FiftyOne's own mongod: none",))
+    assert f"mongod 7.0.14, {binary}" in which_mongod.describe()
 
 
 @pytest.mark.parametrize(
@@ -146,10 +146,10 @@ def test_one_on_the_path_is_used(only_on_path: Callable[[str], Path]) -> None:
 )
 def test_an_old_or_broken_one_is_passed_over(only_on_path: Callable[[str], Path], script: str, why: str) -> None:
     only_on_path(script)
-    found = mongod.find()
+    found = which_mongod.find()
     assert found.source in ("wheel", "nothing")
     assert any(why in reason for reason in found.passed_over)
-    assert why in mongod.describe()
+    assert why in which_mongod.describe()
 
 
 def test_one_that_does_not_start_says_why(only_on_path: Callable[[str], Path]) -> None:
@@ -171,7 +171,7 @@ def test_nothing_to_fetch_from(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
     lines: list[str] = []
     with pytest.raises(InputError, match="set FIFTYONE_DATABASE_URI"):
-        mongod.fetch(tmp_path, lines.append)
+        which_mongod.fetch(tmp_path, lines.append)
     assert "42 MB" in lines[0]
     assert {path.suffix for path in tmp_path.iterdir()} <= {".lock", ""}
     assert not list(tmp_path.glob(".fetching*"))

@@ -15,6 +15,7 @@ from review_run import COPIES, FORMULA, HOSTILE, MISLABELED, make_run
 from audit import tables
 from audit.run import Run
 from cleaning import app, calibrate, decisions, mongod, record, review
+from cleaning.review import items, loading
 
 
 @pytest.fixture(scope="module")
@@ -83,13 +84,14 @@ def test_views(run: Run) -> None:
 def test_the_random_sample_hides_what_checks_said(run: Run) -> None:
     dataset = review.build_from(run)
     view = dataset.load_saved_view("Calibrate")
-    assert (
-        view.values("image_id")
-        == calibrate.draw(run.read(tables.ISSUES), run.read(tables.DATASET))["image_id"].tolist()
-    )
+    names = by_id(dataset, "id")
+    drawn = calibrate.draw(run.read(tables.ISSUES), run.read(tables.DATASET))["image_id"]
+    assert view.values("id") == [names[image_id] for image_id in drawn]
     shown = view.get_field_schema()
     assert "ground_truth" in shown and "decision" in shown
-    assert not {"suggested", "evidence", "checks", "mislabeled", "bright", "survivor"} & set(shown)
+    hidden = {"suggested", "evidence", "checks", "mislabeled", "bright", "survivor", "doubt", "image_id"}
+    assert not hidden & set(shown)
+    assert not any(dataset.values("tags")), "tags can't be hidden"
 
 
 def test_a_decision_in_the_random_sample_is_logged_with_its_chance(run: Run) -> None:
@@ -154,26 +156,26 @@ def test_reviewers_who_disagree_leave_it_in_the_inbox(run: Run) -> None:
 
 def test_loading_through_the_format_and_sample_by_sample_is_the_same(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     record.decide(run, [MISLABELED[0]], "keep", reviewer="ann")
-    fields = ["image_id", "filepath", "tags", "checks", "queue", "mislabeled", "decision", "decided_at", "survivor"]
+    fields = ["image_id", "filepath", "checks", "queue", "mislabeled", "decision", "decided_at", "survivor"]
     fields += ["ground_truth.label", "suggested.label", "suggested.confidence", "bytes", "width", "in_inbox"]
     one_by_one: list[str] = []
-    sample, document = review._sample, review._document
+    sample, document = loading._sample, loading._document
 
     def counted(values: dict[str, Any]) -> Any:
         one_by_one.append(values["filepath"])
         return sample(values)
 
-    monkeypatch.setattr(review, "_sample", counted)
+    monkeypatch.setattr(loading, "_sample", counted)
     fast = review.build_from(run).values(fields)
     assert len(one_by_one) == 1, "only the one that teaches the format"
-    monkeypatch.setattr(review, "_document", lambda values, learned: {**document(values, learned), "unknown": 1})
+    monkeypatch.setattr(loading, "_document", lambda values, learned: {**document(values, learned), "unknown": 1})
     assert review.build_from(run).values(fields) == fast
     assert len(one_by_one) == 2 + len(fast[0])
 
 
 def test_above_the_limit_only_the_flagged_and_the_decided(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     record.decide(run, ["cat/03.png"], "drop", reviewer="ann")
-    monkeypatch.setattr(review, "MOST_IMAGES", 12)
+    monkeypatch.setattr(items, "MOST_IMAGES", 12)
     few = functools.partial(calibrate.draw, flagged=4, unflagged=0)
     monkeypatch.setattr(calibrate, "draw", few)
     dataset = review.build_from(run)

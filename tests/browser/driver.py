@@ -15,13 +15,19 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from playwright.sync_api import Page, sync_playwright
+import pandas as pd
+import psutil
+from playwright.sync_api import Locator, Page, sync_playwright
+
+from audit.run import Run
+from cleaning import decisions
 
 _FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 _QUIET = "localStorage.setItem('fiftyone-enterprise-tooltip-seen', 'true')"
 TILE = '[data-cy="looker"]'
 MODAL = "#modal.modalon"
 BAR = "#imageclinic-bar"
+PANEL = '[data-cy="panel-content-imageclinic_review"]'
 T = TypeVar("T")
 
 
@@ -38,12 +44,21 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def app(run: Path, reviewer: str = "ann", seconds: float = 240) -> Iterator[str]:
-    """Serve `run` in a process of its own; yield the URL of the Inbox; end it with SIGINT, as Ctrl-C does."""
+def app(
+    run: Path, reviewer: str = "ann", *, seconds: float = 300, end: signal.Signals = signal.SIGINT, status: int = 0
+) -> Iterator[str]:
+    """Serve `run` in a process of its own; yield the URL of the Inbox; end it, and check that nothing is left running.
+
+    Args:
+        run: the run folder.
+        reviewer: who decides.
+        seconds: how long the start may take.
+        end: the signal that ends it; SIGINT as Ctrl-C does.
+        status: what it is to end with.
+    """
     code = (
-        "import sys; from pathlib import Path; from cleaning.app import open_review; "
-        "open_review(Path(sys.argv[1]), port=int(sys.argv[2]), reviewer=sys.argv[3], "
-        "announce=lambda line: print(line, flush=True))"
+        "import sys; from imageclinic.reviewing import review; "
+        "review(sys.argv[1], port=int(sys.argv[2]), reviewer=sys.argv[3], say=lambda line: print(line, flush=True))"
     )
     command = [sys.executable, "-c", code, str(run), str(free_port()), reviewer]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -55,14 +70,17 @@ def app(run: Path, reviewer: str = "ann", seconds: float = 240) -> Iterator[str]
         url = wait_for(lambda: next((x.split()[-1] for x in lines if "Review as" in x), ""), seconds, process, lines)
         yield url
     finally:
-        process.send_signal(signal.SIGINT)
+        started = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
+        process.send_signal(end)
         try:
             process.wait(60)
         finally:
             process.kill()
             reader.join(10)
             process.stdout.close()
-    assert process.returncode == 0, "".join(lines)
+    left = psutil.wait_procs(started, timeout=20)[1]
+    assert not left, f"still running: {left}"
+    assert process.returncode == status, "".join(lines)
 
 
 def wait_for(
@@ -90,11 +108,39 @@ def page(profile: Path, width: int = 1600, height: int = 1000) -> Iterator[Page]
         )
         browser.add_init_script(_QUIET)
         opened = browser.pages[0]
-        opened.set_default_timeout(60_000)
+        opened.set_default_timeout(180_000)
         try:
             yield opened
         finally:
             browser.close()
+
+
+def select(shown: Page, position: int) -> None:
+    """Select the image at a position of the grid."""
+    tile = shown.locator(TILE).nth(position)
+    tile.hover()
+    tile.locator('[data-cy^="looker-checkbox"]').first.click(force=True)
+
+
+def current(shown: Page) -> str:
+    """The id of the open sample."""
+    return str(shown.evaluate("new URLSearchParams(location.search).get('id')"))
+
+
+def log(run: Run, rows: int) -> pd.DataFrame:
+    """The decision log once it has `rows` rows."""
+    wait_for(lambda: len(decisions.read(run.decisions)) >= rows, 120)
+    return decisions.read(run.decisions)
+
+
+def said(shown: Page, words: str) -> None:
+    """Wait until the bar says so."""
+    shown.wait_for_selector(f"{BAR} >> text={words}")
+
+
+def panel(shown: Page) -> Locator:
+    """Our panel beside the grid."""
+    return shown.locator(PANEL).first
 
 
 def open_view(shown: Page, inbox: str, view: str = "inbox") -> None:

@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import pandas as pd
 import pytest
-from driver import BAR, TILE, app, close_image, open_image, open_view, page, screenshot, wait_for
+from driver import BAR, TILE, app, close_image, current, log, open_image, open_view, page, panel, said, select, wait_for
 from playwright.sync_api import Page
 from review_run import COPIES, HOSTILE, MISLABELED, make_run
 
@@ -37,22 +36,6 @@ def shown(served: tuple[Run, str], tmp_path: Path) -> Iterator[Page]:
         assert "hacked" not in opened.title()
 
 
-def log(run: Run, rows: int) -> pd.DataFrame:
-    """The decision log once it has `rows` rows."""
-    wait_for(lambda: len(decisions.read(run.decisions)) >= rows, 20)
-    return decisions.read(run.decisions)
-
-
-def select(shown: Page, position: int) -> None:
-    tile = shown.locator(TILE).nth(position)
-    tile.hover()
-    tile.locator('[data-cy^="looker-checkbox"]').first.click(force=True)
-
-
-def current(shown: Page) -> str:
-    return str(shown.evaluate("new URLSearchParams(location.search).get('id')"))
-
-
 def test_select_and_decide_by_key(served: tuple[Run, str], shown: Page, tmp_path: Path) -> None:
     run, inbox = served
     before = len(decisions.read(run.decisions))
@@ -62,13 +45,13 @@ def test_select_and_decide_by_key(served: tuple[Run, str], shown: Page, tmp_path
     shown.keyboard.press("d")
     row = log(run, before + 1).iloc[-1]
     assert (row["image_id"], row["decision"], row["confirmed"]) == (COPIES[1], "drop", "exact_duplicate")
-    shown.wait_for_selector(f"{BAR} >> text=Dropped 1 image.")
+    said(shown, "Dropped 1 image.")
     assert shown.evaluate("window.__imageclinic__.tiles"), "the App's tiles could not be redrawn"
-    wait_for(lambda: "drop" in shown.locator(TILE).nth(1).inner_text(), 20)
+    wait_for(lambda: "drop" in shown.locator(TILE).nth(1).inner_text(), 120)
     shown.screenshot(path=tmp_path / "copies.png")
     shown.keyboard.press("u")
     assert log(run, before + 2).iloc[-1]["decision"] == "undo"
-    wait_for(lambda: "drop" not in shown.locator(TILE).nth(1).inner_text(), 20)
+    wait_for(lambda: "drop" not in shown.locator(TILE).nth(1).inner_text(), 120)
 
 
 def test_the_open_image_by_key_moves_on(served: tuple[Run, str], shown: Page, tmp_path: Path) -> None:
@@ -90,7 +73,7 @@ def test_the_open_image_by_key_moves_on(served: tuple[Run, str], shown: Page, tm
     shown.keyboard.press("u")
     undone = log(run, before + 4).tail(2)
     assert undone["image_id"].tolist() == [MISLABELED[1], MISLABELED[0]]
-    wait_for(lambda: current(shown) == first, 20, said="not back at the first image")
+    wait_for(lambda: current(shown) == first, 120, said="not back at the first image")
 
 
 def test_decided_images_are_passed_over(served: tuple[Run, str], shown: Page) -> None:
@@ -101,13 +84,13 @@ def test_decided_images_are_passed_over(served: tuple[Run, str], shown: Page) ->
     opened = current(shown)
     shown.keyboard.press("n")
     log(run, before + 1)
-    wait_for(lambda: current(shown) != opened, 20)
-    shown.wait_for_selector(f"{BAR} >> text=Unsure about 1 image.")
+    wait_for(lambda: current(shown) != opened, 120)
+    said(shown, "Unsure about 1 image.")
     close_image(shown)
     open_image(shown, 2)
     shown.keyboard.press("k")
     log(run, before + 2)
-    shown.wait_for_selector(f"{BAR} >> text=Kept 1 image.")
+    said(shown, "Kept 1 image.")
     shown.keyboard.press("k")
     rows = log(run, before + 3)
     assert rows["image_id"].tolist()[before:] == [MISLABELED[3], MISLABELED[2], MISLABELED[4]]
@@ -123,10 +106,10 @@ def test_relabel_to_any_label(served: tuple[Run, str], shown: Page, tmp_path: Pa
     shown.keyboard.type("cat")
     shown.get_by_role("option", name="cat", exact=True).click()
     shown.screenshot(path=tmp_path / "dialog.png")
-    shown.get_by_role("button", name="Execute").click()
+    shown.get_by_role("button", name="Relabel", exact=True).click()
     row = log(run, before + 1).iloc[-1]
     assert (row["image_id"], row["decision"], row["label"]) == ("dog/torn.jpg", "relabel", "cat")
-    shown.wait_for_selector(f"{BAR} >> text=last one of this view")
+    said(shown, "last one of this view")
 
 
 def test_the_panel_shows_and_decides(served: tuple[Run, str], shown: Page, tmp_path: Path) -> None:
@@ -134,13 +117,12 @@ def test_the_panel_shows_and_decides(served: tuple[Run, str], shown: Page, tmp_p
     before = len(decisions.read(run.decisions))
     open_view(shown, inbox, "mislabeled")
     select(shown, 5)
-    panel = shown.locator('[data-cy="panel-content-imageclinic_review"]').first
-    panel.get_by_text(f"mislabeled: A {HOSTILE} it is.").wait_for()
+    panel(shown).get_by_text(f"mislabeled: A {HOSTILE} it is.").wait_for()
     shown.screenshot(path=tmp_path / "panel.png")
-    panel.get_by_role("button", name="Drop").click()
+    panel(shown).get_by_role("button", name="Drop").click()
     row = log(run, before + 1).iloc[-1]
     assert (row["image_id"], row["decision"], row["reviewer"]) == ("dog/deep.tif", "drop", "ann")
-    wait_for(lambda: "drop" in shown.locator(TILE).nth(5).inner_text(), 30)
+    wait_for(lambda: "drop" in shown.locator(TILE).nth(5).inner_text(), 120)
 
 
 def test_the_bar_decides_and_keys_typed_into_fields_do_not(served: tuple[Run, str], shown: Page) -> None:
@@ -167,10 +149,10 @@ def test_the_inbox_button_leaves_what_is_undecided(served: tuple[Run, str], show
     open_view(shown, inbox)
     tiles = shown.locator(TILE).count()
     assert tiles == last + 1, "the Inbox keeps its images while one works in it"
-    shown.locator('[data-cy="panel-content-imageclinic_review"]').first.get_by_role("button", name="Inbox").click()
-    current = decisions.current(decisions.read(run.decisions), run.read(tables.DATASET))
-    left = len(set(run.read(tables.ISSUES)["image_id"].dropna()) - set(current["image_id"]))
-    wait_for(lambda: shown.locator(TILE).count() == left, 30)
+    panel(shown).get_by_role("button", name="Inbox").click()
+    decided = decisions.current(decisions.read(run.decisions), run.read(tables.DATASET))
+    left = len(set(run.read(tables.ISSUES)["image_id"].dropna()) - set(decided["image_id"]))
+    wait_for(lambda: shown.locator(TILE).count() == left, 120)
 
 
 def test_the_random_sample_is_judged_blind(served: tuple[Run, str], shown: Page, tmp_path: Path) -> None:
@@ -182,9 +164,14 @@ def test_the_random_sample_is_judged_blind(served: tuple[Run, str], shown: Page,
     shown.screenshot(path=tmp_path / "calibrate-grid.png")
     select(shown, position)
     shown.wait_for_timeout(1500)
-    panel = shown.locator('[data-cy="panel-content-imageclinic_review"]').first
-    panel.get_by_text("cat given").wait_for()
-    assert "Same bytes" not in shown.inner_text("body")
+    panel(shown).get_by_text("cat given").wait_for()
+    assert not any(word in shown.inner_text("body") for word in ("Same bytes", "exact_duplicate", COPIES[0]))
+    assert not panel(shown).get_by_role("button", name="Suggested").count()
+    wait_for(lambda: not shown.locator(f"{BAR} button[data-decision=relabel]").is_visible(), 120)
+    for key in "rb":
+        shown.keyboard.press(key)
+        said(shown, "judged blind")
+    assert len(decisions.read(run.decisions)) == before
     shown.screenshot(path=tmp_path / "calibrate.png")
     shown.keyboard.press("k")
     row = log(run, before + 1).iloc[-1]
@@ -194,8 +181,83 @@ def test_the_random_sample_is_judged_blind(served: tuple[Run, str], shown: Page,
         "flagged",
         1,
     )
+    said(shown, "Kept 1 image.")
+    tile = shown.locator(TILE).nth(position)
+    wait_for(lambda: "keep" in tile.inner_text(), 120)
+    assert "exact_duplicate" not in tile.inner_text(), "the answer tells what was found"
     shown.keyboard.press("u")
     log(run, before + 2)
+
+
+def test_the_grid_moves_on(served: tuple[Run, str], shown: Page) -> None:
+    run, inbox = served
+    before = len(decisions.read(run.decisions))
+    open_view(shown, inbox, "exact-duplicate")
+    select(shown, 0)
+    shown.keyboard.press("n")
+    shown.keyboard.press("k")
+    rows = log(run, before + 2).tail(2)
+    assert dict(zip(rows["image_id"], rows["decision"], strict=True)) == {COPIES[0]: "unsure", COPIES[1]: "keep"}
+    said(shown, "last one of this view")
+    shown.keyboard.press("u")
+    said(shown, "Took back 1 image.")
+    shown.keyboard.press("d")  # what was taken back is selected again
+    assert log(run, before + 4).iloc[-1][["image_id", "decision"]].tolist() == [COPIES[1], "drop"]
+    shown.keyboard.press("u")
+    shown.keyboard.press("u")
+    log(run, before + 6)
+
+
+def test_the_best_copy_stays(served: tuple[Run, str], shown: Page, tmp_path: Path) -> None:
+    run, inbox = served
+    before = len(decisions.read(run.decisions))
+    open_view(shown, inbox, "exact-duplicate")
+    open_image(shown, 0)
+    shown.keyboard.press("b")
+    rows = log(run, before + 2).tail(2)
+    assert sorted(rows["decision"]) == ["drop", "keep"] and rows["batch"].nunique() == 1
+    said(shown, "Best copy stays, dropped 1 image.")
+    shown.screenshot(path=tmp_path / "best.png")
+    shown.keyboard.press("u")
+    assert log(run, before + 4)["decision"].tolist()[-2:] == ["undo", "undo"]
+
+
+def test_the_whole_view_after_its_count_is_confirmed(served: tuple[Run, str], shown: Page, tmp_path: Path) -> None:
+    run, inbox = served
+    before = len(decisions.read(run.decisions))
+    open_view(shown, inbox, "exact-duplicate")
+    shown.keyboard.press("v")
+    shown.get_by_text("Yes, decide about 2 images").wait_for()
+    dialog = shown.locator(".MuiDialog-root")
+    dialog.get_by_text("drop", exact=True).click()
+    dialog.get_by_role("button", name="Decide", exact=True).click()
+    said(shown, "Not confirmed: nothing was decided.")
+    assert len(decisions.read(run.decisions)) == before
+    shown.keyboard.press("v")
+    dialog.get_by_text("Yes, decide about 2 images").click()
+    dialog.get_by_text("unsure", exact=True).click()
+    shown.screenshot(path=tmp_path / "whole.png")
+    dialog.get_by_role("button", name="Decide", exact=True).click()
+    rows = log(run, before + 2).tail(2)
+    assert set(rows["image_id"]) == set(COPIES) and rows["decision"].eq("unsure").all()
+    shown.keyboard.press("u")
+    log(run, before + 4)
+
+
+def test_a_new_order_of_the_labels_waits_for_the_next_view(served: tuple[Run, str], shown: Page) -> None:
+    run, inbox = served
+    open_view(shown, inbox, "exact-duplicate")
+    rows = run.read(tables.DATASET)["image_id"].tolist()
+    quality = [0.01 if name == "dog/deep.tif" else 0.5 for name in rows]
+    scores = tables.frame(tables.RERANK, image_id=rows, label_quality=quality, suggested_label=["cat"] * len(rows))
+    tables.write(run.rerank(1), scores, tables.RERANK, {"decisions": "20"})
+    select(shown, 0)
+    panel(shown).get_by_text("Labels were ranked anew with 20 lines").wait_for()
+    panel(shown).get_by_role("button", name="show the new order").click()
+    shown.wait_for_timeout(3000)
+    select(shown, 0)
+    panel(shown).get_by_text("dog/deep.tif").wait_for()
+    assert not panel(shown).get_by_text("Labels were ranked anew").count()
 
 
 def test_nothing_chosen_nothing_done(served: tuple[Run, str], shown: Page) -> None:
@@ -203,11 +265,5 @@ def test_nothing_chosen_nothing_done(served: tuple[Run, str], shown: Page) -> No
     before = len(decisions.read(run.decisions))
     open_view(shown, inbox)
     shown.keyboard.press("k")
-    shown.wait_for_selector(f"{BAR} >> text=Select images or open one first.")
+    said(shown, "Select images or open one first.")
     assert len(decisions.read(run.decisions)) == before
-
-
-def test_a_picture_for_the_docs(tmp_path: Path) -> None:
-    run = make_run(tmp_path)
-    picture = screenshot(run.path, tmp_path / "inbox.png", profile=tmp_path / "profile", image=0)
-    assert picture.stat().st_size > 10_000

@@ -1,0 +1,35 @@
+"""The fields of the App's dataset: names, types, meaning, and what is hidden or can't be edited."""
+
+from __future__ import annotations
+
+LABELS = {
+    "ground_truth": "the given label",
+    "suggested": "the label that a check suggests, and how sure it is",
+}
+FIELDS = {
+    "image_id": "path relative to the dataset's root",
+    "evidence": "what each check found, one line a finding",
+    "cluster": "images with the same name here are copies of each other",
+    "survivor": "of copies: the one that would stay says stays, the others copy",
+    "split": "the split that the image was frozen into before any decision",
+    "decision": "keep, relabel, drop or unsure",
+    "decided_label": "the new label, for relabel",
+    "decided_at": "when it was decided (UTC)",
+    "reviewer": "who decided",
+    "disputed": "reviewers disagree: it stays undecided",
+    "doubt": "of a flagged label, 1 is worst: by the newest scores, with the decisions so far",
+    "queue": "position in the Inbox: 0 comes first",
+    "in_inbox": "waits in the Inbox",
+    "calibrate": "position in the random sample that tells how far the flags can be trusted",
+    "display_path": "the picture that the App shows",
+    "format": "of the file, by its content",
+    "width": "in pixels, as stored",
+    "height": "in pixels, as stored",
+    "bytes": "size of the file",
+}
+INTEGERS = ("queue", "calibrate", "width", "height", "bytes")
+FLOATS = ("doubt",)
+BOOLEANS = ("disputed", "in_inbox")
+READ_ONLY = ("image_id", "evidence", "cluster", "survivor", "split", "queue", "calibrate", "display_path")
+#: What a check said about an image, and its name: the Calibrate view is without.
+HINTS = ("suggested", "checks", "evidence", "cluster", "survivor", "doubt", "queue", "in_inbox", "image_id")

@@ -1,0 +1,94 @@
+"""A thousand classes with hostile labels: how fast keys are, and that nothing that a label says is run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from driver import app, current, log, open_image, open_view, page, panel, said, select, wait_for
+from playwright.sync_api import Page
+from review_run import HOSTILE_LABELS, make_large_run
+
+from audit.run import Run
+from cleaning import decisions
+
+pytestmark = pytest.mark.browser
+KEYS = 40
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Run, str]]:
+    folder = tmp_path_factory.mktemp("many")
+    run = make_large_run(folder / "run", folder / HOSTILE_LABELS[0] / "..x" / HOSTILE_LABELS[1])
+    with app(run.path) as inbox:
+        yield run, inbox
+
+
+@pytest.fixture
+def shown(served: tuple[Run, str], tmp_path: Path) -> Iterator[Page]:
+    """A page on which nothing that a label or a file name says was run."""
+    with page(tmp_path / "profile") as opened:
+        yield opened
+        opened.screenshot(path=tmp_path / "end.png")
+        assert "hacked" not in opened.title()
+
+
+def test_hostile_labels_are_shown_and_logged_as_they_are(served: tuple[Run, str], shown: Page) -> None:
+    run, inbox = served
+    open_view(shown, inbox, "mislabeled")
+    for n, label in enumerate(HOSTILE_LABELS):
+        select(shown, n)
+        panel(shown).get_by_text(f"{' '.join(label.split())} given").wait_for()
+        before = len(decisions.read(run.decisions))
+        shown.keyboard.press("r")
+        row = log(run, before + 1).iloc[-1]
+        new = HOSTILE_LABELS[n + 1] if n + 1 < len(HOSTILE_LABELS) else "class 0000"
+        assert (row["given_label"], row["label"]) == (label, new)
+        shown.keyboard.press("u")
+        log(run, before + 2)
+        said(shown, "Took back 1 image.")
+        select(shown, n)  # what was taken back is selected: no more
+
+
+def test_a_typed_class_of_a_thousand(served: tuple[Run, str], shown: Page, tmp_path: Path) -> None:
+    run, inbox = served
+    before = len(decisions.read(run.decisions))
+    open_view(shown, inbox, "mislabeled")
+    open_image(shown, 10)
+    shown.keyboard.press("l")
+    shown.wait_for_selector(".MuiDialog-root input:focus")
+    shown.keyboard.type("class 0777")
+    shown.get_by_role("option", name="class 0777", exact=True).click()
+    shown.screenshot(path=tmp_path / "typed.png")
+    shown.get_by_role("button", name="Relabel", exact=True).click()
+    assert log(run, before + 1).iloc[-1]["label"] == "class 0777"
+
+
+def test_more_like_this_one_opens_the_same_mistake_first(served: tuple[Run, str], shown: Page) -> None:
+    _, inbox = served
+    open_view(shown, inbox, "mislabeled")
+    select(shown, 15)
+    shown.keyboard.press("m")
+    said(shown, "59 images with the same mistake")
+    wait_for(lambda: "60 samples" in shown.inner_text("body"), 120)
+
+
+def test_how_long_from_a_key_to_the_next_image(served: tuple[Run, str], shown: Page) -> None:
+    run, inbox = served
+    before = len(decisions.read(run.decisions))
+    open_view(shown, inbox, "mislabeled")
+    open_image(shown, 120)
+    opened = current(shown)
+    for n in range(KEYS):
+        shown.keyboard.press("k")
+        shown.wait_for_function("n => (window.__imageclinic__.log[n] || {}).next", arg=n)
+    assert current(shown) != opened
+    rows = log(run, before + KEYS).tail(KEYS)
+    assert rows["image_id"].tolist() == [f"{n:04d}.png" for n in range(1_010, 1_010 + KEYS)]
+    waits = np.array(shown.evaluate("window.__imageclinic__.log.map((entry) => entry.next)"))
+    logged = pd.to_datetime(rows["decided_at"]).diff().dt.total_seconds().dropna()
+    print(f"\nkey to next image, {KEYS} keys: median {np.median(waits):.0f} ms, p95 {np.percentile(waits, 95):.0f} ms")
+    print(f"one decision in the log every {logged.median():.2f} s")
