@@ -122,7 +122,7 @@ def _headline(result: dict[str, Any]) -> str:
     base = result["experiments"].get("gap")
     said = "" if base is None else f" Validation accuracy is {base['numbers']['validation']:.1%}."
     if result["healthy"] is None:
-        missing = sum(not reason.startswith("nothing to try") for reason in result["not_looked_at"].values())
+        missing = sum(reason.startswith(("the budget", "interrupted")) for reason in result["not_looked_at"].values())
         return (
             f"Of what was tried, nothing is sure to bring more than a point; {missing} experiments are missing.{said}"
         )

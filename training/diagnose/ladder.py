@@ -58,6 +58,11 @@ EXPERIMENTS: dict[str, Any] = {
 NOTHING = "nothing to try"  # begins the reason for what was looked at in vain
 ALWAYS = 5  # experiments that are run whatever the budget
 LEAST_IMAGES = 20
+#: What no experiment here can see, and why.
+OUT_OF_SIGHT = {
+    "your_validation_pipeline": "what your own code does to it, such as augmenting it or shuffling it apart from its "
+    "labels, can't be seen from here: take two passes over it and compare",
+}
 Told = Callable[[dict[str, Any]], None]
 
 
@@ -178,7 +183,7 @@ def _diagnosis(
             }
             for name, result in results.items()
         },
-        "not_looked_at": missing,
+        "not_looked_at": {**missing, **OUT_OF_SIGHT},
         "recipe": recipe.described,
         "went_on_with": lab.recipe.described,
         "images": {"train": len(data.train), "val": len(data.val)},
