@@ -73,14 +73,14 @@ class Run:
         return self.path / "comparison.json"
 
     @property
-    def tuning(self) -> Path:
-        """JSON: a hyperparameter search, where ``imageclinic tune --to`` names the run."""
-        return self.path / "tuning.json"
-
-    @property
     def diagnosis(self) -> Path:
         """JSON: why accuracy is not improving."""
         return self.path / "diagnosis.json"
+
+    @property
+    def tuning(self) -> Path:
+        """JSON: a hyperparameter search, where ``imageclinic tune --to`` names the run."""
+        return self.path / "tuning.json"
 
     @property
     def report(self) -> Path:

@@ -60,8 +60,8 @@ def render(
     splits = _splits(run, dataset)
     decided, decisions_note = _decisions(run)
     compared, comparison, comparison_note = _comparison(run)
-    searched, search_note = search.read(run.tuning)
     diagnosed, diagnosis_note = _diagnosis(run)
+    searched, search_note = search.read(run.tuning)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_HERE),
         autoescape=True,
@@ -89,10 +89,10 @@ def render(
         comparison=comparison,
         comparisons=compared,
         comparison_note=comparison_note,
-        searched=searched,
-        search_note=search_note,
         diagnosis_note=diagnosis_note,
         **diagnosed,
+        searched=searched,
+        search_note=search_note,
     )
 
 

@@ -51,7 +51,7 @@ def bars(content: Mapping[str, Any]) -> list[Bar]:
 def headline(content: Mapping[str, Any]) -> str:
     """What was found, in one sentence."""
     if content["healthy"] is None:
-        return "Too little was looked at to say much."
+        return "Of what was tried, nothing is sure to bring more than a point; some experiments are missing."
     if not content["causes"]:
         return "No cause found: nothing that was tried helps for sure."
     first = content["causes"][0]

@@ -122,7 +122,10 @@ def _headline(result: dict[str, Any]) -> str:
     base = result["experiments"].get("gap")
     said = "" if base is None else f" Validation accuracy is {base['numbers']['validation']:.1%}."
     if result["healthy"] is None:
-        return f"Too little was looked at to say much.{said}"
+        missing = sum(reason.startswith(("the budget", "interrupted")) for reason in result["not_looked_at"].values())
+        return (
+            f"Of what was tried, nothing is sure to bring more than a point; {missing} experiments are missing.{said}"
+        )
     if not result["causes"]:
         return f"No cause found: nothing that was tried helps for sure.{said}"
     if result["healthy"]:

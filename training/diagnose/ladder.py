@@ -55,8 +55,14 @@ EXPERIMENTS: dict[str, Any] = {
     "signals": signals,
     "shuffled": shuffled,
 }
+NOTHING = "nothing to try"  # begins the reason for what was looked at in vain
 ALWAYS = 5  # experiments that are run whatever the budget
 LEAST_IMAGES = 20
+#: What no experiment here can see, and why.
+OUT_OF_SIGHT = {
+    "your_validation_pipeline": "what your own code does to it, such as augmenting it or shuffling it apart from its "
+    "labels, can't be seen from here: take two passes over it and compare",
+}
 Told = Callable[[dict[str, Any]], None]
 
 
@@ -92,8 +98,9 @@ def climb(
         progress: called with (experiments done, experiments).
 
     Returns:
-        `causes` (see `causes.causes`), `healthy` (None when too little was looked at), `experiments` (name → question,
-        answer, seconds, effects, numbers), `not_looked_at` (name → reason), `recipe`, `images`, `classes`, `seeds`.
+        `causes` (see `causes.causes`), `healthy` (None when nothing is sure to bring more than a point, but experiments
+        are missing), `experiments` (name → question, answer, seconds, effects, numbers), `not_looked_at` (name →
+        reason), `recipe`, `went_on_with`, `images`, `classes`, `seeds` (the last one only chooses).
 
     Raises:
         InputError: too few images or classes, fewer than two seeds, or a budget that is no positive number.
@@ -122,7 +129,7 @@ def climb(
             try:
                 results[name], lab = experiment.run(lab)
             except NothingToTry as nothing:
-                left[name] = f"nothing to try: {nothing}"
+                left[name] = f"{NOTHING}: {nothing}"
             else:
                 seconds[name] = time.monotonic() - begun
             if name == "gap":
@@ -161,10 +168,11 @@ def _diagnosis(
     seconds: dict[str, float],
     missing: dict[str, str],
 ) -> dict[str, Any]:
-    enough = {"gap", "learning_rate"} <= set(results)
+    unwell = not conclusions.healthy(results)
+    whole = all(reason.startswith(NOTHING) for reason in missing.values())
     return {
         "causes": conclusions.causes(results),
-        "healthy": conclusions.healthy(results) if enough else None,
+        "healthy": False if unwell else True if whole else None,
         "experiments": {
             name: {
                 "question": EXPERIMENTS[name].QUESTION,
@@ -175,7 +183,7 @@ def _diagnosis(
             }
             for name, result in results.items()
         },
-        "not_looked_at": missing,
+        "not_looked_at": {**missing, **OUT_OF_SIGHT},
         "recipe": recipe.described,
         "went_on_with": lab.recipe.described,
         "images": {"train": len(data.train), "val": len(data.val)},
