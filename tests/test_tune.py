@@ -191,6 +191,9 @@ def test_a_study_of_other_images_or_another_space_is_refused(export: Path) -> No
         ({"seeds": 1}, "no seeds or at least 2"),
         ({"budget": float("nan")}, "a budget above 0"),
         ({"budget": 1e-6}, "budget of 1e-06 minutes.*larger --budget"),
+        ({"seed": -1}, "seed -1.*whole number from 0"),
+        ({"epochs": 0}, "0 epochs.*at least one epoch"),
+        ({"size": 4}, "size 4.*8 pixels"),
         ({"study": "sqlite://"}, "can't be kept in sqlite://"),
         ({"to": "odd%20name"}, "no %"),
         ({"study": "nonsense"}, "nonsense can't be used"),
@@ -208,6 +211,12 @@ def test_an_export_without_validation_images(export: Path) -> None:
     with pytest.raises(InputError, match="no val images"):
         tuning.tune(export, over=[RATES], trials=1, **QUICK)
     assert not folder(export).exists()
+
+
+def test_the_export_stays_as_it_was(export: Path) -> None:
+    for inside in (export, export / "train" / "x"):
+        with pytest.raises(InputError, match="lies in the export"):
+            tuning.tune(export, to=inside, over=[RATES], trials=1, **QUICK)
 
 
 def test_a_database_that_cannot_be_used(export: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,7 @@ from training.fit import Progress
 from training.train import Settings
 
 _ALL_FAIL = 5  # trials; when the first ones all fail, so will the others
+_SEEDS = 1 << 31
 NAME = "imageclinic"
 
 
@@ -87,6 +88,10 @@ def tune(out: Path, folder: Path, *, how: Search | None = None, stage: Callable[
         )
     space = spaces.parse(use.over)
     _check(use)
+    if out.resolve() in (folder.resolve(), *folder.resolve().parents):
+        raise InputError(
+            f"--to {folder} lies in the export, which is proven to hold nothing else", expected="another folder"
+        )
     prune = studies.pruner(use.prune, use.settings.epochs)
     studies.sampler(use.search, space, 0, 0, shared=False)
     deadline = math.inf if use.budget is None else time.monotonic() + 60 * use.budget
@@ -277,6 +282,12 @@ def command(out: Path, best: Settings, base: Settings, size: int) -> str:
 
 
 def _check(use: Search) -> None:
+    if not 0 <= use.settings.seed < _SEEDS:
+        raise InputError(f"seed {use.settings.seed}", expected=f"a whole number from 0 to {_SEEDS - 1:,}")
+    if use.settings.epochs < 1 or (use.settings.size is not None and use.settings.size < 8):
+        raise InputError(
+            f"{use.settings.epochs} epochs, size {use.settings.size}", expected="at least one epoch, and 8 pixels"
+        )
     if use.trials < 1 or use.seeds < 0 or use.seeds == 1 or (use.budget is not None and not use.budget > 0):
         raise InputError(
             f"{use.trials} trials, budget {use.budget}, {use.seeds} seeds",
