@@ -22,7 +22,8 @@ SPLITS = ("train", "val", "test")
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its name, Arrow type, whether it may be null, its range or choices, and its meaning."""
+    """One column: its name, Arrow type, whether it may be null, its range or choices, and its meaning. `later`: it came
+    with a later version, so a CSV file may lack it."""
 
     name: str
     type: pa.DataType
@@ -31,6 +32,7 @@ class Column:
     low: float | None = None
     high: float | None = None
     choices: tuple[str, ...] = ()
+    later: bool = False
 
 
 @dataclass(frozen=True)
@@ -217,7 +219,11 @@ MANIFEST = Table(
         Column("sha256", pa.string(), "hash of the exported file's bytes"),
         Column("decision", pa.string(), "keep, relabel, or null when undecided", nullable=True),
         Column(
-            "original_sha256", pa.string(), "of the source, where the file was encoded anew; else null", nullable=True
+            "original_sha256",
+            pa.string(),
+            "of the source, where the file was encoded anew; else null",
+            nullable=True,
+            later=True,
         ),
     ),
     ("image_id",),

@@ -264,6 +264,8 @@ def read_csv(path: Path, table: Table) -> pd.DataFrame:
         raise InputError(f"{path} is no readable CSV file: {error}", expected=f"the table {table.name}") from error
     for column in table.columns:
         if column.name not in data.columns:
+            if column.later:
+                data[column.name] = pd.Series(None, index=data.index, dtype="str")
             continue
         if pa.types.is_string(column.type):
             data[column.name] = data[column.name].map(unescape_cell, na_action="ignore")

@@ -97,3 +97,12 @@ def test_a_failed_write_leaves_the_old_file(tmp_path) -> None:
         raise RuntimeError
     assert path.read_text() == '{\n  "a": 1\n}\n'
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_column_that_came_later_may_lack(tmp_path: Path) -> None:
+    row = {"image_id": "a", "path": "a", "label": "x", "original_label": "x", "split": "train", "split_group": "a"}
+    pd.DataFrame([{**row, "sha256": "0", "decision": None}]).to_csv(tmp_path / "manifest.csv", index=False)
+    assert tables.read_csv(tmp_path / "manifest.csv", tables.MANIFEST)["original_sha256"].isna().all()
+    pd.DataFrame([row]).to_csv(tmp_path / "manifest.csv", index=False)
+    with pytest.raises(InputError, match="sha256"):
+        tables.read_csv(tmp_path / "manifest.csv", tables.MANIFEST)
