@@ -58,6 +58,11 @@ class Run:
         return self.path / "thumbnails.parquet"
 
     @property
+    def stopping(self) -> Path:
+        """JSON: at which yield the reviewers stop."""
+        return self.path / "stopping.json"
+
+    @property
     def review(self) -> Path:
         """Folder for what the App shows instead of files that a browser can't draw."""
         return self.path / "review"
@@ -66,6 +71,16 @@ class Run:
     def comparison(self) -> Path:
         """JSON: accuracy before and after."""
         return self.path / "comparison.json"
+
+    @property
+    def diagnosis(self) -> Path:
+        """JSON: why accuracy is not improving."""
+        return self.path / "diagnosis.json"
+
+    @property
+    def tuning(self) -> Path:
+        """JSON: a hyperparameter search, where ``imageclinic tune --to`` names the run."""
+        return self.path / "tuning.json"
 
     @property
     def report(self) -> Path:

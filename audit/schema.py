@@ -216,10 +216,27 @@ MANIFEST = Table(
         Column("split_group", pa.string(), "images that must share a split"),
         Column("sha256", pa.string(), "hash of the exported file's bytes"),
         Column("decision", pa.string(), "keep, relabel, or null when undecided", nullable=True),
+        Column(
+            "original_sha256", pa.string(), "of the source, where the file was encoded anew; else null", nullable=True
+        ),
+    ),
+    ("image_id",),
+)
+
+BALANCE = Table(
+    "balance",
+    "balance.csv",
+    "training image of an export",
+    (
+        _ID,
+        Column("path", pa.string(), "POSIX path relative to the export"),
+        Column("label", pa.string(), "class after cleaning"),
+        Column("times", pa.int64(), "how often it is shown in an epoch, so that classes are shown alike", low=0),
     ),
     ("image_id",),
 )
 
 TABLES: Mapping[str, Table] = {
-    t.name: t for t in (DATASET, FEATURES, NEIGHBORS, CLUSTERS, SPLIT_TABLE, ISSUES, RERANK, DECISION_LOG, MANIFEST)
+    t.name: t
+    for t in (DATASET, FEATURES, NEIGHBORS, CLUSTERS, SPLIT_TABLE, ISSUES, RERANK, DECISION_LOG, MANIFEST, BALANCE)
 }

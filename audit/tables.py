@@ -23,6 +23,7 @@ from audit.errors import InputError
 from audit.ids import to_image_id, to_path
 from audit.schema import (
     ACTIONS,
+    BALANCE,
     CLUSTERS,
     DATASET,
     DECISION_LOG,
@@ -44,6 +45,7 @@ from audit.schema import (
 
 __all__ = [
     "ACTIONS",
+    "BALANCE",
     "CLUSTERS",
     "DATASET",
     "DECISIONS",
@@ -114,7 +116,7 @@ def frame(table: Table, **columns: Any) -> pd.DataFrame:
         value = columns.get(column.name)
         if value is None or isinstance(value, str) or not hasattr(value, "__len__"):
             value = [value] * n
-        data[column.name] = list(value) if isinstance(value, pd.Series) else value
+        data[column.name] = value.reset_index(drop=True) if isinstance(value, pd.Series) else value
     return validate(pd.DataFrame(data), table)
 
 

@@ -1,9 +1,9 @@
 """What does reviewing the flags gain, against reviewing or removing at random? Retrained on real label errors.
 
     python -m benchmarks.compare MANIFEST.csv --truth COLUMN --labels COLUMN,… [--budgets 500,1000,2000] [--seeds 5]
-    python -m benchmarks.compare --aa 200 [--seeds 5]
+        [--to FOLDER]
 
-The first audits the train rows of a manifest (path, split and label columns) on each --labels column, and retrains
+It audits the train rows of a manifest (path, split and label columns) on each --labels column, and retrains
 linear heads on one embedder's features (`training.compare`) with paired seeds, tested on the test rows, whose labels
 are those of --truth, which the audit never sees. The reviewer is the truth: an image that is looked at gets its true
 label. Arms:
@@ -13,13 +13,10 @@ label. Arms:
 - **random N**: N images drawn at random are reviewed.
 - **drop flags**, **drop at random**: all flagged images are dropped unseen, and as many of each class at random.
 - **fully clean**: every training label is the true one.
+- **top N against random N**: what the ranking adds to the reviewing: the difference of those two arms, not to `before`.
 
 `wrong found` counts the reviewed (dropped) images whose given label was wrong. Delta is in points of accuracy against
-`before`, with the 95 % interval of `training.intervals`.
-
---aa N: is a gain claimed where there is none? N comparisons, each with its own draw of training and test images and own
-seeds, on scikit-learn's digits: 600 to learn from, 500 to test on. The one arm has all 600, the other the same without
-30 random ones. It counts claims of a gain or a loss.
+`before`, with the 95 % interval of `training.intervals`. --to keeps the audit and the finished runs: it goes on there.
 """
 
 from __future__ import annotations
@@ -32,52 +29,45 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
-from sklearn.datasets import load_digits
 
 import imageclinic
 from audit import tables
-from benchmarks.show import share, table
+from benchmarks.show import table
 from training import arms as arms_of
-
-STRENGTHS = (0.01, 0.1)
-CLAIMS = ("gain", "worse")
 
 
 def main(arguments: list[str] | None = None) -> None:
     """See this module's text."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path, nargs="?")
+    parser.add_argument("data", type=Path)
     parser.add_argument("--truth", default="label_true")
     parser.add_argument("--labels", default="label")
     parser.add_argument("--budgets", default="500,1000,2000")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--aa", type=int, default=0)
+    parser.add_argument("--to", type=Path)
     given = parser.parse_args(arguments)
-    if given.aa:
-        _same_twice(given)
-        return
     data = pd.read_csv(given.data, dtype=str)
-    for column in given.labels.split(","):
-        start = time.perf_counter()
-        print(f"\n{column}")
-        print(table(("training labels", "wrong found", "accuracy", "delta", "95 %"), _gains(data, column, given)))
-        print(f"{time.perf_counter() - start:,.0f} s")
+    with tempfile.TemporaryDirectory() as scratch:
+        for column in given.labels.split(","):
+            start = time.perf_counter()
+            print(f"\n{column}")
+            rows = _gains(data, column, (given.to or Path(scratch)) / column, given)
+            print(table(("training labels", "wrong found", "accuracy", "delta", "95 %"), rows))
+            print(f"{time.perf_counter() - start:,.0f} s")
 
 
-def _gains(data: pd.DataFrame, column: str, given: argparse.Namespace) -> Iterator[tuple[object, ...]]:
+def _gains(data: pd.DataFrame, column: str, home: Path, given: argparse.Namespace) -> Iterator[tuple[object, ...]]:
     from training.compare import compare  # loads TensorFlow
 
     root = given.data.resolve().parent
     rows = data.assign(image_id=data["path"], label=data[column], path=[str(root / p) for p in data["path"]])
     train, held = rows[rows["split"] == "train"], rows[rows["split"] == "test"]
-    with tempfile.TemporaryDirectory() as folder:
-        frame = pd.DataFrame({"path": train["image_id"], "label": train["label"]})
-        run = imageclinic.audit(frame, Path(folder) / "run", root=root, model="patches", seed=given.seed).run
-        scores = run.read_predictions().rows
-        clusters, issues = run.read(tables.CLUSTERS), run.read(tables.ISSUES)
+    frame = pd.DataFrame({"path": train["image_id"], "label": train["label"]})
+    run = imageclinic.audit(frame, home / "run", root=root, model="patches", seed=given.seed).run
+    scores = run.read_predictions().rows
+    clusters, issues = run.read(tables.CLUSTERS), run.read(tables.ISSUES)
     groups = clusters.set_index("image_id")["split_group"]
     place = np.random.default_rng(given.seed).random(len(train))
     train = train.assign(split=np.where(place < 0.15, "val", "train"), split_group=train["image_id"].map(groups))
@@ -88,7 +78,8 @@ def _gains(data: pd.DataFrame, column: str, given: argparse.Namespace) -> Iterat
     kept = train[~train["image_id"].isin(flagged)]
 
     arms = {"original": train, "cleaned": train.assign(label=train[given.truth])}
-    for budget in map(int, given.budgets.split(",")):
+    budgets = [int(budget) for budget in given.budgets.split(",")]
+    for budget in budgets:
         arms[f"top {budget}"] = arms_of.reviewed(train, truth, ranked[:budget])
         arms[f"random {budget}"] = arms_of.random_review(train, truth, budget, given.seed)
     arms |= {"drop flags": kept, "drop at random": arms_of.random_removal(train, kept, given.seed)}
@@ -101,41 +92,25 @@ def _gains(data: pd.DataFrame, column: str, given: argparse.Namespace) -> Iterat
             "split_group": held["image_id"],
         }
     )
-    result = compare(arms, test, seeds=given.seeds, seed=given.seed)
+    result = compare(arms, test, seeds=given.seeds, seed=given.seed, cache=home)
     titles = {"original": "before", "cleaned": "fully clean"}
     for name in ("original", *(n for n in arms if n not in titles), "cleaned"):
         accuracy = float(np.mean(result["arms"][name]["original"]["accuracy"]))
         before = train.set_index("image_id")["label"]
         after = arms[name].set_index("image_id")["label"].reindex(before.index)
         found = int((wrong & (after != before)).sum())
-        delta = result["delta"].get(name, {}).get("original")
-        interval = f"{100 * delta['low']:+.1f} to {100 * delta['high']:+.1f}" if delta else ""
-        change = f"{100 * delta['estimate']:+.1f}" if delta else ""
-        yield titles.get(name, name), f"{found}/{int(wrong.sum())}", f"{accuracy:.3f}", change, interval
+        row = titles.get(name, name), f"{found}/{int(wrong.sum())}", f"{accuracy:.3f}"
+        yield (*row, *_points(result["delta"][name]["original"])) if name in result["delta"] else (*row, "", "")
+    for budget in budgets:
+        # The runs are there already: only what they say of each other is new.
+        pair = {"original": arms[f"random {budget}"], "cleaned": arms[f"top {budget}"]}
+        delta = compare(pair, test, seeds=given.seeds, seed=given.seed, cache=home)["delta"]["cleaned"]["original"]
+        yield f"top {budget} against random {budget}", "", "", *_points(delta)
 
 
-def _same_twice(given: argparse.Namespace) -> None:
-    from training import frozen
-    from training.intervals import delta_interval
-
-    x, y = load_digits(return_X_y=True)
-    features: npt.NDArray[np.float32] = (x / 16).astype(np.float32)
-    verdicts = []
-    for number in range(given.aa):
-        order = np.random.default_rng([given.seed, number]).permutation(len(y))
-        learn, test = order[:600], order[600:1100]
-        right = []
-        for rows in (slice(0, 600), slice(30, 600)):
-            runs = []
-            for seed in range(given.seeds):
-                validation = np.random.default_rng([given.seed, number, seed]).random(600)[rows] < 0.15
-                head = frozen.fit(features[learn[rows]], y[learn[rows]], validation, 10, strengths=STRENGTHS)
-                runs.append(head.logits(features[test]).argmax(axis=1) == y[test])
-            right.append(np.array(runs))
-        verdicts.append(delta_interval(right[0], right[1], np.arange(len(test))).verdict)
-    print(f"{given.aa} comparisons, {given.seeds} seeds each, 500 test images")
-    rows_ = [[f"all against all but 30: claims {word}", share(verdicts.count(word), given.aa)] for word in CLAIMS]
-    print(table(("arms", "share"), rows_))
+def _points(delta: dict[str, float]) -> tuple[str, str]:
+    """A difference and its interval, in points."""
+    return f"{100 * delta['estimate']:+.1f}", f"{100 * delta['low']:+.1f} to {100 * delta['high']:+.1f}"
 
 
 if __name__ == "__main__":

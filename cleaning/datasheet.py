@@ -2,88 +2,61 @@
 
 from __future__ import annotations
 
-import hashlib
 import html
 import re
 import shlex
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
 from audit import tables
 from audit.run import Run
+from cleaning import facts
 
 FILE = "DATASET.md"
 _KINDS = {
     "dropped": "Dropped",
     "relabelled": "Relabelled",
+    "encoded": "Encoded anew, because Keras's folder loader could not read them or they were damaged",
     "unreadable": "Not exported because they can't be decoded",
     "unlabelled": "Not exported because they have no label",
 }
 
 
-def text(
-    manifest: pd.DataFrame,
-    cleaned: pd.DataFrame,
-    changes: pd.DataFrame,
-    run: Run,
-    format: str,
-    options: Mapping[str, object],
-    notes: Sequence[str],
-) -> str:
+def text(manifest: pd.DataFrame, changes: pd.DataFrame, run: Run, about: Mapping[str, Any], loading: str) -> str:
     """The text of DATASET.md: depends on the arguments and the run's tables only (no times, no places).
 
     Args:
         manifest: tables.MANIFEST.
-        cleaned: the cleaned table (sizes, for the loading example).
         changes: see `cleaning.apply.apply`.
         run: the audited run.
-        format: see `cleaning.export.export`.
-        options: of the command line, for the reproduction.
-        notes: on the split.
+        about: see `cleaning.facts.of`.
+        loading: see `cleaning.loading.lines`.
     """
     dataset = run.read(tables.DATASET)
-    name = _plain(run.root.name)
-    by = ", ".join(_plain(who) for who in sorted(_people(changes))) or "nobody"
+    by = ", ".join(_plain(who) for who in about["decisions"]["by"]) or "nobody"
     parts = [
-        f"# {name}, cleaned",
-        f"{len(manifest)} images of {manifest['label'].nunique()} classes, from {len(dataset)} files audited by "
+        f"# {_plain(about['dataset']['name'])}, cleaned",
+        f"{len(manifest)} images of {len(about['classes'])} classes, from {len(dataset)} files audited by "
         f"imageclinic. Decided by: {by}. Copies of one picture and images of one group are never in two splits. "
         "`manifest.csv` has a row for each image: where it came from, its label before and after, its split and the "
         "hash of its content.",
         "## Classes",
         _counts(dataset, manifest, run),
         "## Load it with Keras",
-        f"```python\n{loading(format, manifest, cleaned)}\n```",
+        f"```python\n{loading}\n```",
         "## What was changed",
         *_changes(changes),
         "## The split",
-        "\n".join(f"- {_plain(note)}" for note in notes) or "As asked, without deviations.",
+        "\n".join(f"- {_plain(note)}" for note in about["notes"]) or "As asked, without deviations.",
         "## Make it again, prove it again",
-        "```\n" + _commands(options) + "\n```",
-        _origin(run, dataset),
+        "```\n" + _commands(about["options"]) + "\n```",
+        f"The same run gives the same files. Audited content: sha256 {about['dataset']['sha256']}. decisions.csv: "
+        f"sha256 {about['decisions']['sha256']}. `{facts.FILE}` holds these facts for machines.",
     ]
     return "\n\n".join(parts) + "\n"
-
-
-def loading(format: str, manifest: pd.DataFrame, cleaned: pd.DataFrame) -> str:
-    """The lines of Keras that load the export, run in its folder: one for each split, or three for a
-    manifest."""
-    sides = cleaned[["height", "width"]].median()
-    height, width = (96 if pd.isna(side) else int(side) for side in sides)
-    if format == "folders":
-        return "\n".join(
-            f'{split} = keras.utils.image_dataset_from_directory("{split}", image_size=({height}, {width})'
-            + (")" if split == "train" else ", shuffle=False)")
-            for split in tables.SPLITS
-            if (manifest["split"] == split).any()
-        )
-    return (
-        'rows = pandas.read_csv("manifest.csv").query("split == \'train\'")\n'
-        f"load = lambda path: keras.utils.img_to_array(keras.utils.load_img(path, target_size=({height}, {width})))\n"
-        'x, y = numpy.stack([load(p) for p in rows["path"]]), pandas.factorize(rows["label"], sort=True)[0]'
-    )
 
 
 def _counts(dataset: pd.DataFrame, manifest: pd.DataFrame, run: Run) -> str:
@@ -124,25 +97,9 @@ def _changes(changes: pd.DataFrame) -> list[str]:
     return parts or ["Nothing."]
 
 
-def _people(changes: pd.DataFrame) -> set[str]:
-    return {who for names in changes["reviewer"].dropna() for who in names.split(";")}
-
-
 def _commands(options: Mapping[str, object]) -> str:
     flags = "".join(f" --{name} {shlex.quote(str(value))}" for name, value in options.items())
     return f"imageclinic export RUN OUT{flags}\nimageclinic verify OUT"
-
-
-def _origin(run: Run, dataset: pd.DataFrame) -> str:
-    """What must be equal for the same export: the content that was audited, and the decisions."""
-    content = hashlib.sha256()
-    for image_id, sha in zip(dataset["image_id"], dataset["sha256"].fillna(""), strict=True):
-        content.update(f"{image_id}\0{sha}\n".encode())
-    log = run.decisions.read_bytes() if run.decisions.exists() else b""
-    return (
-        f"The same run gives the same files. Audited content: sha256 {content.hexdigest()}. "
-        f"decisions.csv: sha256 {hashlib.sha256(log).hexdigest()}."
-    )
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -30,14 +30,13 @@ from audit.errors import InputError
 from cleaning import logfile
 from cleaning.policy import policy_events
 
-__all__ = ["append", "current", "import_csv", "policy_events", "read", "stale", "undo_batch"]
+__all__ = ["append", "current", "filled", "policy_events", "read", "stale", "targets", "undo_batch"]
 
 TABLE = tables.DECISION_LOG
 #: Checks about two images: dropping one of them says nothing about a third that has the same content.
 COPY_CHECKS = frozenset({"exact_duplicate", "near_duplicate", "split_leakage", "conflicting_label"})
 POLICY = "policy:"
 _COLUMNS = ("image_id", "decision", "label", "reviewer", "decided_at", "confirmed", "rejected", "disputed", "note")
-_NAMED = 100
 
 
 def append(path: Path, events: pd.DataFrame) -> pd.DataFrame:
@@ -56,7 +55,7 @@ def append(path: Path, events: pd.DataFrame) -> pd.DataFrame:
     """
     if events.empty:
         return tables.empty(TABLE)
-    rows = _filled(events, str(path))
+    rows = filled(events, str(path))
     with logfile.locked(path):
         logfile.append_rows(path, rows)
     return rows
@@ -154,66 +153,11 @@ def undo_batch(path: Path, reviewer: str, *, every: bool = False) -> list[str]:
             return []
         batch = left if every else left[left["batch"] == left["batch"].iloc[-1]]
         kept = batch[["image_id", "sha256", "given_label", "reviewer"]].iloc[::-1]
-        logfile.append_rows(path, _filled(kept.assign(decision="undo"), str(path)))
+        logfile.append_rows(path, filled(kept.assign(decision="undo"), str(path)))
     return list(dict.fromkeys(batch["image_id"]))
 
 
-def import_csv(file: Path, log_path: Path, dataset: pd.DataFrame, reviewer: str) -> pd.DataFrame:
-    """Append the decisions in `file`, a CSV with at least the columns image_id and decision.
-
-    Any other column of the log may be there. Null cells are filled: reviewer by `reviewer`; sha256 and
-    given_label from `dataset`; the rest as `append` does. Rows whose decision_id is in the log already are
-    left out, so that a log can be imported again.
-
-    Returns:
-        The rows as written.
-
-    Raises:
-        InputError: naming every bad row with its line, column and value (the first hundred); nothing is
-            written.
-    """
-    try:
-        rows, lines, _ = logfile.read_rows(file, torn=False)
-    except OSError as error:
-        raise InputError(f"can't read {file}: {error.strerror}", expected="a CSV file of decisions") from error
-    unknown = [name for name in rows.columns if name not in TABLE.names]
-    missing = [name for name in ("image_id", "decision") if name not in rows]
-    if unknown or missing:
-        what = f"unknown columns {', '.join(unknown)}" if unknown else f"no columns {', '.join(missing)}"
-        raise InputError(
-            f"bad header in {file}, line 1: {what}", expected=f"image_id, decision and any of {', '.join(TABLE.names)}"
-        )
-    if rows.empty:
-        raise InputError(f"no decisions in {file}", expected="a header and at least one row")
-    if "reviewer" not in rows:
-        rows["reviewer"] = None
-    rows = rows.assign(reviewer=rows["reviewer"].fillna(reviewer))
-    known = dataset.set_index("image_id")
-    for name, source in (("sha256", "sha256"), ("given_label", "label")):
-        found = rows["image_id"].map(known[source]).astype("str")
-        rows[name] = rows[name].fillna(found) if name in rows else found
-    problems = logfile.find_problems(rows)
-    lost = rows["image_id"].notna() & _targets(rows, dataset).isna()
-    problems += [
-        logfile.Problem(int(at), "image_id", rows["image_id"].iloc[at], "an image of this run, unchanged")
-        for at in np.flatnonzero(lost)
-    ]
-    if problems:
-        problems.sort(key=lambda problem: problem.row)
-        said = [f"line {lines[p.row]}, {p.column} {p.value!r}: expected {p.expected}" for p in problems[:_NAMED]]
-        more = [f"{len(problems) - _NAMED} more"] if len(problems) > _NAMED else []
-        raise InputError(f"bad rows in {file}: {'; '.join(said + more)}", fix="mend these rows; nothing was recorded")
-    with logfile.locked(log_path):
-        if "decision_id" in rows:
-            rows = rows[~rows["decision_id"].isin(read(log_path)["decision_id"]) | rows["decision_id"].isna()]
-        if rows.empty:
-            return tables.empty(TABLE)
-        full = _filled(rows, str(file))
-        logfile.append_rows(log_path, full)
-    return full
-
-
-def _filled(events: pd.DataFrame, where: str) -> pd.DataFrame:
+def filled(events: pd.DataFrame, where: str) -> pd.DataFrame:
     """Events as whole rows of the log. Raises InputError when a cell does not fit."""
     unknown = [name for name in events.columns if name not in TABLE.names]
     if unknown:
@@ -243,14 +187,14 @@ def _filled(events: pd.DataFrame, where: str) -> pd.DataFrame:
 def _standing(log: pd.DataFrame, dataset: pd.DataFrame) -> pd.DataFrame:
     """Events that were not undone, with `target`, the image that each is about now (null: none), and
     `applies`."""
-    target = _targets(log, dataset)
+    target = targets(log, dataset)
     events = log.assign(target=target)[_survives(log, target.fillna(log["image_id"]))]
     as_copy = events["decision"].eq("drop") & events["confirmed"].map(_about_copies).astype(bool)
     followed = events["target"].ne(events["image_id"])
     return events.assign(applies=events["target"].notna() & ~(followed & as_copy))
 
 
-def _targets(log: pd.DataFrame, dataset: pd.DataFrame) -> pd.Series:
+def targets(log: pd.DataFrame, dataset: pd.DataFrame) -> pd.Series:
     """The image that each event is about now: at its path, else where its content and label went; else
     null."""
     known = dataset.set_index("image_id")

@@ -1,94 +1,99 @@
-"""How far the flags can be trusted: what reviewers said, and the precision that random reviews show. Pure."""
+"""How far the flags of each check can be trusted, by what persons said of them. Pure."""
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from cleaning import decisions
+from cleaning import stopping
+from cleaning.reviews import Log, Reviews
 
-COLUMNS = ("check", "flagged", "reviewed", "confirmed", "rejected", "random", "precision", "low", "high", "note")
-NOT_ESTIMATED = "not estimated: no random reviews"
-#: Two-sided 95 % quantile of the normal distribution.
-_Z = 1.959963984540054
+COLUMNS = (
+    *("check", "flagged", "reviewed", "confirmed", "rejected", "random", "precision", "low", "high", "note"),
+    *("unreviewed", "by_policy", "rest", "rest_low", "rest_high", "missed", "missed_low", "missed_high"),
+    *("next_flags", "next_errors", "weak_below", "stop"),
+)
+NOT_ESTIMATED = "not estimated: no random reviews of what is left"
+#: A new label on an unflagged image is an error that these checks missed.
+LABELS = frozenset({"mislabeled"})
+_FLOATS = ("precision", "low", "high", "rest", "rest_low", "rest_high", "missed", "missed_low", "missed_high")
 
 
-def by_check(issues: pd.DataFrame, log: pd.DataFrame, dataset: pd.DataFrame) -> pd.DataFrame:
-    """Counts and precision of each check. Only persons count: a policy takes the flags at their word.
+def by_check(
+    issues: pd.DataFrame, log: pd.DataFrame, dataset: pd.DataFrame, worth: float = stopping.WORTH
+) -> pd.DataFrame:
+    """Counts of each check, the precision of its flags, what it missed, and whether to go on.
 
-    The precision comes from reviews of randomly drawn flags alone (``sample`` = random): the top of the list
-    is better than the rest. Each is weighted by one over its inclusion probability; the interval is Wilson's
-    (1927), at Kish's effective sample size (1965), enlarged by the finite-population correction. That leaves
-    out what stratification gains, so the interval is rather too wide than too narrow.
+    Only persons count: a policy takes the flags at their word. Shares come from random reviews (``sample`` = random,
+    with ``inclusion_prob``), stratified by score band: the top of the list is better than the rest.
 
     Args:
         issues: tables.ISSUES.
         log: tables.DECISION_LOG.
         dataset: tables.DATASET.
+        worth: go on while this many of the next 100 flags may be right.
 
     Returns:
-        One row per check with a finding about an image, by name: check; flagged images; reviewed (flagged
-        images with an undisputed answer of a person); confirmed and rejected (images); random (judged random
-        reviews); precision, low, high (in [0, 1]; null when not estimated); note (why not, else null).
+        One row per check with a finding about an image, by name, with `COLUMNS`: check; flagged images; reviewed,
+        confirmed and rejected (by persons, undisputed); random (the reviewed ones that were drawn); precision, low,
+        high (share of all its flags that is right: those reviewed are known, the rest is estimated); note (why not);
+        unreviewed (no person has looked at it) and by_policy (those of them that a policy decided); rest, rest_low,
+        rest_high (share of the unreviewed that is right); missed, missed_low, missed_high (share of the unflagged,
+        unreviewed images that are errors; for checks of labels only: why an image is dropped is not known);
+        next_flags (undecided, at most 100), next_errors (upper bound on the right ones among them on average) and
+        weak_below (score), see `cleaning.stopping`; stop: the review of this check may end. Intervals and bounds are
+        of 95 %; null where the reviews do not say.
     """
-    persons = log[~log["reviewer"].str.startswith(decisions.POLICY)]
-    current = decisions.current(persons, dataset)
-    answers = current[~current["disputed"] & current["decision"].ne("unsure")]
-    drawn = persons[persons["sample"].eq("random") & persons["inclusion_prob"].gt(0)]
-    chance = drawn.drop_duplicates("image_id", keep="last").set_index("image_id")["inclusion_prob"]
-    flags = issues.loc[issues["image_id"].notna(), ["check", "image_id"]].drop_duplicates()
+    known = Log(log, dataset)
+    flags = issues.loc[issues["image_id"].notna(), ["check", "image_id", "score"]]
+    flags = flags.sort_values("score", ascending=False, kind="stable").drop_duplicates(["check", "image_id"])
     rows = []
-    for check, flagged in flags.groupby("check", sort=True):
-        said = answers[answers["image_id"].isin(flagged["image_id"])]
-        right = said["confirmed"].map(lambda names, check=check: _names(names, check)).astype(bool)
-        wrong = said["rejected"].map(lambda names, check=check: _names(names, check)).astype(bool)
-        judged = said[right ^ wrong]
-        weight = 1 / judged["image_id"].map(chance).astype("float64")
-        sampled = weight.notna()
-        drawn_right = right[judged.index][sampled].to_numpy(bool)
-        estimate = precision(drawn_right, weight[sampled].to_numpy(np.float64))
-        counts = (len(flagged), len(said), int(right.sum()), int(wrong.sum()), int(sampled.sum()))
-        rows.append((check, *counts, *estimate, None if sampled.any() else NOT_ESTIMATED))
+    for check, found in flags.groupby("check", sort=True):
+        about = known.about_flags(found, str(check))
+        rest = stopping.rest(about)
+        missed = (math.nan,) * 3
+        if check in LABELS:
+            others = dataset.loc[~dataset["image_id"].isin(found["image_id"]), "image_id"]
+            missed = known.about_others(others, ("relabel",), flags["image_id"]).rest()
+        coming, errors = stopping.ahead(about)
+        reviewed = int(found["image_id"].isin(known.answers.index).sum())
+        right, random = int(about.right.sum()), int((about.weight > 0).sum())
+        counts = (len(found), reviewed, right, int((~about.unseen).sum()) - right, random)
+        estimate = _all(about, rest)
+        note = NOT_ESTIMATED if math.isnan(estimate[0]) else None
+        left = (int(about.unseen.sum()), int((about.unseen & about.policy).sum()))
+        stop = coming == 0 or errors < worth / 100 * coming
+        weak = stopping.weak_below(about, worth)
+        rows.append((check, *counts, *estimate, note, *left, *rest, *missed, coming, errors, weak, stop))
     result = pd.DataFrame(rows, columns=list(COLUMNS))
-    return result.astype({"check": "str", "precision": float, "low": float, "high": float, "note": "str"})
+    floats = dict.fromkeys((*_FLOATS, "next_errors", "weak_below"), float)
+    return result.astype({"check": "str", "note": "str", "stop": bool, **floats})
 
 
-def precision(right: np.ndarray, weight: np.ndarray) -> tuple[float, float, float]:
-    """Weighted share of `right` with its 95 % interval.
-
-    Args:
-        right: bool, (n,): whether each drawn flag was right.
-        weight: (n,), one over the probability that it was drawn, at least 1.
+def unflagged(issues: pd.DataFrame, log: pd.DataFrame, dataset: pd.DataFrame) -> dict[str, Any]:
+    """What the random reviews say about the images that no check flagged.
 
     Returns:
-        (share, low, high), in [0, 1]; NaN when n = 0.
+        ``images`` without a finding, ``reviewed`` (drawn and judged), and ``changed, low, high``: the share of those
+        not reviewed that a person would relabel or drop, with its 95 % interval; None where nothing was drawn.
     """
-    if not len(right):
+    images = dataset.loc[~dataset["image_id"].isin(issues["image_id"].dropna()), "image_id"]
+    about = Log(log, dataset).about_others(images, ("relabel", "drop"))
+    share = about.rest()
+    values = dict(zip(("changed", "low", "high"), share, strict=True))
+    return {
+        "images": len(images),
+        "reviewed": int((about.weight > 0).sum()),
+        **{name: None if math.isnan(value) else value for name, value in values.items()},
+    }
+
+
+def _all(about: Reviews, rest: tuple[float, float, float]) -> tuple[float, float, float]:
+    """The share of right ones among all flags, reviewed or not."""
+    n, left, right = len(about.unseen), int(about.unseen.sum()), int(about.right.sum())
+    if not n:
         return math.nan, math.nan, math.nan
-    share = float(np.average(right, weights=weight))
-    effective = weight.sum() ** 2 / (weight**2).sum()
-    unseen = 1 - len(right) / weight.sum()  # the part of the flags that was not drawn
-    if unseen <= 1e-12:
-        return share, share, share
-    n = effective / unseen
-    middle = (share + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
-    half = _Z / (1 + _Z**2 / n) * math.sqrt(share * (1 - share) / n + _Z**2 / (4 * n**2))
-    return share, max(0.0, middle - half), min(1.0, middle + half)
-
-
-def totals(log: pd.DataFrame, dataset: pd.DataFrame) -> dict[str, int]:
-    """Images by what stands decided: keep, drop, relabel, unsure, disputed, undecided; and stale
-    decisions."""
-    current = decisions.current(log, dataset)
-    counts = current["decision"].value_counts()
-    result = {name: int(counts.get(name, 0)) for name in ("keep", "drop", "relabel", "unsure")}
-    result["disputed"] = int(current["disputed"].sum())
-    result["undecided"] = len(dataset) - len(current)
-    result["stale"] = len(decisions.stale(log, dataset))
-    return result
-
-
-def _names(checks: object, check: object) -> bool:
-    return isinstance(checks, str) and check in checks.split(";")
+    share, low, high = ((right + (left * value if left else 0.0)) / n for value in rest)
+    return share, low, high

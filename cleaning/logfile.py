@@ -29,6 +29,7 @@ TABLE = tables.DECISION_LOG
 _TEXT = [column.name for column in TABLE.columns if pa.types.is_string(column.type)]
 _QUOTED = re.compile(r'[",\r\n]|^\s|\s$')
 _LOCK_SECONDS = 30.0
+_NAMED = 100
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -64,7 +65,7 @@ def read_rows(path: Path, *, torn: bool = True) -> tuple[pd.DataFrame, list[int]
 
     Args:
         path: an existing file.
-        torn: whether a torn last row is ignored; else it is an error like any other.
+        torn: whether a torn last row is ignored; else it is an error like any other, and all bad rows are named.
 
     Returns:
         The rows; the line on which each begins; how many bytes of the file are whole rows.
@@ -77,10 +78,14 @@ def read_rows(path: Path, *, torn: bool = True) -> tuple[pd.DataFrame, list[int]
     header: list[str] = []
     rows: list[list[str]] = []
     lines: list[int] = []
+    bad: list[str] = []
     for line, raw, whole in _records(data[good:]):
         try:
             cells = _cells(raw, len(header), closed=whole or not torn)
         except (ValueError, csv.Error) as error:
+            if header and not torn:
+                bad.append(f"line {line}: {error}")
+                continue
             if whole or not torn:
                 expected = f"{len(header)} fields: {','.join(header)}" if header else "a header row in UTF-8"
                 raise InputError(f"bad row in {path}, line {line}: {error}", expected=expected) from error
@@ -91,6 +96,12 @@ def read_rows(path: Path, *, torn: bool = True) -> tuple[pd.DataFrame, list[int]
             rows.append([tables.unescape_cell(cell) for cell in cells])
             lines.append(line)
         good += len(raw)
+    if bad:
+        more = [f"{len(bad) - _NAMED} more"] if len(bad) > _NAMED else []
+        raise InputError(
+            f"bad rows in {path}: {'; '.join(bad[:_NAMED] + more)}",
+            expected=f"{len(header)} fields: {','.join(header)}",
+        )
     frame = pd.DataFrame(rows, columns=header or TABLE.names, dtype="str")
     return frame.replace("", pd.NA).astype("str"), lines, good if header else 0
 

@@ -12,7 +12,7 @@ from audit import tables
 from audit.errors import InputError
 from cleaning.allocation import allocate, normalised
 
-__all__ = ["allocate", "assign", "keep", "require_training", "split_groups"]
+__all__ = ["allocate", "assign", "keep", "moved", "placed_before", "require_training", "split_groups"]
 
 #: A split is reported when it is off its share by more than this part of all images (and more than one
 #: image).
@@ -48,17 +48,40 @@ def assign(
         raise InputError(f"{len(shares)} shares for a split", expected="three: train, val, test, such as 0.8,0.1,0.1")
     rows = table.loc[table["label"].notna(), ["image_id", "label", "split_group"]].reset_index(drop=True)
     group = rows["split_group"].astype("str").fillna(rows["image_id"])
-    before = np.full(len(rows), -1, np.int64)
-    if fixed is not None:
-        known = tables.validate(fixed, tables.SPLIT_TABLE).set_index("image_id")["split"]
-        before = pd.Index(tables.SPLITS).get_indexer(pd.Index(rows["image_id"].map(known)))
-    test = tables.SPLITS.index("test")
-    wanted = np.where(group.isin(group[before == test]), test, before)
+    before, wanted = placed_before(rows["image_id"], group, fixed)
     part = allocate(rows["label"], group, shares, seed=seed, fixed=wanted)
     result = tables.frame(
         tables.SPLIT_TABLE, image_id=rows["image_id"], split=np.array(tables.SPLITS, dtype=object)[part]
     )
     return result, _notes(rows["image_id"], rows["label"], group, part, before, normalised(shares))
+
+
+def placed_before(
+    image_id: pd.Series, group: pd.Series, fixed: pd.DataFrame | None
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Where each image was, and where it has to go: the split's number, or -1. Test images keep their whole group."""
+    before = np.full(len(image_id), -1, np.int64)
+    if fixed is not None:
+        known = tables.validate(fixed, tables.SPLIT_TABLE).set_index("image_id")["split"]
+        before = pd.Index(tables.SPLITS).get_indexer(pd.Index(image_id.map(known))).astype(np.int64)
+    test = tables.SPLITS.index("test")
+    return before, np.where(group.isin(group[before == test]), test, before)
+
+
+def moved(
+    image_id: pd.Series, group: pd.Series, part: npt.NDArray[np.int64], before: npt.NDArray[np.int64]
+) -> list[str]:
+    """A sentence for each of the first ten images that are no longer where they were."""
+    names = np.array(tables.SPLITS, dtype=object)
+    changed = np.flatnonzero((before >= 0) & (before != part))
+    notes = [
+        f"{image_id.iloc[at]} was in {names[before[at]]} and is now in {names[part[at]]}: "
+        f"its group {group.iloc[at]} also has images in {names[part[at]]}."
+        for at in changed[:10]
+    ]
+    if len(changed) > 10:
+        notes.append(f"{len(changed) - 10} more images changed their split for the same reason.")
+    return notes
 
 
 def keep(table: pd.DataFrame, manifest: pd.DataFrame) -> pd.DataFrame:
@@ -122,16 +145,7 @@ def _notes(
     before: npt.NDArray[np.int64],
     weights: npt.NDArray[np.float64],
 ) -> list[str]:
-    notes = []
-    names = np.array(tables.SPLITS, dtype=object)
-    moved = np.flatnonzero((before >= 0) & (before != part))
-    for at in moved[:10]:
-        notes.append(
-            f"{image_id.iloc[at]} was in {names[before[at]]} and is now in {names[part[at]]}: "
-            f"its group {group.iloc[at]} also has images in {names[part[at]]}."
-        )
-    if len(moved) > 10:
-        notes.append(f"{len(moved) - 10} more images changed their split for the same reason.")
+    notes = moved(image_id, group, part, before)
     counts = np.bincount(part, minlength=len(weights))
     shared = int(counts[weights > 0].sum())
     biggest = group.value_counts()

@@ -22,6 +22,7 @@ _API = {
     "diff": "exporting",
     "compare": "comparing",
     "train": "comparing",
+    "tune": "tuning",
     "report": "comparing",
     "diagnose": "diagnosing",
     "review": "reviewing",

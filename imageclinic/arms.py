@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import pandas as pd
 from audit import source, tables
 from audit.errors import InputError
 from cleaning import apply, decisions, split
+from imageclinic import alike
 from imageclinic.deciding import State
 
 #: Share of each arm's own images, test aside, that its epoch is chosen on.
@@ -46,7 +47,7 @@ def of_run(state: State, seed: int) -> tuple[Arms, pd.DataFrame]:
     if drawn.any():
         test["label_reviewed_at_random"] = test["label_reviewed"].where(drawn)
     # Copies of test images stay in no arm's validation part: they are left out of the test by `compare`.
-    original = _with_validation(known[known["split"] != "test"].drop(columns="split"), seed)
+    original = with_validation(known[known["split"] != "test"].drop(columns="split"), seed)
     kept = original[original["image_id"].isin(reviewed.index)]
     return {"original": original, "cleaned": kept.assign(label=kept["image_id"].map(reviewed))}, test
 
@@ -78,11 +79,14 @@ def truth(file: Path, arm: pd.DataFrame) -> pd.Series:
     return labels
 
 
-def of_datasets(before: Path, after: Path, seed: int) -> tuple[Arms, pd.DataFrame, list[str]]:
+def of_datasets(
+    before: Path, after: Path, seed: int, *, progress: Callable[[int, int], None] | None = None
+) -> tuple[Arms, pd.DataFrame, list[str]]:
     """The arms and test images of two datasets: exports, folders with a test part, or manifests with a split column.
 
-    Images are matched by content: where a file lies and what it is called is no difference. Byte-equal images share a
-    group, and so do those of one group in an export or in a manifest's `group` column.
+    Images are matched by content: where a file lies and what it is called is no difference. Copies within and across
+    the two share a group (near ones as well, as an audit finds them), and so do images of one group in an export or in
+    a manifest's `group` column. `progress` is called with (done, total) of each step of the search for copies.
 
     Returns:
         The arms; the test images with the label that each dataset gives them; notes.
@@ -100,15 +104,14 @@ def of_datasets(before: Path, after: Path, seed: int) -> tuple[Arms, pd.DataFram
     held = {name: frame[frame["split"] == "test"] for name, frame in frames.items()}
     _same_test(held["original"], held["cleaned"], before, after)
     # A group that one dataset knows holds in both: an export knows more than a folder.
-    known = pd.concat(frames.values()).dropna(subset=["split_group"]).drop_duplicates("sha256", keep="last")
-    groups = known.set_index("sha256")["split_group"]
+    groups = alike.split_groups(pd.concat(frames.values(), ignore_index=True), progress=progress)
     arms = {}
     for name, frame in frames.items():
         grouped = frame.assign(split_group=frame["sha256"].map(groups).astype("str").fillna(frame["sha256"]))
         frames[name] = grouped
         learning = grouped[grouped["split"] != "test"]
         whole = {"train", "val"} <= set(learning["split"])
-        arms[name] = learning[_COLUMNS] if whole else _with_validation(learning.drop(columns="split"), seed)
+        arms[name] = learning[_COLUMNS] if whole else with_validation(learning.drop(columns="split"), seed)
     tests = [frame[frame["split"] == "test"] for frame in frames.values()]
     labels = tests[1].set_index("image_id")["label"]
     test = tests[0].assign(label_original=tests[0]["label"], label_reviewed=tests[0]["image_id"].map(labels))
@@ -167,7 +170,7 @@ def _same_test(one: pd.DataFrame, two: pd.DataFrame, before: Path, after: Path) 
         )
 
 
-def _with_validation(learning: pd.DataFrame, seed: int) -> pd.DataFrame:
+def with_validation(learning: pd.DataFrame, seed: int) -> pd.DataFrame:
     drawn, _ = split.assign(learning, (1 - VALIDATION, VALIDATION, 0.0), seed=seed)
     return learning.merge(drawn, on="image_id")[_COLUMNS]
 

@@ -9,7 +9,7 @@ import sys
 import typer
 
 from audit.errors import Failed, InputError
-from imageclinic.commands import auditing, diagnosing, exporting, reviewing, telling, training
+from imageclinic.commands import auditing, diagnosing, exporting, reviewing, telling, training, tuning
 
 app = typer.Typer(
     name="imageclinic",
@@ -31,6 +31,7 @@ for command in (
     exporting.diff,
     training.train,
     training.compare,
+    tuning.tune,
     diagnosing.diagnose,
     telling.report,
     telling.doctor,

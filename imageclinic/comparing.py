@@ -26,6 +26,9 @@ def compare(
     seeds: int = 5,
     epochs: int | None = None,
     seed: int = 0,
+    size: int | None = None,
+    unfreeze: int = 0,
+    weights: str | Path | None = None,
     truth: str | Path | None = None,
     to: str | Path | None = None,
     stage: Stage = quiet,
@@ -37,7 +40,7 @@ def compare(
         run: a run folder; or, with `after`, a dataset: an export, a folder with a test part, or a manifest.
         after: another dataset, with the same test images.
         model: ``features``, a rung of the ladder or a ``.keras`` file, see `training.compare`.
-        seeds, epochs, seed: see `training.compare.compare`.
+        seeds, epochs, seed, size, unfreeze, weights: see `training.compare.compare`.
         truth: a CSV file with the true labels (image_id, label) of a run's images, for benchmarks: adds the control
             ``random_review``, as many reviews as were done, of images drawn at random, by a reviewer who is right.
         to: for two datasets, the folder for comparison.json and finished runs; None: ``AFTER-comparison``.
@@ -66,7 +69,8 @@ def compare(
     else:
         if truth is not None:
             raise InputError("--truth with two datasets", expected="a run, which knows how much was reviewed")
-        arms, test, notes = arms_of.of_datasets(Path(run), Path(after), seed)
+        with stage("Looking for copies") as progress:
+            arms, test, notes = arms_of.of_datasets(Path(run), Path(after), seed, progress=progress)
         end = Path(after).absolute()
         cache = Path(to) if to is not None else end.with_name(f"{end.stem}-comparison")
         file = cache / "comparison.json"
@@ -79,7 +83,17 @@ def compare(
     try:
         with stage("Training") as progress:
             result = retraining.compare(
-                arms, test, seeds=seeds, model=model, epochs=epochs, seed=seed, progress=progress, cache=cache
+                arms,
+                test,
+                seeds=seeds,
+                model=model,
+                epochs=epochs,
+                size=size,
+                unfreeze=unfreeze,
+                weights=None if weights is None else Path(weights),
+                seed=seed,
+                progress=progress,
+                cache=cache,
             )
     except retraining.Interrupted as stop:
         if stop.result is not None and interrupted is not None:
@@ -94,7 +108,7 @@ def train(out: str | Path, *, to: str | Path | None = None, stage: Stage = quiet
     """Train on an export: writes a .keras file, its metrics and a model card to `to` (default: OUT-model).
 
     Args:
-        out: an export.
+        out: an export; of records, a copy as files is made for as long as it takes.
         to: the folder for the model; logs lie there as well, and until it is done what a killed training goes on from.
         stage: progress.
         settings: fields of `training.train.Settings`.
@@ -105,11 +119,13 @@ def train(out: str | Path, *, to: str | Path | None = None, stage: Stage = quiet
     import training
 
     training.load_tensorflow()
+    from imageclinic.exporting import as_files
     from training.train import Settings
     from training.train import train as run
 
-    with stage("Training") as progress:
-        return run(Path(out), to=None if to is None else Path(to), settings=Settings(**settings), progress=progress)
+    folder = Path(out).absolute().with_name(f"{Path(out).absolute().name}-model") if to is None else Path(to)
+    with as_files(Path(out)) as files, stage("Training") as progress:
+        return run(files, to=folder, settings=Settings(**settings), progress=progress)
 
 
 def report(run: str | Path, *, truth: pd.DataFrame | None = None) -> Path:

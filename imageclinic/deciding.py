@@ -12,7 +12,7 @@ import pandas as pd
 from audit import tables
 from audit.errors import InputError
 from audit.run import Run, open_run
-from cleaning import decisions, estimates, policy, stopping, survivors
+from cleaning import decisions, estimates, importing, policy, survivors, trust
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def decide(
             raise InputError("--from has no dry run", fix="import, and take it back with --undo --reviewer NAME")
         if not reviewer:
             raise InputError("decisions from a file need a reviewer", fix="name one with --reviewer")
-        return decisions.import_csv(Path(source), path, state.dataset, reviewer)
+        return importing.import_csv(Path(source), path, state.dataset, reviewer, state.issues)
     if policy_file is not None:
         name, accepted = policy.load(Path(policy_file))
     else:
@@ -112,6 +112,12 @@ def propose(state: State, accept: Mapping[str, float], name: str) -> pd.DataFram
         current=state.current,
         checks=[o["check"] for o in state.run.info().get("outcomes", [])],
     )
+
+
+def new_classes(run: str | Path, events: pd.DataFrame) -> list[str]:
+    """The labels that these events give and no image of the dataset came with: new classes, or slips of the pen."""
+    given = open_run(Path(run)).read(tables.DATASET)["label"]
+    return sorted(set(events["label"].dropna()) - set(given.dropna()))
 
 
 def class_counts(run: str | Path, events: pd.DataFrame) -> pd.DataFrame:
@@ -139,19 +145,30 @@ def proposed_survivors(state: State) -> pd.DataFrame:
     return survivors.choose(state.dataset, features, state.clusters, state.splits, state.current)
 
 
-def status(run: str | Path) -> dict[str, Any]:
-    """How far the review is: counts, and per check what was reviewed and the estimated precision of its flags.
+def status(run: str | Path, *, stop_below: float | None = None) -> dict[str, Any]:
+    """How far the review is, how far its flags can be trusted, and whether it may stop.
+
+    Args:
+        run: an audited run.
+        stop_below: remember for this run that a review stops where fewer than so many of the next 100 flags are right.
 
     Returns:
-        ``images, flagged, decided, disputed, stale``, ``decisions`` (counts by kind), ``checks``: one record per
-        check with findings, see `cleaning.estimates` and `cleaning.stopping`, and ``label_noise``: see
+        ``images, flagged, flagged_decided, decided, disputed, stale``, ``decisions`` (counts by kind), ``stop_below``,
+        ``checks``: one record per check with findings, see `cleaning.estimates.by_check`; ``unflagged``: see
+        `cleaning.estimates.unflagged`; ``words``: what these two say, a few lines a check; and ``label_noise``: see
         `imageclinic.predicting.label_noise`.
+
+    Raises:
+        InputError: the run was not audited, or `stop_below` is not above 0, up to 100.
     """
     state = load(run)
+    if stop_below is not None:
+        trust.set_worth(state.run, stop_below)
+    worth = trust.worth(state.run)
     flagged = set(state.issues["image_id"].dropna())
     decided = state.current[state.current["decision"].notna()]
-    by_check = estimates.by_check(state.issues, state.log, state.dataset)
-    by_check = by_check.merge(stopping.by_check(state.issues, state.log, state.dataset), on="check", how="left")
+    by_check = estimates.by_check(state.issues, state.log, state.dataset, worth)
+    unflagged = estimates.unflagged(state.issues, state.log, state.dataset)
     return {
         "run": str(state.run.path),
         "images": len(state.dataset),
@@ -161,28 +178,9 @@ def status(run: str | Path) -> dict[str, Any]:
         "disputed": sorted(state.current.loc[state.current["disputed"], "image_id"]),
         "stale": len(decisions.stale(state.log, state.dataset)),
         "decisions": {str(k): int(v) for k, v in decided["decision"].value_counts().sort_index().items()},
+        "stop_below": worth,
         "checks": by_check.astype(object).where(by_check.notna(), None).to_dict("records"),
+        "unflagged": unflagged,
+        "words": trust.lines(by_check, unflagged, worth),
         "label_noise": state.run.info().get("label_noise"),
     }
-
-
-def in_words(checks: pd.DataFrame) -> list[str]:
-    """What the random reviews say about the flags that nobody reviewed, one line for each check that has some.
-
-    Args:
-        checks: the ``checks`` of `status`, as a frame.
-    """
-    lines = []
-    for row in checks[checks["rest"].notna()].to_dict("records"):
-        name = row["check"]
-        line = f"{name}: of {row['unreviewed']:,} unreviewed flags {row['rest']:.0%} are right"
-        line += f" ({row['rest_low']:.0%} to {row['rest_high']:.0%})"
-        if row["next_errors"] < row["next_flags"]:  # else it says nothing; null: unknown
-            line += f", at most {row['next_errors']:.0f} of the next {row['next_flags']:.0f}"
-        if pd.notna(row["weak_below"]):
-            line += f"; below a score of {row['weak_below']:.2f} fewer than one in five"
-        lines.append(line + ".")
-    for row in checks[checks["missed"].notna()].to_dict("records"):
-        share = f"{row['missed']:.1%} ({row['missed_low']:.1%} to {row['missed_high']:.1%})"
-        lines.append(f"{row['check']}: of the images that it did not flag, {share} have a wrong label too.")
-    return lines

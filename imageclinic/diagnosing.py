@@ -1,29 +1,245 @@
-"""Why is accuracy not improving? So far from a history of training alone."""
+"""Why is accuracy not improving? Composes the experiments, the audit's noise model and what a history tells."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import contextlib
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+
+from audit import noise, tables
+from audit.errors import InputError
+from imageclinic import material
+from imageclinic.stages import Progress, Stage, quiet
 
 if TYPE_CHECKING:
+    from training.diagnose.setup import Data, Images, Recipe
     from training.history import Source
 
+#: Called with the diagnosis by the experiments that were done when Ctrl-C came.
+Interrupted = Callable[[dict[str, Any]], None]
+MINUTES = 5.0
+_ASKED = 50  # images, for their size
+_SIDES = (32, 24, 16)  # in pixels, where the model doesn't say; fewer where the images are smaller
+Shape: TypeAlias = tuple[int, int, int]
+_FILE, _RUNS = "diagnosis.json", "diagnosis-runs"
 
-def diagnose(*, history: Source, classes: int | None = None, val_images: int | None = None) -> dict[str, Any]:
-    """Say what the curves of one training run show, what each sign may mean, and what curves can't tell.
+
+def diagnose(
+    data: str | Path | None = None,
+    *,
+    history: Source | None = None,
+    classes: int | None = None,
+    val_images: int | None = None,
+    model: str | None = None,
+    budget: float = MINUTES,
+    seeds: int = 3,
+    seed: int = 0,
+    label_column: str | None = None,
+    to: str | Path | None = None,
+    stage: Stage = quiet,
+    interrupted: Interrupted | None = None,
+    **settings: Any,
+) -> dict[str, Any]:
+    """Find out by experiments why accuracy is not improving; and say what the curves of one training run show.
 
     Args:
+        data: a run, an export or a dataset, see `imageclinic.material.find`; None: the history alone.
         history: a ``.csv`` of Keras's CSVLogger, the ``metrics.json`` of ``imageclinic train``, a frame, or
             `History.history`.
-        classes: number of classes, if known.
-        val_images: number of validation images, if known.
+        classes: number of classes, if known; for the history.
+        val_images: number of validation images, if known; for the history.
+        model: a rung of the ladder, a ``.keras`` file or ``module:function`` (see `training.diagnose.own`); None: what
+            ``imageclinic train`` did with this export, else its defaults.
+        budget: minutes for the experiments.
+        seeds: runs of each arm.
+        seed: of the draw of images.
+        label_column: of a manifest.
+        to: folder for diagnosis.json and finished runs; None: the run, or ``NAME-diagnosis`` beside the data.
+        stage: progress.
+        interrupted: told what the experiments that are done say, when Ctrl-C comes; KeyboardInterrupt goes on.
+        settings: fields of `training.diagnose.setup.Recipe`.
 
     Returns:
-        `epochs, signs, unknown`; see `training.curves.judge`. No sign does not mean healthy.
+        With data: the content of diagnosis.json, see `training.diagnose.ladder.climb`. With a history: `epochs, signs,
+        unknown`, see `training.curves.judge`; no sign does not mean healthy.
 
     Raises:
-        InputError: see `training.history.read`.
+        InputError: neither data nor history; see `training.history.read`, `imageclinic.material.find` and
+            `training.diagnose.ladder.climb`.
     """
+    if data is None and history is None:
+        raise InputError("nothing to diagnose", expected="DATA (a run, an export or a dataset), --history, or both")
+    curves = {} if history is None else _curves(history, classes, val_images)
+    if data is None:
+        return curves
+    if not budget > 0:
+        raise InputError(f"a budget of {budget:g} minutes", expected="a positive number")
+    import training
+
+    training.load_tensorflow()
+    from training.diagnose import ladder, own, plan
+
+    found = material.find(Path(data), None if to is None else Path(to), seed, label_column=label_column)
+    recipe = _recipe(Path(data), model, settings)
+    names = tuple(sorted(found.images.loc[found.images["split"] == "train", "label"].unique()))
+    unknown = sorted(set(found.images["label"]) - set(names))
+    if len(names) < 2 or unknown:
+        raise InputError(
+            f"the training images have the classes {', '.join(names[:5])}"
+            + (f", and validation also has {unknown[0]}" if unknown else ""),
+            expected="2 classes at least, and training images of every class",
+        )
+    takes = (None, None, 3) if recipe.own is None else own.fits(recipe.own, str(model), len(names))
+    parts = {name: found.images[found.images["split"] == name] for name in ("train", "val")}
+    shapes = _shapes(takes, parts["train"]["path"])
+    key = _key(recipe, found.images, shapes, budget, seed)
+    runs = found.folder / _RUNS / key
+    fits = plan.make(recipe, shapes, len(names), len(parts["train"]), 60 * budget, runs / "plan.json")
+    with stage("Reading images") as progress:
+        drawn = {n: material.draw(part, getattr(fits, n), seed) for n, part in parts.items()}
+        looked = _load(drawn, names, fits.shape, progress)
+    notes = [*found.notes, *_left_out(parts, drawn, looked, fits.epochs, recipe)]
+
+    def whole(result: Mapping[str, Any]) -> dict[str, Any]:
+        return {**result, "notes": notes, "size": list(fits.shape), "budget_minutes": budget, **curves}
+
+    def keep(result: Mapping[str, Any]) -> None:
+        tables.write_json(found.folder / _FILE, whole(result))
+
+    try:
+        with stage("Experiments") as progress:
+            result = ladder.climb(
+                looked,
+                recipe.change(epochs=fits.epochs),
+                budget=60 * budget,
+                noise=lambda y, probs: noise.fit(y, probs).wrong,
+                seeds=seeds,
+                folder=runs,
+                told=keep,
+                progress=progress,
+            )
+    except ladder.Interrupted as stop:
+        keep(stop.result)
+        if interrupted is not None:
+            interrupted(whole(stop.result))
+        raise
+    keep(result)
+    return whole(result)
+
+
+def _curves(history: Source, classes: int | None, val_images: int | None) -> dict[str, Any]:
     from training import curves
     from training import history as histories
 
     return curves.judge(histories.read(history), classes=classes, val_images=val_images)
+
+
+def _recipe(data: Path, model: str | None, settings: Mapping[str, Any]) -> Recipe:
+    """What was asked for; else what ``imageclinic train`` did with this export; else its defaults."""
+    from training import model as rungs
+    from training.diagnose import own
+    from training.diagnose.setup import Recipe
+
+    use: dict[str, Any] = {}
+    metrics = data.absolute().with_name(f"{data.absolute().name}-model") / "metrics.json"
+    if metrics.is_file():
+        made = json.loads(metrics.read_text("utf-8"))["settings"]
+        use = {name: made[name] for name in Recipe.__dataclass_fields__ if name in made}
+    given = {name: value for name, value in {"model": model, **settings}.items() if value is not None}
+    if model is not None and (model.endswith(".keras") or ":" in model):
+        network, compiled = own.load(model)
+        return Recipe(**{"augment": "none", **compiled, **given, "own": network})
+    recipe = Recipe(**{**use, **given})
+    if recipe.model not in rungs.LADDER:
+        raise InputError(
+            f"unknown model {recipe.model!r}",
+            expected=f"one of {', '.join(rungs.LADDER)}, a .keras file, or module:function",
+        )
+    return recipe
+
+
+def _shapes(takes: tuple[int | None, int | None, int], paths: pd.Series) -> list[Shape]:
+    """The shapes in which images may be looked at: the model's; where it takes any, by some images' own."""
+    height, width, channels = takes
+    if height is not None and width is not None:
+        return [(height, width, channels)]
+    side = _side(paths)
+    return [(height or s, width or s, channels) for s in [side, *(s for s in _SIDES if s < side)]]
+
+
+def _side(paths: pd.Series) -> int:
+    """Side in pixels of the images, by those of some that can be read."""
+    from training import data, fit
+
+    readable = []
+    for path in paths.iloc[:: -(-len(paths) // _ASKED)]:
+        with contextlib.suppress(InputError):
+            data.read_image(Path(path), (8, 8))
+            readable.append(Path(path))
+    if not readable:
+        raise InputError(f"none of the training images can be read, such as {paths.iloc[0]}", expected="images")
+    return fit.natural_size(readable, largest=_SIDES[0])
+
+
+def _key(recipe: Recipe, images: pd.DataFrame, shapes: list[Shape], budget: float, seed: int) -> str:
+    rows = images.sort_values("image_id")[["image_id", "label", "split"]].to_csv(index=False)
+    content = f"{recipe.digest()} {shapes} {budget} {seed}\n{rows}"
+    return hashlib.blake2b(content.encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
+
+
+def _load(frames: Mapping[str, pd.DataFrame], classes: tuple[str, ...], shape: Shape, progress: Progress) -> Data:
+    """Decode the images; those that can't be read are left out."""
+    from training import data
+    from training.diagnose.setup import Data
+
+    number = {name: i for i, name in enumerate(classes)}
+
+    def read(path: str) -> Any:
+        try:
+            return data.read_image(Path(path), shape[:2], channels=shape[2])
+        except InputError:
+            return None
+
+    parts: dict[str, Images] = {}
+    for name, frame in frames.items():
+        with ThreadPoolExecutor(data.workers()) as pool:
+            pictures = list(pool.map(read, frame["path"]))
+        parts[name] = _images(frame, pictures, number, shape)
+        progress(len(parts), len(frames))
+    return Data(parts["train"], parts["val"], classes)
+
+
+def _images(frame: pd.DataFrame, pictures: list[Any], number: Mapping[str, int], shape: Shape) -> Images:
+    from training.diagnose.setup import Images
+
+    readable = np.array([picture is not None for picture in pictures], bool)
+    whole = [picture for picture in pictures if picture is not None]
+    x = np.stack(whole) if whole else np.empty((0, *shape), np.uint8)
+    known = frame[readable]
+    y = np.array([number[label] for label in known["label"]], np.int64)
+    return Images(x, y, known["split_group"].to_numpy(object).astype(str))
+
+
+def _left_out(
+    parts: Mapping[str, pd.DataFrame], drawn: Mapping[str, pd.DataFrame], looked: Data, epochs: int, recipe: Recipe
+) -> list[str]:
+    notes = []
+    for name, word in (("train", "training"), ("val", "validation")):
+        unread = len(drawn[name]) - len(getattr(looked, name))
+        if unread:
+            notes.append(f"{unread:,} {word} images can't be read and were left out: imageclinic audit lists them.")
+        if len(drawn[name]) < len(parts[name]):
+            notes.append(
+                f"{len(drawn[name]):,} of {len(parts[name]):,} {word} images were drawn, to fit the budget: gains are "
+                "those with so many."
+            )
+    if epochs < recipe.epochs:
+        notes.append(f"{epochs} epochs instead of {recipe.epochs}, to fit the budget.")
+    return notes

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from audit.run import open_run
 from imageclinic.stages import Say, Stage, quiet, silent
 
 
@@ -23,14 +24,8 @@ def review(
     Raises:
         InputError: no run, no mongod, or a busy port; the message says what to do.
     """
-    import pandas as pd
-
+    from cleaning import trust
     from cleaning.app import open_review
-    from imageclinic import deciding
-
-    def words() -> list[str]:
-        checks = pd.DataFrame(deciding.status(run)["checks"])
-        return deciding.in_words(checks) if len(checks) else []
 
     with stage("Preparing the App") as progress:
         open_review(
@@ -41,6 +36,6 @@ def review(
             reviewer=reviewer,
             announce=say,
             progress=progress,
-            words=words,
+            words=lambda: trust.lines_of(open_run(Path(run))),
             rerank=[sys.executable, "-m", "imageclinic.cli", "rerank", str(Path(run).absolute())],
         )

@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 from audit import tables
 from audit.errors import InputError
 from audit.run import Run
-from report import charts, sections
+from report import charts, diagnosis, search, sections
 from report.tiles import Picture, Tiles
 from report.truth import score
 
@@ -60,6 +60,8 @@ def render(
     splits = _splits(run, dataset)
     decided, decisions_note = _decisions(run)
     compared, comparison, comparison_note = _comparison(run)
+    diagnosed, diagnosis_note = _diagnosis(run)
+    searched, search_note = search.read(run.tuning)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_HERE),
         autoescape=True,
@@ -87,6 +89,10 @@ def render(
         comparison=comparison,
         comparisons=compared,
         comparison_note=comparison_note,
+        diagnosis_note=diagnosis_note,
+        **diagnosed,
+        searched=searched,
+        search_note=search_note,
     )
 
 
@@ -173,6 +179,21 @@ def _comparison(run: Run) -> tuple[list[charts.Comparison], dict[str, Any], str]
         return charts.comparisons(content), {"verdict": content["verdict"], **content}, ""
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         return [], {}, f"{run.comparison.name} can't be shown: {type(error).__name__}: {error}. Compare again."
+
+
+def _diagnosis(run: Run) -> tuple[dict[str, Any], str]:
+    """What the template draws of diagnosis.json, and why it can't be told."""
+    nothing = {"diagnosis": {}, "diagnosis_headline": "", "diagnosis_bars": []}
+    if not run.diagnosis.is_file():
+        return nothing, ""
+    try:
+        content = json.loads(run.diagnosis.read_text("utf-8"))
+        names = ("experiments", "not_looked_at", "images", "seeds")
+        told = {**{name: content[name] for name in names}, "notes": content.get("notes", [])}
+        found = {"diagnosis_headline": diagnosis.headline(content), "diagnosis_bars": diagnosis.bars(content)}
+        return {"diagnosis": told, **found}, ""
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        return nothing, f"{run.diagnosis.name} can't be shown: {type(error).__name__}: {error}. Diagnose again."
 
 
 def _prose(text: str) -> Markup:

@@ -26,6 +26,8 @@ HOMES = {
     "tensorflow": ("training/", "imageclinic/doctor.py"),
     "keras": ("training/", "imageclinic/doctor.py"),
     "fiftyone": ("cleaning/review/", "cleaning/app.py", "cleaning/plugin/"),
+    "optuna": ("training/",),
+    "sqlalchemy": ("training/studies.py",),
     "cleanlab": ("audit/labels.py", "audit/checks/"),
     "imagehash": ("audit/scan.py", "audit/confirm.py"),
     "rich": ("imageclinic/",),
@@ -94,7 +96,16 @@ def test_help_loads_nothing_heavy() -> None:
         "try: app()\nexcept SystemExit: ..."
     )
     script = f"exec({code!r})"
-    assert not loaded_after(script) & {"tensorflow", "keras", "fiftyone", "pandas", "pyarrow", "sklearn", "scipy"}
+    assert not loaded_after(script) & {
+        "tensorflow",
+        "keras",
+        "fiftyone",
+        "optuna",
+        "pandas",
+        "pyarrow",
+        "sklearn",
+        "scipy",
+    }
 
 
 def test_audit_loads_neither_tensorflow_nor_fiftyone() -> None:

@@ -1,7 +1,7 @@
 """The sample that calibrates the flags: random, reproducible, with the chance that each image had."""
 
 import numpy as np
-from test_stopping import flags, images
+from reviewing import flags, images
 
 from cleaning.calibrate import draw
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from PIL import Image
 
 from audit.errors import InputError
 from imageclinic import arms, comparing
@@ -55,6 +56,19 @@ def test_two_folders_are_matched_by_content(before: Path, after: Path) -> None:
 
     _, kept, left_out = checked(found, test)
     assert (len(kept), left_out) == (7, 1)  # the test image with a copy among the training images
+
+
+def test_near_copies_across_the_two_are_left_out(before: Path, after: Path) -> None:
+    for n in (0, 1):
+        picture(2000 + n, (64, 64)).save(before / "test" / "cat" / f"big{n}.png")
+        shutil.copy(before / "test" / "cat" / f"big{n}.png", after / "test" / "cat")
+    with Image.open(before / "test" / "cat" / "big0.png") as image:
+        image.resize((56, 56)).save(after / "train" / "cat" / "again.jpg", quality=80)
+    found, test, _ = of_datasets(before, after, 0)
+    paths = found["cleaned"].set_index("split_group")["path"]
+    leaked = test.loc[test["split_group"].isin(paths.index), "path"]
+    assert [Path(p).name for p in leaked] == ["big0.png"]
+    assert Path(paths[test.loc[leaked.index[0], "split_group"]]).name == "again.jpg"
 
 
 def test_datasets_without_a_common_test_are_refused(before: Path, after: Path) -> None:

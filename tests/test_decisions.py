@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from audit import tables
 from audit.errors import InputError
-from cleaning import decisions, policy, survivors
+from cleaning import decisions, importing, policy, survivors
 
 
 def dataset(**labels):
@@ -310,11 +310,11 @@ def test_import_fills_validates_and_can_be_repeated(path, tmp_path):
     data = dataset(a="cat", b="dog")
     file = tmp_path / "mine.csv"
     file.write_text("﻿image_id,decision,label,note\r\na,relabel,dog,\r\n\r\nb,drop,,'=1+1", "utf-8")
-    rows = decisions.import_csv(file, path, data, "ann")
+    rows = importing.import_csv(file, path, data, "ann")
     assert rows["sha256"].tolist() == ["sha-a", "sha-b"] and rows["given_label"].tolist() == ["cat", "dog"]
     assert set(rows["reviewer"]) == {"ann"} and rows["note"].tolist()[1] == "=1+1"
     assert decided(decisions.current(decisions.read(path), data)) == {"a": "relabel", "b": "drop"}
-    assert decisions.import_csv(path, path, data, "bob").empty
+    assert importing.import_csv(path, path, data, "bob").empty
     assert len(decisions.read(path)) == 2
 
 
@@ -322,10 +322,10 @@ def test_import_names_every_bad_row_and_writes_nothing(path, tmp_path):
     file = tmp_path / "mine.csv"
     file.write_text("image_id,decision,label\na,keep,\nb,relabel,\nzzz,drop,\na,explode,\n")
     with pytest.raises(InputError) as caught:
-        decisions.import_csv(file, path, dataset(a="cat", b="dog"), "ann")
+        importing.import_csv(file, path, dataset(a="cat", b="dog"), "ann")
     said = str(caught.value)
     assert "line 3, label" in said and "line 4, image_id 'zzz'" in said and "line 5, decision 'explode'" in said
-    assert "line 2" not in said and not path.exists()
+    assert "line 2, " not in said and not path.exists()
 
 
 @pytest.mark.parametrize(
@@ -335,9 +335,9 @@ def test_import_refuses_other_tables(path, tmp_path, text):
     file = tmp_path / "mine.csv"
     file.write_text(text)
     with pytest.raises(InputError, match=r"mine\.csv"):
-        decisions.import_csv(file, path, dataset(a="cat"), "ann")
+        importing.import_csv(file, path, dataset(a="cat"), "ann")
     with pytest.raises(InputError, match=r"an't read"):
-        decisions.import_csv(tmp_path / "none.csv", path, dataset(a="cat"), "ann")
+        importing.import_csv(tmp_path / "none.csv", path, dataset(a="cat"), "ann")
 
 
 # Survivors and policies
@@ -526,3 +526,37 @@ def test_policies_are_parsed(tmp_path):
         file.write_text(text)
         with pytest.raises(InputError, match=re.compile("strict|dark")):
             policy.load(file)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("image_id;decision\na;keep\n", "separated by semicolons"),
+        ("image_id\tdecision\na\tkeep\n", "separated by tabs"),
+        ("path,verdict\na,keep\n", "no column 'image_id', 'decision'; unknown column 'path', 'verdict'"),
+        ("image_id,decision,image_id\na,keep,a\n", "twice the column 'image_id'"),
+        ("image_id,decision,label\na,keep\nb,keep,,\na,keep,\n", "line 2: 2 fields; line 3: 4 fields"),
+        ("image_id,decision\na,keep\nb,keep\na,drop\n", "line 4, image_id 'a': expected one decision an image; line 2"),
+        ("image_id,decision,label\na,keep,dog\n", "line 2, label 'dog': expected no label"),
+        ("image_id,decision,sample\na,keep,random\n", "line 2, inclusion_prob '': expected the probability"),
+        ("image_id,decision\n./a,keep\n", "line 2, image_id './a': expected an image of this run"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_said(text, said, path, tmp_path):
+    file = tmp_path / "mine.csv"
+    file.write_text(text)
+    with pytest.raises(InputError, match=re.escape(said)):
+        importing.import_csv(file, path, dataset(a="cat", b="dog"), "ann")
+    assert not path.exists()
+
+
+def test_an_import_speaks_about_the_findings_as_the_app_does(path, tmp_path):
+    file = tmp_path / "mine.csv"
+    file.write_text("\ufeffimage_id,decision,label,rejected\na,keep,,\nb,relabel,cat,\nc,keep,,dark\nd,keep,,\n")
+    issues = tables.frame(
+        tables.ISSUES, check="mislabeled", image_id=["a", "b", "c"], score=[0.9] * 3, suggested_action="relabel",
+        suggested_label="cat", evidence="Seen.",
+    )  # fmt: skip
+    rows = importing.import_csv(file, path, dataset(a="cat", b="dog", c="dog", d="dog"), "ann", issues)
+    assert rows["confirmed"].fillna("").tolist() == ["", "mislabeled", "", ""]
+    assert rows["rejected"].fillna("").tolist() == ["mislabeled", "", "dark", ""]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pytest
+import tensorflow as tf
 from PIL import Image
 from sklearn.datasets import load_digits
 
 from audit import tables
 from audit.errors import Failed, InputError
-from training import fit, model, train
+from training import backbones, fit, model, optimizers, train, waiting
 from training.data import load_images, oversampled
 from training.train import Settings, class_weights
 
@@ -127,7 +129,7 @@ def export(tmp_path: Path) -> Path:
         path.parent.mkdir(exist_ok=True)
         Image.fromarray((images[number].reshape(8, 8) * 15).astype(np.uint8)).resize((16, 16)).save(path)
         label = names[int(labels[number])]
-        rows.append((path.name, f"{split}/{path.name}", label, label, split, path.name, "00", "keep"))
+        rows.append((path.name, f"{split}/{path.name}", label, label, split, path.name, "00", "keep", None))
     manifest = pd.DataFrame(rows, columns=tables.MANIFEST.names)
     tables.write_csv(tmp_path / "manifest.csv", manifest, tables.MANIFEST)
     return tmp_path
@@ -233,6 +235,27 @@ def test_the_learning_rate_warms_up_and_falls_along_a_cosine(digits: tuple[Array
         fit.fit(model.build("linear", (64,), 10), *digits, epochs=2, seed=0, warm_up=2)
 
 
+def test_optimizers_learn_and_epochs_are_watched(digits: tuple[Arrays, Arrays]) -> None:
+    seen: list[tuple[int, float]] = []
+    rates = {"adamw": 0.01, "sgd": 0.05, "rmsprop": 0.01}
+    assert set(rates) == set(optimizers.OPTIMIZERS)
+    for name, rate in rates.items():
+        seen.clear()
+        history = fit.fit(
+            model.build("linear", (64,), 10),
+            *digits,
+            epochs=6,
+            seed=0,
+            learning_rate=rate,
+            optimizer=name,
+            watch=lambda epoch, logs: seen.append((epoch, logs["val_accuracy"])),
+        )
+        assert seen == list(enumerate(history.logs["val_accuracy"], 1))
+        assert seen[-1][1] > 0.7
+    with pytest.raises(InputError, match=r"unknown optimizer 'adagrad'.*adamw, sgd, rmsprop"):
+        fit.fit(model.build("linear", (64,), 10), *digits, epochs=2, seed=0, optimizer="adagrad")
+
+
 def test_classes_are_balanced_by_weight_or_by_sampling() -> None:
     labels = np.array([0] * 12 + [1] * 3 + [2] * 5)
     weights = class_weights(labels)
@@ -262,3 +285,80 @@ def test_train_takes_its_settings_and_tells_them(export: Path) -> None:
     for wrong in (Settings(balance="even"), Settings(mirror="maybe")):
         with pytest.raises(InputError, match="Expected one of"):
             train.train(export, settings=wrong)
+
+
+def test_the_curves_lie_ready_for_tensorboard(digits: tuple[Arrays, Arrays], tmp_path: Path) -> None:
+    def curves() -> dict[str, dict[int, float]]:
+        """run/tag → step → value, read back from the event files."""
+        found: dict[str, dict[int, float]] = {}
+        for file in sorted((tmp_path / "tensorboard").rglob("*tfevents*")):
+            for record in tf.data.TFRecordDataset(str(file)):
+                event = tf.compat.v1.Event.FromString(record.numpy())
+                for value in event.summary.value:
+                    assert value.metadata.plugin_data.plugin_name == "scalars"
+                    number = float(tf.make_ndarray(value.tensor))
+                    found.setdefault(f"{file.parent.name}/{value.tag}", {})[event.step] = number
+        return found
+
+    for epochs in (3, 2):  # what an earlier training left is not mixed in
+        history = fit.fit(
+            model.build("linear", (64,), 10), *digits, epochs=epochs, seed=0, schedule="cosine", logs_to=tmp_path
+        )
+        for ours, theirs in (
+            ("loss", "train/epoch_loss"),
+            ("learning_rate", "train/epoch_learning_rate"),
+            ("val_accuracy", "validation/epoch_accuracy"),
+        ):
+            expected = dict(enumerate(history.logs[ours], start=1))
+            assert curves()[theirs] == pytest.approx(expected)
+
+
+def test_waiting_for_slow_images_is_measured(digits: tuple[Arrays, Arrays]) -> None:
+    def shares(seconds: float) -> float:
+        def slow(x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+            time.sleep(seconds)
+            return x
+
+        def batches(examples: Arrays) -> tf.data.Dataset:
+            made = tf.data.Dataset.from_tensor_slices(examples).batch(50)
+            return made.map(lambda x, y: (tf.ensure_shape(tf.numpy_function(slow, [x], x.dtype), x.shape), y))
+
+        network = model.build("linear", (64,), 10)
+        share = fit.fit(network, batches(digits[0]), batches(digits[1]), epochs=3, seed=0).waited
+        assert share is not None
+        return share
+
+    fast, slow = shares(0.0), shares(0.1)
+    assert 0 <= fast < slow <= 1
+    assert slow > 0.5
+    assert fit.fit(model.build("linear", (64,), 10), *digits, epochs=1, seed=0).waited is None
+
+
+def test_much_waiting_gets_advice() -> None:
+    assert waiting.advice(None, in_memory=True, side=96, images=10) is None
+    assert waiting.advice(0.1, in_memory=False, side=96, images=10) is None
+    told = waiting.advice(0.6, in_memory=False, side=96, images=100_000)
+    assert told is not None
+    assert "60%" in told
+    assert "2.6 GiB" in told
+    assert "--batch-size" in (waiting.advice(0.6, in_memory=True, side=96, images=10) or "")
+
+
+def test_starved_classes_and_mixed_precision(export: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    manifest = tables.read_csv(export / "manifest.csv", tables.MANIFEST)
+    rare = manifest[(manifest["label"] == "one") & (manifest["split"] == "train")].index[5:]
+    unseen = manifest[(manifest["label"] == "zero") & (manifest["split"] == "val")].index
+    tables.write_csv(export / "manifest.csv", manifest.drop(index=[*rare, *unseen]), tables.MANIFEST)
+    monkeypatch.setattr(backbones, "has_gpu", lambda: True)
+    chosen = Settings(epochs=2, batch_size=16, mirror="no", augment="none", augment_starved="strong")
+    result = train.train(export, settings=chosen)
+    assert result["starved"] == ["one"]
+    assert result["not_validated"] == ["zero"]
+    assert result["precision"] == "mixed_float16"
+    assert 0 <= result["input_bound"] <= 1
+    network = keras.models.load_model(model_of(export) / "model.keras")
+    convolution = next(layer for layer in network.layers if isinstance(layer, keras.layers.Conv2D))
+    assert (convolution.compute_dtype, convolution.kernel.dtype) == ("float16", "float32")
+    assert network.output.dtype == "float32"
+    with pytest.raises(InputError, match="Expected one of none, light, medium, strong"):
+        train.train(export, settings=Settings(augment_starved="more"))

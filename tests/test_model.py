@@ -2,29 +2,42 @@
 
 from __future__ import annotations
 
-import re
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from audit.errors import InputError
 from training import augment, model
 
-SHAPES = {"linear": (512,), "small_cnn": (32, 32, 3), "large_cnn": (32, 32, 3)}
+SHAPES = {"linear": (512,)}
+DOCS = (Path(__file__).parent.parent / "docs" / "training.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize("rung", model.LADDER)
 def test_a_rung_gives_probabilities_and_costs_what_its_documentation_says(rung: str) -> None:
-    network = model.build(rung, SHAPES[rung], 10)
-    inputs = np.random.default_rng(0).uniform(0, 255, (3, *SHAPES[rung])).astype(np.float32)
+    shape = SHAPES.get(rung, (32, 32, 3))
+    network = model.build(rung, shape, 10)
+    inputs = np.random.default_rng(0).uniform(0, 255, (3, *shape)).astype(np.float32)
     probs = np.asarray(network(inputs))
     assert probs.shape == (3, 10)
     np.testing.assert_allclose(probs.sum(axis=1), 1, rtol=1e-5)
-    row = re.search(rf"\| ``{rung}`` \|.*\| ([\d,]+) \| ([\d,]+) \|", model.__doc__ or "")
-    assert row is not None
-    assert network.count_params() == int(row[1].replace(",", ""))
-    assert model.multiply_adds(network) == int(row[2].replace(",", ""))
+    assert f"| {network.count_params():,} | {model.multiply_adds(network):,} |" in model.row(rung)
+    assert model.row(rung) in DOCS
+
+
+def test_multiply_adds_are_counted_by_hand_alike() -> None:
+    image = keras.Input((8, 8, 4))
+    inner = keras.Input((8, 8, 4))
+    nested = keras.Model(inner, keras.layers.SeparableConv2D(6, 3, padding="same")(inner))
+    x = keras.layers.DepthwiseConv2D(3, strides=2, padding="same")(nested(image))
+    x = keras.layers.Conv2D(10, 3, padding="valid", groups=2)(x)
+    network = keras.Model(image, keras.layers.Dense(3)(keras.layers.Flatten()(x)))
+    separable, depthwise = 64 * (4 * 9 + 4 * 6), 16 * 6 * 9
+    grouped, dense = 4 * 9 * 3 * 10, 40 * 3
+    assert model.multiply_adds(network) == separable + depthwise + grouped + dense
 
 
 def test_capacity_grows_along_the_ladder() -> None:
@@ -73,7 +86,7 @@ def test_what_a_model_cannot_be(rung: str, shape: tuple[int, ...], classes: int,
 
 def test_augmentation_changes_training_only_and_stays_in_range() -> None:
     images = np.random.default_rng(0).uniform(0, 255, (8, 16, 16, 3)).astype(np.float32)
-    for strength in ("light", "medium"):
+    for strength in ("light", "medium", "strong"):
         layers = keras.Sequential(augment.layers(strength, mirror=True))
         np.testing.assert_array_equal(np.asarray(layers(images, training=False)), images)
         changed = np.asarray(layers(images, training=True))
@@ -95,3 +108,23 @@ def test_images_are_mirrored_only_when_that_is_allowed() -> None:
 def test_an_unknown_strength_lists_the_known_ones() -> None:
     with pytest.raises(InputError, match="none, light, medium"):
         augment.layers("heavy")
+
+
+def test_images_of_starved_classes_alone_are_changed_and_the_seed_decides_how() -> None:
+    labels = np.array([0] * 30 + [1] * 30 + [2] * 4, np.int32)
+    images = np.random.default_rng(0).uniform(0, 255, (64, 16, 16, 3)).astype(np.float32)
+    starved = augment.starved(labels)
+    assert starved.tolist() == [2]
+    assert augment.starved(labels[:60]).tolist() == []
+
+    def changed(seed: int) -> list[np.ndarray]:
+        batches = tf.data.Dataset.from_tensor_slices((images, labels)).batch(16)
+        found = augment.strengthened(batches, starved, "strong", seed=seed)
+        return [np.concatenate([x.numpy() for x, _ in found]) for _ in range(2)]
+
+    first, second = changed(1)
+    np.testing.assert_array_equal(first[:60], images[:60])
+    assert (np.abs(first[60:] - images[60:]).mean(axis=(1, 2, 3)) > 5).all()
+    assert not np.array_equal(first, second)  # anew each epoch
+    np.testing.assert_array_equal(changed(1)[0], first)
+    assert not np.array_equal(changed(2)[0], first)

@@ -15,7 +15,8 @@ from audit import run as runs
 from audit import tables
 from audit.errors import InputError
 from audit.run import Run
-from report import charts, tiles
+from report import charts, search, tiles
+from report import diagnosis as told
 from report.build import headline, render, write
 from report.truth import score
 
@@ -194,7 +195,7 @@ def test_a_failed_check_shows_its_traceback(run: Run) -> None:
 
 def test_sections_without_content_are_absent(run: Run) -> None:
     html = render(run)
-    assert all(f'id="{name}"' not in html for name in ("comparison", "review", "truth"))
+    assert all(f'id="{name}"' not in html for name in ("comparison", "search", "review", "truth"))
 
 
 def test_decisions_are_counted_and_a_broken_log_is_told(run: Run) -> None:
@@ -244,6 +245,48 @@ def test_the_comparison_is_told_with_its_interval(run: Run) -> None:
 def test_a_broken_comparison_is_told(run: Run, content: str) -> None:
     run.comparison.write_text(content, "utf-8")
     assert "comparison.json can't be shown" in Page(render(run)).text
+
+
+def tuning() -> dict[str, object]:
+    rows = [(0, "finished", 0.5, 0.1, "sgd"), (1, "pruned", 0.2, 0.001, "sgd"), (2, "finished", 0.8, 0.01, HOSTILE)]
+    trials = [
+        {"trial": n, "state": state, "val_accuracy": value, "options": {"rate": rate, "by": by}, "reason": ""}
+        for n, state, value, rate, by in rows
+    ]
+    failed = {"trial": 3, "state": "failed", "val_accuracy": None, "options": {"rate": 9.0, "by": "sgd"}}
+    share = {"name": "rate", "share": 0.6, "low": 0.3, "high": 0.9, "chance": 0.2, "told": True}
+    return {
+        "trials": [*trials, failed | {"reason": HOSTILE}],
+        "counts": {"finished": 2, "pruned": 1, "failed": 1, "running": 0},
+        "space": {"rate": {"low": 0.001, "high": 9, "log": True}, "by": {"values": ["sgd", HOSTILE]}},
+        "importance": {"shares": [share]},
+        "words": ["It is the greatest of many."],
+        "command": f"imageclinic train '{HOSTILE}'",
+    }
+
+
+def test_the_search_is_told_with_its_charts(run: Run) -> None:
+    tables.write_json(run.tuning, tuning())
+    html = render(run)
+    page = Page(html)
+    assert "It is the greatest of many." in page.text
+    assert "rate 60 % (30 to 90)" in page.text
+    assert "2 finished, 1 pruned, 1 failed" in page.text
+    trials = [a for tag, a in page.elements if tag == "i" and "trial" in (a.get("class") or "") and a.get("style")]
+    assert len(trials) == 3 * 3
+    assert HOSTILE not in html
+    run.tuning.write_text('{"trials": [1]}', "utf-8")
+    assert "tuning.json can't be shown" in Page(render(run)).text
+
+
+def test_trials_lie_where_their_numbers_are() -> None:
+    found = search.search(tuning())
+    assert [point.x for point in found.history.points] == pytest.approx([6, 50, 94])
+    assert [point.y for point in found.history.points] == pytest.approx([50, 94, 6])
+    assert found.history.line == "6.00,50.00 94.00,50.00 94.00,6.00 94.00,6.00"  # a pruned trial is never the best
+    rate, by = found.slices
+    assert [point.x for point in rate.points] == pytest.approx([94, 6, 50])  # on a logarithmic scale
+    assert [point.x for point in by.points] == [25, 25, 75]
 
 
 def test_the_interval_lies_where_its_numbers_are() -> None:
@@ -358,3 +401,45 @@ def test_nothing_found_is_said() -> None:
 def test_a_run_without_an_audit_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no finished audit"):
         write(runs.create(tmp_path / "new"))
+
+
+def diagnosis() -> dict[str, object]:
+    def effect(cause: str, gain: float | None, low: float | None, high: float | None) -> dict[str, object]:
+        return {"cause": cause, "gain": gain, "low": low, "high": high, "evidence": f"{cause} <i>", "remedy": "--x"}
+
+    first = {"cause": "learning_rate", "estimated_gain": 12.0, "low": 8.0, "high": 16.0}
+    return {
+        "causes": [{**first, "evidence": "With 0.01 <b>", "remedy": "--learning-rate 0.01", "fault": False}],
+        "healthy": False,
+        "experiments": {
+            "learning_rate": {
+                "question": "Is another better?",
+                "answer": "0.01 is.",
+                "effects": [effect("learning_rate", 0.12, 0.08, 0.16), effect("optimizer", -0.01, -0.9, 0.02)],
+            }
+        },
+        "not_looked_at": {"data_size": "the budget"},
+        "images": {"train": 1000, "val": 200},
+        "seeds": [0, 1, 2, 1000],
+    }
+
+
+def test_the_diagnosis_is_told_with_its_bars(run: Run) -> None:
+    tables.write_json(run.diagnosis, diagnosis())
+    text = Page(render(run)).text
+    for said in (
+        "Likeliest cause: learning rate.",
+        "+12.0 (+8.0 to +16.0)",
+        "With 0.01 <b>",
+        "not looked at: the budget",
+    ):
+        assert said in text
+    cause, other = told.bars(diagnosis())
+    assert cause.rank == 1 and other.rank is None and other.name == "Optimizer"
+    assert 0 <= other.low < other.at < cause.zero < cause.low < cause.at < cause.high <= 100
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"causes": [], "healthy": true}'])
+def test_a_broken_diagnosis_is_told(run: Run, content: str) -> None:
+    run.diagnosis.write_text(content, "utf-8")
+    assert "diagnosis.json can't be shown" in Page(render(run)).text

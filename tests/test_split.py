@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.model_selection import StratifiedGroupKFold
 
 from audit import tables
 from audit.errors import InputError
+from benchmarks import split as benchmark
 from cleaning.split import allocate, assign, require_training, split_groups
 
 rows = st.lists(st.tuples(st.sampled_from("abcde"), st.integers(0, 30)), min_size=1, max_size=80)
@@ -101,38 +101,10 @@ def test_an_overfull_fixed_part_leaves_the_other_shares_in_proportion():
     assert np.bincount(part).tolist() == [622, 78, 300]
 
 
-def skewed_case(rng):
-    n_classes, n_groups = rng.integers(2, 9), rng.integers(20, 120)
-    prior = rng.dirichlet(np.full(n_classes, 0.7)) * 0.9 + 0.1 / n_classes
-    sizes = np.ceil(rng.pareto(1.5, n_groups) * 3 + 0.5).clip(1, 60).astype(int)
-    group = np.repeat(np.arange(n_groups), sizes)
-    mix = np.array([rng.dirichlet(prior * rng.choice([0.3, 3])) for _ in range(n_groups)])
-    label = np.array([rng.choice(n_classes, p=mix[g]) for g in group])
-    return label, group
-
-
-def deviation(label, part, folds):
-    """Mean over classes and folds of |share of the class that is in the fold - 1/folds|."""
-    share = pd.crosstab(label, part, normalize="index").reindex(columns=range(folds), fill_value=0)
-    return float((share - 1 / folds).abs().to_numpy().mean())
-
-
-@pytest.mark.filterwarnings("ignore:The least populated class:UserWarning")
 def test_no_worse_than_scikit_learn_on_200_skewed_cases():
-    rng = np.random.default_rng(7)
-    ours, theirs = [], []
-    for case in range(200):
-        label, group = skewed_case(rng)
-        folds = int(rng.integers(3, 6))
-        part = allocate(label.astype(str), group.astype(str), [1] * folds, seed=case)
-        assert (parts_of(group, part) == 1).all()
-        peer = np.zeros(len(label), int)
-        splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=case)
-        for fold, (_, test) in enumerate(splitter.split(label, label, group)):
-            peer[test] = fold
-        ours.append(deviation(label, part, folds))
-        theirs.append(deviation(label, peer, folds))
-    assert np.mean(ours) <= np.mean(theirs), (np.mean(ours), np.mean(theirs))
+    found = benchmark.compare(200)
+    assert found["leaks"].sum() == 0
+    assert found["ours"].mean() <= found["theirs"].mean(), found.mean()
 
 
 def table(labels, groups=None):

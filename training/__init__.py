@@ -19,7 +19,10 @@ def load_tensorflow() -> None:
         stderr = os.dup(2)
         os.dup2(lines.fileno(), 2)
         try:
-            import tensorflow  # noqa: F401
+            import tensorflow
+
+            # Python's own: each training traces its graphs anew, and TensorFlow warns of that.
+            tensorflow.get_logger().setLevel("ERROR")
         except BaseException:
             lines.seek(0)
             os.write(stderr, lines.read())

@@ -1,8 +1,10 @@
-"""Networks of `keras.applications` with ImageNet weights, as embedders: their globally averaged last features."""
+"""Networks of `keras.applications` with ImageNet weights: images to their globally averaged last features."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,7 +62,7 @@ def cached() -> Backbone | None:
 
 def download_megabytes(backbone: Backbone) -> int:
     """About how much a download of the weights takes: four bytes a parameter."""
-    parameters: int = _build(backbone, None).count_params()
+    parameters: int = build(backbone, None).count_params()
     return round(parameters * 4 / 1e6)
 
 
@@ -74,45 +76,84 @@ def precision() -> str:
     return "mixed_float16" if has_gpu() else "float32"
 
 
-def load(backbone: Backbone) -> keras.Model:
+def load(
+    backbone: Backbone, *, side: int | None = None, weights: Path | None = None, download: bool = True
+) -> keras.Model:
     """The network with its weights: from Keras's cache without asking the internet, else downloaded. On a GPU it
     works in mixed precision; its weights are float32 all the same.
 
+    Args:
+        backbone: which.
+        side: of the images, in pixels; None: the backbone's own.
+        weights: a file of its weights without the classifier; None: Keras's cache.
+        download: whether to download weights that are not there.
+
     Returns:
-        A model from RGB images in [0, 255], (n, side, side, 3), to float32 features (n, width).
+        A model from RGB images in [0, 255], (n, side, side, 3), to float32 features (n, width). One of its layers is
+        the network, itself a model.
 
     Raises:
-        InputError: when the weights in the cache don't fit, or can't be downloaded.
+        InputError: when the weights don't fit, are not there, or can't be downloaded, or `side` is too small.
     """
-    path = weights_path(backbone)
+    path = weights or weights_path(backbone)
     if path.is_file():
-        network = _build(backbone, None)
+        network = build(backbone, None, side)
         try:
             network.load_weights(path)
         except (OSError, ValueError, KeyError) as error:
             raise InputError(
-                f"{path} does not hold the weights of {backbone.name}: {error}",
+                f"{path} does not hold the weights of {backbone.name}: {str(error).strip().partition(chr(10))[0]}",
+                expected="the weights of the network without its classifier (include_top=False)",
                 fix="delete it and download it again, or choose another --model",
             ) from error
+    elif not download or weights is not None:
+        raise InputError(
+            f"the weights of {backbone.name} are not on this machine: there is no {path}",
+            expected="a file that Keras downloaded, or that save_weights wrote",
+            fix=f"where there is internet, keras.applications.{backbone.name}(include_top=False) puts it there; bring "
+            "it here, or give its path with --weights. --model residual needs no weights",
+        )
     else:
         try:
-            network = _build(backbone, "imagenet")
+            network = build(backbone, "imagenet", side)
         except Exception as error:  # Keras raises a bare Exception when a download fails
             raise InputError(
                 f"the weights of {backbone.name} can't be downloaded: {error}",
                 fix=f"bring the file from another machine to {path}, or use --model patches, which needs none",
             ) from error
-    images = keras.Input((backbone.side, backbone.side, 3))
+    images = keras.Input(network.input_shape[1:])
     preprocess = getattr(keras.applications, backbone.module).preprocess_input
     return keras.Model(images, keras.ops.cast(network(preprocess(images)), "float32"))
 
 
-def _build(backbone: Backbone, weights: str | None) -> keras.Model:
+def build(backbone: Backbone, weights: str | None, side: int | None = None) -> keras.Model:
+    """The bare network of `keras.applications`, whose inputs still need its `preprocess_input`: with fresh weights
+    (None) or with those of ``imagenet``, which Keras downloads where its cache lacks them.
+
+    Raises:
+        InputError: when `side` is too small for it.
+    """
     application = getattr(keras.applications, backbone.name)
-    shape = (backbone.side, backbone.side, 3)
+    pixels = side or backbone.side
+    with working_in(precision()):
+        try:
+            return application(include_top=False, weights=weights, input_shape=(pixels, pixels, 3), pooling="avg")
+        except ValueError as error:
+            if side is None:
+                raise
+            raise InputError(
+                f"{backbone.name} can't take images of {side}×{side} pixels",
+                expected=f"larger ones; its own size is {backbone.side}",
+                fix="leave --size out",
+            ) from error
+
+
+@contextlib.contextmanager
+def working_in(policy: str) -> Iterator[None]:
+    """Layers that are made within get Keras's dtype policy `policy`."""
     before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(precision())
+    keras.config.set_dtype_policy(policy)
     try:
-        return application(include_top=False, weights=weights, input_shape=shape, pooling="avg")
+        yield
     finally:
         keras.config.set_dtype_policy(before)

@@ -14,7 +14,8 @@ Three kinds of model:
 - ``features`` (fast): embeddings, then a linear head per arm and seed, its L2 strength chosen on validation. One
   embedder serves all arms: an unsupervised one is fitted on the original arm's training and validation images,
   a pretrained one is taken as it is. It never sees a label, so it can't favour the arm whose labels are better.
-- a rung of `training.model.LADDER`, trained from scratch per arm and seed.
+- a rung of `training.model.LADDER`, trained from scratch per arm and seed, or a pretrained network
+  (`training.pretrained`), whose classifier and unfrozen stages are trained likewise.
 - a ``.keras`` file: its architecture, trained likewise (`training.own_network`).
 """
 
@@ -22,7 +23,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,15 +34,15 @@ import pandas as pd
 from audit import tables
 from audit.errors import InputError
 from training import arms as arms_of
-from training import fit, frozen, own_network, verdict
-from training import model as ladder
+from training import fit, frozen, interrupt, verdict
+from training import recipe as recipes
 from training.arms import random_removal, random_review
 from training.inputs import Inputs
+from training.recipe import FEATURES, Recipe
 
 __all__ = ["EPOCHS", "FEATURES", "Interrupted", "compare", "random_removal", "random_review"]
 
 ORIGINAL = arms_of.ORIGINAL
-FEATURES = "features"
 EPOCHS = 15  # for a rung, where the caller names none
 
 Progress = Callable[[int, int], None]
@@ -63,7 +63,9 @@ def compare(
     seeds: int = 5,
     model: str = FEATURES,
     epochs: int | None = None,
-    size: int = 32,
+    size: int | None = None,
+    unfreeze: int = 0,
+    weights: Path | None = None,
     seed: int = 0,
     progress: Progress | None = None,
     cache: Path | None = None,
@@ -78,9 +80,11 @@ def compare(
             reviewer dropped the image), `split_group`. Images that share a group with an arm's images are
             left out, and counted.
         seeds: paired runs an arm; below 2 there is no interval.
-        model: ``features``, a rung of the ladder, or a ``.keras`` file.
+        model: ``features``, a rung of the ladder (`training.model.is_rung`), or a ``.keras`` file.
         epochs: most epochs of a run of a rung; None: 15. ``features`` has none.
-        size: side in pixels of the images that a rung, or a model without a size of its own, sees.
+        size: side in pixels of the images that a rung, or a model without a size of its own, sees; None: 32, or a
+            pretrained network's own.
+        unfreeze, weights: of a pretrained network, see `training.model.build`.
         seed: the first of the seeds; the others follow it.
         progress: called with (runs done, runs).
         cache: folder for finished runs and embeddings: a killed comparison goes on where it stopped, and one
@@ -95,52 +99,42 @@ def compare(
 
     Raises:
         InputError: arms or columns are missing, no test images (left), no validation images, one class, a
-            class that an arm can't learn, fewer than one seed, an unknown model, an unreadable image.
+            class that an arm can't learn, fewer than one seed, an unknown model or one that does not fit, weights
+            that are not there, an unreadable image.
         Failed: training broke down.
         Interrupted: Ctrl-C came; holds what the seeds that are done say.
     """
-    own = model.endswith(".keras")
-    if model != FEATURES and not own and model not in ladder.LADDER:
-        names = ", ".join(ladder.LADDER)
-        raise InputError(f"unknown model {model!r}", expected=f"{FEATURES} or one of {names}, or a .keras file")
     if seeds < 1:
         raise InputError(f"{seeds} seeds", expected="at least 1, and at least 2 for an interval")
     frames, kept, left_out = arms_of.checked(arms, test)
     classes = sorted(set().union(*(frame["label"] for frame in frames.values())))
-    side: tuple[int, int] | None = None
-    channels, version, build = 3, "", None
-    if model == FEATURES:
-        epochs = None
-    else:
-        epochs, side = EPOCHS if epochs is None else epochs, (size, size)
-        if own:
-            network = own_network.load(Path(model), len(classes), size)
-            side, channels, version, build = network.side, network.channels, network.version, network.build
-        else:
-            build = partial(ladder.build, model, (*side, channels), len(classes), augment="light")
-    inputs = Inputs(frames, test, side, channels, seed, cache)
-    settings = {"model": version or model, "epochs": epochs, "classes": classes, "inputs": inputs.key}
+    recipe = recipes.choose(model, len(classes), size=size, unfreeze=unfreeze, weights=weights)
+    epochs = None if recipe.build is None else EPOCHS if epochs is None else epochs
+    inputs = Inputs(frames, test, recipe.side, recipe.channels, seed, cache)
+    settings = {"model": recipe.version, "epochs": epochs, "classes": classes, "inputs": inputs.key}
     done: dict[str, list[dict[str, Any]]] = {name: [] for name in frames}
 
     def result() -> dict[str, Any]:
         """The comparison of the seeds that all arms have."""
-        return _result(done, frames, kept, classes, left_out, model, epochs, side, seed)
+        return _result(done, frames, kept, classes, left_out, model, epochs, recipe.side, seed)
 
     try:
-        for number in range(seeds):
-            for place, (name, frame) in enumerate(frames.items()):
-                file = None
-                if cache is not None:
-                    key = arms_of.digest({**settings, "seed": seed + number}, frame, kept[["image_id", "path"]])
-                    file = cache / f"run-{key}.json"
-                run = _read(file)
-                if run is None:
-                    run = _run(frame, kept, inputs, classes, build, epochs, seed + number)
-                    if file is not None:
-                        tables.write_json(file, run)
-                done[name].append(run)
-                if progress is not None:
-                    progress(number * len(frames) + place + 1, seeds * len(frames))
+        with interrupt.heeded() as check:
+            for number in range(seeds):
+                for place, (name, frame) in enumerate(frames.items()):
+                    check()
+                    file = None
+                    if cache is not None:
+                        key = arms_of.digest({**settings, "seed": seed + number}, frame, kept[["image_id", "path"]])
+                        file = cache / f"run-{key}.json"
+                    run = _read(file)
+                    if run is None:
+                        run = _run(frame, kept, inputs, classes, recipe, epochs, seed + number)
+                        if file is not None:
+                            tables.write_json(file, run)
+                    done[name].append(run)
+                    if progress is not None:
+                        progress(number * len(frames) + place + 1, seeds * len(frames))
     except KeyboardInterrupt as stop:
         raise Interrupted(result() if all(done.values()) else None) from stop
     return result()
@@ -190,7 +184,7 @@ def _run(
     test: pd.DataFrame,
     inputs: Inputs,
     classes: Sequence[str],
-    build: Callable[..., keras.Model] | None,
+    recipe: Recipe,
     epochs: int | None,
     seed: int,
 ) -> dict[str, Any]:
@@ -200,14 +194,16 @@ def _run(
     numbers = {name: i for i, name in enumerate(classes)}
     truth = drawn["label"].map(numbers).to_numpy(np.int64)
     rows, test_rows = inputs.rows(drawn["path"]), inputs.rows(test["path"])
-    if build is None or epochs is None:
+    if recipe.build is None or epochs is None:
         head = frozen.fit(rows, truth, validation, len(classes))
         predicted, chosen = head.logits(test_rows).argmax(axis=1), head.strength
     else:
         keras.utils.clear_session()
-        network = build(seed=seed)
+        network = recipe.build(seed)
         train, held_out = [(rows[part], truth[part]) for part in (~validation, validation)]
-        chosen = fit.fit(network, train, held_out, epochs=epochs, seed=seed).best_epoch
+        chosen = fit.fit(
+            network, train, held_out, epochs=epochs, seed=seed, learning_rate=recipe.learning_rate
+        ).best_epoch
         predicted = _predict(network, test_rows)
     return {"predicted": predicted.tolist(), "chosen": chosen, "embedder": inputs.embedder}
 

@@ -158,7 +158,7 @@ def dataset(
         images = tf.cast(read(index), tf.float32)
         return images if targets is None else (images, tf.gather(targets, index))
 
-    return indices.batch(batch_size).map(load, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    return indices.batch(batch_size).map(load, num_parallel_calls=workers()).prefetch(tf.data.AUTOTUNE)
 
 
 def oversampled(labels: npt.NDArray[np.integer], seed: int) -> npt.NDArray[np.int64]:

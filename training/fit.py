@@ -17,13 +17,17 @@ import tensorflow as tf
 from PIL import Image
 
 from audit.errors import Failed, InputError
-from training import data
+from training import data, optimizers
 from training.checkpoint import Checkpoint
-from training.logs import CsvLog
+from training.interrupt import heeded
+from training.logs import BoardLog, CsvLog
+from training.waiting import Waiting
 
 #: What `fit` learns from: batches of (inputs, class numbers), or the two as arrays with as many rows.
 Examples: TypeAlias = tf.data.Dataset | tuple[npt.NDArray[Any], npt.NDArray[np.integer]]
 Progress: TypeAlias = Callable[[int, int], None]
+#: Called after each epoch with its number, from 1, and its numbers (`loss, accuracy, val_loss, val_accuracy`).
+Watch: TypeAlias = Callable[[int, Mapping[str, float]], None]
 
 # A loss of ten times chance is no slow start: after that many epochs a model that learns is below it.
 _DIVERGED, _SETTLED = 10.0, 3
@@ -37,12 +41,14 @@ SCHEDULES = ("plateau", "cosine")
 @dataclass(frozen=True)
 class History:
     """What happened in training. `logs` has a list a name, one number an epoch: `loss, accuracy, val_loss,
-    val_accuracy, learning_rate`. `best_epoch` counts from 1; the model has its weights."""
+    val_accuracy, learning_rate`. `best_epoch` counts from 1; the model has its weights. `waited`: the share of the time
+    in which training waited for images, in [0, 1]; None for arrays, or when nothing was left to do."""
 
     epochs: int
     best_epoch: int
     stopped_early: bool
     seconds: float
+    waited: float | None
     logs: Mapping[str, list[float]]
 
 
@@ -56,6 +62,7 @@ def fit(
     batch_size: int = 64,
     learning_rate: float = 1e-3,
     weight_decay: float = 1e-3,
+    optimizer: str = "adamw",
     patience: int = 5,
     class_weight: Mapping[int, float] | None = None,
     schedule: str = "plateau",
@@ -64,8 +71,9 @@ def fit(
     checkpoint: tuple[Path, str] | None = None,
     deterministic: bool = False,
     progress: Progress | None = None,
+    watch: Watch | None = None,
 ) -> History:
-    """Train `model` in place with AdamW and leave it with the weights of the epoch of least validation loss.
+    """Train `model` in place and leave it with the weights of the epoch of least validation loss.
 
     Training stops when the validation loss has not fallen for `patience` epochs. Nothing is printed.
 
@@ -77,19 +85,21 @@ def fit(
         seed: of batches, dropout and augmentation. Sets the global seeds of Python, NumPy and TensorFlow. The
             same seed on fresh weights gives the same model on the same machine and number of threads.
         batch_size: examples a step, for arrays.
-        learning_rate: of AdamW at the start.
-        weight_decay: of AdamW, decoupled, on kernels only.
+        learning_rate: of the optimizer at the start.
+        weight_decay: of the optimizer, decoupled, on kernels only.
+        optimizer: a name in `training.optimizers.OPTIMIZERS`.
         patience: epochs without progress before training stops, at least 1.
         class_weight: class number → weight of its examples in the loss.
         schedule: a name in `SCHEDULES`: ``plateau`` halves the learning rate when the validation loss has not fallen
             for half of `patience`; ``cosine`` lets it fall along half a cosine over all `epochs`.
         warm_up: epochs over which the learning rate rises to its full value first.
-        logs_to: folder for ``training.csv``: a line an epoch.
+        logs_to: folder for ``training.csv``, a line an epoch, and for ``tensorboard``.
         checkpoint: a file (``.npz``) in which the state is kept after each epoch, and a name for these settings and
             data: a training that was killed goes on from the last whole epoch, one under another name starts anew.
         deterministic: make TensorFlow's operations deterministic: slower, needed on a GPU for equal results;
             holds for the rest of the process.
         progress: called with (epochs done, epochs) after each epoch.
+        watch: called after each epoch; what it raises ends the training and goes on to the caller.
 
     Returns:
         The history.
@@ -114,12 +124,11 @@ def fit(
     keras.utils.set_random_seed(seed)
     if deterministic:
         tf.config.experimental.enable_op_determinism()
-    optimizer = keras.optimizers.AdamW(float(learning_rate), weight_decay=weight_decay)
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
+    descent = optimizers.make(optimizer, learning_rate, weight_decay)
+    model.compile(descent, "sparse_categorical_crossentropy", metrics=["accuracy"])
     stop = keras.callbacks.EarlyStopping("val_loss", patience=patience, restore_best_weights=True)
     remembering = [stop]
-    callbacks = [_Watch(learning_rate, model.output_shape[-1], epochs, progress), stop]
+    callbacks = [_Watch(learning_rate, model.output_shape[-1], epochs, progress, watch), stop]
     if schedule == "plateau":
         remembering.append(keras.callbacks.ReduceLROnPlateau("val_loss", factor=0.5, patience=max(1, patience // 2)))
         callbacks.append(remembering[-1])
@@ -132,15 +141,19 @@ def fit(
     if logs_to is not None:
         logs_to.mkdir(parents=True, exist_ok=True)
         callbacks.append(CsvLog(logs_to / "training.csv", {} if state is None else state.logs))
+        callbacks.append(BoardLog(logs_to / "tensorboard", goes_on=done > 0))
     if state is not None:
         callbacks.append(state)
     arrays = isinstance(train, tuple)
+    waiting = Waiting()
+    callbacks.append(waiting)
     started = time.monotonic()
     try:
-        with data.decode_errors():
+        with data.decode_errors(), heeded() as check:
+            callbacks.append(keras.callbacks.LambdaCallback(on_train_batch_end=lambda *_, **__: check()))
             logs = model.fit(
-                *(train if isinstance(train, tuple) else (train,)),
-                validation_data=validation,
+                *(train if isinstance(train, tuple) else (waiting.watch(train),)),
+                validation_data=validation if isinstance(validation, tuple) else waiting.watch(validation),
                 epochs=epochs,
                 initial_epoch=done,
                 batch_size=batch_size if arrays else None,
@@ -160,6 +173,7 @@ def fit(
         best_epoch=int(np.argmin(logs["val_loss"])) + 1,
         stopped_early=len(logs["loss"]) < epochs,
         seconds=time.monotonic() - started,
+        waited=None if arrays else waiting.share,
         logs={name: [float(v) for v in values] for name, values in logs.items()},
     )
 
@@ -198,9 +212,11 @@ def _rate(schedule: str, full: float, warm_up: int, epochs: int, epoch: int, now
 class _Watch(keras.callbacks.Callback):
     """Ends training with an explanation when the loss is no number or far above chance; reports progress."""
 
-    def __init__(self, learning_rate: float, classes: int, epochs: int, progress: Progress | None) -> None:
+    def __init__(
+        self, learning_rate: float, classes: int, epochs: int, progress: Progress | None, watch: Watch | None
+    ) -> None:
         super().__init__()
-        self.learning_rate, self.epochs, self.progress = learning_rate, epochs, progress
+        self.learning_rate, self.epochs, self.progress, self.watch = learning_rate, epochs, progress, watch
         self.limit = _DIVERGED * math.log(max(classes, 2))
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
@@ -219,3 +235,5 @@ class _Watch(keras.callbacks.Callback):
             )
         if self.progress is not None:
             self.progress(epoch + 1, self.epochs)
+        if self.watch is not None:
+            self.watch(epoch + 1, {name: float(value) for name, value in (logs or {}).items()})

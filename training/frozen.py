@@ -37,8 +37,7 @@ def fit(
     *,
     strengths: tuple[float, ...] = STRENGTHS,
 ) -> Head:
-    """Train a head for each L2 strength (all at once, `training.heads`) and keep the one with the least log
-    loss on the validation rows.
+    """Train a head for each L2 strength and keep the one with the least log loss on the validation rows.
 
     The problem is convex and solved to its optimum: nothing is random, there are no epochs.
 
@@ -52,18 +51,35 @@ def fit(
     Returns:
         The head, for features as they were given.
     """
+    return fit_each(features, labels, validation[None], classes, strengths=strengths)[0]
+
+
+def fit_each(
+    features: npt.NDArray[np.float32],
+    labels: npt.NDArray[np.integer],
+    validations: npt.NDArray[np.bool_],
+    classes: int,
+    *,
+    strengths: tuple[float, ...] = STRENGTHS,
+) -> list[Head]:
+    """`fit` for several draws of the validation rows, bool (draws, n): all at once (`training.heads`), which takes
+    little longer than one."""
     mean, turn, basis = _principal(features)
-    used = np.repeat(~validation[:, None], len(strengths), axis=1)
-    penalties = np.array(strengths, np.float32)
+    used = np.repeat(~validations.T, len(strengths), axis=1)
+    penalties = np.tile(np.array(strengths, np.float32), len(validations))
     layer: Any = train(basis, labels.astype(np.int32), used, penalties, classes, tolerance=_TOLERANCE)
     kernels, biases = layer.kernel.numpy(), layer.bias.numpy()
-    truth, rows = labels[validation], basis.x[validation]
-    losses = [
-        -log_softmax(rows @ kernels[:, i] + biases[i], axis=1)[np.arange(len(truth)), truth].mean()
-        for i in range(len(strengths))
-    ]
-    best = int(np.argmin(losses))
-    return Head(mean, turn @ kernels[:, best], biases[best], strengths[best])
+    heads = []
+    for draw, validation in enumerate(validations):
+        truth, rows = labels[validation], basis.x[validation]
+        columns = range(draw * len(strengths), (draw + 1) * len(strengths))
+        losses = [
+            -log_softmax(rows @ kernels[:, i] + biases[i], axis=1)[np.arange(len(truth)), truth].mean() for i in columns
+        ]
+        best = int(np.argmin(losses))
+        at = columns[best]
+        heads.append(Head(mean, turn @ kernels[:, at], biases[at], strengths[best]))
+    return heads
 
 
 def _principal(

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from audit import tables
-from audit.errors import InputError
+from audit.errors import Failed, InputError
 from training import data, embed
 from training.arms import ORIGINAL, digest
 
@@ -63,7 +63,14 @@ class Inputs:
     def _loaded(self) -> tuple[npt.NDArray[Any], dict[str, Any] | None]:
         paths = [Path(p) for p in self.paths]
         if self.size is not None:
-            return data.load_images(paths, self.size, channels=self.channels), None
+            try:
+                return data.load_images(paths, self.size, channels=self.channels), None
+            except MemoryError as error:
+                pixels = self.size[0] * self.size[1] * self.channels
+                raise Failed(
+                    f"Out of memory: {len(paths):,} images of {self.size[1]}×{self.size[0]} pixels take "
+                    f"{len(paths) * pixels / 2**30:,.1f} GiB. Try a smaller --size, or --model features."
+                ) from error
         file = None if self.cache is None else self.cache / f"features-{self.key}.npz"
         if file is not None and file.is_file():
             with np.load(file, allow_pickle=False) as saved:

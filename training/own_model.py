@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import inspect
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,12 @@ def load(path: Path, way_out: str) -> keras.Model:
     """
     if not path.is_file():
         raise InputError(f"there is no file {path}", expected="a model that Keras saved")
+    if not zipfile.is_zipfile(path):
+        raise InputError(
+            f"{path} is no .keras file: its content is no zip archive",
+            expected="a model that Keras saved as .keras",
+            fix="save it again with model.save('NAME.keras'); the copy may be cut short",
+        )
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises many kinds, depending on what is wrong with the file

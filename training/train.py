@@ -14,14 +14,14 @@ import tensorflow as tf
 
 from audit import tables
 from audit.errors import InputError
-from training import arms, backbones, card, data, metrics, mirror
+from training import arms, augment, backbones, balanced, card, data, metrics, mirror, pretrained, waiting
 from training import model as ladder
 from training.fit import Progress, fit, natural_size
 
 _MEMORY = 1 << 30  # bytes of decoded images that are kept between epochs
 _MIRROR_IMAGES, _MIRROR_SIDE = 2000, 16
 Ints = npt.NDArray[np.int64]
-BALANCES = ("none", "weights", "sampling")
+BALANCES = ("auto", "none", "weights", "sampling")
 MIRRORS = ("auto", "yes", "no")
 
 
@@ -29,9 +29,13 @@ MIRRORS = ("auto", "yes", "no")
 class Settings:
     """How to train. See `training.model.build` and `training.fit.fit` for those that are not told here.
 
-    `size`: side in pixels to which images are resized; None: see `training.fit.natural_size`. `mirror`: whether images
-    may be mirrored: yes, no, or auto, which looks (`training.mirror`). `balance`: ``weights`` makes classes count alike
-    in the loss, ``sampling`` shows images of rare classes more often, until each class is seen as often as the largest.
+    `size`: side in pixels to which images are resized; None: a pretrained network's own, else see
+    `training.fit.natural_size`. `learning_rate`: None: 0.001, or 0.0001 where pretrained stages are trained as well.
+    `mirror`: whether images may be mirrored: yes, no, or auto, which looks (`training.mirror`). `augment_starved`: a
+    strength at which images of classes with few images (`training.augment.starved`) are changed on top. `balance`:
+    ``weights`` makes classes count alike in the loss, ``sampling`` shows images of rare classes more often, until each
+    class is seen as often as the largest; ``auto`` does what the export says (`training.balanced`), and nothing when it
+    says nothing.
     """
 
     model: str = "small_cnn"
@@ -39,17 +43,26 @@ class Settings:
     seed: int = 0
     size: int | None = None
     batch_size: int = 64
-    learning_rate: float = 1e-3
+    learning_rate: float | None = None
     weight_decay: float = 1e-3
+    optimizer: str = "adamw"
     dropout: float = 0.2
     l1: float = 0.0
     l2: float = 0.0
     augment: str = "light"
+    augment_starved: str = "none"
     mirror: str = "auto"
-    balance: str = "none"
+    unfreeze: int = 0
+    weights: str | None = None
+    balance: str = "auto"
     schedule: str = "plateau"
     warm_up: int = 0
     patience: int = 5
+
+    @property
+    def rate(self) -> float:
+        """The learning rate that is used."""
+        return pretrained.learning_rate(self.unfreeze) if self.learning_rate is None else self.learning_rate
 
 
 def train(
@@ -71,9 +84,11 @@ def train(
         progress: called with (epochs done, epochs).
 
     Returns:
-        The content of metrics.json: `model, parameters, multiply_adds, classes, size, images, settings,
-        history, validation, test`; the last two as `training.metrics.summary` gives them, `test` None when
-        the export has no test images.
+        The content of metrics.json: `model, parameters, trained_parameters, multiply_adds, classes, size, images,
+        settings, precision` (Keras's dtype policy), `not_validated` (classes without validation images), `starved` (the
+        classes that are changed more), `input_bound` (the share of the training time that was spent waiting for images)
+        and `advice` about it, `history, validation, test`; the last two as `training.metrics.summary` gives them,
+        `test` None when the export has no test images.
 
     Raises:
         InputError: no export, no training or validation images, one class, a class that training lacks, a
@@ -81,24 +96,33 @@ def train(
         Failed: training broke down.
     """
     use = settings or Settings()
-    for name, value, valid in (("balance", use.balance, BALANCES), ("mirror", use.mirror, MIRRORS)):
+    checks = (
+        ("balance", use.balance, BALANCES),
+        ("mirror", use.mirror, MIRRORS),
+        ("augmentation of starved classes", use.augment_starved, tuple(augment.STRENGTHS)),
+    )
+    for name, value, valid in checks:
         if value not in valid:
             raise InputError(f"{name} {value!r}", expected=f"one of {', '.join(valid)}")
     manifest = tables.read_csv(out / tables.MANIFEST.file, tables.MANIFEST)
-    classes = _classes(manifest, out)
+    classes = classes_of(manifest, out)
     numbers = {name: i for i, name in enumerate(classes)}
     parts = {name: manifest[manifest["split"] == name] for name in tables.SPLITS}
+    class_weight = None
+    if use.balance == "auto":
+        parts["train"], class_weight = balanced.read(out, parts["train"], classes)
     paths = {name: [out / tables.to_path(p) for p in part["path"]] for name, part in parts.items()}
     truth: dict[str, Ints] = {
         name: np.array([numbers[label] for label in part["label"]], np.int64) for name, part in parts.items()
     }
-    side = natural_size(paths["train"]) if use.size is None else use.size
+    backbone = pretrained.find(use.model) if pretrained.is_one(use.model) else None
+    side = use.size
+    if side is None:
+        side = natural_size(paths["train"]) if backbone is None else backbone.side
     flip = use.mirror == "yes" or (
-        use.mirror == "auto" and use.augment != "none" and _may_mirror(paths, truth, use.seed)
+        use.mirror == "auto" and use.augment != "none" and may_mirror(paths, truth, use.seed)
     )
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(backbones.precision())
-    try:
+    with backbones.working_in(backbones.precision()):
         network = ladder.build(
             use.model,
             (side, side, 3),
@@ -108,10 +132,11 @@ def train(
             l2=use.l2,
             augment=use.augment,
             mirror=flip,
+            unfreeze=use.unfreeze,
+            weights=None if use.weights is None else Path(use.weights),
             seed=use.seed,
         )
-    finally:
-        keras.config.set_dtype_policy(before)
+    in_memory = len(manifest) * side * side * 3 <= _MEMORY
     batches = {
         name: data.dataset(
             paths[name],
@@ -121,13 +146,16 @@ def train(
             shuffle=name == "train",
             balanced=name == "train" and use.balance == "sampling",
             seed=use.seed,
-            cache=len(manifest) * side * side * 3 <= _MEMORY,
+            cache=in_memory,
         )
         for name, part in parts.items()
         if len(part)
     }
+    starved = augment.starved(truth["train"]) if use.augment_starved != "none" else np.array([], np.int64)
+    if len(starved):
+        batches["train"] = augment.strengthened(batches["train"], starved, use.augment_starved, seed=use.seed)
     folder = to if to is not None else out.absolute().with_name(f"{out.absolute().name}-model")
-    key = arms.digest({**asdict(use), "flip": flip, "size": side}, manifest)
+    key = arms.digest({**asdict(use), "flip": flip, "size": side, "class_weight": class_weight}, *parts.values())
     unfinished = folder / "unfinished.npz"
     folder.mkdir(parents=True, exist_ok=True)
     history = fit(
@@ -136,10 +164,11 @@ def train(
         batches["val"],
         epochs=use.epochs,
         seed=use.seed,
-        learning_rate=use.learning_rate,
+        learning_rate=use.rate,
         weight_decay=use.weight_decay,
+        optimizer=use.optimizer,
         patience=use.patience,
-        class_weight=class_weights(truth["train"]) if use.balance == "weights" else None,
+        class_weight=class_weights(truth["train"]) if use.balance == "weights" else class_weight,
         schedule=use.schedule,
         warm_up=use.warm_up,
         logs_to=folder / "logs",
@@ -153,13 +182,19 @@ def train(
                 probs = network.predict(batches[name].map(lambda x, _: x), verbose=0)
             scores[name] = metrics.summary(truth[name], probs, classes)
     result: dict[str, Any] = {
-        "model": use.model,
+        "model": use.model if backbone is None else backbone.name.lower(),
         "parameters": network.count_params(),
+        "trained_parameters": sum(int(v.shape.num_elements()) for v in network.trainable_variables),
         "multiply_adds": ladder.multiply_adds(network),
         "classes": classes,
         "size": side,
         "images": {name: len(part) for name, part in parts.items()},
-        "settings": {**asdict(use), "mirror": flip},
+        "settings": {**asdict(use), "mirror": flip, "learning_rate": use.rate},
+        "precision": backbones.precision(),
+        "not_validated": sorted(set(classes) - set(parts["val"]["label"])),
+        "starved": [classes[i] for i in starved],
+        "input_bound": None if history.waited is None else round(history.waited, 3),
+        "advice": waiting.advice(history.waited, in_memory=in_memory, side=side, images=len(manifest)),
         "history": {
             "epochs": history.epochs,
             "best_epoch": history.best_epoch,
@@ -184,7 +219,7 @@ def class_weights(labels: npt.NDArray[np.integer]) -> dict[int, float]:
     return {int(n): len(labels) / (len(numbers) * int(c)) for n, c in zip(numbers, counts, strict=True)}
 
 
-def _may_mirror(paths: dict[str, list[Path]], truth: dict[str, Ints], seed: int) -> bool:
+def may_mirror(paths: dict[str, list[Path]], truth: dict[str, Ints], seed: int) -> bool:
     """Whether mirrored images keep their class, by a look at some of the training and validation images."""
     every = [*paths["train"], *paths["val"]]
     labels = np.concatenate([truth["train"], truth["val"]])
@@ -196,7 +231,12 @@ def _may_mirror(paths: dict[str, list[Path]], truth: dict[str, Ints], seed: int)
     return mirror.keeps_labels(images, labels[chosen], validation[chosen], int(labels.max()) + 1)
 
 
-def _classes(manifest: pd.DataFrame, out: Path) -> list[str]:
+def classes_of(manifest: pd.DataFrame, out: Path) -> list[str]:
+    """The class names of an export's training images, sorted.
+
+    Raises:
+        InputError: no training or validation images, one class, a class that training lacks.
+    """
     labels = {name: set(manifest.loc[manifest["split"] == name, "label"]) for name in tables.SPLITS}
     for name in ("train", "val"):
         if not labels[name]:
@@ -222,7 +262,8 @@ def _save(model: keras.Model, path: Path) -> None:
     with tables.replacing(path) as temporary:
         named = temporary.with_suffix(".keras")  # Keras tells the format by the name
         try:
-            model.save(named)
+            # Without the optimizer: in mixed precision Keras writes one that it can't read.
+            keras.Model(model.input, model.output, name=model.name).save(named)
             named.replace(temporary)
         finally:
             named.unlink(missing_ok=True)

@@ -15,28 +15,44 @@ def export(
     run: RunFolder,
     out: Annotated[Path, Argument(help="A new folder.", show_default=False)],
     split: Annotated[
-        str, Option(help="Shares of train, val and test; images frozen as test stay test.")
+        str,
+        Option(
+            help="Shares of train, val and test, or so many images of each, such as 1000,100,200 or rest,100,200. "
+            "Images frozen as test stay test."
+        ),
     ] = "0.8,0.1,0.1",
-    format: Annotated[str, Option(help="folders or manifest.")] = "folders",
-    link: Annotated[str, Option(help="copy, hardlink or symlink.")] = "copy",
+    format: Annotated[
+        str, Option(help="folders, manifest, tfrecord, imagefolder (Hugging Face) or fiftyone.")
+    ] = "folders",
+    link: Annotated[str, Option(help="copy, hardlink, symlink or reflink.")] = "copy",
     keep_split: Annotated[
         Path | None,
         Option(help="manifest.csv of an earlier export: its images stay where they were.", show_default=False),
     ] = None,
+    balance: Annotated[
+        str,
+        Option(help="Of the training images only: none, weights (a file), oversample or undersample (a manifest)."),
+    ] = "none",
+    reencode: Annotated[
+        str,
+        Option(help="none, png or jpeg: for images that Keras can't read, and damaged ones that were decided to stay."),
+    ] = "none",
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Write the cleaned dataset: stratified, copies on one side, proven after writing."""
+    """Write the cleaned dataset: stratified, copies on one side, proven before OUT gets its name."""
     from imageclinic import exporting
 
     terminal = terminal_for(as_json)
     summary = exporting.export(
         run,
         out,
-        split=_shares(split),
+        split=_parts(split),
         format=format,
         link=link,
         keep_split=keep_split,
+        balance=balance,
+        reencode=reencode,
         seed=seed,
         stage=terminal.stage,
         say=terminal.say,
@@ -86,9 +102,10 @@ def diff(
     terminal.result({"changes": records(changes)})
 
 
-def _shares(text: str) -> tuple[float, float, float]:
+def _parts(text: str) -> list[float | None]:
     try:
-        train, val, test = (float(part) for part in text.split(","))
+        return [None if part.strip() == "rest" else float(part) for part in text.split(",")]
     except ValueError:
-        raise InputError(f"--split {text!r}", expected="three shares, such as 0.8,0.1,0.1") from None
-    return train, val, test
+        raise InputError(
+            f"--split {text!r}", expected="three shares or numbers, such as 0.8,0.1,0.1 or rest,100,200"
+        ) from None

@@ -28,14 +28,25 @@ def open_review(run: Path, terminal: Any, **options: Any) -> None:
     reviewing.review(run, say=terminal.say, stage=terminal.stage, **options)
 
 
-def status(run: RunFolder, as_json: AsJson = False) -> None:
-    """How far the review is, and how right the flags were so far."""
+def status(
+    run: RunFolder,
+    stop_below: Annotated[
+        float | None,
+        Option(
+            help="Stop reviewing a check when fewer than this many of its next 100 flags are right (20 at first); "
+            "kept with the run.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """How far the review is, how far the flags can be trusted, and whether to stop."""
     import pandas as pd
 
     from imageclinic import deciding, predicting
 
     terminal = terminal_for(as_json)
-    state = deciding.status(run)
+    state = deciding.status(run, stop_below=stop_below)
     terminal.say(
         f"{state['images']:,} images, {state['flagged']:,} with findings, "
         f"{state['flagged_decided']:,} of these decided."
@@ -56,8 +67,9 @@ def status(run: RunFolder, as_json: AsJson = False) -> None:
         ]
         counts = ["flagged", "reviewed", "confirmed", "rejected"]
         terminal.table(checks[["check", *counts]].assign(precision=estimates), right=tuple(counts))
-        terminal.say("Precision, with a 95 % interval, comes from random reviews only; – where there are none.")
-        for line in deciding.in_words(checks):
+        terminal.say("Only what persons decided counts here. Precision, of all flags of a check, with a 95 % interval,")
+        terminal.say("comes from random reviews (the Calibrate view); – where there are none.")
+        for line in state["words"]:
             terminal.say(line)
     if state["label_noise"]:
         terminal.say(predicting.in_words(state["label_noise"]))
@@ -100,7 +112,10 @@ def decide(
         dry_run=dry_run,
     )
     verb = "would be decided" if dry_run else "decided"
-    terminal.say(f"{len(events):,} images {verb}.")
+    terminal.say(f"{len(events):,} {'image' if len(events) == 1 else 'images'} {verb}.")
+    new = deciding.new_classes(run, events)
+    if new:
+        terminal.say(f"No image of the dataset was labelled {', '.join(new)} before: a new class, or a slip?")
     if len(events):
         counts = events.groupby(["decision", "given_label"], dropna=False).size().rename("images").reset_index()
         terminal.table(counts, right=("images",))

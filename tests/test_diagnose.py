@@ -1,0 +1,288 @@
+"""The diagnosis: experiments on real digits, what they say together, and how it ends early."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.datasets import load_digits
+
+from audit import noise
+from audit.errors import InputError
+from imageclinic import diagnosing, material
+from training.diagnose import causes, ladder, plan
+from training.diagnose import own as own_model
+from training.diagnose.experiments import (
+    copies,
+    corrupted,
+    data_size,
+    frozen,
+    imbalance,
+    input_range,
+    label_order,
+    loss,
+    memorise,
+    signals,
+)
+from training.diagnose.lab import Lab, Runs
+from training.diagnose.results import Effect, NothingToTry, Result
+from training.diagnose.setup import Data, Images, Recipe
+
+RECIPE = Recipe(model="linear", augment="none", dropout=0.0, learning_rate=1e-2, epochs=12)
+
+
+def digits(train: int = 300, val: int = 200) -> Data:
+    x, y = load_digits(return_X_y=True)
+    order = np.random.default_rng(0).permutation(len(y))[: train + val]
+    pixels = (x.reshape(-1, 8, 8, 1)[order] * 255 / 16).astype(np.uint8)
+    whole = Images(pixels, y[order].astype(np.int64), np.arange(len(order)))
+    return Data(whole.at(np.arange(train)), whole.at(np.arange(train, train + val)), tuple("0123456789"))
+
+
+def wrong(y: np.ndarray, probs: np.ndarray) -> np.ndarray:
+    return noise.fit(y, probs).wrong
+
+
+def lab(data: Data, **changes: object) -> Lab:
+    return Lab(data, RECIPE.change(**changes), (0, 1, 2), wrong, Runs())
+
+
+@pytest.fixture(scope="module")
+def healthy() -> Lab:
+    return lab(digits())
+
+
+def test_causes_rank_faults_first_and_keep_the_best_of_each() -> None:
+    def effect(cause: str, gain: float, low: float, *, fault: bool = False) -> Effect:
+        return Effect(cause, gain, low, gain + 0.1, "", "", fault)
+
+    results = {
+        "a": Result("", (effect("augmentation", 0.10, 0.05), effect("learning_rate", 0.04, -0.01))),
+        "b": Result("", (effect("augmentation", 0.20, 0.02), effect("optimizer", 0.30, 0.1))),
+        "c": Result("", (Effect("input_pipeline", None, None, None, "", "", True),)),
+    }
+    ranked = causes.causes(results)
+    assert [c["cause"] for c in ranked] == ["input_pipeline", "optimizer", "augmentation"]
+    assert ranked[2]["estimated_gain"] == 20 and ranked[2]["experiment"] == "b"
+    assert not causes.healthy(results)
+    assert causes.healthy({"a": Result("", (effect("optimizer", 0.03, 0.009),))})
+    assert not causes.healthy({"a": Result("", (effect("optimizer", 0.03, 0.011),))})
+
+
+def test_classes_in_another_order_are_found_and_put_right(healthy: Lab) -> None:
+    data = healthy.data
+    moved = np.array([1, 2, 0, 3, 4, 5, 6, 7, 9, 8])
+    mixed = healthy.change(data=replace(data, val=replace(data.val, y=moved[data.val.y])))
+    result, after = label_order.run(mixed)
+    (found,) = result.effects
+    assert found.fault and found.cause == "label_order" and found.low > 0.2
+    assert after.data.val.y.tolist() == data.val.y.tolist()
+    assert label_order.run(healthy)[0].effects == ()
+
+
+def test_brightened_copies_are_found_and_left_out(healthy: Lab) -> None:
+    data = healthy.data
+    bright = np.clip(data.train.x[:80].astype(float) * 0.9 + 20, 0, 255).astype(np.uint8)
+    val = Images(
+        np.concatenate([data.val.x, bright]),
+        np.concatenate([data.val.y, data.train.y[:80]]),
+        np.arange(1000, 1000 + len(data.val) + 80),
+    )
+    result, after = copies.run(healthy.change(data=replace(data, val=val)))
+    assert result.numbers["copies"] >= 75 and result.effects[0].fault
+    assert after.data.val.y.tolist() == data.val.y[: len(after.data.val)].tolist()
+    assert copies.run(healthy)[0].effects == ()
+
+
+def test_a_leak_of_all_images_holds_out_training_images(healthy: Lab) -> None:
+    data = healthy.data
+    _, after = copies.run(healthy.change(data=replace(data, val=data.train.at(np.arange(100)))))
+    assert not set(after.data.train.group) & set(after.data.val.group)
+    assert len(after.data.train) + len(after.data.val) == len(data.train)
+
+
+def test_what_can_be_memorised(healthy: Lab) -> None:
+    assert memorise.run(healthy)[0].numbers["memorised"] >= 0.9
+    same = replace(healthy.data.train, x=np.zeros_like(healthy.data.train.x))
+    result, _ = memorise.run(healthy.change(data=replace(healthy.data, train=same)))
+    assert [e.cause for e in result.effects] == ["input_pipeline"]
+
+
+def test_a_starved_class_is_named(healthy: Lab) -> None:
+    train = healthy.data.train
+    few = np.flatnonzero(train.y == 3)[4:]
+    starved = healthy.change(data=replace(healthy.data, train=train.at(np.setdiff1d(np.arange(len(train)), few))))
+    result, _ = imbalance.run(starved)
+    assert result.effects[0].counts and "3 (4 images)" in result.effects[0].evidence
+    with pytest.raises(NothingToTry, match="alike"):
+        imbalance.run(healthy)
+
+
+def test_noise_among_images_is_seen(healthy: Lab) -> None:
+    x = healthy.data.train.x.copy()
+    x[:60] = np.random.default_rng(0).integers(0, 256, x[:60].shape)
+    data = replace(healthy.data, train=replace(healthy.data.train, x=x))
+    result, _ = corrupted.run(healthy.change(data=data))
+    assert 40 <= result.numbers["training"] <= 70
+    with pytest.raises(NothingToTry):
+        corrupted.run(healthy)
+
+
+def test_a_power_law_goes_on_above_its_floor() -> None:
+    sizes = np.array([100.0, 200, 400, 800])
+    errors = 0.1 + 2 * sizes**-0.5
+    assert data_size._gain(sizes, errors, 0.1) == pytest.approx(2 * 800**-0.5 * (1 - 4**-0.5))
+    assert data_size._gain(sizes, np.array([0.1, 0.11, 0.12, 0.13]), 0.0) == 0  # more images never hurt
+
+
+def test_no_budget_leaves_reasons_and_ctrl_c_keeps_what_is_done(tmp_path: Path) -> None:
+    data, told = digits(120, 60), []
+    result = ladder.climb(data, RECIPE, budget=0.01, noise=wrong, seeds=2, folder=tmp_path, told=told.append)
+    assert list(result["experiments"]) == ["copies", "memorise", "gap", "input_range", "label_order"]
+    assert "the budget" in result["not_looked_at"]["data_size"] and result["healthy"] is None
+    named = set(result["experiments"]) | set(result["not_looked_at"])
+    assert named == {*ladder.EXPERIMENTS, *ladder.OUT_OF_SIGHT}
+    assert json.loads(json.dumps(result)) and len(told) == 6
+
+    def stop(so_far: dict) -> None:
+        if len(so_far["experiments"]) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(ladder.Interrupted) as caught:
+        ladder.climb(data, RECIPE, budget=0.01, noise=wrong, seeds=2, folder=tmp_path, told=stop)
+    assert list(caught.value.result["experiments"]) == ["copies", "memorise"]
+    assert caught.value.result["not_looked_at"]["gap"] == "interrupted"
+
+
+def test_runs_are_found_again(tmp_path: Path) -> None:
+    data = digits(60, 40)
+    first = Runs(tmp_path).run(RECIPE, data.train, data.val, 0, 10, 2)
+    written = list(tmp_path.iterdir())
+    again = Runs(tmp_path, tick=lambda: pytest.fail("made again")).run(RECIPE, data.train, data.val, 0, 10, 2)
+    assert np.array_equal(first.outputs, again.outputs) and len(written) == 1
+    written[0].write_bytes(b"torn")
+    assert np.allclose(Runs(tmp_path).run(RECIPE, data.train, data.val, 0, 10, 2).outputs, first.outputs)
+
+
+def test_a_plan_takes_fewer_images_before_fewer_steps(tmp_path: Path) -> None:
+    kept = tmp_path / "plan.json"
+    small = plan.make(RECIPE.change(epochs=10), [(16, 16, 1)], 10, 50_000, 1e-6, kept)
+    assert small.train * small.epochs >= plan.STEPS * RECIPE.batch_size and small.train < 50_000
+    assert plan.make(RECIPE, [(16, 16, 1)], 10, 1, 1e9, kept) == small  # a killed diagnosis goes on with the same
+    kept.write_text("{")
+    assert plan.make(RECIPE, [(16, 16, 1)], 10, 200, 1e9, kept).train == 200
+
+
+@pytest.mark.parametrize(("change", "said"), [({"budget": 0.0}, "budget"), ({"seeds": 1}, "seeds")])
+def test_settings_that_can_not_be(change: dict, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        ladder.climb(digits(60, 40), RECIPE, **{"budget": 1.0, "noise": wrong, **change})
+
+
+def test_too_few_images_are_an_error_that_says_so(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="too few for any experiment"):
+        diagnosing.diagnose(folder, to=tmp_path / "out", model="linear", budget=0.01)
+    with pytest.raises(InputError, match="nothing to diagnose"):
+        diagnosing.diagnose()
+    with pytest.raises(InputError, match="unknown model"):
+        diagnosing.diagnose(folder, to=tmp_path / "out", model="resnet")
+
+
+def test_a_dataset_from_disk_to_diagnosis(tmp_path: Path) -> None:
+    x, y = load_digits(return_X_y=True)
+    for i in range(240):
+        place = tmp_path / "data" / ("val" if i % 3 == 0 else "train") / str(y[i])
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray((x[i].reshape(8, 8) * 255 / 16).astype(np.uint8)).save(place / f"{i}.png")
+    (tmp_path / "data" / "train" / "0" / "bad.png").write_bytes(b"no picture")
+    found = diagnosing.diagnose(tmp_path / "data", model="linear", augment="none", budget=0.01, seeds=2, epochs=4)
+    written = json.loads((tmp_path / "data-diagnosis" / "diagnosis.json").read_text())
+    assert written["causes"] == found["causes"] and written["recipe"]["epochs"] == 4
+    assert any("1 training images can't be read" in note for note in written["notes"])
+    assert found["images"] == {"train": 160, "val": 80}
+
+
+def own(**changes: object) -> keras.Model:
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            layers.Rescaling(1 / 255),
+            layers.Conv2D(8, 3, activation="relu", kernel_initializer=changes.get("kernel", "glorot_uniform")),
+            layers.Flatten(),
+            layers.Dense(10, activation=changes.get("activation", "softmax")),
+        ]
+    )
+    for layer in model.layers[:-1]:
+        layer.trainable = "frozen" not in changes
+    model.compile(keras.optimizers.SGD(0.05, momentum=0.9), "sparse_categorical_crossentropy")
+    return model
+
+
+def lab_of(model: keras.Model, **changes: object) -> Lab:
+    settings = own_model.recipe_of(model.get_compile_config(), "model")
+    return lab(digits(), **{**settings, **changes, "own": model})
+
+
+def test_a_compiled_model_tells_its_recipe(tmp_path: Path) -> None:
+    own().save(tmp_path / "own.keras")
+    model, settings = own_model.load(str(tmp_path / "own.keras"))
+    assert settings["optimizer"] == "sgd" and settings["learning_rate"] == pytest.approx(0.05)
+    assert settings["loss"] == "sparse_categorical_crossentropy" and not settings["from_logits"]
+    assert own_model.fits(model, "own", 10) == (8, 8, 1)
+    with pytest.raises(InputError, match="3 classes"):
+        own_model.fits(model, "own", 3)
+    loss = keras.losses.CategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(0.2, 10)), loss)
+    told = own_model.recipe_of(model.get_compile_config(), "own")
+    assert told["learning_rate"] == pytest.approx(0.2) and told["from_logits"] and told["loss"].startswith("categ")
+    model.compile("adam", "mse")
+    with pytest.raises(InputError, match="mse"):
+        own_model.recipe_of(model.get_compile_config(), "own")
+    with pytest.raises(InputError, match="there is no nowhere:net"):
+        own_model.load("nowhere:net")
+
+
+def test_code_in_a_model_is_not_run(tmp_path: Path) -> None:
+    model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Lambda(lambda x: x)])
+    model.save(tmp_path / "code.keras")
+    with pytest.raises(InputError, match="holds code"):
+        own_model.load(str(tmp_path / "code.keras"))
+
+
+def test_pixels_that_are_divided_twice() -> None:
+    result, after = input_range.run(lab_of(own(), scale=1 / 255, epochs=4))
+    assert result.effects[0].cause == "input_pipeline" and result.effects[0].fault
+    assert after.recipe.scale == pytest.approx(1) and input_range.run(after)[0].effects == ()
+
+
+def test_frozen_layers_are_counted_and_thawed() -> None:
+    result, _ = frozen.run(lab_of(own(frozen=True), epochs=4))
+    assert result.numbers == {"frozen": 80, "parameters": 80 + 2890}
+    assert result.effects[0].cause == "frozen_layers" and result.effects[0].gain != 0
+    assert frozen.run(lab_of(own()))[0].answer == "None are."
+
+
+def test_units_that_are_dead_and_losses_that_do_not_fit() -> None:
+    dead = keras.initializers.Constant(-1.0)
+    result, _ = signals.run(lab_of(own(kernel=dead), epochs=1))
+    assert "dead_units" in [e.cause for e in result.effects]
+    healthy = signals.run(lab_of(own(), epochs=1))[0]
+    assert healthy.effects == () and healthy.numbers["gradients"]
+    result, _ = loss.run(lab_of(own(activation="linear"), epochs=4))
+    assert result.effects[0].cause == "loss_mismatch" and result.effects[0].gain > 0.2
+    assert loss.run(lab_of(own()))[0].answer == "Yes."
+
+
+def test_drawn_images_keep_every_class() -> None:
+    import pandas as pd
+
+    frame = pd.DataFrame({"image_id": [f"{i:03}" for i in range(103)], "label": ["a"] * 100 + ["b"] * 3})
+    drawn = material.draw(frame, 20, 0)
+    assert drawn["label"].value_counts().to_dict() == {"a": 19, "b": 2}
+    assert drawn.equals(material.draw(frame.sample(frac=1, random_state=1), 20, 0))

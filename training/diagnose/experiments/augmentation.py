@@ -1,0 +1,24 @@
+"""Is more or less augmentation better?"""
+
+from __future__ import annotations
+
+from training.diagnose.lab import Lab
+from training.diagnose.results import Result
+from training.diagnose.tries import Try, sweep
+
+QUESTION = "Is more or less augmentation better?"
+RUNS = 5
+
+#: Strength → those to try instead.
+NEXT = {"none": ("light", "medium"), "light": ("none", "medium"), "medium": ("none", "light")}
+
+
+def run(lab: Lab) -> tuple[Result, Lab]:
+    """The strengths of `training.augment` but the recipe's; on a user's own network, which may hold layers of its own
+    for it, a shift and no more."""
+    strengths = NEXT[lab.recipe.augment] if lab.recipe.own is None else ("light",)
+    tries = [
+        Try("augmentation", f"augmentation {name}", lab.recipe.change(augment=name), f"--augment {name}")
+        for name in strengths
+    ]
+    return sweep(lab, tries), lab

@@ -1,0 +1,62 @@
+"""Do classes with few images fare worse?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from training.data import oversampled
+from training.diagnose.lab import Lab
+from training.diagnose.results import Effect, NothingToTry, Result
+
+QUESTION = "Do classes with few images fare worse?"
+RUNS = 3
+
+SMALL = 0.5  # of the median size: below it a class is small
+
+
+def run(lab: Lab) -> tuple[Result, Lab]:
+    """Recall of small classes against the others', and training with the small ones shown as often as the largest.
+
+    The gain is in the mean recall over classes, as if small classes fared like the others: an image of a class that is
+    rare in validation, too, counts for little in plain accuracy. A class may also be hard, whatever its size.
+    """
+    sizes = np.bincount(lab.data.train.y, minlength=lab.classes)
+    small = np.flatnonzero(sizes < SMALL * np.median(sizes))
+    tested = np.bincount(lab.data.val.y, minlength=lab.classes)
+    numbers: dict[str, Any] = {"sizes": dict(zip(lab.data.classes, sizes.tolist(), strict=True))}
+    if not len(small):
+        raise NothingToTry(f"all classes have alike many images: {sizes.min():,} to {sizes.max():,}")
+    small = small[tested[small] > 0]
+    others = [k for k in range(lab.classes) if sizes[k] >= SMALL * np.median(sizes) and tested[k]]
+    if not len(small) or not others:
+        raise NothingToTry("the small classes have no validation images")
+    base, y = lab.base(), lab.data.val.y
+    right = base.correct.mean(axis=0)
+    recall = np.array([right[y == k].mean() if tested[k] else np.nan for k in range(lab.classes)])
+    variance = np.array([right[y == k].var() / max(tested[k] - 1, 1) for k in range(lab.classes)])
+    seeds = np.array([np.mean([c[y == k].mean() for k in small]) for c in base.correct])
+    usual = float(np.mean(recall[others]))
+    gain = float(np.sum(usual - recall[small]) / lab.classes)
+    share = len(small) / lab.classes
+    spread = np.sqrt(
+        variance[small].sum() / lab.classes**2
+        + share**2 * (variance[others].sum() / len(others) ** 2 + seeds.var(ddof=1) / len(seeds))
+    )
+    half = float(stats.norm.ppf(0.975) * spread)
+    rows = oversampled(lab.data.train.y, 0)
+    shown = lab.trial(train=lab.data.train.at(rows)).correct.mean(axis=0)
+    balanced = float(np.mean([shown[y == k].mean() for k in small]))
+    named = ", ".join(f"{lab.data.classes[k]} ({sizes[k]:,} images) {recall[k]:.0%}" for k in small[:5])
+    evidence = (
+        f"Right among small classes: {named}{', …' if len(small) > 5 else ''}; among the others, with a median of "
+        f"{np.median(sizes[others]):,.0f} images, {usual:.0%}. Shown as often as the largest: {balanced:.0%} of the "
+        "small ones' images. The gain is in the mean recall over classes."
+    )
+    remedy = "Collect images of these classes; until then imageclinic train OUT --balance sampling"
+    numbers |= {"recall": dict(zip(lab.data.classes, np.nan_to_num(recall).tolist(), strict=True)), "shown": balanced}
+    found = Effect("class_imbalance", gain, gain - half, gain + half, evidence, remedy)
+    word = "do" if found.counts else "don't, for sure"
+    return Result(f"They {word}: {np.mean(recall[small]):.0%} against {usual:.0%}.", (found,), numbers), lab

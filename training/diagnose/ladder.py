@@ -1,0 +1,192 @@
+"""Experiments in their order, until the budget ends; what is done is told after each."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from audit.errors import InputError
+from training.diagnose import causes as conclusions
+from training.diagnose.experiments import (
+    augmentation,
+    batches,
+    capacity,
+    copies,
+    corrupted,
+    data_size,
+    frozen,
+    gap,
+    imbalance,
+    input_range,
+    label_noise,
+    label_order,
+    learning_rate,
+    loss,
+    memorise,
+    regularisation,
+    shuffled,
+    signals,
+)
+from training.diagnose.lab import EXPLORING, Lab, Noise, Runs
+from training.diagnose.results import NothingToTry, Result
+from training.diagnose.setup import Data, Recipe
+
+#: Experiments in their order: what makes the others' numbers worthless first, then what is likeliest.
+EXPERIMENTS: dict[str, Any] = {
+    "copies": copies,
+    "memorise": memorise,
+    "gap": gap,
+    "input_range": input_range,
+    "loss": loss,
+    "frozen": frozen,
+    "label_order": label_order,
+    "learning_rate": learning_rate,
+    "corrupted": corrupted,
+    "imbalance": imbalance,
+    "label_noise": label_noise,
+    "data_size": data_size,
+    "capacity": capacity,
+    "augmentation": augmentation,
+    "regularisation": regularisation,
+    "batches": batches,
+    "signals": signals,
+    "shuffled": shuffled,
+}
+NOTHING = "nothing to try"  # begins the reason for what was looked at in vain
+ALWAYS = 5  # experiments that are run whatever the budget
+LEAST_IMAGES = 20
+#: What no experiment here can see, and why.
+OUT_OF_SIGHT = {
+    "your_validation_pipeline": "what your own code does to it, such as augmenting it or shuffling it apart from its "
+    "labels, can't be seen from here: take two passes over it and compare",
+}
+Told = Callable[[dict[str, Any]], None]
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C came. `result` is the diagnosis by the experiments that were done."""
+
+    def __init__(self, result: dict[str, Any]) -> None:
+        super().__init__()
+        self.result = result
+
+
+def climb(
+    data: Data,
+    recipe: Recipe,
+    *,
+    budget: float,
+    noise: Noise,
+    seeds: int = 3,
+    folder: Path | None = None,
+    told: Told | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
+    """Run the experiments and say what they say together.
+
+    Args:
+        data: what is learnt from and judged on.
+        recipe: how.
+        budget: seconds. An experiment that would likely end later is not begun, but the first four always are.
+        noise: the audit's noise model: labels and out-of-fold probabilities → probability that each label is wrong.
+        seeds: runs of each arm, at least 2.
+        folder: where finished runs are kept; the same images and recipe find them again.
+        told: called with the diagnosis so far after each experiment.
+        progress: called with (experiments done, experiments).
+
+    Returns:
+        `causes` (see `causes.causes`), `healthy` (None when nothing is sure to bring more than a point, but experiments
+        are missing), `experiments` (name → question, answer, seconds, effects, numbers), `not_looked_at` (name →
+        reason), `recipe`, `went_on_with`, `images`, `classes`, `seeds` (the last one only chooses).
+
+    Raises:
+        InputError: too few images or classes, fewer than two seeds, or a budget that is no positive number.
+        Failed: training broke down.
+        Interrupted: Ctrl-C came; holds what is done.
+    """
+    _check(data, seeds, budget)
+    lab = Lab(data, recipe, tuple(range(seeds)), noise, Runs(folder))
+    start = time.monotonic()
+    results: dict[str, Result] = {}
+    seconds: dict[str, float] = {}
+    left: dict[str, str] = {}
+
+    def diagnosis() -> dict[str, Any]:
+        missing = {n: left.get(n, "not reached") for n in EXPERIMENTS if n not in results}
+        return _diagnosis(lab, data, recipe, results, seconds, missing)
+
+    per_run = 0.0
+    try:
+        for number, (name, experiment) in enumerate(EXPERIMENTS.items()):
+            begun = time.monotonic()
+            needed, rest = experiment.RUNS * per_run, max(0.0, budget - (begun - start))
+            if number >= ALWAYS and needed > rest:
+                left[name] = f"the budget: it takes about {needed:.0f} s, and {rest:.0f} s are left"
+                continue
+            try:
+                results[name], lab = experiment.run(lab)
+            except NothingToTry as nothing:
+                left[name] = f"{NOTHING}: {nothing}"
+            else:
+                seconds[name] = time.monotonic() - begun
+            if name == "gap":
+                per_run = seconds[name] / len(lab.seeds)
+            if told is not None:
+                told(diagnosis())
+            if progress is not None:
+                progress(number + 1, len(EXPERIMENTS))
+    except KeyboardInterrupt as stop:
+        left |= {name: "interrupted" for name in EXPERIMENTS if name not in left}
+        raise Interrupted(diagnosis()) from stop
+    return diagnosis()
+
+
+def _check(data: Data, seeds: int, budget: float) -> None:
+    if seeds < 2:
+        raise InputError(f"{seeds} seeds", expected="at least 2: one run has no interval")
+    if not budget > 0:
+        raise InputError(f"a budget of {budget:g} seconds", expected="a positive number")
+    for name, part in (("training", data.train), ("validation", data.val)):
+        if len(part) < LEAST_IMAGES:
+            raise InputError(
+                f"{len(part)} {name} images are too few for any experiment",
+                expected=f"at least {LEAST_IMAGES}",
+                fix="collect more: with so few, no difference can be told from chance",
+            )
+        if len(set(part.y.tolist())) < 2:
+            raise InputError(f"all {name} images are of one class", expected="2 classes")
+
+
+def _diagnosis(
+    lab: Lab,
+    data: Data,
+    recipe: Recipe,
+    results: dict[str, Result],
+    seconds: dict[str, float],
+    missing: dict[str, str],
+) -> dict[str, Any]:
+    unwell = not conclusions.healthy(results)
+    whole = all(reason.startswith(NOTHING) for reason in missing.values())
+    return {
+        "causes": conclusions.causes(results),
+        "healthy": False if unwell else True if whole else None,
+        "experiments": {
+            name: {
+                "question": EXPERIMENTS[name].QUESTION,
+                "answer": result.answer,
+                "seconds": round(seconds.get(name, 0.0), 1),
+                "effects": [asdict(effect) for effect in result.effects],
+                "numbers": result.numbers,
+            }
+            for name, result in results.items()
+        },
+        "not_looked_at": {**missing, **OUT_OF_SIGHT},
+        "recipe": recipe.described,
+        "went_on_with": lab.recipe.described,
+        "images": {"train": len(data.train), "val": len(data.val)},
+        "classes": list(data.classes),
+        "seeds": [*lab.seeds, EXPLORING],
+    }

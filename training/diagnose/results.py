@@ -1,0 +1,49 @@
+"""What an experiment says: the effects of changes that were tried, with intervals, in words that users read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+#: A gain whose interval lies above this is worth acting on: one point of accuracy.
+WORTH = 0.01
+
+
+@dataclass(frozen=True)
+class Effect:
+    """One change that was tried or estimated.
+
+    `gain`, `low` and `high` are shares of accuracy (0.01 is one point), with a 95 % interval; all None where there is
+    no estimate. `fault`: something is plainly wrong, so that the other numbers can't be trusted until it is mended.
+    """
+
+    cause: str
+    gain: float | None
+    low: float | None
+    high: float | None
+    evidence: str
+    remedy: str
+    fault: bool = False
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is named as a cause: a fault, or a gain whose interval lies above zero."""
+        return self.fault or (self.low is not None and self.low > 0)
+
+    @property
+    def worth(self) -> bool:
+        """Whether it speaks against calling the training healthy."""
+        return self.fault or (self.low is not None and self.low > WORTH)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What an experiment found: the answer to its question in words, the effects, and its numbers (JSON-ready)."""
+
+    answer: str
+    effects: tuple[Effect, ...] = ()
+    numbers: dict[str, Any] = field(default_factory=dict)
+
+
+class NothingToTry(Exception):
+    """An experiment has nothing to try here; the message is the reason that users read."""
