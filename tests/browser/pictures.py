@@ -49,7 +49,7 @@ def save(shown: Page, path: Path) -> None:
     shown.wait_for_timeout(3_000)
     shown.screenshot(path=path)
     with Image.open(path) as picture:
-        reduced = picture.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        reduced = picture.convert("RGB").quantize(256, Image.Quantize.FASTOCTREE)
     reduced.save(path, optimize=True)
 
 
