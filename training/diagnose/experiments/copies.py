@@ -18,6 +18,7 @@ RUNS = 1
 NEAR = 0.1  # root mean square difference of standardised thumbnails, below which two images are copies
 FLAT = 4.0  # standard deviation of pixels (of 255) below which an image is too flat to have copies
 SHARE = 0.02  # of the validation images: fewer copies change no accuracy that matters
+MANY = 0.2  # of them: a leak, even if the accuracy on them does not show it yet
 _SIDE, _LEAST, _HELD = 16, 30, 0.25
 
 
@@ -44,7 +45,8 @@ def run(lab: Lab) -> tuple[Result, Lab]:
         f"{100 * false:.1f} points of the accuracy you see are not real."
     )
     remedy = "imageclinic audit DATA, then imageclinic export RUN OUT: copies stay on one side of the split"
-    found = Effect("duplicates_and_leakage", false, false - half, false + half, evidence, remedy, fault=True)
+    fault = share >= MANY or false > half
+    found = Effect("duplicates_and_leakage", false, false - half, false + half, evidence, remedy, fault)
     return Result(f"{n:,} of {len(val):,} are.", (found,), numbers), after
 
 
