@@ -14,7 +14,7 @@ from benchmarks import tune
 
 def test_the_table_goes_on_where_it_was(tmp_path: Path) -> None:
     file = tmp_path / "table.csv"
-    good = tune.SETTINGS.index((0.01, 64, "adamw"))
+    good = tune.SETTINGS.index((0.01, 16, "adam", 0.0001, 32))
     wanted = [(0, good), (0, good + 1)]
     first = tune.measure(file, wanted, deadline=-math.inf)  # one training, and time is up
     assert list(first) == [(0, good)]

@@ -49,10 +49,11 @@ def tune(
     from imageclinic import tuning
 
     terminal = terminal_for(as_json)
+    folder = to or Path(f"{out}-tune")
     try:
         result = tuning.tune(
             out,
-            to=to,
+            to=folder,
             over=over or [],
             search=search,
             trials=trials,
@@ -75,8 +76,7 @@ def tune(
             show(partial, terminal)
         raise
     show(result, terminal)
-    folder = to or Path(f"{out}-tune")
-    terminal.say(f"Written to {folder}: tuning.json, tuning.html, study.db")
+    terminal.say(f"Written to {folder}: tuning.json, tuning.html{'' if study else ', study.db'}")
     terminal.result({"folder": str(folder), **result})
 
 
