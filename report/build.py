@@ -183,15 +183,14 @@ def _comparison(run: Run) -> tuple[list[charts.Comparison], dict[str, Any], str]
 
 def _diagnosis(run: Run) -> tuple[dict[str, Any], str]:
     """What the template draws of diagnosis.json, and why it can't be told."""
-    nothing = {"diagnosis": {}, "diagnosis_headline": "", "diagnosis_bars": []}
+    nothing: dict[str, Any] = {"diagnosis": {}, "diagnosis_bars": []}
     if not run.diagnosis.is_file():
         return nothing, ""
     try:
         content = json.loads(run.diagnosis.read_text("utf-8"))
-        names = ("experiments", "not_looked_at", "images", "seeds")
+        names = ("verdict", "experiments", "not_looked_at", "images", "seeds")
         told = {**{name: content[name] for name in names}, "notes": content.get("notes", [])}
-        found = {"diagnosis_headline": diagnosis.headline(content), "diagnosis_bars": diagnosis.bars(content)}
-        return {"diagnosis": told, **found}, ""
+        return {"diagnosis": told, "diagnosis_bars": diagnosis.bars(content)}, ""
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         return nothing, f"{run.diagnosis.name} can't be shown: {type(error).__name__}: {error}. Diagnose again."
 

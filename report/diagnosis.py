@@ -48,20 +48,6 @@ def bars(content: Mapping[str, Any]) -> list[Bar]:
     return [_bar(name, effect, ranked, left, right) for name, effect in best.items()]
 
 
-def headline(content: Mapping[str, Any]) -> str:
-    """What was found, in one sentence."""
-    if content["healthy"] is None:
-        return "Of what was tried, nothing is sure to bring more than a point; some experiments are missing."
-    if not content["causes"]:
-        return "No cause found: nothing that was tried helps for sure."
-    first = content["causes"][0]
-    if content["healthy"]:
-        return "Healthy: nothing that was tried is sure to bring more than a point."
-    if first["fault"]:
-        return f"Something is plainly wrong, to be mended first: {sections.title(first['cause']).lower()}."
-    return f"Likeliest cause: {sections.title(first['cause']).lower()}."
-
-
 def _bar(name: str, effect: Mapping[str, Any], ranked: list[str], left: float, right: float) -> Bar:
     def at(key: str) -> float | None:
         value = effect[key]

@@ -74,6 +74,17 @@ def test_causes_rank_faults_first_and_keep_the_best_of_each() -> None:
     assert not causes.healthy({"a": Result("", (effect("optimizer", 0.03, 0.011),))})
 
 
+def test_the_verdict_says_no_more_than_is_known() -> None:
+    cause = {"cause": "label_noise", "estimated_gain": 9.2, "low": 1.1, "high": 17.4, "fault": False}
+    first = "label noise, +9.2 points (+1.1 to +17.4)"
+    assert causes.verdict([cause], False, 2, 0.352) == f"Likeliest cause: {first}. Validation accuracy is 35.2%."
+    assert causes.verdict([cause], None, 2, None).startswith(f"Likeliest cause so far: {first}; not sure to bring more")
+    assert causes.verdict([], None, 2, None) == "Nothing that was tried helps for sure. 2 experiments are missing."
+    assert causes.verdict([cause], True, 0, None).startswith("Healthy")
+    fault = {**cause, "fault": True, "estimated_gain": None}
+    assert "plainly wrong, to be mended first: label noise, what mending" in causes.verdict([fault], False, 0, None)
+
+
 def test_classes_in_another_order_are_found_and_put_right(healthy: Lab) -> None:
     data = healthy.data
     moved = np.array([1, 2, 0, 3, 4, 5, 6, 7, 9, 8])

@@ -409,6 +409,7 @@ def diagnosis() -> dict[str, object]:
 
     first = {"cause": "learning_rate", "estimated_gain": 12.0, "low": 8.0, "high": 16.0}
     return {
+        "verdict": "Likeliest cause: learning rate.",
         "causes": [{**first, "evidence": "With 0.01 <b>", "remedy": "--learning-rate 0.01", "fault": False}],
         "healthy": False,
         "experiments": {

@@ -99,11 +99,13 @@ def show(result: dict[str, Any], terminal: Any) -> None:
 def _show_experiments(result: dict[str, Any], terminal: Any) -> None:
     import pandas as pd
 
+    from training.diagnose.causes import points
+
     for note in result["notes"]:
         terminal.say(note)
-    terminal.title(_headline(result))
+    terminal.title(result["verdict"])
     for number, cause in enumerate(result["causes"], start=1):
-        terminal.title(f"{number}. {cause['cause'].replace('_', ' ').capitalize()}: {_gain(cause)}")
+        terminal.title(f"{number}. {cause['cause'].replace('_', ' ').capitalize()}: {points(cause)}")
         terminal.say(cause["evidence"])
         terminal.say(f"What to do: {cause['remedy']}")
     terminal.title("What was tried")
@@ -116,31 +118,6 @@ def _show_experiments(result: dict[str, Any], terminal: Any) -> None:
         terminal.title("What was not looked at")
     for name, reason in result["not_looked_at"].items():
         terminal.say(f"- {name.replace('_', ' ')}: {reason}")
-
-
-def _headline(result: dict[str, Any]) -> str:
-    base = result["experiments"].get("gap")
-    said = "" if base is None else f" Validation accuracy is {base['numbers']['validation']:.1%}."
-    if result["healthy"] is None:
-        missing = sum(reason.startswith(("the budget", "interrupted")) for reason in result["not_looked_at"].values())
-        return (
-            f"Of what was tried, nothing is sure to bring more than a point; {missing} experiments are missing.{said}"
-        )
-    if not result["causes"]:
-        return f"No cause found: nothing that was tried helps for sure.{said}"
-    if result["healthy"]:
-        return f"Healthy: nothing that was tried is sure to bring more than a point.{said}"
-    first = result["causes"][0]
-    if first["fault"]:
-        return f"Something is plainly wrong, to be mended first: {first['cause'].replace('_', ' ')}.{said}"
-    return f"Likeliest cause: {first['cause'].replace('_', ' ')}, {_gain(first)}.{said}"
-
-
-def _gain(cause: dict[str, Any]) -> str:
-    if cause["estimated_gain"] is None:
-        return "a fault; what mending it brings can't be told"
-    text = f"{cause['estimated_gain']:+.1f} points ({cause['low']:+.1f} to {cause['high']:+.1f})"
-    return f"a fault, {text}" if cause["fault"] else text
 
 
 def _show_curves(result: dict[str, Any], terminal: Any) -> None:

@@ -90,7 +90,7 @@ def climb(
     Args:
         data: what is learnt from and judged on.
         recipe: how.
-        budget: seconds. An experiment that would likely end later is not begun, but the first four always are.
+        budget: seconds. An experiment that would likely end later is not begun, but the first five always are.
         noise: the audit's noise model: labels and out-of-fold probabilities → probability that each label is wrong.
         seeds: runs of each arm, at least 2.
         folder: where finished runs are kept; the same images and recipe find them again.
@@ -98,9 +98,10 @@ def climb(
         progress: called with (experiments done, experiments).
 
     Returns:
-        `causes` (see `causes.causes`), `healthy` (None when nothing is sure to bring more than a point, but experiments
-        are missing), `experiments` (name → question, answer, seconds, effects, numbers), `not_looked_at` (name →
-        reason), `recipe`, `went_on_with`, `images`, `classes`, `seeds` (the last one only chooses).
+        `verdict` (a sentence or two), `causes` (see `causes.causes`), `healthy` (None when nothing is sure to bring
+        more than a point, but experiments are missing), `experiments` (name → question, answer, seconds, effects,
+        numbers), `not_looked_at` (name → reason), `recipe`, `went_on_with`, `images`, `classes`, `seeds` (the last one
+        only chooses).
 
     Raises:
         InputError: too few images or classes, fewer than two seeds, or a budget that is no positive number.
@@ -169,10 +170,14 @@ def _diagnosis(
     missing: dict[str, str],
 ) -> dict[str, Any]:
     unwell = not conclusions.healthy(results)
-    whole = all(reason.startswith(NOTHING) for reason in missing.values())
+    unmade = sum(not reason.startswith(NOTHING) for reason in missing.values())
+    healthy = False if unwell else None if unmade else True
+    causes = conclusions.causes(results)
+    now = results["gap"].numbers["validation"] if "gap" in results else None
     return {
-        "causes": conclusions.causes(results),
-        "healthy": False if unwell else True if whole else None,
+        "verdict": conclusions.verdict(causes, healthy, unmade, now),
+        "causes": causes,
+        "healthy": healthy,
         "experiments": {
             name: {
                 "question": EXPERIMENTS[name].QUESTION,
