@@ -15,9 +15,10 @@ from optuna.trial import FrozenTrial, TrialState
 
 from audit.errors import Failed, InputError
 from training import importance, pretrained, studies, tested, trials, words
+from training import model as ladder
 from training import space as spaces
 from training.fit import Progress
-from training.train import Settings
+from training.train import MIRRORS, Settings
 
 _ALL_FAIL = 5  # trials; when the first ones all fail, so will the others
 _SEEDS = 1 << 31
@@ -282,6 +283,12 @@ def command(out: Path, best: Settings, base: Settings, size: int) -> str:
 
 
 def _check(use: Search) -> None:
+    if use.settings.mirror not in MIRRORS:
+        raise InputError(f"mirror {use.settings.mirror!r}", expected=f"one of {', '.join(MIRRORS)}")
+    if pretrained.is_one(use.settings.model):
+        pretrained.find(use.settings.model)
+    elif not ladder.is_rung(use.settings.model):
+        raise InputError(f"unknown model {use.settings.model!r}", expected=f"{', '.join(ladder.LADDER)} or pretrained")
     if not 0 <= use.settings.seed < _SEEDS:
         raise InputError(f"seed {use.settings.seed}", expected=f"a whole number from 0 to {_SEEDS - 1:,}")
     if use.settings.epochs < 1 or (use.settings.size is not None and use.settings.size < 8):
