@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shlex
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -250,7 +249,7 @@ def _told(
         },
         "best": {"trial": best.number, "options": best.params, "val_accuracy": _score(best)},
         "importance": importance.of(every, list(space)),
-        "command": command(out, _settings(best, use), use.settings, task.size),
+        "command": words.command(out, _settings(best, use), use.settings, task.size),
         "notes": notes,
     }
 
@@ -270,16 +269,6 @@ def _row(trial: FrozenTrial) -> dict[str, Any]:
         "options": trial.params,
         "reason": trial.user_attrs.get(studies.REASON, ""),
     }
-
-
-def command(out: Path, best: Settings, base: Settings, size: int) -> str:
-    """The ``imageclinic train`` command that trains with these settings: every option that is not the usual one."""
-    usual = {**asdict(Settings()), "learning_rate": pretrained.learning_rate(best.unfreeze)}
-    parts = ["imageclinic", "train", str(out)]
-    for name, value in {**asdict(best), "size": base.size and size}.items():
-        if value != usual[name]:
-            parts += [f"--{name.replace('_', '-')}", f"{value:.6g}" if isinstance(value, float) else str(value)]
-    return shlex.join(parts)
 
 
 def _check(use: Search) -> None:
