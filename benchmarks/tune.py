@@ -1,6 +1,6 @@
 """Does a Bayesian search find better hyperparameters than a random one, at an equal number of trials?
 
-    python -m benchmarks.tune TABLE.csv [--searches random,tpe,gp] [--runs 200] [--trials 30] [--draws 2] [--minutes M]
+    python -m benchmarks.tune TABLE.csv [--searches random,tpe,gp] [--runs 200] [--trials 30] [--draws 1] [--minutes M]
 
 Every setting of a grid (learning rate, batch size, optimizer, L2, width) is trained `--draws` times, with another seed
 each, on scikit-learn's digits: 600 to learn from, 200 to choose on, 997 to test on. The networks are scikit-learn's,
@@ -62,7 +62,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--searches", default="random,tpe")
     parser.add_argument("--runs", type=int, default=200)
     parser.add_argument("--trials", type=int, default=30)
-    parser.add_argument("--draws", type=int, default=2)
+    parser.add_argument("--draws", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=float("inf"))
     parser.add_argument("--settings", type=int, default=len(SETTINGS), help="only the first ones: to try it out")
     given = parser.parse_args(arguments)

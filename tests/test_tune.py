@@ -167,7 +167,7 @@ def test_a_study_of_other_images_or_another_space_is_refused(export: Path) -> No
     tuning.tune(export, over=[RATES], trials=1, **QUICK)
     with pytest.raises(InputError, match=r"another space \(learning_rate, dropout\).*--name"):
         tuning.tune(export, over=["learning_rate=0.01:0.1", "dropout"], trials=1, **QUICK)
-    with pytest.raises(InputError, match=r"another settings \(epochs\)"):
+    with pytest.raises(InputError, match=r"other settings \(epochs\)"):
         tuning.tune(export, over=[RATES], trials=1, **QUICK | {"epochs": 4})
     manifest = tables.read_csv(export / "manifest.csv", tables.MANIFEST)
     tables.write_csv(export / "manifest.csv", manifest.iloc[1:], tables.MANIFEST)
@@ -192,6 +192,8 @@ def test_a_study_of_other_images_or_another_space_is_refused(export: Path) -> No
         ({"budget": float("nan")}, "a budget above 0"),
         ({"budget": 1e-6}, "budget of 1e-06 minutes.*larger --budget"),
         ({"seed": -1}, "seed -1.*whole number from 0"),
+        ({"model": "vgg"}, "unknown model 'vgg'"),
+        ({"mirror": "perhaps"}, "mirror 'perhaps'.*auto, yes, no"),
         ({"epochs": 0}, "0 epochs.*at least one epoch"),
         ({"size": 4}, "size 4.*8 pixels"),
         ({"study": "sqlite://"}, "can't be kept in sqlite://"),

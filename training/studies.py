@@ -223,7 +223,7 @@ def _difference(part: str, known: Mapping[str, Any], wanted: Mapping[str, Any]) 
     old, new = known.get(part), wanted[part]
     if isinstance(old, dict) and isinstance(new, dict):
         names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
-        return f"another {part} ({', '.join(names)})"
+        return f"{'another' if part == 'space' else 'other'} {part} ({', '.join(names)})"
     return f"other {part}"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shlex
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -15,9 +14,10 @@ from optuna.trial import FrozenTrial, TrialState
 
 from audit.errors import Failed, InputError
 from training import importance, pretrained, studies, tested, trials, words
+from training import model as ladder
 from training import space as spaces
 from training.fit import Progress
-from training.train import Settings
+from training.train import MIRRORS, Settings
 
 _ALL_FAIL = 5  # trials; when the first ones all fail, so will the others
 _SEEDS = 1 << 31
@@ -249,7 +249,7 @@ def _told(
         },
         "best": {"trial": best.number, "options": best.params, "val_accuracy": _score(best)},
         "importance": importance.of(every, list(space)),
-        "command": command(out, _settings(best, use), use.settings, task.size),
+        "command": words.command(out, _settings(best, use), use.settings, task.size),
         "notes": notes,
     }
 
@@ -271,17 +271,13 @@ def _row(trial: FrozenTrial) -> dict[str, Any]:
     }
 
 
-def command(out: Path, best: Settings, base: Settings, size: int) -> str:
-    """The ``imageclinic train`` command that trains with these settings: every option that is not the usual one."""
-    usual = {**asdict(Settings()), "learning_rate": pretrained.learning_rate(best.unfreeze)}
-    parts = ["imageclinic", "train", str(out)]
-    for name, value in {**asdict(best), "size": base.size and size}.items():
-        if value != usual[name]:
-            parts += [f"--{name.replace('_', '-')}", f"{value:.6g}" if isinstance(value, float) else str(value)]
-    return shlex.join(parts)
-
-
 def _check(use: Search) -> None:
+    if use.settings.mirror not in MIRRORS:
+        raise InputError(f"mirror {use.settings.mirror!r}", expected=f"one of {', '.join(MIRRORS)}")
+    if pretrained.is_one(use.settings.model):
+        pretrained.find(use.settings.model)
+    elif not ladder.is_rung(use.settings.model):
+        raise InputError(f"unknown model {use.settings.model!r}", expected=f"{', '.join(ladder.LADDER)} or pretrained")
     if not 0 <= use.settings.seed < _SEEDS:
         raise InputError(f"seed {use.settings.seed}", expected=f"a whole number from 0 to {_SEEDS - 1:,}")
     if use.settings.epochs < 1 or (use.settings.size is not None and use.settings.size < 8):

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
+
+from training import pretrained
+from training.train import Settings
 
 
 def of(result: Mapping[str, Any]) -> list[str]:
@@ -22,6 +28,16 @@ def of(result: Mapping[str, Any]) -> list[str]:
         lines += _tested(result, final)
     lines += _mattered(result["importance"])
     return [*lines, *result["notes"]]
+
+
+def command(out: Path, best: Settings, base: Settings, size: int) -> str:
+    """The ``imageclinic train`` command that trains with these settings: every option that is not the usual one."""
+    usual = {**asdict(Settings()), "learning_rate": pretrained.learning_rate(best.unfreeze)}
+    parts = ["imageclinic", "train", str(out)]
+    for name, value in {**asdict(best), "size": base.size and size}.items():
+        if value != usual[name]:
+            parts += [f"--{name.replace('_', '-')}", f"{value:.6g}" if isinstance(value, float) else str(value)]
+    return shlex.join(parts)
 
 
 def _tested(result: Mapping[str, Any], final: Mapping[str, Any]) -> list[str]:
