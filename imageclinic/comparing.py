@@ -111,7 +111,7 @@ def train(out: str | Path, *, to: str | Path | None = None, stage: Stage = quiet
         out: an export; of records, a copy as files is made for as long as it takes.
         to: the folder for the model; logs lie there as well, and until it is done what a killed training goes on from.
         stage: progress.
-        settings: fields of `training.train.Settings`.
+        settings: fields of `training.settings.Settings`.
 
     Returns:
         The metrics; see `training.train.train`.
@@ -120,7 +120,7 @@ def train(out: str | Path, *, to: str | Path | None = None, stage: Stage = quiet
 
     training.load_tensorflow()
     from imageclinic.exporting import as_files
-    from training.train import Settings
+    from training.settings import Settings
     from training.train import train as run
 
     folder = Path(out).absolute().with_name(f"{Path(out).absolute().name}-model") if to is None else Path(to)

@@ -35,7 +35,7 @@ def tune(
         over, search, trials, budget, prune, seeds: see `training.tune.Search`.
         study, name: URL of an SQL database and name of the study in it, to share a search; None: ``study.db`` in `to`.
         stage: progress.
-        settings: fields of `training.train.Settings` that are not searched.
+        settings: fields of `training.settings.Settings` that are not searched.
 
     Returns:
         The content of tuning.json; see `training.tune.tune`.
@@ -48,7 +48,7 @@ def tune(
 
     training.load_tensorflow()
     from training import tune as tuning
-    from training.train import Settings
+    from training.settings import Settings
 
     out = Path(out)
     folder = Path(to) if to is not None else out.absolute().with_name(f"{out.absolute().name}-tune")

@@ -23,7 +23,7 @@ from audit.errors import InputError
 from cleaning import balance
 from cleaning.export import export, verify
 from training import balanced, train
-from training.train import Settings
+from training.settings import Settings
 
 #: The folder of the second sorts otherwise than its name.
 SIZES = {"cat": 6, "?dog": 18, "owl": 12}

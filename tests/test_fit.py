@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,8 @@ from audit import tables
 from audit.errors import Failed, InputError
 from training import backbones, fit, model, optimizers, train, waiting
 from training.data import load_images, oversampled
-from training.train import Settings, class_weights
+from training.settings import Settings, check
+from training.train import class_weights
 
 # Keras 3.15 reads TensorFlow's variables in a way that NumPy 2 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
@@ -282,9 +284,30 @@ def test_train_takes_its_settings_and_tells_them(export: Path) -> None:
         "metrics.json",
         "model.keras",
     ]
-    for wrong in (Settings(balance="even"), Settings(mirror="maybe")):
-        with pytest.raises(InputError, match="Expected one of"):
-            train.train(export, settings=wrong)
+    with pytest.raises(InputError, match="lies in the export"):
+        train.train(export, to=export / "train" / "model")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"balance": "even"}, "balance 'even'.*Expected one of auto, "),
+        ({"mirror": "maybe"}, "Expected one of auto, yes, no"),
+        ({"learning_rate": 0.0}, "learning rate 0.0.*above 0"),
+        ({"learning_rate": math.nan}, "learning rate nan"),
+        ({"batch_size": 0}, "batch size 0.*a number from 1"),
+        ({"seed": -1}, "seed -1"),
+        ({"seed": 99999999999}, "below 2,147,483,648"),
+        ({"l1": math.nan}, "l1 nan"),
+        ({"l2": math.inf}, "l2 inf"),
+        ({"weight_decay": -1.0}, "weight decay -1.0.*a number from 0"),
+        ({"dropout": 1.0}, "dropout 1.0.*below 1"),
+        ({"unfreeze": -1}, "unfreeze -1"),
+    ],
+)
+def test_settings_that_can_not_be_are_refused(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        check(Settings(**wrong))
 
 
 def test_the_curves_lie_ready_for_tensorboard(digits: tuple[Arrays, Arrays], tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def export(tmp_path: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray((images[number].reshape(8, 8) * 15).astype(np.uint8)).save(path)
         label = f"digit {labels[number]}"
-        rows.append((path.name, f"{split}/{path.name}", label, label, split, path.name, str(number), "keep"))
+        rows.append((path.name, f"{split}/{path.name}", label, label, split, path.name, str(number), "keep", None))
     tables.write_csv(out / "manifest.csv", pd.DataFrame(rows, columns=tables.MANIFEST.names), tables.MANIFEST)
     return out
 
@@ -191,11 +191,11 @@ def test_a_study_of_other_images_or_another_space_is_refused(export: Path) -> No
         ({"seeds": 1}, "no seeds or at least 2"),
         ({"budget": float("nan")}, "a budget above 0"),
         ({"budget": 1e-6}, "budget of 1e-06 minutes.*larger --budget"),
-        ({"seed": -1}, "seed -1.*whole number from 0"),
+        ({"seed": -1}, "seed -1.*a number from 0"),
         ({"model": "vgg"}, "unknown model 'vgg'"),
         ({"mirror": "perhaps"}, "mirror 'perhaps'.*auto, yes, no"),
-        ({"epochs": 0}, "0 epochs.*at least one epoch"),
-        ({"size": 4}, "size 4.*8 pixels"),
+        ({"epochs": 0}, "epochs 0.*a number from 1"),
+        ({"size": 4}, "size 4.*a number from 8"),
         ({"study": "sqlite://"}, "can't be kept in sqlite://"),
         ({"to": "odd%20name"}, "no %"),
         ({"study": "nonsense"}, "nonsense can't be used"),

@@ -13,7 +13,7 @@ from audit import tables
 from training import arms, trials
 from training.fit import Progress
 from training.intervals import Interval, delta_interval
-from training.train import Settings
+from training.settings import Settings
 
 Bools = npt.NDArray[np.bool_]
 

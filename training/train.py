@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,52 +17,11 @@ from audit.errors import InputError
 from training import arms, augment, backbones, balanced, card, data, metrics, mirror, pretrained, waiting
 from training import model as ladder
 from training.fit import Progress, fit, natural_size
+from training.settings import Settings, check
 
 _MEMORY = 1 << 30  # bytes of decoded images that are kept between epochs
 _MIRROR_IMAGES, _MIRROR_SIDE = 2000, 16
 Ints = npt.NDArray[np.int64]
-BALANCES = ("auto", "none", "weights", "sampling")
-MIRRORS = ("auto", "yes", "no")
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How to train. See `training.model.build` and `training.fit.fit` for those that are not told here.
-
-    `size`: side in pixels to which images are resized; None: a pretrained network's own, else see
-    `training.fit.natural_size`. `learning_rate`: None: 0.001, or 0.0001 where pretrained stages are trained as well.
-    `mirror`: whether images may be mirrored: yes, no, or auto, which looks (`training.mirror`). `augment_starved`: a
-    strength at which images of classes with few images (`training.augment.starved`) are changed on top. `balance`:
-    ``weights`` makes classes count alike in the loss, ``sampling`` shows images of rare classes more often, until each
-    class is seen as often as the largest; ``auto`` does what the export says (`training.balanced`), and nothing when it
-    says nothing.
-    """
-
-    model: str = "small_cnn"
-    epochs: int = 30
-    seed: int = 0
-    size: int | None = None
-    batch_size: int = 64
-    learning_rate: float | None = None
-    weight_decay: float = 1e-3
-    optimizer: str = "adamw"
-    dropout: float = 0.2
-    l1: float = 0.0
-    l2: float = 0.0
-    augment: str = "light"
-    augment_starved: str = "none"
-    mirror: str = "auto"
-    unfreeze: int = 0
-    weights: str | None = None
-    balance: str = "auto"
-    schedule: str = "plateau"
-    warm_up: int = 0
-    patience: int = 5
-
-    @property
-    def rate(self) -> float:
-        """The learning rate that is used."""
-        return pretrained.learning_rate(self.unfreeze) if self.learning_rate is None else self.learning_rate
 
 
 def train(
@@ -92,18 +51,16 @@ def train(
 
     Raises:
         InputError: no export, no training or validation images, one class, a class that training lacks, a
-            file that can't be decoded, unknown names.
+            file that can't be decoded, `to` within the export, settings that can't be.
         Failed: training broke down.
     """
     use = settings or Settings()
-    checks = (
-        ("balance", use.balance, BALANCES),
-        ("mirror", use.mirror, MIRRORS),
-        ("augmentation of starved classes", use.augment_starved, tuple(augment.STRENGTHS)),
-    )
-    for name, value, valid in checks:
-        if value not in valid:
-            raise InputError(f"{name} {value!r}", expected=f"one of {', '.join(valid)}")
+    check(use)
+    folder = to if to is not None else out.absolute().with_name(f"{out.absolute().name}-model")
+    if out.resolve() in (folder.resolve(), *folder.resolve().parents):
+        raise InputError(
+            f"the folder {folder} lies in the export, which is proven to hold nothing else", expected="another folder"
+        )
     manifest = tables.read_csv(out / tables.MANIFEST.file, tables.MANIFEST)
     classes = classes_of(manifest, out)
     numbers = {name: i for i, name in enumerate(classes)}
@@ -154,7 +111,6 @@ def train(
     starved = augment.starved(truth["train"]) if use.augment_starved != "none" else np.array([], np.int64)
     if len(starved):
         batches["train"] = augment.strengthened(batches["train"], starved, use.augment_starved, seed=use.seed)
-    folder = to if to is not None else out.absolute().with_name(f"{out.absolute().name}-model")
     key = arms.digest({**asdict(use), "flip": flip, "size": side, "class_weight": class_weight}, *parts.values())
     unfinished = folder / "unfinished.npz"
     folder.mkdir(parents=True, exist_ok=True)

@@ -15,7 +15,8 @@ from audit import tables
 from training import arms, backbones, data, pretrained
 from training import model as ladder
 from training.fit import Examples, History, Watch, fit, natural_size
-from training.train import Settings, class_weights, classes_of, may_mirror
+from training.settings import Settings
+from training.train import class_weights, classes_of, may_mirror
 
 _MEMORY = 1 << 30  # bytes of decoded images that are kept between trials
 _BATCH = 256

@@ -17,10 +17,9 @@ from training import importance, pretrained, studies, tested, trials, words
 from training import model as ladder
 from training import space as spaces
 from training.fit import Progress
-from training.train import MIRRORS, Settings
+from training.settings import Settings, check
 
 _ALL_FAIL = 5  # trials; when the first ones all fail, so will the others
-_SEEDS = 1 << 31
 NAME = "imageclinic"
 
 
@@ -272,18 +271,11 @@ def _row(trial: FrozenTrial) -> dict[str, Any]:
 
 
 def _check(use: Search) -> None:
-    if use.settings.mirror not in MIRRORS:
-        raise InputError(f"mirror {use.settings.mirror!r}", expected=f"one of {', '.join(MIRRORS)}")
+    check(use.settings)
     if pretrained.is_one(use.settings.model):
         pretrained.find(use.settings.model)
     elif not ladder.is_rung(use.settings.model):
         raise InputError(f"unknown model {use.settings.model!r}", expected=f"{', '.join(ladder.LADDER)} or pretrained")
-    if not 0 <= use.settings.seed < _SEEDS:
-        raise InputError(f"seed {use.settings.seed}", expected=f"a whole number from 0 to {_SEEDS - 1:,}")
-    if use.settings.epochs < 1 or (use.settings.size is not None and use.settings.size < 8):
-        raise InputError(
-            f"{use.settings.epochs} epochs, size {use.settings.size}", expected="at least one epoch, and 8 pixels"
-        )
     if use.trials < 1 or use.seeds < 0 or use.seeds == 1 or (use.budget is not None and not use.budget > 0):
         raise InputError(
             f"{use.trials} trials, budget {use.budget}, {use.seeds} seeds",

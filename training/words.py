@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from training import pretrained
-from training.train import Settings
+from training.settings import Settings
 
 
 def of(result: Mapping[str, Any]) -> list[str]:
