@@ -37,13 +37,15 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """One table: its file in the run folder, what a row is, its columns, and the columns that identify a row."""
+    """One table: its file in the run folder, what a row is, its columns, the columns that identify a row, and the
+    command that writes it."""
 
     name: str
     file: str
     row: str
     columns: tuple[Column, ...]
     key: tuple[str, ...] = ()
+    command: str = "audit"
 
     @property
     def schema(self) -> pa.Schema:
@@ -203,6 +205,7 @@ DECISION_LOG = Table(
         Column("note", pa.string(), "free text", nullable=True),
     ),
     ("decision_id",),
+    command="review",
 )
 
 MANIFEST = Table(
@@ -227,6 +230,7 @@ MANIFEST = Table(
         ),
     ),
     ("image_id",),
+    command="export",
 )
 
 BALANCE = Table(
@@ -240,6 +244,7 @@ BALANCE = Table(
         Column("times", pa.int64(), "how often it is shown in an epoch, so that classes are shown alike", low=0),
     ),
     ("image_id",),
+    command="export",
 )
 
 TABLES: Mapping[str, Table] = {

@@ -259,7 +259,7 @@ def read_csv(path: Path, table: Table) -> pd.DataFrame:
     try:
         data = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""], encoding="utf-8")
     except FileNotFoundError:
-        raise InputError(f"{path} is missing", expected=f"the table {table.name}") from None
+        raise InputError(f"{path} is missing", expected=f"a file that imageclinic {table.command} wrote") from None
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is no readable CSV file: {error}", expected=f"the table {table.name}") from error
     for column in table.columns:
