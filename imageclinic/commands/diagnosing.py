@@ -24,7 +24,7 @@ def diagnose(
     model: Annotated[
         str | None,
         Option(
-            help="FILE.keras, module:function that returns a model, or a rung: linear, small_cnn, large_cnn. "
+            help="FILE.keras, module:function that returns a model, or a rung: linear, small_cnn, …, residual. "
             "Default: as imageclinic train did with OUT.",
             show_default=False,
         ),
@@ -38,7 +38,7 @@ def diagnose(
     optimizer: Annotated[str | None, Option(help="adamw, adam, sgd or rmsprop.", show_default=False)] = None,
     dropout: Annotated[float | None, Option(help="As you train.", show_default=False)] = None,
     weight_decay: Annotated[float | None, Option(help="As you train.", show_default=False)] = None,
-    augment: Annotated[str | None, Option(help="none, light or medium.", show_default=False)] = None,
+    augment: Annotated[str | None, Option(help="none, light, medium or strong.", show_default=False)] = None,
     scale: Annotated[
         float | None,
         Option(help="What your pipeline multiplies pixels, 0 to 255, by: 0.00392 for /255.", show_default=False),
