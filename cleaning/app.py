@@ -154,10 +154,11 @@ def prepare(uri: str, plugins: Path, run: Run, reviewer: str) -> None:
     # It says at every start that mongod 6.0 is the oldest version that it accepts.
     logging.getLogger("fiftyone.core.odm.database").setLevel(logging.ERROR)
     theirs = Path(fo.config.plugins_dir)
-    for folder in sorted(theirs.iterdir()) if theirs.is_dir() else []:
-        (plugins / folder.name).symlink_to(folder)
     ours = plugins / "@imageclinic"
-    ours.mkdir(exist_ok=True)
+    for folder in sorted(theirs.iterdir()) if theirs.is_dir() else []:
+        if folder.name != ours.name:  # nothing of ours goes into theirs through a link
+            (plugins / folder.name).symlink_to(folder)
+    ours.mkdir()
     (ours / "review").symlink_to(Path(__file__).parent / "plugin")
     os.environ["FIFTYONE_PLUGINS_DIR"] = fo.config.plugins_dir = str(plugins)
     fo.config.database_uri = uri
