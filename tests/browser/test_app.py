@@ -249,8 +249,11 @@ def test_the_whole_view_after_its_count_is_confirmed(served: tuple[Run, str], sh
 def test_a_new_order_of_the_labels_waits_for_the_next_view(served: tuple[Run, str], shown: Page) -> None:
     run, inbox = served
     open_view(shown, inbox, "exact-duplicate")
-    rows = run.read(tables.DATASET)["image_id"].tolist()
-    quality = [0.01 if name == "dog/deep.tif" else 0.5 for name in rows]
+    dataset = run.read(tables.DATASET)
+    rows = dataset["image_id"].tolist()
+    decided = decisions.current(decisions.read(run.decisions), dataset)["image_id"].tolist()
+    worst = next(name for name in reversed(MISLABELED) if name not in decided)
+    quality = [0.01 if name == worst else 0.5 for name in rows]
     scores = tables.frame(tables.RERANK, image_id=rows, label_quality=quality, suggested_label=["cat"] * len(rows))
     tables.write(run.rerank(1), scores, tables.RERANK, {"decisions": "20"})
     select(shown, 0)
@@ -258,7 +261,7 @@ def test_a_new_order_of_the_labels_waits_for_the_next_view(served: tuple[Run, st
     panel(shown).get_by_role("button", name="show the new order").click()
     shown.wait_for_timeout(3000)
     select(shown, 0)
-    panel(shown).get_by_text("dog/deep.tif").wait_for()
+    panel(shown).get_by_text(worst).wait_for()
     assert not panel(shown).get_by_text("Labels were ranked anew").count()
 
 

@@ -80,7 +80,7 @@ def test_how_long_from_a_key_to_the_next_image(served: tuple[Run, str], shown: P
     run, inbox = served
     before = len(decisions.read(run.decisions))
     open_view(shown, inbox, "mislabeled")
-    open_image(shown, 120)
+    open_image(shown, 20)
     opened = current(shown)
     for n in range(KEYS):
         shown.keyboard.press("k")
