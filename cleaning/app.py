@@ -67,7 +67,7 @@ def open_review(
     port = _free_port(address, port)
     name = reviewer or getpass.getuser()
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_sigterm_unwinds())
+        check_signals = stack.enter_context(signals_unwind())
         database = stack.enter_context(mongod.running(announce))
         if database.process is None:
             stack.enter_context(_only_one(run))
@@ -93,6 +93,7 @@ def open_review(
             stack.enter_context(contextlib.closing(beside))
             while True:
                 next(beside)
+                check_signals()
                 time.sleep(1)
                 database.check()
                 wait_until_ready()
@@ -200,17 +201,31 @@ def _reachable(address: str) -> str:
 
 
 @contextlib.contextmanager
-def _sigterm_unwinds() -> Iterator[None]:
-    """Make SIGTERM end us as Ctrl-C does, so that server and database are taken down."""
+def signals_unwind() -> Iterator[Callable[[], None]]:
+    """Make SIGTERM end us as Ctrl-C does, so that server and database are taken down.
+
+    Yields:
+        A function that raises KeyboardInterrupt when one of the two came. Python prints and forgets an exception that a
+        signal raises in a destructor or a callback of the garbage collector.
+    """
+    came = False
 
     def unwind(number: int, frame: FrameType | None) -> None:
+        nonlocal came
+        came = True
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, unwind)
+    def check() -> None:
+        if came:
+            raise KeyboardInterrupt
+
+    heard = [s for s in (signal.SIGTERM, signal.SIGINT) if signal.getsignal(s) != signal.SIG_IGN]
+    before = {number: signal.signal(number, unwind) for number in heard}
     try:
-        yield
+        yield check
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextlib.contextmanager

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 
 import psutil
@@ -79,6 +81,24 @@ def test_loopback_needs_no_warning(address: str) -> None:
 def test_any_other_address_is_warned_about(address: str) -> None:
     assert "FiftyOne has no login" in app.open_to_others(address)
     assert "ssh -L" in app.open_to_others(address)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_that_python_loses_still_ends_the_review(number: signal.Signals) -> None:
+    class Thing:
+        """Something that can be collected."""
+
+    done, before = [], signal.getsignal(number)
+    with pytest.raises(KeyboardInterrupt), app.signals_unwind() as check:
+        thing = Thing()
+        reference = weakref.ref(thing, lambda _: os.kill(os.getpid(), number))
+        del thing
+        done.append(reference())  # what was raised in the callback is printed and forgotten
+        check()
+        done.append("not reached")
+    assert done == [None]
+    assert signal.getsignal(number) is before
 
 
 def test_sigterm_ends_everything_and_decisions_stay(tmp_path: Path) -> None:
