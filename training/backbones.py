@@ -104,7 +104,9 @@ def load(
             raise InputError(
                 f"{path} does not hold the weights of {backbone.name}: {str(error).strip().partition(chr(10))[0]}",
                 expected="the weights of the network without its classifier (include_top=False)",
-                fix="delete it and download it again, or choose another --model",
+                fix="give another file with --weights"
+                if weights is not None
+                else "delete it and download it again, or choose another --model",
             ) from error
     elif not download or weights is not None:
         raise InputError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 import inspect
 import zipfile
 from pathlib import Path
@@ -13,6 +12,7 @@ import keras
 import numpy as np
 
 from audit.errors import InputError
+from training import named
 from training.embedder import Embedder, Ready, checked
 
 #: (height, width) of images for a model that does not say which it wants.
@@ -52,15 +52,7 @@ def from_function(spec: str) -> Embedder:
     Raises:
         InputError: when there is no such function, or it gives something else.
     """
-    module, _, name = spec.partition(":")
-    try:
-        function = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise InputError(
-            f"there is no {spec}: {error}",
-            expected="module:function",
-            fix="check the names, and that Python finds the module (PYTHONPATH)",
-        ) from error
+    function = named.find(spec, "module:function")
     if not callable(function):
         raise InputError(f"{spec} can't be called", expected="a function from images to vectors")
     size = getattr(function, "image_size", DEFAULT_SIZE)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import zipfile
 from collections.abc import Mapping
@@ -12,7 +11,7 @@ from typing import Any
 import keras
 
 from audit.errors import InputError
-from training import own_model
+from training import named, own_model
 from training.diagnose.setup import LOSSES, OPTIMIZERS
 
 
@@ -93,15 +92,7 @@ def recipe_of(compiled: Mapping[str, Any], spec: str) -> dict[str, Any]:
 
 
 def _call(spec: str) -> keras.Model:
-    module, _, name = spec.partition(":")
-    try:
-        function = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise InputError(
-            f"there is no {spec}: {error}",
-            expected="a rung of the ladder, FILE.keras or module:function",
-            fix="check the names, and that Python finds the module (PYTHONPATH)",
-        ) from error
+    function = named.find(spec, "a rung of the ladder, FILE.keras or module:function")
     model = function()
     if not isinstance(model, keras.Model):
         raise InputError(f"{spec} returns {type(model).__name__}", expected="a keras.Model")
