@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
@@ -93,26 +94,25 @@ def test_a_kill_at_any_moment_leaves_no_half(run: Run, tmp_path: Path) -> None:
     assert torn, "no kill came while an export was under way"
 
 
-@pytest.fixture
-def small_files() -> Callable[[int], None]:
-    """Lets no file grow beyond so many bytes, as a full disk does."""
+@contextmanager
+def small_files(size: int) -> Iterator[None]:
+    """Lets no file grow beyond so many bytes, as a full disk does: pytest must not log meanwhile."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-
-    def limit(size: int) -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-
-    yield limit  # type: ignore[misc]
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    signal.signal(signal.SIGXFSZ, handler)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
 
 
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("size", [10_000, 22_000])
-def test_a_full_disk(format: str, size: int, run: Run, tmp_path: Path, small_files: Callable[[int], None]) -> None:
+def test_a_full_disk(format: str, size: int, run: Run, tmp_path: Path) -> None:
     """With 10 kB no image fits, with 22 kB the images do and the manifest does not."""
-    small_files(size)
-    with pytest.raises(InputError, match=r"an't write .*Free space or mend that.*nothing of it is left"):
+    message = r"an't write .*Free space or mend that.*nothing of it is left"
+    with pytest.raises(InputError, match=message), small_files(size):
         exported(run, tmp_path / "out", format=format)
     assert left(tmp_path) == []
 
