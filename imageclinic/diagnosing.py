@@ -39,7 +39,7 @@ def diagnose(
     val_images: int | None = None,
     model: str | None = None,
     budget: float = MINUTES,
-    seeds: int = 3,
+    seeds: int = 5,
     seed: int = 0,
     label_column: str | None = None,
     to: str | Path | None = None,
@@ -58,7 +58,7 @@ def diagnose(
         model: a rung of the ladder, a ``.keras`` file or ``module:function`` (see `training.diagnose.own`); None: what
             ``imageclinic train`` did with this export, else its defaults.
         budget: minutes for the experiments.
-        seeds: runs of each arm.
+        seeds: runs of each arm; below 5 intervals are much wider.
         seed: of the draw of images.
         label_column: of a manifest.
         to: folder for diagnosis.json and finished runs; None: the run, or ``NAME-diagnosis`` beside the data.
@@ -99,12 +99,12 @@ def diagnose(
     takes = (None, None, 3) if recipe.own is None else own.fits(recipe.own, str(model), len(names))
     parts = {name: found.images[found.images["split"] == name] for name in ("train", "val")}
     shapes = _shapes(takes, parts["train"]["path"])
-    key = _key(recipe, found.images, shapes, budget, seed)
+    key = _key(recipe, found.images, shapes, budget, seeds, seed)
     runs = found.folder / _RUNS / key
-    fits = plan.make(recipe, shapes, len(names), len(parts["train"]), 60 * budget, runs / "plan.json")
+    fits = plan.make(recipe, shapes, len(names), len(parts["train"]), 60 * budget, seeds, runs / "plan.json")
     with stage("Reading images") as progress:
         drawn = {n: material.draw(part, getattr(fits, n), seed) for n, part in parts.items()}
-        looked = _load(drawn, names, fits.shape, progress)
+        looked = _load(drawn, names, len(parts["train"]), fits.shape, progress)
     notes = [*found.notes, *_left_out(parts, drawn, looked, fits.epochs, recipe)]
 
     def whole(result: Mapping[str, Any]) -> dict[str, Any]:
@@ -188,14 +188,16 @@ def _side(paths: pd.Series) -> int:
     return fit.natural_size(readable, largest=_SIDES[0])
 
 
-def _key(recipe: Recipe, images: pd.DataFrame, shapes: list[Shape], budget: float, seed: int) -> str:
+def _key(recipe: Recipe, images: pd.DataFrame, shapes: list[Shape], budget: float, seeds: int, seed: int) -> str:
     rows = images.sort_values("image_id")[["image_id", "label", "split"]].to_csv(index=False)
-    content = f"{recipe.digest()} {shapes} {budget} {seed}\n{rows}"
+    content = f"{recipe.digest()} {shapes} {budget} {seeds} {seed}\n{rows}"
     return hashlib.blake2b(content.encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
 
 
-def _load(frames: Mapping[str, pd.DataFrame], classes: tuple[str, ...], shape: Shape, progress: Progress) -> Data:
-    """Decode the images; those that can't be read are left out."""
+def _load(
+    frames: Mapping[str, pd.DataFrame], classes: tuple[str, ...], whole: int, shape: Shape, progress: Progress
+) -> Data:
+    """Decode the images, drawn of `whole`; those that can't be read are left out."""
     from training import data
     from training.diagnose.setup import Data
 
@@ -213,7 +215,7 @@ def _load(frames: Mapping[str, pd.DataFrame], classes: tuple[str, ...], shape: S
             pictures = list(pool.map(read, frame["path"]))
         parts[name] = _images(frame, pictures, number, shape)
         progress(len(parts), len(frames))
-    return Data(parts["train"], parts["val"], classes)
+    return Data(parts["train"], parts["val"], classes, whole)
 
 
 def _images(frame: pd.DataFrame, pictures: list[Any], number: Mapping[str, int], shape: Shape) -> Images:

@@ -69,6 +69,7 @@ def test_causes_rank_faults_first_and_keep_the_best_of_each() -> None:
     ranked = causes.causes(results)
     assert [c["cause"] for c in ranked] == ["input_pipeline", "optimizer", "augmentation"]
     assert ranked[2]["estimated_gain"] == 20 and ranked[2]["experiment"] == "b"
+    assert [c["cause"] for c in causes.possible(results)] == ["learning_rate"]
     assert not causes.healthy(results)
     assert causes.healthy({"a": Result("", (effect("optimizer", 0.03, 0.009),))})
     assert not causes.healthy({"a": Result("", (effect("optimizer", 0.03, 0.011),))})
@@ -77,12 +78,15 @@ def test_causes_rank_faults_first_and_keep_the_best_of_each() -> None:
 def test_the_verdict_says_no_more_than_is_known() -> None:
     cause = {"cause": "label_noise", "estimated_gain": 9.2, "low": 1.1, "high": 17.4, "fault": False}
     first = "label noise, +9.2 points (+1.1 to +17.4)"
-    assert causes.verdict([cause], False, 2, 0.352) == f"Likeliest cause: {first}. Validation accuracy is 35.2%."
-    assert causes.verdict([cause], None, 2, None).startswith(f"Likeliest cause so far: {first}; not sure to bring more")
-    assert causes.verdict([], None, 2, None) == "Nothing that was tried helps for sure. 2 experiments are missing."
-    assert causes.verdict([cause], True, 0, None).startswith("Healthy")
+    assert causes.verdict([cause], [], False, 2, 0.352) == f"Likeliest cause: {first}. Validation accuracy is 35.2%."
+    begun = "Nothing that was tried is sure to bring more than a point; 2 experiments are missing."
+    assert causes.verdict([], [], None, 2, None) == begun
+    assert causes.verdict([cause], [], None, 2, None) == f"{begun} What may help most, and is not sure to: {first}."
+    assert causes.verdict([cause], [], True, 0, None).startswith("Healthy")
+    calm = causes.verdict([], [cause], True, 0, None)
+    assert calm.startswith("Healthy") and calm.endswith(f"What may help most, and is not sure to: {first}.")
     fault = {**cause, "fault": True, "estimated_gain": None}
-    assert "plainly wrong, to be mended first: label noise, what mending" in causes.verdict([fault], False, 0, None)
+    assert "plainly wrong, to be mended first: label noise, what mending" in causes.verdict([fault], [], False, 0, None)
 
 
 def test_classes_in_another_order_are_found_and_put_right(healthy: Lab) -> None:
@@ -144,11 +148,28 @@ def test_noise_among_images_is_seen(healthy: Lab) -> None:
         corrupted.run(healthy)
 
 
-def test_a_power_law_goes_on_above_its_floor() -> None:
+def test_a_learning_curve_goes_on_between_its_floor_and_guessing() -> None:
+    def errors(sizes: np.ndarray) -> np.ndarray:
+        odds = 20 * sizes**-0.7
+        return np.asarray(0.1 + 0.8 * odds / (1 + odds))
+
     sizes = np.array([100.0, 200, 400, 800])
-    errors = 0.1 + 2 * sizes**-0.5
-    assert data_size._gain(sizes, errors, 0.1) == pytest.approx(2 * 800**-0.5 * (1 - 4**-0.5))
-    assert data_size._gain(sizes, np.array([0.1, 0.11, 0.12, 0.13]), 0.0) == 0  # more images never hurt
+    wanted = errors(np.array([800.0, 3200.0]))
+    assert data_size.gained(sizes, errors(sizes), 0.1, 0.9, 4) == pytest.approx(wanted[0] - wanted[1])
+    assert data_size.gained(sizes, np.array([0.1, 0.11, 0.12, 0.13]), 0.0, 0.9, 4) == 0  # more images never hurt
+    assert data_size.gained(sizes, np.full(4, 0.95), 0.0, 0.9, 4) == 0  # worse than guessing: no curve
+
+
+def test_what_more_images_of_all_bring_is_told_without_classes_that_starve(healthy: Lab) -> None:
+    y = healthy.data.train.y
+    rows = np.concatenate([np.flatnonzero(y != 3), np.flatnonzero(y == 3)[:2]])
+    starving = healthy.change(data=replace(healthy.data, train=healthy.data.train.at(rows)))
+    found, after = imbalance.run(starving)
+    assert found.effects[0].counts and after.starved == (3,)
+    with_it, _ = data_size.run(starving)
+    without, _ = data_size.run(after)
+    assert without.numbers["left_out"] == ["3"]
+    assert list(without.numbers["accuracy"].values())[-1] > list(with_it.numbers["accuracy"].values())[-1]
 
 
 def test_no_budget_leaves_reasons_and_ctrl_c_keeps_what_is_done(tmp_path: Path) -> None:
@@ -182,11 +203,11 @@ def test_runs_are_found_again(tmp_path: Path) -> None:
 
 def test_a_plan_takes_fewer_images_before_fewer_steps(tmp_path: Path) -> None:
     kept = tmp_path / "plan.json"
-    small = plan.make(RECIPE.change(epochs=10), [(16, 16, 1)], 10, 50_000, 1e-6, kept)
+    small = plan.make(RECIPE.change(epochs=10), [(16, 16, 1)], 10, 50_000, 1e-6, 2, kept)
     assert small.train * small.epochs >= plan.STEPS * RECIPE.batch_size and small.train < 50_000
-    assert plan.make(RECIPE, [(16, 16, 1)], 10, 1, 1e9, kept) == small  # a killed diagnosis goes on with the same
+    assert plan.make(RECIPE, [(16, 16, 1)], 10, 1, 1e9, 2, kept) == small  # a killed diagnosis goes on with the same
     kept.write_text("{")
-    assert plan.make(RECIPE, [(16, 16, 1)], 10, 200, 1e9, kept).train == 200
+    assert plan.make(RECIPE, [(16, 16, 1)], 10, 200, 1e9, 2, kept).train == 200
 
 
 @pytest.mark.parametrize(("change", "said"), [({"budget": 0.0}, "budget"), ({"seeds": 1}, "seeds")])

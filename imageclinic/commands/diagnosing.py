@@ -30,7 +30,7 @@ def diagnose(
         ),
     ] = None,
     budget: Annotated[float, Option(help="Minutes for the experiments.")] = 5.0,
-    seeds: Annotated[int, Option(help="Runs of each arm, at least 2.")] = 3,
+    seeds: Annotated[int, Option(help="Runs of each arm, at least 2; below 5 intervals are much wider.")] = 5,
     seed: Seed = 0,
     learning_rate: Annotated[float | None, Option(help="As you train.", show_default=False)] = None,
     batch_size: Annotated[int | None, Option(help="As you train.", show_default=False)] = None,
@@ -108,6 +108,10 @@ def _show_experiments(result: dict[str, Any], terminal: Any) -> None:
         terminal.title(f"{number}. {cause['cause'].replace('_', ' ').capitalize()}: {points(cause)}")
         terminal.say(cause["evidence"])
         terminal.say(f"What to do: {cause['remedy']}")
+    if result["possible"]:
+        terminal.title("May help, but that is not sure")
+    for cause in result["possible"]:
+        terminal.say(f"- {cause['cause'].replace('_', ' ')}, {points(cause)}: {cause['remedy']}")
     terminal.title("What was tried")
     rows = [
         {"question": found["question"], "answer": found["answer"], "seconds": f"{found['seconds']:.0f}"}

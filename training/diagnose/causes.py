@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from training.diagnose.results import Effect, Result
+from training.diagnose.results import WORTH, Effect, Result
 
 
 def causes(results: Mapping[str, Result]) -> list[dict[str, Any]]:
@@ -18,13 +18,14 @@ def causes(results: Mapping[str, Result]) -> list[dict[str, Any]]:
         `cause, estimated_gain, low, high` (points of accuracy, 95 % interval, or None), `evidence, remedy, fault`,
         `experiment`; only faults and gains whose interval lies above zero.
     """
-    best: dict[str, tuple[Effect, str]] = {}
-    for name, result in results.items():
-        for effect in result.effects:
-            if effect.counts and (effect.cause not in best or _weight(effect) > _weight(best[effect.cause][0])):
-                best[effect.cause] = (effect, name)
-    ranked = sorted(best.values(), key=lambda found: _weight(found[0]), reverse=True)
-    return [_row(effect, name) for effect, name in ranked]
+    return _ranked(results, lambda effect: effect.counts)
+
+
+def possible(results: Mapping[str, Result]) -> list[dict[str, Any]]:
+    """What may bring more than a point, but is not sure to bring anything: rows as of `causes`, by estimated gain."""
+    sure = {row["cause"] for row in causes(results)}
+    found = _ranked(results, lambda effect: not effect.counts and effect.gain is not None and effect.gain > WORTH)
+    return [row for row in found if row["cause"] not in sure]
 
 
 def healthy(results: Mapping[str, Result]) -> bool:
@@ -32,29 +33,38 @@ def healthy(results: Mapping[str, Result]) -> bool:
     return not any(effect.worth for result in results.values() for effect in result.effects)
 
 
-def verdict(causes: Sequence[Mapping[str, Any]], healthy: bool | None, missing: int, validation: float | None) -> str:
+def verdict(
+    causes: Sequence[Mapping[str, Any]],
+    possible: Sequence[Mapping[str, Any]],
+    healthy: bool | None,
+    missing: int,
+    validation: float | None,
+) -> str:
     """What was found, in a sentence or two.
 
     Args:
         causes: see `causes`.
+        possible: see `possible`.
         healthy: see `healthy`; None when experiments are missing.
         missing: how many experiments were not made.
         validation: validation accuracy of the training as it is, in [0, 1].
     """
     said = "" if validation is None else f" Validation accuracy is {validation:.1%}."
-    first = f"{causes[0]['cause'].replace('_', ' ')}, {points(causes[0])}" if causes else ""
+    first = _named(causes[0]) if causes else ""
+    unsure = max([*causes, *possible], key=lambda row: row["estimated_gain"] or 0.0, default=None)
+    perhaps = "" if unsure is None else f" What may help most, and is not sure to: {_named(unsure)}."
     if healthy is None:
-        found = (
-            f"Likeliest cause so far: {first}; not sure to bring more than a point"
-            if causes
-            else "Nothing that was tried helps for sure"
-        )
-        return f"{found}. {missing} experiments are missing.{said}"
+        calm = f"Nothing that was tried is sure to bring more than a point; {missing} experiments are missing."
+        return f"{calm}{perhaps}{said}"
     if healthy:
-        return f"Healthy: nothing that was tried is sure to bring more than a point.{said}"
+        return f"Healthy: nothing that was tried is sure to bring more than a point.{perhaps}{said}"
     if causes[0]["fault"]:
         return f"Something is plainly wrong, to be mended first: {first}.{said}"
     return f"Likeliest cause: {first}.{said}"
+
+
+def _named(cause: Mapping[str, Any]) -> str:
+    return f"{cause['cause'].replace('_', ' ')}, {points(cause)}"
 
 
 def points(cause: Mapping[str, Any]) -> str:
@@ -62,6 +72,16 @@ def points(cause: Mapping[str, Any]) -> str:
     if cause["estimated_gain"] is None:
         return "what mending it brings can't be told"
     return f"{cause['estimated_gain']:+.1f} points ({cause['low']:+.1f} to {cause['high']:+.1f})"
+
+
+def _ranked(results: Mapping[str, Result], wanted: Callable[[Effect], bool]) -> list[dict[str, Any]]:
+    best: dict[str, tuple[Effect, str]] = {}
+    for name, result in results.items():
+        for effect in filter(wanted, result.effects):
+            if effect.cause not in best or _weight(effect) > _weight(best[effect.cause][0]):
+                best[effect.cause] = (effect, name)
+    ranked = sorted(best.values(), key=lambda found: _weight(found[0]), reverse=True)
+    return [_row(effect, name) for effect, name in ranked]
 
 
 def _weight(effect: Effect) -> tuple[bool, float]:

@@ -57,7 +57,8 @@ class Trial:
 
 @dataclass(frozen=True)
 class Lab:
-    """What experiments get. `floor`: error that wrong labels are known to cause; `runs`: shared by its changes."""
+    """What experiments get. `floor`: error that wrong labels are known to cause; `starved`: classes that are known to
+    fare worse for want of images; `runs`: shared by its changes."""
 
     data: Data
     recipe: Recipe
@@ -65,6 +66,7 @@ class Lab:
     noise: Noise
     runs: Runs
     floor: float = 0.0
+    starved: tuple[int, ...] = ()
 
     @property
     def classes(self) -> int:
@@ -72,7 +74,7 @@ class Lab:
         return len(self.data.classes)
 
     def change(self, **values: Any) -> Lab:
-        """The lab with other data, recipe or floor."""
+        """The lab with other values."""
         return replace(self, **values)
 
     def trial(

@@ -34,7 +34,7 @@ from training.diagnose.lab import EXPLORING, Lab, Noise, Runs
 from training.diagnose.results import NothingToTry, Result
 from training.diagnose.setup import Data, Recipe
 
-#: Experiments in their order: what makes the others' numbers worthless first, then what is likeliest.
+#: Experiments in their order: what makes the others' numbers worthless first, then what is likeliest, the dearest last.
 EXPERIMENTS: dict[str, Any] = {
     "copies": copies,
     "memorise": memorise,
@@ -48,9 +48,9 @@ EXPERIMENTS: dict[str, Any] = {
     "imbalance": imbalance,
     "label_noise": label_noise,
     "data_size": data_size,
-    "capacity": capacity,
     "augmentation": augmentation,
     "regularisation": regularisation,
+    "capacity": capacity,
     "batches": batches,
     "signals": signals,
     "shuffled": shuffled,
@@ -80,7 +80,7 @@ def climb(
     *,
     budget: float,
     noise: Noise,
-    seeds: int = 3,
+    seeds: int = 5,
     folder: Path | None = None,
     told: Told | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -92,16 +92,16 @@ def climb(
         recipe: how.
         budget: seconds. An experiment that would likely end later is not begun, but the first five always are.
         noise: the audit's noise model: labels and out-of-fold probabilities → probability that each label is wrong.
-        seeds: runs of each arm, at least 2.
+        seeds: runs of each arm, at least 2; below 5 intervals are much wider.
         folder: where finished runs are kept; the same images and recipe find them again.
         told: called with the diagnosis so far after each experiment.
         progress: called with (experiments done, experiments).
 
     Returns:
-        `verdict` (a sentence or two), `causes` (see `causes.causes`), `healthy` (None when nothing is sure to bring
-        more than a point, but experiments are missing), `experiments` (name → question, answer, seconds, effects,
-        numbers), `not_looked_at` (name → reason), `recipe`, `went_on_with`, `images`, `classes`, `seeds` (the last one
-        only chooses).
+        `verdict` (a sentence or two), `causes` and `possible` (see `training.diagnose.causes`), `healthy` (None when
+        nothing is sure to bring more than a point, but experiments are missing), `experiments` (name → question,
+        answer, seconds, effects, numbers), `not_looked_at` (name → reason), `recipe`, `went_on_with`, `images`,
+        `classes`, `seeds` (the last one only chooses).
 
     Raises:
         InputError: too few images or classes, fewer than two seeds, or a budget that is no positive number.
@@ -172,11 +172,12 @@ def _diagnosis(
     unwell = not conclusions.healthy(results)
     unmade = sum(not reason.startswith(NOTHING) for reason in missing.values())
     healthy = False if unwell else None if unmade else True
-    causes = conclusions.causes(results)
+    causes, possible = conclusions.causes(results), conclusions.possible(results)
     now = results["gap"].numbers["validation"] if "gap" in results else None
     return {
-        "verdict": conclusions.verdict(causes, healthy, unmade, now),
+        "verdict": conclusions.verdict(causes, possible, healthy, unmade, now),
         "causes": causes,
+        "possible": possible,
         "healthy": healthy,
         "experiments": {
             name: {

@@ -50,11 +50,13 @@ class Images:
 
 @dataclass(frozen=True)
 class Data:
-    """What is learnt from and what is judged on; class names in the order of their numbers."""
+    """What is learnt from and what is judged on; class names in the order of their numbers. `whole`: how many training
+    images there are, of which `train` were drawn; 0: as many as `train`."""
 
     train: Images
     val: Images
     classes: tuple[str, ...]
+    whole: int = 0
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,12 @@ QUESTION = "Is more or less augmentation better?"
 RUNS = 5
 
 #: Strength → those to try instead.
-NEXT = {"none": ("light", "medium"), "light": ("none", "medium"), "medium": ("none", "light")}
+NEXT = {
+    "none": ("light", "medium"),
+    "light": ("none", "medium"),
+    "medium": ("light", "strong"),
+    "strong": ("light", "medium"),
+}
 
 
 def run(lab: Lab) -> tuple[Result, Lab]:

@@ -15,18 +15,23 @@ QUESTION = "Do classes with few images fare worse?"
 RUNS = 3
 
 SMALL = 0.5  # of the median size: below it a class is small
+LEAST = 10  # images in the median class: with fewer in all, chance makes some classes small, and all are too small
 
 
 def run(lab: Lab) -> tuple[Result, Lab]:
     """Recall of small classes against the others', and training with the small ones shown as often as the largest.
 
     The gain is in the mean recall over classes, as if small classes fared like the others: an image of a class that is
-    rare in validation, too, counts for little in plain accuracy. A class may also be hard, whatever its size.
+    rare in validation, too, counts for little in plain accuracy. A class may also be hard, whatever its size. One right
+    and one wrong image are added to each class for its variance, or a class of which all are wrong would seem certain:
+    Agresti & Caffo, "Simple and effective confidence intervals" (2000).
     """
     sizes = np.bincount(lab.data.train.y, minlength=lab.classes)
     small = np.flatnonzero(sizes < SMALL * np.median(sizes))
     tested = np.bincount(lab.data.val.y, minlength=lab.classes)
     numbers: dict[str, Any] = {"sizes": dict(zip(lab.data.classes, sizes.tolist(), strict=True))}
+    if np.median(sizes) < LEAST:
+        raise NothingToTry(f"the median class has {np.median(sizes):.0f} training images: all classes are small")
     if not len(small):
         raise NothingToTry(f"all classes have alike many images: {sizes.min():,} to {sizes.max():,}")
     small = small[tested[small] > 0]
@@ -36,7 +41,7 @@ def run(lab: Lab) -> tuple[Result, Lab]:
     base, y = lab.base(), lab.data.val.y
     right = base.correct.mean(axis=0)
     recall = np.array([right[y == k].mean() if tested[k] else np.nan for k in range(lab.classes)])
-    variance = np.array([right[y == k].var() / max(tested[k] - 1, 1) for k in range(lab.classes)])
+    variance = np.array([np.append(right[y == k], (0, 1)).var() / (tested[k] + 1) for k in range(lab.classes)])
     seeds = np.array([np.mean([c[y == k].mean() for k in small]) for c in base.correct])
     usual = float(np.mean(recall[others]))
     gain = float(np.sum(usual - recall[small]) / lab.classes)
@@ -59,4 +64,5 @@ def run(lab: Lab) -> tuple[Result, Lab]:
     numbers |= {"recall": dict(zip(lab.data.classes, np.nan_to_num(recall).tolist(), strict=True)), "shown": balanced}
     found = Effect("class_imbalance", gain, gain - half, gain + half, evidence, remedy)
     word = "do" if found.counts else "don't, for sure"
-    return Result(f"They {word}: {np.mean(recall[small]):.0%} against {usual:.0%}.", (found,), numbers), lab
+    after = lab.change(starved=tuple(small.tolist())) if found.counts else lab
+    return Result(f"They {word}: {np.mean(recall[small]):.0%} against {usual:.0%}.", (found,), numbers), after
