@@ -77,7 +77,7 @@ def _starved(data: Data, recipe: Recipe, random: np.random.Generator) -> tuple[D
 
 
 def _unregularised(data: Data, recipe: Recipe, random: np.random.Generator) -> tuple[Data, Recipe]:
-    data, recipe = _part(data, recipe, random, 4)
+    data, recipe = _part(data, recipe, random, 5)
     return data, recipe.change(dropout=0.0, weight_decay=0.0)
 
 
@@ -94,7 +94,9 @@ def _too_large(data: Data, recipe: Recipe, random: np.random.Generator) -> tuple
 
 
 def _part(data: Data, recipe: Recipe, random: np.random.Generator, by: int) -> tuple[Data, Recipe]:
-    kept = random.permutation(len(data.train))[: len(data.train) // by]
+    """Of each class as many."""
+    rows = [random.permutation(np.flatnonzero(data.train.y == k)) for k in range(len(data.classes))]
+    kept = np.concatenate([of_class[: len(data.train) // by // len(rows)] for of_class in rows])
     return replace(data, train=data.train.at(kept)), _steps(recipe, by, 1)
 
 
@@ -161,7 +163,7 @@ CASES: dict[str, Case] = {
     "labels_wrong": Case(_wrong_labels, ("label_noise",)),
     "few_images": Case(_few, ("too_little_data",)),
     "class_starved": Case(_starved, ("class_imbalance",)),
-    "too_small": Case(lambda d, r, _: (d, r.change(model="linear")), ("underfitting",)),
+    "too_small": Case(lambda d, r, _: (d, r.change(model="linear", learning_rate=0.02)), ("underfitting",)),
     "too_large": Case(_too_large, ("overfitting",)),
     "no_regularisation": Case(_unregularised, ("regularisation",)),
     "no_augmentation": Case(_unaugmented, ("augmentation",)),
@@ -171,6 +173,11 @@ CASES: dict[str, Case] = {
     "frozen": Case(_frozen, ("frozen_layers",)),
     "corrupted": Case(_corrupted, ("corrupted_input",)),
 }
+
+
+#: Of the networks tried on the digits none was too large: dense layers of up to 200,000 parameters are right on 95 to
+#: 97 %, small_cnn on 97 %.
+NOT_PLANTED = {"digits": ("too_large",)}
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -190,7 +197,8 @@ def main(arguments: list[str] | None = None) -> None:
     for seed in range(given.first_seed, given.first_seed + given.seeds):
         for name in given.cases.split(","):
             file = given.results / f"{Path(given.data).name}-{name}-{seed}.json"
-            if file.is_file() or time.monotonic() > end:
+            planted = name not in NOT_PLANTED.get(given.data, ())
+            if not planted or file.is_file() or time.monotonic() > end:
                 continue
             whole = _images(given.data, given.classes) if whole is None else whole
             found = _run(whole, CASES[name], seed, given.budget)

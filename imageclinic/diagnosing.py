@@ -101,7 +101,9 @@ def diagnose(
     shapes = _shapes(takes, parts["train"]["path"])
     key = _key(recipe, found.images, shapes, budget, seeds, seed)
     runs = found.folder / _RUNS / key
-    fits = plan.make(recipe, shapes, len(names), len(parts["train"]), 60 * budget, seeds, runs / "plan.json")
+    fits = plan.make(
+        recipe, shapes, len(names), len(parts["train"]), 60 * budget, ladder.runs(seeds), runs / "plan.json"
+    )
     with stage("Reading images") as progress:
         drawn = {n: material.draw(part, getattr(fits, n), seed) for n, part in parts.items()}
         looked = _load(drawn, names, len(parts["train"]), fits.shape, progress)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from audit import tables
 from audit.errors import InputError
 from cleaning.counts import assign_counts
-from imageclinic.exporting import demanded
+from imageclinic.splitting import demanded
 
 rows = st.lists(st.tuples(st.sampled_from("abcd"), st.integers(0, 25)), min_size=6, max_size=80)
 

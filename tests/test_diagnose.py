@@ -203,11 +203,11 @@ def test_runs_are_found_again(tmp_path: Path) -> None:
 
 def test_a_plan_takes_fewer_images_before_fewer_steps(tmp_path: Path) -> None:
     kept = tmp_path / "plan.json"
-    small = plan.make(RECIPE.change(epochs=10), [(16, 16, 1)], 10, 50_000, 1e-6, 2, kept)
+    small = plan.make(RECIPE.change(epochs=10), [(16, 16, 1)], 10, 50_000, 1e-6, 70, kept)
     assert small.train * small.epochs >= plan.STEPS * RECIPE.batch_size and small.train < 50_000
-    assert plan.make(RECIPE, [(16, 16, 1)], 10, 1, 1e9, 2, kept) == small  # a killed diagnosis goes on with the same
+    assert plan.make(RECIPE, [(16, 16, 1)], 10, 1, 1e9, 70, kept) == small  # a killed diagnosis goes on with the same
     kept.write_text("{")
-    assert plan.make(RECIPE, [(16, 16, 1)], 10, 200, 1e9, 2, kept).train == 200
+    assert plan.make(RECIPE, [(16, 16, 1)], 10, 200, 1e9, 70, kept).train == 200
 
 
 @pytest.mark.parametrize(("change", "said"), [({"budget": 0.0}, "budget"), ({"seeds": 1}, "seeds")])

@@ -27,7 +27,7 @@ from cleaning.apply import apply
 from cleaning.export import export as write
 from cleaning.export import verify
 from imageclinic.deciding import load
-from imageclinic.exporting import assign
+from imageclinic.splitting import assign
 from training import tfrecord
 
 LIGHT = ("mislabeled", "outlier", "overlapping_classes")

@@ -9,7 +9,7 @@ import pytest
 import sample_data
 from audit import copies, run, scan, source, tables
 from cleaning import decisions
-from imageclinic import exporting
+from imageclinic import splitting
 from imageclinic.deciding import State
 
 
@@ -53,7 +53,7 @@ def test_copies_that_stand_out_only_after_cleaning_stay_in_one_split(state: Stat
         gone = np.random.default_rng(seed).random(len(state.dataset)) >= 0.9
         cleaned = state.dataset.assign(label=state.dataset["label"].mask(gone))
         pairs = found_as_others(state, cleaned.loc[~gone, "image_id"])
-        clusters = exporting.regroup(state, cleaned)
+        clusters = splitting.regroup(state, cleaned)
         before += divided(pairs, state.clusters)
         assert divided(pairs, clusters) == 0
         assert not divided(state.clusters.assign(other_id=state.clusters["split_group"]), clusters)
@@ -61,7 +61,7 @@ def test_copies_that_stand_out_only_after_cleaning_stay_in_one_split(state: Stat
 
 
 def test_regrouping_keeps_clusters_and_changes_nothing_without_cleaning(state: State) -> None:
-    pd.testing.assert_frame_equal(exporting.regroup(state, state.dataset), state.clusters)
+    pd.testing.assert_frame_equal(splitting.regroup(state, state.dataset), state.clusters)
 
 
 def test_names_do_not_change_which_pairs_are_found(state: State) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from driver import BAR, TILE, app, close_image, current, log, open_image, open_view, page, panel, said, select, wait_for
+from driver import BAR, TILE, app, close_image, current, log, open_image, open_view, panel, said, select, wait_for
 from playwright.sync_api import Page
 from review_run import COPIES, HOSTILE, MISLABELED, make_run
 
@@ -25,15 +25,6 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Run, str]
     run = make_run(tmp_path_factory.mktemp("review"))
     with app(run.path) as inbox:
         yield run, inbox
-
-
-@pytest.fixture
-def shown(served: tuple[Run, str], tmp_path: Path) -> Iterator[Page]:
-    """A page on which nothing that a label or a file name says was run."""
-    with page(tmp_path / "profile") as opened:
-        yield opened
-        opened.screenshot(path=tmp_path / "end.png")
-        assert "hacked" not in opened.title()
 
 
 def test_select_and_decide_by_key(served: tuple[Run, str], shown: Page, tmp_path: Path) -> None:

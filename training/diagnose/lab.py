@@ -58,7 +58,8 @@ class Trial:
 @dataclass(frozen=True)
 class Lab:
     """What experiments get. `floor`: error that wrong labels are known to cause; `starved`: classes that are known to
-    fare worse for want of images; `runs`: shared by its changes."""
+    fare worse for want of images; `mended`: the change of training that gained most for sure, in words and as a
+    recipe; `runs`: shared by its changes."""
 
     data: Data
     recipe: Recipe
@@ -67,6 +68,7 @@ class Lab:
     runs: Runs
     floor: float = 0.0
     starved: tuple[int, ...] = ()
+    mended: tuple[str, Recipe] | None = None
 
     @property
     def classes(self) -> int:

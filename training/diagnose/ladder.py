@@ -47,9 +47,9 @@ EXPERIMENTS: dict[str, Any] = {
     "corrupted": corrupted,
     "imbalance": imbalance,
     "label_noise": label_noise,
-    "data_size": data_size,
     "augmentation": augmentation,
     "regularisation": regularisation,
+    "data_size": data_size,
     "capacity": capacity,
     "batches": batches,
     "signals": signals,
@@ -64,6 +64,11 @@ OUT_OF_SIGHT = {
     "labels, can't be seen from here: take two passes over it and compare",
 }
 Told = Callable[[dict[str, Any]], None]
+
+
+def runs(seeds: int) -> int:
+    """About how many runs of the recipe all experiments take."""
+    return sum(_runs(experiment, seeds) for experiment in EXPERIMENTS.values())
 
 
 class Interrupted(KeyboardInterrupt):
@@ -123,7 +128,7 @@ def climb(
     try:
         for number, (name, experiment) in enumerate(EXPERIMENTS.items()):
             begun = time.monotonic()
-            needed, rest = experiment.RUNS * per_run, max(0.0, budget - (begun - start))
+            needed, rest = _runs(experiment, seeds) * per_run, max(0.0, budget - (begun - start))
             if number >= ALWAYS and needed > rest:
                 left[name] = f"the budget: it takes about {needed:.0f} s, and {rest:.0f} s are left"
                 continue
@@ -143,6 +148,11 @@ def climb(
         left |= {name: "interrupted" for name in EXPERIMENTS if name not in left}
         raise Interrupted(diagnosis()) from stop
     return diagnosis()
+
+
+def _runs(experiment: Any, seeds: int) -> int:
+    once, each = experiment.RUNS
+    return int(once + each * seeds)
 
 
 def _check(data: Data, seeds: int, budget: float) -> None:

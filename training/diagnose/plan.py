@@ -15,9 +15,7 @@ from audit import tables
 from training.diagnose.setup import Images, Recipe
 from training.diagnose.trainer import Trainer
 
-#: Runs of the recipe that the whole ladder is worth, about: some, and some more for each seed; and the share of the
-#: budget that they may take.
-ONCE, EACH, SHARE = 25, 15, 0.7
+SHARE = 0.7  # of the budget: what all runs of the ladder may take
 #: Steps of a run that fewer images never bring it below, where the recipe has as many: a run that is cut short makes
 #: high learning rates and simple networks look better than they are.
 STEPS = 300
@@ -41,7 +39,7 @@ def make(
     classes: int,
     images: int,
     budget: float,
-    seeds: int,
+    runs: int,
     kept: Path | None = None,
 ) -> Plan:
     """Time an epoch on noise, and plan: smaller images first, then fewer, then fewer epochs.
@@ -52,7 +50,7 @@ def make(
         classes: number of classes.
         images: how many there are to learn from.
         budget: seconds for all experiments.
-        seeds: runs of each arm.
+        runs: how many all experiments make.
         kept: file where an earlier plan may lie, and where this one is written.
 
     Returns:
@@ -68,7 +66,7 @@ def make(
     least = min(whole, STEPS * recipe.batch_size)
     affordable = 0.0
     for shape in shapes:
-        chosen, affordable = shape, SHARE * budget / (ONCE + EACH * seeds) / _seconds(recipe, shape, classes)
+        chosen, affordable = shape, SHARE * budget / runs / _seconds(recipe, shape, classes)
         if affordable >= least:
             break
     passes = min(whole, max(affordable, least))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from training.diagnose.lab import Lab, effect
-from training.diagnose.results import Effect, Result
+from training.diagnose.results import WORTH, Effect, Result
 from training.diagnose.setup import Recipe
 
 
@@ -20,13 +20,15 @@ class Try:
     remedy: str
 
 
-def sweep(lab: Lab, tries: Sequence[Try]) -> Result:
+def sweep(lab: Lab, tries: Sequence[Try]) -> tuple[Result, Lab]:
     """Explore every change with the one seed that only chooses; measure the best of each cause with the others where
-    it was better than the recipe. What was worse with that seed is told, and no effect."""
+    it was better than the recipe. What was worse with that seed is told, and no effect. The lab that is returned knows
+    the best change that is sure to gain more than a point."""
     own = lab.explored(lab.recipe)
     seen = {each.words: lab.explored(each.recipe) for each in tries}
     said = {each.words: f"{each.words} {100 * (seen[each.words] - own):+.1f} (one seed)" for each in tries}
     effects: list[Effect] = []
+    after = lab
     for cause in dict.fromkeys(each.cause for each in tries):
         best = max((each for each in tries if each.cause == cause), key=lambda each: seen[each.words])
         if seen[best.words] <= own:
@@ -38,6 +40,8 @@ def sweep(lab: Lab, tries: Sequence[Try]) -> Result:
             f"(training: {trial.train_accuracy:.1%} instead of {base.train_accuracy:.1%}; {len(lab.seeds)} seeds)."
         )
         effects.append(effect(cause, gained, evidence, best.remedy))
+        if gained.low > WORTH and (after.mended is None or trial.accuracy > lab.trial(after.mended[1]).accuracy):
+            after = after.change(mended=(best.words, best.recipe))
         points = f"{100 * gained.estimate:+.1f} ({100 * gained.low:+.1f} to {100 * gained.high:+.1f})"
         said[best.words] = f"{best.words} {points}"
-    return Result(f"In points: {'; '.join(said.values())}.", tuple(effects), {"own": own, "explored": seen})
+    return Result(f"In points: {'; '.join(said.values())}.", tuple(effects), {"own": own, "explored": seen}), after

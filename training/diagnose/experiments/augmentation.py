@@ -7,7 +7,7 @@ from training.diagnose.results import Result
 from training.diagnose.tries import Try, sweep
 
 QUESTION = "Is more or less augmentation better?"
-RUNS = 5
+RUNS = (3, 1)
 
 #: Strength → those to try instead.
 NEXT = {
@@ -26,4 +26,4 @@ def run(lab: Lab) -> tuple[Result, Lab]:
         Try("augmentation", f"augmentation {name}", lab.recipe.change(augment=name), f"--augment {name}")
         for name in strengths
     ]
-    return sweep(lab, tries), lab
+    return sweep(lab, tries)

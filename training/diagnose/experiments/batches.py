@@ -7,7 +7,7 @@ from training.diagnose.results import Result
 from training.diagnose.tries import Try, sweep
 
 QUESTION = "Is another batch size or optimizer better?"
-RUNS = 10
+RUNS = (6, 2)
 
 #: Optimizer → a learning rate that usually does.
 USUAL = {"adamw": 1e-3, "sgd": 1e-2, "rmsprop": 1e-3}
@@ -26,7 +26,7 @@ def run(lab: Lab) -> tuple[Result, Lab]:
             changed = recipe.change(optimizer=name, learning_rate=rate)
             code = f"keras.optimizers.{keras_name(name)}({rate:g})"
             tries.append(Try("optimizer", f"{name} at learning rate {rate:g}", changed, f"model.compile({code}, …)"))
-    return sweep(lab, tries), lab
+    return sweep(lab, tries)
 
 
 def keras_name(optimizer: str) -> str:

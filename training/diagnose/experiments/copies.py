@@ -13,7 +13,7 @@ from training.diagnose.results import Effect, Result
 from training.diagnose.setup import Data, Images
 
 QUESTION = "Are validation images copies of training images?"
-RUNS = 1
+RUNS = (0, 1)
 
 NEAR = 0.1  # root mean square difference of standardised thumbnails, below which two images are copies
 FLAT = 4.0  # standard deviation of pixels (of 255) below which an image is too flat to have copies

@@ -10,7 +10,7 @@ from training.diagnose.results import Effect, NothingToTry, Result
 from training.diagnose.setup import Images, Recipe
 
 QUESTION = "How many labels are wrong, and what do they cost?"
-RUNS = 6
+RUNS = (3, 1)
 
 FOLDS = 3
 OFF = 0.03  # how far the noise model's share was off on 22 label sets (audit.noise), with 100 images a class and more

@@ -13,7 +13,7 @@ from training.diagnose.results import Result
 from training.intervals import delta_interval
 
 QUESTION = "Do class numbers mean the same in training and validation?"
-RUNS = 0
+RUNS = (0, 0)
 
 LEAST = 0.05  # accuracy that renaming must gain
 

@@ -9,7 +9,7 @@ from training.diagnose.results import NothingToTry, Result
 from training.diagnose.setup import network
 
 QUESTION = "Do the output and the loss agree (softmax, from_logits)?"
-RUNS = 3
+RUNS = (0, 1)
 
 _SAMPLE = 64
 

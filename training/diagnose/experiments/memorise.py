@@ -11,7 +11,7 @@ from training.diagnose.results import Effect, Result
 from training.diagnose.setup import Images, Recipe
 
 QUESTION = "Can the network memorise 50 images?"
-RUNS = 2
+RUNS = (2, 0)
 
 IMAGES, STEPS, BATCH = 50, 200, 10
 MEMORISED = 0.9

@@ -8,7 +8,7 @@ from training.diagnose.setup import Recipe
 from training.diagnose.tries import Try, sweep
 
 QUESTION = "Is more or less regularisation (dropout, weight decay) better?"
-RUNS = 7
+RUNS = (4, 1)
 
 DROPOUT, DECAY = 0.5, 0.1
 #: Learning rate × weight decay × steps of a strong decay: it forgets within an eighth of the run. The usual numbers do
@@ -29,7 +29,7 @@ def run(lab: Lab) -> tuple[Result, Lab]:
     changes = [recipe.change(dropout=DROPOUT, weight_decay=decay, optimizer=decoupled) for decay in decays]
     if recipe.dropout or recipe.weight_decay:
         changes.append(recipe.change(dropout=0.0, weight_decay=0.0))
-    return sweep(lab, [_try(changed, lab) for changed in changes]), lab
+    return sweep(lab, [_try(changed, lab) for changed in changes])
 
 
 def _try(changed: Recipe, lab: Lab) -> Try:

@@ -12,7 +12,7 @@ from training.diagnose.setup import Images, network
 from training.diagnose.trainer import Trainer
 
 QUESTION = "Do gradients reach all layers, and are units alive?"
-RUNS = 1
+RUNS = (1, 0)
 
 SAMPLE, DEAD, RATIO = 256, 0.9, 1e4
 
