@@ -7,6 +7,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ from sklearn.datasets import load_digits
 from audit import tables
 from audit.errors import Failed, InputError
 from imageclinic import tuning
-from training import importance, space, studies, tune, words
+from training import importance, space, studies, trials, tune, words
+from training.settings import Settings
 
 QUICK: dict[str, Any] = {"model": "linear", "epochs": 3, "size": 8, "mirror": "no", "seeds": 0, "prune": "none"}
 RATES = "learning_rate=0.001:0.1"
@@ -81,6 +83,26 @@ def test_the_best_is_chosen_on_validation_images_and_tested_once(export: Path) -
     assert page.count('class="trial finished" style') == 2 * 3  # in the history and in a panel a hyperparameter
     assert result["command"] in page
     assert not [p for p in folder(export).rglob("*") if p.suffix in (".tmp", ".pkl")]
+
+
+def test_trials_are_balanced_as_the_export_or_the_user_says(export: Path) -> None:
+    file = export / "manifest.csv"
+    manifest = tables.read_csv(file, tables.MANIFEST)
+    lost = manifest.index[manifest["split"].eq("train") & manifest["label"].eq("digit 0")][5:]
+    tables.write_csv(file, manifest.drop(lost), tables.MANIFEST)
+    settings = Settings(**{name: QUICK[name] for name in ("model", "epochs", "size", "mirror")})
+    plain = trials.load(export, settings)
+    assert plain.class_weight is None
+    shown = trials.load(export, replace(settings, balance="sampling"))
+    assert len(set(np.bincount(shown.parts["train"].labels))) == 1
+    assert len(shown.parts["val"].labels) == len(plain.parts["val"].labels)
+    assert trials.load(export, replace(settings, balance="weights")).class_weight is not None
+    classes = [f"digit {n}" for n in range(3)]
+    (export / "class_weights.json").write_text(json.dumps({"classes": classes, "weights": [3.0, 1.0, 1.0]}))
+    weighted = trials.load(export, settings)
+    assert weighted.class_weight == {0: 3.0, 1: 1.0, 2: 1.0}
+    assert len({plain.digest, shown.digest, weighted.digest}) == 3, "studies of other training images"
+    assert trials.load(export, replace(settings, balance="none")).class_weight is None
 
 
 def test_the_command_trains_the_best(export: Path) -> None:

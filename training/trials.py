@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from audit import tables
-from training import arms, backbones, data, pretrained
+from training import arms, backbones, balanced, data, pretrained
 from training import model as ladder
 from training.fit import Examples, History, Watch, fit, natural_size
 from training.settings import Settings
@@ -49,13 +49,15 @@ class Part:
 
 @dataclass(frozen=True)
 class Task:
-    """An export, ready for many trainings. The test images are not among `parts` until `test` reads them."""
+    """An export, ready for many trainings. The test images are not among `parts` until `test` reads them. Training
+    images that balancing shows several times are there as often; `class_weight`: class number → weight."""
 
     classes: list[str]
     size: int
     flip: bool
     parts: dict[str, Part]
     counts: dict[str, int]
+    class_weight: dict[int, float] | None
     digest: str
     unread: tuple[list[Path], Ints, npt.NDArray[np.object_]]
 
@@ -69,7 +71,7 @@ def load(out: Path, settings: Settings) -> Task:
 
     Args:
         out: a folder that ``imageclinic export`` wrote.
-        settings: of these `size`, `mirror`, `augment` and `seed` count.
+        settings: of these `size`, `mirror`, `augment`, `balance` and `seed` count.
 
     Raises:
         InputError: see `training.train.train`.
@@ -78,8 +80,9 @@ def load(out: Path, settings: Settings) -> Task:
     classes = classes_of(manifest, out)
     numbers = {name: i for i, name in enumerate(classes)}
     listed: dict[str, tuple[list[Path], Ints, npt.NDArray[np.object_]]] = {}
-    for name in tables.SPLITS:
-        part = manifest[manifest["split"] == name]
+    frames = {name: manifest[manifest["split"] == name] for name in tables.SPLITS}
+    frames["train"], class_weight = _balanced(out, frames["train"], classes, settings)
+    for name, part in frames.items():
         labels = np.array([numbers[label] for label in part["label"]], np.int64)
         paths = [out / tables.to_path(p) for p in part["path"]]
         listed[name] = (paths, labels, part["split_group"].to_numpy(object))
@@ -99,7 +102,10 @@ def load(out: Path, settings: Settings) -> Task:
         flip=flip,
         parts={name: _part(*listed[name], side, fits=fits) for name in ("train", "val")},
         counts={name: len(paths) for name, (paths, _, _) in listed.items()},
-        digest=arms.digest({}, _content(manifest)),
+        class_weight=class_weight,
+        digest=arms.digest(
+            {} if class_weight is None else {"class_weight": class_weight}, _content(pd.concat(frames.values()))
+        ),
         unread=listed["test"],
     )
 
@@ -119,7 +125,6 @@ def run(task: Task, settings: Settings, *, watch: Watch | None = None) -> tuple[
             mirror=task.flip and (settings.augment != "none" or settings.mirror == "yes"),
             seed=settings.seed,
         )
-    balanced = settings.balance == "weights"
     history = fit(
         network,
         task.parts["train"].examples(task.size, settings, shuffled=True),
@@ -133,7 +138,7 @@ def run(task: Task, settings: Settings, *, watch: Watch | None = None) -> tuple[
         patience=settings.patience,
         schedule=settings.schedule,
         warm_up=settings.warm_up,
-        class_weight=class_weights(task.parts["train"].labels) if balanced else None,
+        class_weight=task.class_weight,
         watch=watch,
     )
     return network, history
@@ -151,6 +156,18 @@ def correct(network: keras.Model, part: Part, size: int, settings: Settings) -> 
     with data.decode_errors():
         probs = np.concatenate([np.asarray(network(batch, training=False)) for batch in batches])
     return np.asarray(probs.argmax(axis=1) == part.labels)
+
+
+def _balanced(
+    out: Path, train: pd.DataFrame, classes: list[str], settings: Settings
+) -> tuple[pd.DataFrame, dict[int, float] | None]:
+    """Training rows, repeated, and class weights, as the settings or the export balance them."""
+    if settings.balance == "auto":
+        return balanced.read(out, train, classes)
+    labels = train["label"].map({name: i for i, name in enumerate(classes)}).to_numpy(np.int64)
+    if settings.balance == "sampling":
+        return train.iloc[data.oversampled(labels, settings.seed)], None
+    return train, class_weights(labels) if settings.balance == "weights" else None
 
 
 def _part(paths: list[Path], labels: Ints, groups: npt.NDArray[np.object_], side: int, *, fits: bool) -> Part:

@@ -9,6 +9,8 @@ from training.diagnose.lab import Lab, effect
 from training.diagnose.results import WORTH, Effect, Result
 from training.diagnose.setup import Recipe
 
+PROMISING = WORTH / 2  # gain with the exploring seed, below which the others are not asked
+
 
 @dataclass(frozen=True)
 class Try:
@@ -22,8 +24,8 @@ class Try:
 
 def sweep(lab: Lab, tries: Sequence[Try]) -> tuple[Result, Lab]:
     """Explore every change with the one seed that only chooses; measure the best of each cause with the others where
-    it was better than the recipe. What was worse with that seed is told, and no effect. The lab that is returned knows
-    the best change that is sure to gain more than a point."""
+    it was better than the recipe by half a point. What was not, with that seed, is told, and no effect. The lab that is
+    returned knows the best change that is sure to gain more than a point."""
     own = lab.explored(lab.recipe)
     seen = {each.words: lab.explored(each.recipe) for each in tries}
     said = {each.words: f"{each.words} {100 * (seen[each.words] - own):+.1f} (one seed)" for each in tries}
@@ -31,7 +33,7 @@ def sweep(lab: Lab, tries: Sequence[Try]) -> tuple[Result, Lab]:
     after = lab
     for cause in dict.fromkeys(each.cause for each in tries):
         best = max((each for each in tries if each.cause == cause), key=lambda each: seen[each.words])
-        if seen[best.words] <= own:
+        if seen[best.words] - own < PROMISING:
             continue
         trial, base = lab.trial(best.recipe), lab.base()
         gained = lab.gain(trial)

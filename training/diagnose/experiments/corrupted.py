@@ -22,13 +22,13 @@ def run(lab: Lab) -> tuple[Result, Lab]:
     """Images whose contrast or roughness lies far from the others', in training and validation; the network trained
     and judged without them. (Unreadable files never get here: the audit lists them.)"""
     train, val = lab.data.train, lab.data.val
-    odd = _odd(np.concatenate([train.x, val.x]))
-    bad, judged = odd[: len(train)], odd[len(train) :]
+    found = odd(np.concatenate([train.x, val.x]))
+    bad, judged = found[: len(train)], found[len(train) :]
     numbers = {"training": int(bad.sum()), "validation": int(judged.sum())}
-    if odd.mean() < SHARE:
-        raise NothingToTry(f"{odd.sum()} of {len(odd):,} images are flat or noise")
+    if unlike.mean() < SHARE:
+        raise NothingToTry(f"{unlike.sum()} of {len(unlike):,} images are flat or noise")
     if (~judged).sum() < 20 or len(set(train.y[~bad])) < lab.classes:
-        raise NothingToTry(f"{odd.sum()} of {len(odd):,} images are flat or noise: too many to do without")
+        raise NothingToTry(f"{unlike.sum()} of {len(unlike):,} images are flat or noise: too many to do without")
     base = lab.base().correct
     cleaned = lab.trial(train=train.at(~bad)).correct
     gains = cleaned[:, ~judged].mean(axis=1) - base.mean(axis=1)
@@ -42,10 +42,10 @@ def run(lab: Lab) -> tuple[Result, Lab]:
     )
     remedy = "imageclinic audit DATA lists them (low_information, outlier, corrupted): mend or drop them"
     found = Effect("corrupted_input", estimate, estimate - half, estimate + half, evidence, remedy)
-    return Result(f"{odd.sum():,} of {len(odd):,} are.", (found,), numbers), lab
+    return Result(f"{unlike.sum():,} of {len(unlike):,} are.", (found,), numbers), lab
 
 
-def _odd(x: npt.NDArray[np.generic]) -> npt.NDArray[np.bool_]:
+def odd(x: npt.NDArray[np.generic]) -> npt.NDArray[np.bool_]:
     """Images that are flat, rougher than all others, or unlike the others' principal components (noise is both on
     photographs, but only the last on small digits)."""
     grey = x.astype(np.float32).mean(axis=3)
