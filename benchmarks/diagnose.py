@@ -176,7 +176,7 @@ CASES: dict[str, Case] = {
 }
 
 
-#: What could not be planted, so that it costs most. Of the networks tried on the digits none was too large: dense layers
+#: What could not be planted so that it costs most. Of the networks tried on the digits none was too large: dense layers
 #: of up to 200,000 parameters are right on 95 to 97 %, small_cnn on 97 %. On hands regularisation brought a point where
 #: they were augmented, and augmentation more where they were not.
 NOT_PLANTED = {"digits": ("too_large",), "sign-digits": ("no_regularisation",)}

@@ -22,8 +22,8 @@ def run(lab: Lab) -> tuple[Result, Lab]:
     """Images whose contrast or roughness lies far from the others', in training and validation; the network trained
     and judged without them. (Unreadable files never get here: the audit lists them.)"""
     train, val = lab.data.train, lab.data.val
-    found = odd(np.concatenate([train.x, val.x]))
-    bad, judged = found[: len(train)], found[len(train) :]
+    unlike = odd(np.concatenate([train.x, val.x]))
+    bad, judged = unlike[: len(train)], unlike[len(train) :]
     numbers = {"training": int(bad.sum()), "validation": int(judged.sum())}
     if unlike.mean() < SHARE:
         raise NothingToTry(f"{unlike.sum()} of {len(unlike):,} images are flat or noise")
