@@ -15,9 +15,11 @@ from sklearn.datasets import load_digits
 from audit import noise
 from audit.errors import InputError
 from imageclinic import diagnosing, material
+from training.augment import STRENGTHS
 from training.diagnose import causes, ladder, plan
 from training.diagnose import own as own_model
 from training.diagnose.experiments import (
+    augmentation,
     copies,
     corrupted,
     data_size,
@@ -27,11 +29,13 @@ from training.diagnose.experiments import (
     label_order,
     loss,
     memorise,
+    regularisation,
     signals,
 )
 from training.diagnose.lab import Lab, Runs
 from training.diagnose.results import Effect, NothingToTry, Result
 from training.diagnose.setup import Data, Images, Recipe
+from training.diagnose.tries import Try, sweep
 
 RECIPE = Recipe(model="linear", augment="none", dropout=0.0, learning_rate=1e-2, epochs=12)
 
@@ -126,6 +130,41 @@ def test_what_can_be_memorised(healthy: Lab) -> None:
     same = replace(healthy.data.train, x=np.zeros_like(healthy.data.train.x))
     result, _ = memorise.run(healthy.change(data=replace(healthy.data, train=same)))
     assert [e.cause for e in result.effects] == ["input_pipeline"]
+
+
+def test_images_that_are_flat_need_not_be_memorised(healthy: Lab) -> None:
+    train = healthy.data.train
+    x = train.x.copy()
+    x[::3] = 128  # a third, of all classes, that nobody can tell apart
+    result, _ = memorise.run(healthy.change(data=replace(healthy.data, train=replace(train, x=x))))
+    assert result.numbers["memorised"] >= memorise.MEMORISED and not result.effects
+
+
+def test_every_strength_of_augmentation_has_others_to_try() -> None:
+    assert set(augmentation.NEXT) == set(STRENGTHS)
+    assert {name for names in augmentation.NEXT.values() for name in names} <= set(STRENGTHS)
+
+
+def test_weight_decay_is_told_for_all_images(healthy: Lab) -> None:
+    tenth = healthy.change(data=replace(healthy.data, whole=10 * len(healthy.data.train)))
+    changed = RECIPE.change(weight_decay=8.0, dropout=0.5)
+    assert regularisation._try(changed, healthy).remedy == "--dropout 0.5 --weight-decay 8"
+    assert regularisation._try(changed, tenth).remedy == "--dropout 0.5 --weight-decay 0.8"
+    own = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(10)])
+    told = regularisation._try(changed.change(own=own), tenth)
+    assert "dropout" not in told.words and "AdamW(0.01, weight_decay=0.8)" in told.remedy
+
+
+def test_what_helps_for_sure_is_gone_on_with_when_images_are_counted() -> None:
+    slow = lab(digits(), learning_rate=1e-4)
+    better = RECIPE.change(batch_size=32)
+    _, after = sweep(slow, [Try("learning_rate", "a better rate", better, "")])
+    assert after.mended == ("a better rate", better)
+    _, after = sweep(slow, [Try("learning_rate", "a worse rate", RECIPE.change(learning_rate=1e-6), "")])
+    assert after.mended is None
+    result, _ = data_size.run(slow.change(mended=("a better rate", better)))
+    assert result.effects[0].evidence.startswith("With a better rate validation accuracy is ")
+    assert list(result.numbers["accuracy"].values())[-1] == slow.trial(better).accuracy
 
 
 def test_a_starved_class_is_named(healthy: Lab) -> None:

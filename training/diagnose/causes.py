@@ -54,7 +54,8 @@ def verdict(
     unsure = max([*causes, *possible], key=lambda row: row["estimated_gain"] or 0.0, default=None)
     perhaps = "" if unsure is None else f" What may help most, and is not sure to: {_named(unsure)}."
     if healthy is None:
-        calm = f"Nothing that was tried is sure to bring more than a point; {missing} experiments are missing."
+        apart = "1 experiment is" if missing == 1 else f"{missing} experiments are"
+        calm = f"Nothing that was tried is sure to bring more than a point; {apart} missing."
         return f"{calm}{perhaps}{said}"
     if healthy:
         return f"Healthy: nothing that was tried is sure to bring more than a point.{perhaps}{said}"

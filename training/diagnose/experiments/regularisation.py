@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from training.diagnose.experiments import batches
 from training.diagnose.lab import Lab
 from training.diagnose.results import Result
 from training.diagnose.setup import Recipe
@@ -18,8 +19,8 @@ STRONG, _MOST = 8.0, 0.1  # and the largest product of learning rate and weight 
 
 
 def run(lab: Lab) -> tuple[Result, Lab]:
-    """Strong dropout with the usual and with a strong weight decay, and neither. (Dropout inside a user's own network
-    stays as it is.)"""
+    """Strong dropout with the usual and with a strong weight decay, and neither; of a user's own network, whose dropout
+    stays as it is, the weight decay alone."""
     recipe = lab.recipe
     steps = recipe.epochs * max(1, len(lab.data.train) // recipe.batch_size)
     decoupled = "adamw" if recipe.optimizer == "adam" else recipe.optimizer
@@ -27,13 +28,17 @@ def run(lab: Lab) -> tuple[Result, Lab]:
     strong = min(STRONG / steps, _MOST) / recipe.learning_rate
     decays = [usual, strong] if strong > usual else [usual]
     changes = [recipe.change(dropout=DROPOUT, weight_decay=decay, optimizer=decoupled) for decay in decays]
-    if recipe.dropout or recipe.weight_decay:
+    if recipe.weight_decay or (recipe.dropout and recipe.own is None):
         changes.append(recipe.change(dropout=0.0, weight_decay=0.0))
     return sweep(lab, [_try(changed, lab) for changed in changes])
 
 
 def _try(changed: Recipe, lab: Lab) -> Try:
-    words = f"dropout {changed.dropout:g} and weight decay {changed.weight_decay:.2g}"
     # As much an epoch: an epoch of all images has more steps than one of those that were drawn.
     decay = changed.weight_decay * len(lab.data.train) / max(lab.data.whole, len(lab.data.train))
-    return Try("regularisation", words, changed, f"--dropout {changed.dropout:g} --weight-decay {decay:.2g}")
+    words = f"weight decay {changed.weight_decay:.2g}"
+    if changed.own is not None:
+        code = f"keras.optimizers.{batches.keras_name(changed.optimizer)}({changed.learning_rate:g}"
+        return Try("regularisation", words, changed, f"model.compile({code}, weight_decay={decay:.2g}), …)")
+    remedy = f"--dropout {changed.dropout:g} --weight-decay {decay:.2g}"
+    return Try("regularisation", f"dropout {changed.dropout:g} and {words}", changed, remedy)
