@@ -87,7 +87,7 @@ def diagnose(
     from training.diagnose import ladder, own, plan
 
     found = material.find(Path(data), None if to is None else Path(to), seed, label_column=label_column)
-    recipe = _recipe(Path(data), model, settings)
+    recipe, remarks = _recipe(Path(data), model, settings)
     names = tuple(sorted(found.images.loc[found.images["split"] == "train", "label"].unique()))
     unknown = sorted(set(found.images["label"]) - set(names))
     if len(names) < 2 or unknown:
@@ -107,7 +107,7 @@ def diagnose(
     with stage("Reading images") as progress:
         drawn = {n: material.draw(part, getattr(fits, n), seed) for n, part in parts.items()}
         looked = _load(drawn, names, len(parts["train"]), fits.shape, progress)
-    notes = [*found.notes, *_left_out(parts, drawn, looked, fits.epochs, recipe)]
+    notes = [*found.notes, *remarks, *_left_out(parts, drawn, looked, fits.epochs, recipe)]
 
     def whole(result: Mapping[str, Any]) -> dict[str, Any]:
         return {**result, "notes": notes, "size": list(fits.shape), "budget_minutes": budget, **curves}
@@ -143,28 +143,36 @@ def _curves(history: Source, classes: int | None, val_images: int | None) -> dic
     return curves.judge(histories.read(history), classes=classes, val_images=val_images)
 
 
-def _recipe(data: Path, model: str | None, settings: Mapping[str, Any]) -> Recipe:
-    """What was asked for; else what ``imageclinic train`` did with this export; else its defaults."""
+def _recipe(data: Path, model: str | None, settings: Mapping[str, Any]) -> tuple[Recipe, list[str]]:
+    """What was asked for; else what ``imageclinic train`` did with this export; else its defaults. And notes."""
     from training import model as rungs
     from training.diagnose import own
-    from training.diagnose.setup import Recipe
+    from training.diagnose.setup import Recipe, check
 
-    use: dict[str, Any] = {}
-    metrics = data.absolute().with_name(f"{data.absolute().name}-model") / "metrics.json"
-    if metrics.is_file():
-        made = json.loads(metrics.read_text("utf-8"))["settings"]
-        use = {name: made[name] for name in Recipe.__dataclass_fields__ if name in made}
     given = {name: value for name, value in {"model": model, **settings}.items() if value is not None}
+    use: dict[str, Any] = {}
+    notes = []
+    metrics = data.absolute().with_name(f"{data.absolute().name}-model") / "metrics.json"
     if model is not None and (model.endswith(".keras") or ":" in model):
         network, compiled = own.load(model)
-        return Recipe(**{"augment": "none", **compiled, **given, "own": network})
+        use, given["own"] = {"augment": "none", **compiled}, network
+    elif metrics.is_file():
+        made = json.loads(metrics.read_text("utf-8"))["settings"]
+        use = {name: made[name] for name in Recipe.__dataclass_fields__ if made.get(name) is not None}
+        if model is None and use["model"] not in rungs.LADDER:
+            notes.append(
+                f"imageclinic train used {use.pop('model')}, which is too large for many experiments: they are made "
+                f"with {Recipe.model}."
+            )
+            use.pop("learning_rate", None)
     recipe = Recipe(**{**use, **given})
-    if recipe.model not in rungs.LADDER:
+    if recipe.own is None and recipe.model not in rungs.LADDER:
         raise InputError(
             f"unknown model {recipe.model!r}",
             expected=f"one of {', '.join(rungs.LADDER)}, a .keras file, or module:function",
         )
-    return recipe
+    check(recipe)
+    return recipe, notes
 
 
 def _shapes(takes: tuple[int | None, int | None, int], paths: pd.Series) -> list[Shape]:

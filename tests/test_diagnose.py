@@ -255,6 +255,38 @@ def test_settings_that_can_not_be(change: dict, said: str) -> None:
         ladder.climb(digits(60, 40), RECIPE, **{"budget": 1.0, "noise": wrong, **change})
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"augment": "bogus"}, "augment 'bogus'. Expected one of none"),
+        ({"optimizer": "bogus"}, "optimizer 'bogus'. Expected one of adamw"),
+        ({"dropout": 1.0}, r"dropout 1\.0"),
+        ({"learning_rate": 0.0}, r"learning rate 0\.0. Expected a number above 0"),
+        ({"epochs": 0}, "epochs 0"),
+        ({"batch_size": 0}, "batch size 0"),
+        ({"weight_decay": -1.0}, r"weight decay -1\.0"),
+        ({"scale": 0.0}, "scale 0. Expected what pixels"),
+        ({"scale": float("inf")}, "scale inf"),
+    ],
+)
+def test_a_recipe_out_of_range(change: dict, said: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=said):
+        diagnosing._recipe(tmp_path / "data", None, change)
+
+
+def test_the_last_training_tells_the_recipe_unless_its_network_is_too_large(tmp_path: Path) -> None:
+    made = {"model": "linear", "learning_rate": 0.02, "dropout": 0.0, "schedule": "cosine", "size": None}
+    metrics = tmp_path / "out-model" / "metrics.json"
+    metrics.parent.mkdir()
+    metrics.write_text(json.dumps({"settings": made}))
+    recipe, notes = diagnosing._recipe(tmp_path / "out", None, {"dropout": 0.3})
+    assert (recipe.model, recipe.learning_rate, recipe.dropout, notes) == ("linear", 0.02, 0.3, [])
+    metrics.write_text(json.dumps({"settings": {**made, "model": "mobilenet"}}))
+    recipe, notes = diagnosing._recipe(tmp_path / "out", None, {})
+    assert (recipe.model, recipe.learning_rate) == (Recipe.model, Recipe.learning_rate)
+    assert "mobilenet" in notes[0] and Recipe.model in notes[0]
+
+
 def test_too_few_images_are_an_error_that_says_so(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="too few for any experiment"):
         diagnosing.diagnose(folder, to=tmp_path / "out", model="linear", budget=0.01)

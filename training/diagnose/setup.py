@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy.typing as npt
 from audit.errors import InputError
 from training import augment as augmentation
 from training import model as ladder
+from training import settings
 
 Ints = npt.NDArray[np.int64]
 Rows = npt.NDArray[np.bool_]
@@ -101,6 +103,18 @@ class Recipe:
         return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=8).hexdigest()
 
 
+def check(recipe: Recipe) -> None:
+    """Raises InputError for a number out of its range, or an unknown optimizer or augmentation."""
+    names = ("learning_rate", "batch_size", "epochs", "weight_decay", "dropout", "augment")
+    settings.check(settings.Settings(**{name: getattr(recipe, name) for name in names}))
+    if recipe.optimizer not in OPTIMIZERS:
+        raise InputError(f"optimizer {recipe.optimizer!r}", expected=f"one of {', '.join(OPTIMIZERS)}")
+    if not 0 < recipe.scale < math.inf:
+        raise InputError(
+            f"scale {recipe.scale:g}", expected="what pixels, 0 to 255, are multiplied by, such as 0.00392 for /255"
+        )
+
+
 def network(recipe: Recipe, shape: tuple[int, ...], classes: int, seed: int) -> keras.Model:
     """The recipe's network with fresh weights; sets the global seeds. Of a user's model, layers that are frozen keep
     the weights that they came with: they may be pretrained.
@@ -142,15 +156,9 @@ def network(recipe: Recipe, shape: tuple[int, ...], classes: int, seed: int) -> 
 
 
 def optimizer(recipe: Recipe) -> keras.optimizers.Optimizer:
-    """A new optimizer of the recipe's kind.
-
-    Raises:
-        InputError: for an unknown name; lists the known ones.
-    """
+    """A new optimizer of the recipe's kind, one of `OPTIMIZERS`."""
     rate = float(recipe.learning_rate)
     decay = recipe.weight_decay or None
-    if recipe.optimizer not in OPTIMIZERS:
-        raise InputError(f"optimizer {recipe.optimizer!r}", expected=f"one of {', '.join(OPTIMIZERS)}")
     made = {
         "adamw": lambda: keras.optimizers.AdamW(rate, weight_decay=recipe.weight_decay),
         "adam": lambda: keras.optimizers.Adam(rate, weight_decay=decay),
