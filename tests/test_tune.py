@@ -128,6 +128,16 @@ def test_a_grid_is_tried_whole_and_only_once(export: Path) -> None:
     assert len(result["trials"]) == len(points) == 2
 
 
+def test_bad_trials_end_early(export: Path) -> None:
+    over = ["learning_rate=0.1,0.05,0.03,0.02,0.01,0.005,0.0000001,0.0000002,0.0000003,0.0000004"]
+    how = QUICK | {"prune": "hyperband", "epochs": 9}
+    result = tuning.tune(export, over=over, trials=30, search="grid", **how)
+    ended = [row for row in result["trials"] if row["state"] == "pruned"]
+    assert ended and all(row["epochs"] < 9 for row in ended)
+    assert result["counts"]["pruned"] == len(ended) and result["counts"]["failed"] == 0
+    assert result["best"]["options"]["learning_rate"] >= 0.005
+
+
 def test_failed_trials_are_recorded_and_do_not_stop_the_search(export: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     over = ["learning_rate=1e30,0.01"]
     result = tuning.tune(export, over=over, trials=30, search="grid", **QUICK)
