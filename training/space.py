@@ -66,7 +66,8 @@ KNOWN: dict[str, Range | Choice] = {
     "batch_size": Choice((16, 32, 64, 128)),
     "optimizer": Choice(tuple(optimizers.OPTIMIZERS)),
     "dropout": Range(0.0, 0.6),
-    "weight_decay": Range(1e-5, 1e-1, log=True),
+    # What counts is its product with learning rate and steps: short runs take more than is usual.
+    "weight_decay": Range(1e-4, 1.0, log=True),
     "augment": Choice(tuple(augment.STRENGTHS)),
     "l1": Range(1e-7, 1e-3, log=True),
     "l2": Range(1e-7, 1e-2, log=True),
