@@ -58,7 +58,9 @@ def compare(
     training.load_tensorflow()
     from imageclinic import arms as arms_of
     from training import compare as retraining
+    from training import recipe
 
+    recipe.known(model, unfreeze=unfreeze, weights=None if weights is None else Path(weights))
     notes: list[str] = []
     if after is None:
         state = deciding.load(run)

@@ -29,25 +29,30 @@ class Recipe:
     learning_rate: float
 
 
+def known(model: str, *, unfreeze: int, weights: Path | None) -> None:
+    """Raises InputError for an unknown model, or weights and stages where there are none. Reads no file."""
+    if (unfreeze or weights is not None) and not pretrained.is_one(model):
+        raise InputError(
+            f"weights or stages to unfreeze with the model {model}",
+            expected=f"{pretrained.AUTO}, or one of {', '.join(backbones.BACKBONES)}",
+        )
+    if model != FEATURES and not model.endswith(".keras") and not ladder.is_rung(model):
+        names = ", ".join([*ladder.LADDER, pretrained.AUTO, *backbones.BACKBONES])
+        raise InputError(f"unknown model {model!r}", expected=f"{FEATURES} or one of {names}, or a .keras file")
+
+
 def choose(model: str, classes: int, *, size: int | None, unfreeze: int, weights: Path | None) -> Recipe:
     """The recipe that `model` names; see `training.compare.compare` for the arguments.
 
     Raises:
         InputError: an unknown model, or one that does not fit; weights that are not there.
     """
-    if (unfreeze or weights is not None) and not pretrained.is_one(model):
-        raise InputError(
-            f"weights or stages to unfreeze with the model {model}",
-            expected=f"{pretrained.AUTO}, or one of {', '.join(backbones.BACKBONES)}",
-        )
+    known(model, unfreeze=unfreeze, weights=weights)
     if model == FEATURES:
         return Recipe(None, 3, model, None, pretrained.learning_rate(0))
     if model.endswith(".keras"):
         own = own_network.load(Path(model), classes, size or SIDE)
         return Recipe(own.side, own.channels, own.version, own.build, pretrained.learning_rate(0))
-    if not ladder.is_rung(model):
-        names = ", ".join([*ladder.LADDER, pretrained.AUTO, *backbones.BACKBONES])
-        raise InputError(f"unknown model {model!r}", expected=f"{FEATURES} or one of {names}, or a .keras file")
     version, side = model, size or SIDE
     if pretrained.is_one(model):
         backbone = pretrained.find(model)
