@@ -27,6 +27,7 @@ from training.diagnose.experiments import (
     imbalance,
     input_range,
     label_order,
+    learning_rate,
     loss,
     memorise,
     regularisation,
@@ -130,6 +131,16 @@ def test_what_can_be_memorised(healthy: Lab) -> None:
     same = replace(healthy.data.train, x=np.zeros_like(healthy.data.train.x))
     result, _ = memorise.run(healthy.change(data=replace(healthy.data, train=same)))
     assert [e.cause for e in result.effects] == ["input_pipeline"]
+
+
+def test_a_rate_at_which_nothing_can_be_memorised_is_a_fault() -> None:
+    """Of runs that diverge some come back, so that seeds alone leave the gain unsure."""
+    wild = lab(digits(), model="small_cnn", learning_rate=3.0, epochs=3)
+    result, after = memorise.run(wild)
+    assert after.too_fast and not result.effects
+    found, mended = learning_rate.run(after)
+    assert found.effects[0].fault and "can't even memorise 50 images" in found.effects[0].evidence
+    assert mended.recipe.learning_rate < 3.0
 
 
 def test_images_that_are_flat_need_not_be_memorised(healthy: Lab) -> None:

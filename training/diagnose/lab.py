@@ -59,7 +59,7 @@ class Trial:
 class Lab:
     """What experiments get. `floor`: error that wrong labels are known to cause; `starved`: classes that are known to
     fare worse for want of images; `mended`: the change of training that gained most for sure, in words and as a
-    recipe; `runs`: shared by its changes."""
+    recipe; `too_fast`: 50 images are memorised with a lower learning rate alone; `runs`: shared by its changes."""
 
     data: Data
     recipe: Recipe
@@ -69,6 +69,7 @@ class Lab:
     floor: float = 0.0
     starved: tuple[int, ...] = ()
     mended: tuple[str, Recipe] | None = None
+    too_fast: bool = False
 
     @property
     def classes(self) -> int:

@@ -36,7 +36,8 @@ def run(lab: Lab) -> tuple[Result, Lab]:
     said = f"No: after {STEPS} steps {own:.0%} of {len(few)} are right"
     if rates[best] >= MEMORISED:
         rate = best * plain.learning_rate
-        return Result(f"{said}; with a learning rate of {rate:.2g} {rates[best]:.0%} are.", numbers=numbers), lab
+        result = Result(f"{said}; with a learning rate of {rate:.2g} {rates[best]:.0%} are.", numbers=numbers)
+        return result, lab.change(too_fast=best < 1)
     reference = _memorised(lab, Recipe(augment="none", dropout=0.0, batch_size=BATCH), few)
     numbers["reference"] = reference
     if reference >= MEMORISED:
