@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from training.diagnose.lab import Lab, effect
+from training.diagnose.lab import Lab, Trial, effect
 from training.diagnose.results import WORTH, Result
 
 QUESTION = "Is another learning rate better?"
@@ -13,7 +13,8 @@ RUNS = (7, 1)
 FACTORS = (0.1, 0.3, 3.0, 10.0)
 FAR = (0.01, 100.0)
 GUESSING = 3.0  # times the accuracy of guessing: with less, the rate may be anywhere
-FAILING = 0.05  # gain, sure or not, above which a rate at which 50 images can't be memorised is a fault
+FAILING = 0.05  # gain, sure or not, above which a rate that fails with some seeds, or to memorise, is a fault
+WILD = 0.2  # range of seeds' accuracies; of trainings that work it is a few points
 _HIGHEST, _LOWEST = 3.0, 1e-7
 
 
@@ -41,14 +42,23 @@ def run(lab: Lab) -> tuple[Result, Lab]:
         f"A learning rate of {best:.2g} instead of {rate:.2g} gives {trial.accuracy:.1%} instead of "
         f"{lab.base().accuracy:.1%} (chosen with one seed, measured with {len(lab.seeds)} others)."
     )
-    # At such a rate seeds differ so much, that of five no gain is sure; that hardly anything can be memorised is.
-    fault = lab.too_fast and best < rate and gained.estimate > FAILING
-    if fault:
+    # At such a rate some seeds learn and some don't: of five no gain is sure, and that is the sign.
+    apart = _range(lab.base())
+    wild = apart > WILD and apart > 4 * _range(trial)
+    fault = best < rate and gained.estimate > FAILING and (wild or lab.too_fast)
+    if fault and wild:
+        evidence += f" With the higher one seeds lie {100 * apart:.0f} points apart."
+    if fault and lab.too_fast:
         evidence += " With the higher one it can't even memorise 50 images, with a lower one it can."
     better = fault or gained.low > WORTH
     word = "better" if fault or gained.low > 0 else "no better for sure"
     found = effect("learning_rate", gained, evidence, f"--learning-rate {best:.2g}", fault=fault)
     return Result(f"{best:.2g} is {word}.", (found,), numbers), lab.change(recipe=changed) if better else lab
+
+
+def _range(trial: Trial) -> float:
+    """How far the accuracies of seeds lie apart."""
+    return float(np.ptp(trial.correct.mean(axis=1)))
 
 
 def _possible(rate: float) -> bool:
