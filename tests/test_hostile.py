@@ -1,4 +1,4 @@
-"""One audit over every hostile file of `benchmarks.hostile`: it ends, and says of each what is right to say."""
+"""One audit over every hostile file of `benchmarks.hostile_files`: it ends, and says of each what is right to say."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import pytest
 from PIL import Image
 
 from audit import source, tables
-from benchmarks import hostile
+from benchmarks import hostile, hostile_files
 from imageclinic.auditing import audit
 from tests.conftest import picture
 
 CHECKS = ("corrupted", "wrong_extension", "exact_duplicate", "near_duplicate", "dark", "bright", "low_information")
-FILES = {file.name: file for file in hostile.files()}
+FILES = {file.name: file for file in hostile_files.files()}
 
 
 INTACT = [f"good/{n}.{'png' if n % 2 else 'jpg'}" for n in range(8)]
@@ -43,7 +43,7 @@ def run(folder: Path, tmp_path_factory: pytest.TempPathFactory):
 
 def test_there_are_enough() -> None:
     assert len(FILES) > 100
-    assert len(FILES) == len(hostile.files())
+    assert len(FILES) == len(hostile_files.files())
 
 
 def test_the_right_thing_is_said_of_each(run) -> None:
