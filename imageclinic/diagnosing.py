@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -79,7 +80,7 @@ def diagnose(
     curves = {} if history is None else _curves(history, classes, val_images)
     if data is None:
         return curves
-    if not budget > 0:
+    if not 0 < budget < math.inf:
         raise InputError(f"a budget of {budget:g} minutes", expected="a positive number")
     import training
 

@@ -33,7 +33,7 @@ from training.diagnose.experiments import (
     regularisation,
     signals,
 )
-from training.diagnose.lab import Lab, Runs
+from training.diagnose.lab import Lab, Runs, Trial
 from training.diagnose.results import Effect, NothingToTry, Result
 from training.diagnose.setup import Data, Images, Recipe
 from training.diagnose.tries import Try, sweep
@@ -75,9 +75,11 @@ def test_causes_rank_faults_first_and_keep_the_best_of_each() -> None:
     assert [c["cause"] for c in ranked] == ["input_pipeline", "optimizer", "augmentation"]
     assert ranked[2]["estimated_gain"] == 20 and ranked[2]["experiment"] == "b"
     assert [c["cause"] for c in causes.possible(results)] == ["learning_rate"]
-    assert not causes.healthy(results)
-    assert causes.healthy({"a": Result("", (effect("optimizer", 0.03, 0.009),))})
-    assert not causes.healthy({"a": Result("", (effect("optimizer", 0.03, 0.011),))})
+    assert causes.healthy(results, 0) is False
+    one = {"a": Result("", (effect("optimizer", 0.03, 0.009),))}
+    assert causes.healthy(one, 0) is True and causes.healthy(one, 1) is None
+    assert causes.healthy({"a": Result("", (effect("optimizer", 0.03, 0.011),))}, 0) is False
+    assert causes.healthy({"a": Result("", (effect("optimizer", 0.30, -0.2),))}, 0) is None, "nothing is known of it"
 
 
 def test_the_verdict_says_no_more_than_is_known() -> None:
@@ -90,6 +92,8 @@ def test_the_verdict_says_no_more_than_is_known() -> None:
     assert causes.verdict([cause], [], True, 0, None).startswith("Healthy")
     calm = causes.verdict([], [cause], True, 0, None)
     assert calm.startswith("Healthy") and calm.endswith(f"What may help most, and is not sure to: {first}.")
+    told = causes.verdict([], [cause], None, 0, None)
+    assert "does not mean healthy" in told and told.endswith(f"is not sure to: {first}.")
     fault = {**cause, "fault": True, "estimated_gain": None}
     assert "plainly wrong, to be mended first: label noise, what mending" in causes.verdict([fault], [], False, 0, None)
 
@@ -141,6 +145,18 @@ def test_a_rate_at_which_nothing_can_be_memorised_is_a_fault() -> None:
     found, mended = learning_rate.run(after)
     assert found.effects[0].fault and "can't even memorise 50 images" in found.effects[0].evidence
     assert mended.recipe.learning_rate < 3.0
+
+
+def test_seeds_that_lie_far_apart_are_a_sign_unless_they_do_so_anyway() -> None:
+    def trial(*accuracies: float) -> Trial:
+        right = np.arange(100) < 100 * np.array(accuracies)[:, None]
+        outputs = np.stack([~right, right], axis=2).astype(np.float32)
+        return Trial(outputs, np.ones(100, np.int64), (), ())
+
+    steady = trial(0.97, 0.98, 0.96)
+    assert learning_rate._wild(trial(0.98, 0.22, 0.95), steady)
+    assert not learning_rate._wild(trial(0.98, 0.85, 0.95), steady)
+    assert not learning_rate._wild(trial(0.98, 0.22, 0.95), trial(0.98, 0.60, 0.95))
 
 
 def test_images_that_are_flat_need_not_be_memorised(healthy: Lab) -> None:
@@ -260,7 +276,10 @@ def test_a_plan_takes_fewer_images_before_fewer_steps(tmp_path: Path) -> None:
     assert plan.make(RECIPE, [(16, 16, 1)], 10, 200, 1e9, 70, kept).train == 200
 
 
-@pytest.mark.parametrize(("change", "said"), [({"budget": 0.0}, "budget"), ({"seeds": 1}, "seeds")])
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [({"budget": 0.0}, "budget"), ({"budget": float("inf")}, "a budget of inf"), ({"seeds": 1}, "seeds")],
+)
 def test_settings_that_can_not_be(change: dict, said: str) -> None:
     with pytest.raises(InputError, match=said):
         ladder.climb(digits(60, 40), RECIPE, **{"budget": 1.0, "noise": wrong, **change})

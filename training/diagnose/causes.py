@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from training.diagnose.results import WORTH, Effect, Result
+from training.diagnose.results import LARGE, WORTH, Effect, Result
 
 
 def causes(results: Mapping[str, Result]) -> list[dict[str, Any]]:
@@ -28,9 +28,13 @@ def possible(results: Mapping[str, Result]) -> list[dict[str, Any]]:
     return [row for row in found if row["cause"] not in sure]
 
 
-def healthy(results: Mapping[str, Result]) -> bool:
-    """No fault, and no gain whose interval lies above one point."""
-    return not any(effect.worth for result in results.values() for effect in result.effects)
+def healthy(results: Mapping[str, Result], missing: int) -> bool | None:
+    """False: a fault, or a gain whose interval lies above one point. None: it can't be told, because experiments are
+    missing or an estimated gain is large, if not sure. True: neither."""
+    effects = [effect for result in results.values() for effect in result.effects]
+    if any(effect.worth for effect in effects):
+        return False
+    return None if missing or any(effect.gain is not None and effect.gain > LARGE for effect in effects) else True
 
 
 def verdict(
@@ -45,7 +49,7 @@ def verdict(
     Args:
         causes: see `causes`.
         possible: see `possible`.
-        healthy: see `healthy`; None when experiments are missing.
+        healthy: see `healthy`.
         missing: how many experiments were not made.
         validation: validation accuracy of the training as it is, in [0, 1].
     """
@@ -54,9 +58,10 @@ def verdict(
     unsure = max([*causes, *possible], key=lambda row: row["estimated_gain"] or 0.0, default=None)
     perhaps = "" if unsure is None else f" What may help most, and is not sure to: {_named(unsure)}."
     if healthy is None:
-        apart = "1 experiment is" if missing == 1 else f"{missing} experiments are"
-        calm = f"Nothing that was tried is sure to bring more than a point; {apart} missing."
-        return f"{calm}{perhaps}{said}"
+        why = "with gains so unsure that does not mean healthy"
+        if missing:
+            why = "1 experiment is missing" if missing == 1 else f"{missing} experiments are missing"
+        return f"Nothing that was tried is sure to bring more than a point; {why}.{perhaps}{said}"
     if healthy:
         return f"Healthy: nothing that was tried is sure to bring more than a point.{perhaps}{said}"
     if causes[0]["fault"]:

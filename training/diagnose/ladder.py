@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -34,7 +35,7 @@ from training.diagnose.lab import EXPLORING, Lab, Noise, Runs
 from training.diagnose.results import NothingToTry, Result
 from training.diagnose.setup import Data, Recipe
 
-#: Experiments in their order: what makes the others' numbers worthless first, then what is likeliest, the dearest last.
+#: Experiments in their order: what makes the others' numbers worthless first, then what is likeliest.
 EXPERIMENTS: dict[str, Any] = {
     "copies": copies,
     "memorise": memorise,
@@ -103,8 +104,8 @@ def climb(
         progress: called with (experiments done, experiments).
 
     Returns:
-        `verdict` (a sentence or two), `causes` and `possible` (see `training.diagnose.causes`), `healthy` (None when
-        nothing is sure to bring more than a point, but experiments are missing), `experiments` (name → question,
+        `verdict` (a sentence or two), `causes` and `possible` (see `training.diagnose.causes`), `healthy`
+        (likewise), `experiments` (name → question,
         answer, seconds, effects, numbers), `not_looked_at` (name → reason), `recipe`, `went_on_with`, `images`,
         `classes`, `seeds` (the last one only chooses).
 
@@ -158,7 +159,7 @@ def _runs(experiment: Any, seeds: int) -> int:
 def _check(data: Data, seeds: int, budget: float) -> None:
     if seeds < 2:
         raise InputError(f"{seeds} seeds", expected="at least 2: one run has no interval")
-    if not budget > 0:
+    if not 0 < budget < math.inf:
         raise InputError(f"a budget of {budget:g} seconds", expected="a positive number")
     for name, part in (("training", data.train), ("validation", data.val)):
         if len(part) < LEAST_IMAGES:
@@ -179,9 +180,8 @@ def _diagnosis(
     seconds: dict[str, float],
     missing: dict[str, str],
 ) -> dict[str, Any]:
-    unwell = not conclusions.healthy(results)
     unmade = sum(not reason.startswith(NOTHING) for reason in missing.values())
-    healthy = False if unwell else None if unmade else True
+    healthy = conclusions.healthy(results, unmade)
     causes, possible = conclusions.causes(results), conclusions.possible(results)
     now = results["gap"].numbers["validation"] if "gap" in results else None
     return {

@@ -7,6 +7,8 @@ from typing import Any
 
 #: A gain whose interval lies above this is worth acting on: one point of accuracy.
 WORTH = 0.01
+#: An estimated gain above this forbids the word healthy, sure or not.
+LARGE = 0.03
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,9 @@ def run(lab: Lab) -> tuple[Result, Lab]:
     tested = np.bincount(lab.data.val.y, minlength=lab.classes)
     numbers: dict[str, Any] = {"sizes": dict(zip(lab.data.classes, sizes.tolist(), strict=True))}
     if np.median(sizes) < LEAST:
-        raise NothingToTry(f"the median class has {np.median(sizes):.0f} training images: all classes are small")
+        raise NothingToTry(
+            f"the median class has {np.median(sizes):.0f} of the training images drawn: all classes are small"
+        )
     if not len(small):
         raise NothingToTry(f"all classes have alike many images: {sizes.min():,} to {sizes.max():,}")
     small = small[tested[small] > 0]

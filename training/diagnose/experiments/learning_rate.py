@@ -44,7 +44,7 @@ def run(lab: Lab) -> tuple[Result, Lab]:
     )
     # At such a rate some seeds learn and some don't: of five no gain is sure, and that is the sign.
     apart = _range(lab.base())
-    wild = apart > WILD and apart > 4 * _range(trial)
+    wild = _wild(lab.base(), trial)
     fault = best < rate and gained.estimate > FAILING and (wild or lab.too_fast)
     if fault and wild:
         evidence += f" With the higher one seeds lie {100 * apart:.0f} points apart."
@@ -59,6 +59,11 @@ def run(lab: Lab) -> tuple[Result, Lab]:
 def _range(trial: Trial) -> float:
     """How far the accuracies of seeds lie apart."""
     return float(np.ptp(trial.correct.mean(axis=1)))
+
+
+def _wild(base: Trial, changed: Trial) -> bool:
+    """Whether seeds lie far apart, and those of the changed recipe do not."""
+    return _range(base) > max(WILD, 4 * _range(changed))
 
 
 def _possible(rate: float) -> bool:
