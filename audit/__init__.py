@@ -1,0 +1,1 @@
+"""Finds problems in a dataset and changes nothing."""

@@ -14,8 +14,9 @@ from typing import Any
 
 import pandas as pd
 
-from audit import checks, tables
-from audit.errors import InputError, NotApplicable
+from imageclinic.audit import checks
+from imageclinic.core import tables
+from imageclinic.core.errors import InputError, NotApplicable
 
 #: What a check may ask for.
 INPUTS = ("dataset", "features", "neighbors", "clusters", "embeddings", "predictions")

@@ -4,8 +4,8 @@
     python -m benchmarks.aa MANIFEST.csv [--label COLUMN] [--runs 200] [--seeds 5] [--to FILE.csv]
 
 Each run draws anew which images are learnt from and which are tested on, and has seeds of its own; a seed draws the
-validation images as a comparison does (`training.arms.redraw`). The model is `features`: linear heads, L2 strength
-chosen on validation, and the claim is that of `training.intervals`. Without a manifest the images are scikit-learn's
+validation images as a comparison does (`training.compare.arms.redraw`). The model is `features`: linear heads, L2 strength
+chosen on validation, and the claim is that of `training.compare.intervals`. Without a manifest the images are scikit-learn's
 digits, their pixels are the features, 600 are learnt from and 500 tested on. With one (columns path, split, label) the
 images are embedded once, the embedder fitted on the train rows; 1,000 train rows are learnt from and 1,000 test rows
 tested on.
@@ -31,10 +31,10 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.datasets import load_digits
 
-from audit import tables
 from benchmarks.show import share, table
-from training.arms import redraw
-from training.intervals import delta_interval
+from imageclinic.core import tables
+from imageclinic.training.compare.arms import redraw
+from imageclinic.training.compare.intervals import delta_interval
 
 CLAIMS = ("gain", "worse")
 LACKS, VALIDATION = 0.05, 0.15
@@ -78,7 +78,7 @@ def _counts(arms: str, rows: pd.DataFrame) -> tuple[str, ...]:
 
 
 def _run(pool: Pool, run: int, seeds: int, seed: int) -> list[dict[str, object]]:
-    from training import frozen  # loads TensorFlow
+    from imageclinic.training.predict import linear_probe  # loads TensorFlow
 
     features, labels, held = pool
     random = np.random.default_rng([seed, run])
@@ -95,7 +95,7 @@ def _run(pool: Pool, run: int, seeds: int, seed: int) -> list[dict[str, object]]
         frame = pd.DataFrame({"label": labels[rows], "split_group": rows.astype(str), "split": "train"})
         frame.loc[: round(VALIDATION * len(frame)) - 1, "split"] = "val"
         draws = [redraw(frame, seed + run * seeds + number)["split"] == "val" for number in range(seeds)]
-        heads = frozen.fit_each(features[rows], labels[rows], np.stack(draws), int(labels.max()) + 1)
+        heads = linear_probe.fit_each(features[rows], labels[rows], np.stack(draws), int(labels.max()) + 1)
         right[lacks] = np.stack([head.logits(features[test]).argmax(axis=1) == labels[test] for head in heads])
     found = {name: delta_interval(right[a], right[b], test) for name, (a, b) in PAIRS.items()}
     return [
@@ -110,13 +110,13 @@ def _digits() -> Pool:
 
 
 def _embedded(manifest: Path, label: str, seed: int) -> Pool:
-    from training import embed  # loads TensorFlow
+    from imageclinic.training.embed import embed_images  # loads TensorFlow
 
     rows = pd.read_csv(manifest, dtype=str)
     rows = rows[rows["split"].isin(["train", "test"])]
     paths = [manifest.resolve().parent / tables.to_path(p) for p in rows["path"]]
     held = (rows["split"] == "test").to_numpy()
-    vectors, _ = embed.fit_embed([p for p, test in zip(paths, held, strict=True) if not test], paths, seed=seed)
+    vectors, _ = embed_images.fit_embed([p for p, test in zip(paths, held, strict=True) if not test], paths, seed=seed)
     numbers: Ints = np.unique(rows[label].to_numpy(object), return_inverse=True)[1].astype(np.int64)
     return vectors, numbers, held
 

@@ -4,7 +4,7 @@
         [--to FOLDER]
 
 It audits the train rows of a manifest (path, split and label columns) on each --labels column, and retrains
-linear heads on one embedder's features (`training.compare`) with paired seeds, tested on the test rows, whose labels
+linear heads on one embedder's features (`training.compare.retrain`) with paired seeds, tested on the test rows, whose labels
 are those of --truth, which the audit never sees. The reviewer is the truth: an image that is looked at gets its true
 label. Arms:
 
@@ -16,7 +16,7 @@ label. Arms:
 - **top N against random N**: what the ranking adds to the reviewing: the difference of those two arms, not to `before`.
 
 `wrong found` counts the reviewed (dropped) images whose given label was wrong. Delta is in points of accuracy against
-`before`, with the 95 % interval of `training.intervals`. --to keeps the audit and the finished runs: it goes on there.
+`before`, with the 95 % interval of `training.compare.intervals`. --to keeps the audit and the finished runs: it goes on there.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ import numpy as np
 import pandas as pd
 
 import imageclinic
-from audit import tables
 from benchmarks.show import table
-from training import arms as arms_of
+from imageclinic.core import tables
+from imageclinic.training.compare import arms as arms_of
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -59,7 +59,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _gains(data: pd.DataFrame, column: str, home: Path, given: argparse.Namespace) -> Iterator[tuple[object, ...]]:
-    from training.compare import compare  # loads TensorFlow
+    from imageclinic.training.compare.retrain import compare  # loads TensorFlow
 
     root = given.data.resolve().parent
     rows = data.assign(image_id=data["path"], label=data[column], path=[str(root / p) for p in data["path"]])

@@ -31,11 +31,11 @@ import pandas as pd
 import pyarrow.parquet as pq
 from PIL import Image, ImageDraw, ImageEnhance
 
-from audit import pool
-from audit.source import EXTENSIONS
 from benchmarks.peers import PER_FILE, map_files
 from benchmarks.scan import timed
 from benchmarks.show import share, table
+from imageclinic.audit.listing.image_listing import EXTENSIONS
+from imageclinic.audit.scan import worker_pool
 
 Ints = npt.NDArray[np.int64]
 Random = np.random.Generator
@@ -193,7 +193,7 @@ def found_by_ours(folder: Path, planted: Planted) -> tuple[Ints, list[str]]:
 def found_by_imagehash(planted: Planted) -> tuple[Ints, Ints]:
     """Pairs (n, 2) within `MAX_RADIUS` bits, the lower first, and their distances (n,)."""
     work, modules, _ = PER_FILE["imagehash"]
-    hashes = np.array(map_files(work, planted.paths, pool.available(), modules), dtype=np.uint64)
+    hashes = np.array(map_files(work, planted.paths, worker_pool.available(), modules), dtype=np.uint64)
     return pairs_within(hashes, MAX_RADIUS)
 
 

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from scipy import stats
 
 from benchmarks.show import share, table
-from training.intervals import delta_interval
+from imageclinic.training.compare.intervals import delta_interval
 
 #: Spread between seeds and between images, from images alone to seeds alone.
 SPREADS = ((0.0, 0.4), (0.02, 0.4), (0.05, 0.4), (0.1, 0.4), (0.2, 0.2), (0.3, 0.05), (0.3, 0.0))

@@ -29,10 +29,11 @@ import numpy as np
 from scipy import ndimage
 from sklearn.datasets import load_digits
 
-from audit import noise, tables
 from benchmarks.show import share, table
-from training.diagnose import ladder
-from training.diagnose.setup import Data, Images, Recipe
+from imageclinic.audit.labels import noise_model
+from imageclinic.core import tables
+from imageclinic.training.diagnose import ladder
+from imageclinic.training.diagnose.setup import Data, Images, Recipe
 
 HEALTHY = "healthy"
 _TRAIN, _VAL, _SIDE = 500, 300, 16
@@ -147,7 +148,7 @@ def _corrupted(data: Data, recipe: Recipe, random: np.random.Generator) -> tuple
 
 
 def _frozen(data: Data, recipe: Recipe, random: np.random.Generator) -> tuple[Data, Recipe]:
-    from training import model as rungs
+    from imageclinic.training.models import capacity_ladder as rungs
 
     own = rungs.build(
         "small_cnn", data.train.x.shape[1:], len(data.classes), augment="light", seed=int(random.integers(1000))
@@ -216,7 +217,7 @@ def _run(whole: Images, case: Case, seed: int, budget: float) -> dict[str, Any]:
     classes = tuple(str(k) for k in range(int(whole.y.max()) + 1))
     data, recipe = case.plant(Data(train, val, classes), GOOD, np.random.default_rng([seed, 1]))
     start = time.monotonic()
-    found = ladder.climb(data, recipe, budget=budget, noise=lambda y, probs: noise.fit(y, probs).wrong)
+    found = ladder.climb(data, recipe, budget=budget, noise=lambda y, probs: noise_model.fit(y, probs).wrong)
     return {**found, "seconds": time.monotonic() - start}
 
 
@@ -226,15 +227,15 @@ def _images(name: str, most: int) -> Images:
         pixels = (x.reshape(-1, 8, 8, 1) * 255 / 16).astype(np.uint8)
         kept = y < most
         return Images(pixels[kept], y[kept].astype(np.int64), np.arange(kept.sum()))
-    from audit import source
-    from training import data
+    from imageclinic.audit.listing import image_listing
+    from imageclinic.training.data import image_pipelines
 
-    listing = source.load(Path(name)).images
+    listing = image_listing.load(Path(name)).images
     names = sorted(listing["label"].unique())[:most]
     listing = listing[listing["label"].isin(names)]
     paths = [Path(name) / tables.to_path(i) for i in listing["image_id"]]
     y = np.array([names.index(label) for label in listing["label"]], np.int64)
-    return Images(data.load_images(paths, (_SIDE, _SIDE)), y, np.arange(len(y)))
+    return Images(image_pipelines.load_images(paths, (_SIDE, _SIDE)), y, np.arange(len(y)))
 
 
 def _report(folder: Path, data: str) -> None:

@@ -3,7 +3,7 @@
     python -m benchmarks.hostile [--bombs]
 
 Each file is decoded in a process of its own, whose time and peak memory are printed; with --bombs also the ones that
-are made to take long or to fill the memory. `tests/test_hostile.py` scans all but those in one audit.
+are made to take long or to fill the memory. `tests/audit/scan/test_hostile_files.py` scans all but those in one audit.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from pathlib import Path
 
 from PIL import Image
 
-from audit.decode import decode
-from audit.measure import measure
 from benchmarks.crafted import encoded, picture
 from benchmarks.hostile_files import Hostile, Size, bombs, files
 from benchmarks.show import table
+from imageclinic.audit.scan.decode import decode
+from imageclinic.audit.scan.measure import measure
 
 #: What one file may take, in bytes.
 MEMORY = 8_000_000_000

@@ -27,9 +27,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from audit import source, tables
 from benchmarks.show import table
-from cleaning.split import assign, split_groups
+from imageclinic.audit.listing import image_listing
+from imageclinic.cleaning.split.stratified_split import assign, split_groups
+from imageclinic.core import tables
 
 Ints = npt.NDArray[np.int64]
 SHARES = (0.6, 0.2, 0.2)
@@ -49,7 +50,7 @@ def audited(data: Path, column: str, runs: bool, folder: Path) -> tuple[pd.DataF
     """image_id, label and split_group of the readable, labelled images; pairs of copies; the root of the images."""
     import imageclinic
 
-    listing = source.load(data, columns={"label": column} if data.is_file() else None)
+    listing = image_listing.load(data, columns={"label": column} if data.is_file() else None)
     images = listing.images[listing.images["label"].notna()].reset_index(drop=True)
     group = runs_of(images["image_id"], images["label"]) if runs else images["group"]
     frame = pd.DataFrame({"path": images["image_id"], "label": images["label"], "group": group})
@@ -89,7 +90,8 @@ def accuracies(
     """Test accuracy of the nearest neighbour and of a small network."""
     from sklearn.neighbors import KNeighborsClassifier
 
-    from training import fit, model
+    from imageclinic.training.fit import fit_model
+    from imageclinic.training.models import capacity_ladder
 
     inside = {name: part == name for name in tables.SPLITS}
     grey = pixels.astype(np.float32).mean(axis=-1).reshape(len(pixels), -1)
@@ -97,11 +99,11 @@ def accuracies(
     nearest = KNeighborsClassifier(1).fit(grey[inside["train"]], label[inside["train"]])
     found = [float(nearest.score(grey[inside["test"]], label[inside["test"]]))]
     if epochs:
-        network = model.build("small_cnn", pixels.shape[1:], int(label.max()) + 1, augment="light", seed=seed)
+        network = capacity_ladder.build("small_cnn", pixels.shape[1:], int(label.max()) + 1, augment="light", seed=seed)
         train, validation = (
             (pixels[inside[name]].astype(np.float32), label[inside[name]]) for name in ("train", "val")
         )
-        fit.fit(network, train, validation, epochs=epochs, seed=seed)
+        fit_model.fit(network, train, validation, epochs=epochs, seed=seed)
         guess = network.predict(pixels[inside["test"]].astype(np.float32), verbose=0).argmax(axis=1)
         found.append(float((guess == label[inside["test"]]).mean()))
     return found
@@ -109,10 +111,10 @@ def accuracies(
 
 def measure(data: Path, column: str, *, runs: bool, seeds: int, epochs: int, size: int) -> pd.DataFrame:
     """One row a way and seed."""
-    import training
+    from imageclinic import training
 
     training.load_tensorflow()
-    from training.data import load_images
+    from imageclinic.training.data.image_pipelines import load_images
 
     rows = []
     with tempfile.TemporaryDirectory() as scratch:

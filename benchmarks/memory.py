@@ -25,12 +25,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from audit import copies, lookalikes, runner, tables
-from audit.run import Run, create
 from benchmarks.neighbors import peak
 from benchmarks.show import table
-from imageclinic.auditing import SHARES
-from imageclinic.keys import key
+from imageclinic.audit import runner
+from imageclinic.audit.copies import candidate_pairs, find_copies
+from imageclinic.core import tables
+from imageclinic.core.result_keys import key
+from imageclinic.core.run import Run, create
+from imageclinic.workflows.audit import SHARES
 
 _CHUNK = 50_000
 SIDE = 32
@@ -127,9 +129,9 @@ def search(run: Run) -> None:
     """Pairs of near hashes alone."""
     features = run.read(tables.FEATURES)
     hashes = features[[f"phash_{o}" for o in tables.ORIENTATIONS]].to_numpy(np.uint64)
-    upright, turned = copies.radii(len(hashes))
-    limit = copies.CANDIDATES + copies.CANDIDATES_EACH * len(hashes)
-    print(f"  {len(lookalikes.hamming_pairs(hashes, upright, turned=turned, limit=limit)):,} candidates")
+    upright, turned = find_copies.radii(len(hashes))
+    limit = find_copies.CANDIDATES + find_copies.CANDIDATES_EACH * len(hashes)
+    print(f"  {len(candidate_pairs.hamming_pairs(hashes, upright, turned=turned, limit=limit)):,} candidates")
 
 
 def find(run: Run) -> None:
@@ -137,7 +139,7 @@ def find(run: Run) -> None:
     dataset, features = run.read(tables.DATASET), run.read(tables.FEATURES)
     made = key(dataset[["image_id", "sha256", "group"]])
     picture = run.path / "picture.png"
-    neighbors, clusters, notes = copies.find(dataset, features, run.read_thumbnails(), lambda _: picture)
+    neighbors, clusters, notes = find_copies.find(dataset, features, run.read_thumbnails(), lambda _: picture)
     run.write(tables.NEIGHBORS, neighbors, made)
     run.write(tables.CLUSTERS, clusters, made)
     print(f"  {len(neighbors):,} pairs, {clusters['cluster'].nunique():,} clusters; {notes}")
@@ -145,11 +147,11 @@ def find(run: Run) -> None:
 
 def freeze(run: Run) -> None:
     """Frozen splits."""
-    from cleaning import split
+    from imageclinic.cleaning.split import stratified_split
 
     dataset, clusters = run.read(tables.DATASET), run.read(tables.CLUSTERS)
     grouped = dataset.merge(clusters[["image_id", "split_group"]], on="image_id", how="left")
-    drawn, notes = split.assign(grouped, SHARES, seed=0)
+    drawn, notes = stratified_split.assign(grouped, SHARES, seed=0)
     run.write(tables.SPLIT_TABLE, drawn)
     print(f"  {drawn['split'].value_counts().to_dict()}; {len(notes)} notes")
 

@@ -45,10 +45,12 @@ from sklearn.metrics import average_precision_score
 from sklearn.neighbors import NearestNeighbors
 
 import imageclinic
-from audit import labels, noise, source, tables
-from audit.run import Run
 from benchmarks.show import table
-from cleaning import split
+from imageclinic.audit.labels import confident_learning, noise_model
+from imageclinic.audit.listing import image_listing
+from imageclinic.cleaning.split import stratified_split
+from imageclinic.core import tables
+from imageclinic.core.run import Run
 
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.int64]
@@ -105,7 +107,7 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
 def _load(given: argparse.Namespace) -> tuple[pd.DataFrame, Path]:
     """Rows with path, truth and the columns of given labels; and the root of the paths."""
     if given.data.is_dir():
-        images = source.load(given.data).images
+        images = image_listing.load(given.data).images
         data = pd.DataFrame({"path": images["image_id"].map(tables.to_path), "truth": images["label"]})
         return data.reset_index(drop=True), given.data.resolve()
     data = pd.read_csv(given.data, dtype=str)
@@ -160,9 +162,9 @@ def _measure(name: str, data: pd.DataFrame, run: Run, given: argparse.Namespace)
     }
     if given.networks is not None and name != "truth":
         probs = _networks(name, known, run, given)
-        model = noise.fit(own, probs)
+        model = noise_model.fit(own, probs)
         methods["networks"] = _cleanlab(own, probs)
-        methods["networks, ours"] = Judged(noise.flags(model.wrong), model.wrong, probs, model.share)
+        methods["networks, ours"] = Judged(noise_model.flags(model.wrong), model.wrong, probs, model.share)
     return [(name, f"{(own != truth).mean():.1%}", *_row(m, j, own, truth)) for m, j in methods.items()]
 
 
@@ -180,7 +182,7 @@ def _row(method: str, judged: Judged, own: Ints, truth: Ints) -> tuple[object, .
 
 
 def _cleanlab(own: Ints, probs: Floats, filter_by: str = "prune_by_noise_rate") -> Judged:
-    flagged = labels.flags(own, probs, filter_by)
+    flagged = confident_learning.flags(own, probs, filter_by)
     share = num_label_issues(own, probs) / len(own)
     return Judged(flagged, 1 - probs[np.arange(len(own)), own], probs, float(share))
 
@@ -201,14 +203,14 @@ def _votes(run: Run, image_id: pd.Series, fold: Ints, own: Ints, classes: int) -
 
 def _networks(name: str, known: pd.DataFrame, run: Run, given: argparse.Namespace) -> Floats:
     """Probabilities by a network per fold, on the labels of this set."""
-    from training import networks  # loads TensorFlow
+    from imageclinic.training.predict import network_folds  # loads TensorFlow
 
     groups = known.merge(run.read(tables.CLUSTERS), on="image_id", how="left")["split_group"].fillna(known["image_id"])
-    parts = split.allocate(known["label"], groups, [1.0] * 10, seed=given.seed)
+    parts = stratified_split.allocate(known["label"], groups, [1.0] * 10, seed=given.seed)
     paths = [run.root / path for path in known["path"]]
     start = time.perf_counter()
-    codes = labels.codes(known["label"], tuple(sorted(known["label"].unique())))
-    found = networks.out_of_fold(paths, codes, parts, given.networks / name, seed=given.seed)
+    codes = confident_learning.codes(known["label"], tuple(sorted(known["label"].unique())))
+    found = network_folds.out_of_fold(paths, codes, parts, given.networks / name, seed=given.seed)
     print(f"networks on {name}: {time.perf_counter() - start:,.0f} s (of the folds that were not there yet)")
     return found.pred_probs.astype(np.float64)
 

@@ -3,7 +3,7 @@
     python -m benchmarks.neighbors N [--radius 8] [--orientations 1|8] [--hashes random|crowd|RUN] [--peer faiss|numpy]
                                      [--peer-rows ROWS] [--repeats 3] [--growth] [--seed 0]
 
-Ours (`audit.lookalikes.hamming_pairs`) and the peer take turns on the same N 64-bit hashes, each as a process of its
+Ours (`audit.copies.candidate_pairs.hamming_pairs`) and the peer take turns on the same N 64-bit hashes, each as a process of its
 own; seconds are those of the search (imports and reading the hashes apart), memory is the peak of the process, ratios
 are medians over the rounds, with the smallest and the largest. Both use all cores that they know how to use. The peer
 is faiss's IndexBinaryFlat (`range_search`, in an environment of its own that uv makes) or numpy, which compares all
@@ -67,7 +67,7 @@ def draw(kind: str, n: int, orientations: int, seed: int) -> tuple[Hashes, str]:
 
 
 def _real(run: Path, n: int, orientations: int, rng: np.random.Generator) -> tuple[Hashes, str]:
-    from audit import tables
+    from imageclinic.core import tables
 
     names = [f"phash_{o}" for o in tables.ORIENTATIONS[:orientations]]
     known = tables.read(run / tables.FEATURES.file, tables.FEATURES)[names].to_numpy(np.uint64)
@@ -80,7 +80,7 @@ def _real(run: Path, n: int, orientations: int, rng: np.random.Generator) -> tup
 
 def ours(hashes: Hashes, radius: int, rows: Pairs, limit: int | None) -> Pairs:
     """Pairs (i, j, distance) by `hamming_pairs`; of `rows` only, but all of them are searched."""
-    from audit.lookalikes import hamming_pairs
+    from imageclinic.audit.copies.candidate_pairs import hamming_pairs
 
     found = hamming_pairs(hashes, radius, limit=limit)
     return np.stack([found.i, found.j, found.distance], axis=1)
@@ -148,7 +148,7 @@ def work(name: str, folder: Path, radius: int, limit: int | None) -> None:
     if name == "faiss":
         import faiss as _  # noqa: F401
     elif name == "ours":
-        import audit.lookalikes  # noqa: F401
+        import imageclinic.audit.copies.candidate_pairs  # noqa: F401
     start = time.perf_counter()
     pairs = PEERS[name](hashes, radius, rows, limit)
     seconds = time.perf_counter() - start
@@ -233,7 +233,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def prepare(given: argparse.Namespace, n: int, folder: Path) -> tuple[str, int | None]:
     """Write the hashes and the rows that the peer searches; says what they are, and gives the limit for ours."""
-    from audit.copies import CANDIDATES, CANDIDATES_EACH
+    from imageclinic.audit.copies.find_copies import CANDIDATES, CANDIDATES_EACH
 
     hashes, what = draw(given.hashes, n, given.orientations, given.seed)
     rows = np.arange(n)

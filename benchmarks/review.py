@@ -9,7 +9,7 @@ flag is right when its label is wrong. Only the review is simulated, with the pr
 --runs reviewers carry 95 % Wilson intervals.
 
 **Intervals.** The precision of the flags that were not reviewed, and the share of wrong labels among the images that
-were not flagged (*missed*), after n random reviews drawn by `cleaning.calibrate`: how often the 95 % interval holds the
+were not flagged (*missed*), after n random reviews drawn by `cleaning.trust.random_sample`: how often the 95 % interval holds the
 truth, its mean width, and the ratio to Wilson's interval for a simple random sample of n. *then by rank*: 300 flags are
 reviewed from the top afterwards; *after rank*: before; *in turns, better order*: ten times n/10 at random, then 30 by
 an order that knows more than the score does (the truth with noise), as after a rerank.
@@ -41,11 +41,12 @@ import pandas as pd
 from cleanlab.rank import get_label_quality_scores
 
 import imageclinic
-from audit import labels, noise, tables
-from audit.run import Run
 from benchmarks import reviewers
 from benchmarks.show import share, table, wilson
-from cleaning import bounds, calibrate, stopping
+from imageclinic.audit.labels import confident_learning, noise_model
+from imageclinic.cleaning.trust import bounds, random_sample, stopping
+from imageclinic.core import tables
+from imageclinic.core.run import Run
 
 Mask = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.intp]
@@ -111,7 +112,7 @@ def _audited(rows: pd.DataFrame, name: str, given: argparse.Namespace, folder: P
     predictions = run.read_predictions()
     known = predictions.rows[["image_id", "label_quality"]].assign(path=lambda f: f["image_id"].map(tables.to_path))
     known = known.merge(rows[["path", name, given.truth]], on="path", how="left", validate="1:1")
-    codes = labels.codes(known[name], predictions.classes)
+    codes = confident_learning.codes(known[name], predictions.classes)
     probs = predictions.pred_probs.astype(np.float64)
     known["confidence"] = get_label_quality_scores(codes, probs / probs.sum(axis=1, keepdims=True))
     issues = run.read(tables.ISSUES)
@@ -138,7 +139,9 @@ def _intervals(data: Data, runs: int, random: np.random.Generator) -> Iterator[t
         for way, parts in ways.items():
             found = []
             for seed in range(runs):
-                drawn = calibrate.draw(flags, images, flagged=len(flags), unflagged=0, seed=seed)["image_id"].map(place)
+                drawn = random_sample.draw(flags, images, flagged=len(flags), unflagged=0, seed=seed)["image_id"].map(
+                    place
+                )
                 order = np.argsort(random.normal(0, _NOISE, len(flags)) - right) if "better" in way else top
                 at, by_chance = reviewers.in_turns(drawn.to_numpy(np.intp), order, parts(n))
                 about = reviewers.reviews(right, at, by_chance, n / len(flags))
@@ -222,11 +225,11 @@ def _orders(
 
 def _anew(data: Data, truth: pd.Series, wanted: int, batch: int) -> Ints:
     """The order of a review whose labels are scored anew by heads that learn from what was decided, batch by batch."""
-    from imageclinic.predicting import draw_folds, rows_of
-    from training import load_tensorflow
+    from imageclinic.training import load_tensorflow
+    from imageclinic.workflows.steps.predictions import draw_folds, rows_of
 
     load_tensorflow()
-    from training import predict
+    from imageclinic.training.predict import out_of_fold
 
     predictions = data.run.read_predictions()
     held = pd.DataFrame({"image_id": data.image_id}).merge(
@@ -243,9 +246,9 @@ def _anew(data: Data, truth: pd.Series, wanted: int, batch: int) -> Ints:
         left = np.setdiff1d(np.argsort(-score, kind="stable"), at, assume_unique=True)
         at = np.concatenate([at, left[:batch]])
         label[at] = true[at]
-        codes = labels.codes(pd.Series(label), predictions.classes)
-        found = predict.out_of_fold(vectors, codes, folds, strengths=[strength])
-        score = noise.fit(codes, found.pred_probs).wrong
+        codes = confident_learning.codes(pd.Series(label), predictions.classes)
+        found = out_of_fold.out_of_fold(vectors, codes, folds, strengths=[strength])
+        score = noise_model.fit(codes, found.pred_probs).wrong
     return np.concatenate([at, np.setdiff1d(np.arange(len(label)), at)])
 
 

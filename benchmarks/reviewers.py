@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from cleaning import bounds, stopping
-from cleaning.reviews import Reviews, bands
+from imageclinic.cleaning.trust import bounds, stopping
+from imageclinic.cleaning.trust.reviews import Reviews, bands
 
 Mask = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.intp]

@@ -36,10 +36,11 @@ from statistics import median
 import psutil
 import pyarrow.parquet as pq
 
-from audit import pool, runner
-from audit.source import EXTENSIONS
 from benchmarks import peers
 from benchmarks.show import table
+from imageclinic.audit import runner
+from imageclinic.audit.listing.image_listing import EXTENSIONS
+from imageclinic.audit.scan import worker_pool
 
 CLEANVISION = "cleanvision==0.3.7"
 #: Seconds between looks at the memory.
@@ -166,7 +167,7 @@ def compare(folder: Path, name: str, repeats: int, python: str = sys.executable)
     Returns:
         For "ours", `ONE`, the peer and "decode": what was measured in each round.
     """
-    workers = pool.available()
+    workers = worker_pool.available()
     names = ["ours", ONE, *dict.fromkeys((name, "decode"))]
     found: dict[str, list[Measured]] = {each: [] for each in names}
     with tempfile.TemporaryDirectory() as scratch:
@@ -253,7 +254,7 @@ def _stages(runs: Sequence[Measured]) -> str:
 _TWICE = """
 import json, sys, time
 from audit import runner
-from imageclinic.auditing import audit
+from imageclinic.workflows.audit import audit
 runner.load()
 seconds = []
 for _ in range(2):
@@ -294,7 +295,9 @@ def main() -> None:
     options = parser.parse_args()
     files, size = read_all(options.dir)
     load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
-    print(f"{files:,} files, {size / files / 1000:.1f} kB on average, page cache warm; {pool.available()} cores{load}")
+    print(
+        f"{files:,} files, {size / files / 1000:.1f} kB on average, page cache warm; {worker_pool.available()} cores{load}"
+    )
     with tempfile.TemporaryDirectory() as bytecode:
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
         os.environ.setdefault("PYTHONPYCACHEPREFIX", bytecode)

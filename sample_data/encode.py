@@ -8,7 +8,7 @@ from typing import Any
 
 from PIL import Image, PngImagePlugin
 
-from sample_data import draw
+from imageclinic.sample_data import draw
 
 TEXT = b"Scans of forms 1 to 43, see the folder next door. Ask for the originals first.\n"
 HTML = b"<!DOCTYPE html>\n<html><head><title>404 Not Found</title></head><body>Not Found</body></html>\n"

@@ -1,6 +1,6 @@
 """Make the sample dataset: scikit-learn's handwritten digits as pictures, with planted and documented faults.
 
-    python -m sample_data.make OUT
+    python -m imageclinic.sample_data.make OUT
 
 writes ``OUT/digits/{train,test}/<digit>/digit_NNNN.{jpg,png}`` and ``OUT/planted.csv``. See README.md.
 """
@@ -18,8 +18,8 @@ import pandas as pd
 from PIL import Image
 from sklearn.datasets import load_digits, load_sample_image
 
-from sample_data import draw, encode
-from sample_data.draw import Random
+from imageclinic.sample_data import draw, encode
+from imageclinic.sample_data.draw import Random
 
 COLUMNS = ("image_id", "check", "kind", "source_id", "true_label", "label")
 CLASSES = tuple(map(str, range(10)))

@@ -12,26 +12,31 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 OURS = ("audit", "cleaning", "training", "report", "imageclinic", "sample_data")
 MODULES = sorted(p for package in OURS for p in (ROOT / package).rglob("*.py"))
-SHARED = ("audit.tables", "audit.errors", "audit.run")
+SHARED = ("imageclinic.core.tables", "imageclinic.core.errors", "imageclinic.core.run")
 #: Modules that everything may import → what of ours they may import.
 FOUNDATIONS: dict[str, tuple[str, ...]] = {
-    "audit/errors.py": (),
-    "audit/ids.py": (),
-    "audit/schema.py": (),
-    "audit/atomic.py": (),
-    "audit/tables.py": ("audit.errors", "audit.ids", "audit.schema", "audit.atomic"),
+    "imageclinic/core/errors.py": (),
+    "imageclinic/core/ids.py": (),
+    "imageclinic/core/schema.py": (),
+    "imageclinic/core/atomic.py": (),
+    "imageclinic/core/tables.py": (
+        "imageclinic.core.errors",
+        "imageclinic.core.ids",
+        "imageclinic.core.schema",
+        "imageclinic.core.atomic",
+    ),
 }
 #: Library → where it may be imported.
 HOMES = {
-    "tensorflow": ("training/", "imageclinic/doctor.py"),
-    "keras": ("training/", "imageclinic/doctor.py"),
-    "fiftyone": ("cleaning/review/", "cleaning/app.py", "cleaning/plugin/"),
+    "tensorflow": ("training/", "imageclinic/workflows/doctor.py"),
+    "keras": ("training/", "imageclinic/workflows/doctor.py"),
+    "fiftyone": ("cleaning/review/", "cleaning/review/app.py", "cleaning/plugin/"),
     "optuna": ("training/",),
-    "sqlalchemy": ("training/studies.py",),
-    "cleanlab": ("audit/labels.py", "audit/checks/"),
-    "imagehash": ("audit/scan.py", "audit/confirm.py"),
+    "sqlalchemy": ("training/tune/studies.py",),
+    "cleanlab": ("audit/labels/confident_learning.py", "audit/checks/"),
+    "imagehash": ("audit/scan/scan.py", "audit/copies/full_decode_match.py"),
     "rich": ("imageclinic/",),
-    "typer": ("imageclinic/cli.py", "imageclinic/commands/", "imageclinic/docs.py"),
+    "typer": ("imageclinic/cli/app.py", "imageclinic/commands/", "imageclinic/cli/docs_pages.py"),
 }
 
 
@@ -92,7 +97,7 @@ def loaded_after(code: str) -> set[str]:
 
 def test_help_loads_nothing_heavy() -> None:
     code = (
-        "import sys; sys.argv = ['imageclinic', '--help']\nfrom imageclinic.cli import app\n"
+        "import sys; sys.argv = ['imageclinic', '--help']\nfrom imageclinic.cli.app import app\n"
         "try: app()\nexcept SystemExit: ..."
     )
     script = f"exec({code!r})"
@@ -109,7 +114,11 @@ def test_help_loads_nothing_heavy() -> None:
 
 
 def test_audit_loads_neither_tensorflow_nor_fiftyone() -> None:
-    assert not loaded_after("import audit, audit.runner; audit.runner.load()") & {"tensorflow", "keras", "fiftyone"}
+    assert not loaded_after("import audit, imageclinic.audit.runner; imageclinic.audit.runner.load()") & {
+        "tensorflow",
+        "keras",
+        "fiftyone",
+    }
 
 
 def test_every_module_says_what_it_is_for() -> None:

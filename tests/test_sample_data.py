@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-import sample_data
-from sample_data.make import COLUMNS, STARVED, STARVED_TRAIN, make
+from imageclinic import sample_data
+from imageclinic.sample_data.make import COLUMNS, STARVED, STARVED_TRAIN, make
 
 ON_IMAGES = (
     *(

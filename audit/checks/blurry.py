@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from audit.copies import FLAT
-from audit.findings import findings, robust_z
+from imageclinic.audit.copies.find_copies import FLAT
+from imageclinic.audit.issue_rows import findings, robust_z
 
 
 def find(features: pd.DataFrame, *, deviations: float = 2.5, share: float = 0.4) -> pd.DataFrame:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from audit.findings import findings
-from audit.pairs import both_ways, first_clusters
+from imageclinic.audit.copies.pair_views import both_ways, first_clusters
+from imageclinic.audit.issue_rows import findings
 
 
 def find(dataset: pd.DataFrame, neighbors: pd.DataFrame, clusters: pd.DataFrame) -> pd.DataFrame:

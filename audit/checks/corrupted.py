@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from audit.findings import findings
+from imageclinic.audit.issue_rows import findings
 
 #: What a read error begins with → how sure it is that nobody can use the file, and what to do.
 _KINDS = {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from audit.errors import NotApplicable
-from audit.findings import findings
+from imageclinic.audit.issue_rows import findings
+from imageclinic.core.errors import NotApplicable
 
 
 def find(features: pd.DataFrame, *, threshold: float = 0.32) -> pd.DataFrame:

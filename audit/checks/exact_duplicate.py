@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from audit.findings import findings
-from audit.pairs import partners
+from imageclinic.audit.copies.pair_views import partners
+from imageclinic.audit.issue_rows import findings
 
 
 def find(neighbors: pd.DataFrame, clusters: pd.DataFrame) -> pd.DataFrame:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from audit.findings import findings
+from imageclinic.audit.issue_rows import findings
 
 #: EXIF orientation → how the picture lies as stored, seen from the picture as it was meant. From the EXIF standard
 #: (CIPA DC-008), tag 0x0112.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from audit.copies import FLAT
-from audit.errors import NotApplicable
-from audit.findings import findings
+from imageclinic.audit.copies.find_copies import FLAT
+from imageclinic.audit.issue_rows import findings
+from imageclinic.core.errors import NotApplicable
 
 
 def find(features: pd.DataFrame, *, threshold: float = 0.02) -> pd.DataFrame:

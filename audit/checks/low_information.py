@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from audit.findings import findings
+from imageclinic.audit.issue_rows import findings
 
 
 def find(features: pd.DataFrame, *, threshold: float = 3.0, share: float = 0.5) -> pd.DataFrame:

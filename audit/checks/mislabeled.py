@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from audit import labels, noise
-from audit.errors import InputError, NotApplicable
-from audit.findings import findings
-from audit.tables import Predictions
+from imageclinic.audit.issue_rows import findings
+from imageclinic.audit.labels import confident_learning, noise_model
+from imageclinic.core.errors import InputError, NotApplicable
+from imageclinic.core.tables import Predictions
 
 NOISE_MODEL = "noise_model"
 
@@ -29,22 +29,22 @@ def find(dataset: pd.DataFrame, predictions: Predictions, *, filter_by: str = NO
     over 16 label sets .71 against .65), and 97 % of the labels with a score of 0.95 or more were wrong. `filter_by`
     may also name one of cleanlab's filters, such as prune_by_noise_rate (confident learning, Northcutt et al., 2021).
     """
-    if filter_by not in (NOISE_MODEL, *labels.FILTERS):
-        names = ", ".join((NOISE_MODEL, *labels.FILTERS))
+    if filter_by not in (NOISE_MODEL, *confident_learning.FILTERS):
+        names = ", ".join((NOISE_MODEL, *confident_learning.FILTERS))
         raise InputError(f"mislabeled.filter_by={filter_by}", expected=f"one of {names}")
     known = predictions.rows.merge(dataset[["image_id", "label"]], on="image_id", how="left", validate="1:1")
     if known["label"].nunique() < 2:
         raise NotApplicable(f"the dataset has {known['label'].nunique()} class(es) with readable images")
-    given = labels.codes(known["label"], predictions.classes)
-    labels.check_probs(predictions.pred_probs, len(known), len(predictions.classes))
+    given = confident_learning.codes(known["label"], predictions.classes)
+    confident_learning.check_probs(predictions.pred_probs, len(known), len(predictions.classes))
     wrong = 1 - known["label_quality"].to_numpy()
     others = predictions.pred_probs.copy()
     others[np.arange(len(given)), given] = -1
     best = others.argmax(axis=1)
     if filter_by == NOISE_MODEL:
-        flagged = noise.flags(wrong)
+        flagged = noise_model.flags(wrong)
     else:
-        flagged = labels.flags(given, predictions.pred_probs, filter_by)
+        flagged = confident_learning.flags(given, predictions.pred_probs, filter_by)
         flagged &= predictions.pred_probs.argmax(axis=1) != given
     rows = np.flatnonzero(flagged)
     own, other = predictions.pred_probs[rows, given[rows]], others[rows, best[rows]]

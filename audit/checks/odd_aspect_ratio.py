@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from audit.findings import fences, findings
+from imageclinic.audit.issue_rows import fences, findings
 
 
 def find(dataset: pd.DataFrame, *, factor: float = 2.0, iqr: float = 1.5) -> pd.DataFrame:

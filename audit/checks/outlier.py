@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from audit.errors import NotApplicable
-from audit.findings import findings, none
-from audit.tables import Embeddings
+from imageclinic.audit.issue_rows import findings, none
+from imageclinic.core.errors import NotApplicable
+from imageclinic.core.tables import Embeddings
 
 
 def find(embeddings: Embeddings, *, neighbours: int = 20, deviations: float = 2.5) -> pd.DataFrame:

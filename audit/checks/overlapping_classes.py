@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-from audit import labels, noise
-from audit.errors import NotApplicable
-from audit.findings import findings
-from audit.tables import Predictions
+from imageclinic.audit.issue_rows import findings
+from imageclinic.audit.labels import confident_learning, noise_model
+from imageclinic.core.errors import NotApplicable
+from imageclinic.core.tables import Predictions
 
 
 def find(dataset: pd.DataFrame, predictions: Predictions, *, min_share: float = 0.03) -> pd.DataFrame:
@@ -24,8 +24,8 @@ def find(dataset: pd.DataFrame, predictions: Predictions, *, min_share: float = 
     known = predictions.rows.merge(dataset[["image_id", "label", "split"]], on="image_id", how="left", validate="1:1")
     if known["label"].nunique() < 2:
         raise NotApplicable(f"the dataset has {known['label'].nunique()} class(es) with readable images")
-    given = labels.codes(known["label"], predictions.classes)
-    pairs = noise.overlaps(given, noise.fit(given, predictions.pred_probs, known["split"]))
+    given = confident_learning.codes(known["label"], predictions.classes)
+    pairs = noise_model.overlaps(given, noise_model.fit(given, predictions.pred_probs, known["split"]))
     pairs = pairs[pairs["share"] >= min_share]
     names = [(predictions.classes[a], predictions.classes[b]) for a, b in zip(pairs["a"], pairs["b"], strict=True)]
     return findings(

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from audit.errors import NotApplicable
-from audit.findings import findings, none
-from audit.separation import Codes, Separation, bins_for, holm, number_codes, separation
+from imageclinic.audit.issue_rows import findings, none
+from imageclinic.audit.labels.separability import Codes, Separation, bins_for, holm, number_codes, separation
+from imageclinic.core.errors import NotApplicable
 
 _FOLDS = 5
 #: So many of the commonest formats, cameras, folders are told apart; the rest counts as one.
@@ -55,7 +55,7 @@ def find(
     of one class only (sub-classes, persons), don't count. Each is cut into bins; four fifths of the images teach which
     bins speak for which classes, the rest is told by that. Of copies, and of images of one group, only one per class
     is used, and classes with fewer than `min_images` of such images are left out. Significant: p under
-    `alpha`, by Holm's correction for the number of properties (Holm, 1979; see `audit/separation.py`). By nature,
+    `alpha`, by Holm's correction for the number of properties (Holm, 1979; see `audit/labels/separability.py`). By nature,
     classes of photographs reached 0.68, hand signs 0.76 and written digits 0.81: a 1 takes fewer bytes than the others.
 
     Score: 2 · accuracy − 1, so 0 for chance and 1 for a property that tells the classes apart without a fault.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from audit.errors import NotApplicable
-from audit.findings import findings
-from audit.pairs import both_ways, first_clusters
+from imageclinic.audit.copies.pair_views import both_ways, first_clusters
+from imageclinic.audit.issue_rows import findings
+from imageclinic.core.errors import NotApplicable
 
 
 def find(dataset: pd.DataFrame, neighbors: pd.DataFrame, clusters: pd.DataFrame) -> pd.DataFrame:

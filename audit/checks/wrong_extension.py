@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from audit.findings import findings
+from imageclinic.audit.issue_rows import findings
 
 #: Format by content → extensions that are right for it, the usual one first.
 _EXTENSIONS = {

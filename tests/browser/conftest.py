@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from driver import page
 from playwright.sync_api import Page
 
-from audit.run import Run
+from imageclinic.core.run import Run
+from tests.browser.driver import page
 
 
 @pytest.fixture

@@ -19,8 +19,8 @@ import pandas as pd
 import psutil
 from playwright.sync_api import Locator, Page, sync_playwright
 
-from audit.run import Run
-from cleaning import decisions
+from imageclinic.cleaning.decisions import decision_log
+from imageclinic.core.run import Run
 
 _FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 _QUIET = "localStorage.setItem('fiftyone-enterprise-tooltip-seen', 'true')"
@@ -57,7 +57,7 @@ def app(
         status: what it is to end with.
     """
     code = (
-        "import sys; from imageclinic.reviewing import review; "
+        "import sys; from imageclinic.workflows.review import review; "
         "review(sys.argv[1], port=int(sys.argv[2]), reviewer=sys.argv[3], say=lambda line: print(line, flush=True))"
     )
     command = [sys.executable, "-c", code, str(run), str(free_port()), reviewer]
@@ -129,8 +129,8 @@ def current(shown: Page) -> str:
 
 def log(run: Run, rows: int) -> pd.DataFrame:
     """The decision log once it has `rows` rows."""
-    wait_for(lambda: len(decisions.read(run.decisions)) >= rows, 120)
-    return decisions.read(run.decisions)
+    wait_for(lambda: len(decision_log.read(run.decisions)) >= rows, 120)
+    return decision_log.read(run.decisions)
 
 
 def said(shown: Page, words: str) -> None:

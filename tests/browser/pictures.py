@@ -9,9 +9,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from driver import app, open_image, open_view, page, select
 from PIL import Image
 from playwright.sync_api import Page
+
+from tests.browser.driver import app, open_image, open_view, page, select
 
 
 def main(run: Path, folder: Path) -> None:

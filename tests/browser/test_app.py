@@ -9,13 +9,27 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from driver import BAR, TILE, app, close_image, current, log, open_image, open_view, panel, said, select, wait_for
 from playwright.sync_api import Page
-from review_run import COPIES, HOSTILE, MISLABELED, make_run
 
-from audit import tables
-from audit.run import Run
-from cleaning import calibrate, decisions
+from imageclinic.cleaning.decisions import decision_log
+from imageclinic.cleaning.trust import random_sample
+from imageclinic.core import tables
+from imageclinic.core.run import Run
+from tests.browser.driver import (
+    BAR,
+    TILE,
+    app,
+    close_image,
+    current,
+    log,
+    open_image,
+    open_view,
+    panel,
+    said,
+    select,
+    wait_for,
+)
+from tests.helpers.review_run import COPIES, HOSTILE, MISLABELED, make_run
 
 pytestmark = pytest.mark.browser
 
@@ -29,7 +43,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Run, str]
 
 def test_select_and_decide_by_key(served: tuple[Run, str], shown: Page, tmp_path: Path) -> None:
     run, inbox = served
-    before = len(decisions.read(run.decisions))
+    before = len(decision_log.read(run.decisions))
     open_view(shown, inbox, "exact-duplicate")
     select(shown, 1)
     shown.wait_for_selector("text=Same bytes")
@@ -47,7 +61,7 @@ def test_select_and_decide_by_key(served: tuple[Run, str], shown: Page, tmp_path
 
 def test_the_open_image_by_key_moves_on(served: tuple[Run, str], shown: Page, tmp_path: Path) -> None:
     run, inbox = served
-    before = len(decisions.read(run.decisions))
+    before = len(decision_log.read(run.decisions))
     open_view(shown, inbox, "mislabeled")
     open_image(shown, 0)
     first = current(shown)
@@ -69,7 +83,7 @@ def test_the_open_image_by_key_moves_on(served: tuple[Run, str], shown: Page, tm
 
 def test_decided_images_are_passed_over(served: tuple[Run, str], shown: Page) -> None:
     run, inbox = served
-    before = len(decisions.read(run.decisions))
+    before = len(decision_log.read(run.decisions))
     open_view(shown, inbox, "mislabeled")
     open_image(shown, 3)
     opened = current(shown)
@@ -89,7 +103,7 @@ def test_decided_images_are_passed_over(served: tuple[Run, str], shown: Page) ->
 
 def test_relabel_to_any_label(served: tuple[Run, str], shown: Page, tmp_path: Path) -> None:
     run, inbox = served
-    before = len(decisions.read(run.decisions))
+    before = len(decision_log.read(run.decisions))
     open_view(shown, inbox, "corrupted")
     open_image(shown, 0)
     shown.keyboard.press("l")
@@ -105,7 +119,7 @@ def test_relabel_to_any_label(served: tuple[Run, str], shown: Page, tmp_path: Pa
 
 def test_the_panel_shows_and_decides(served: tuple[Run, str], shown: Page, tmp_path: Path) -> None:
     run, inbox = served
-    before = len(decisions.read(run.decisions))
+    before = len(decision_log.read(run.decisions))
     open_view(shown, inbox, "mislabeled")
     select(shown, 5)
     panel(shown).get_by_text(f"mislabeled: A {HOSTILE} it is.").wait_for()
@@ -118,7 +132,7 @@ def test_the_panel_shows_and_decides(served: tuple[Run, str], shown: Page, tmp_p
 
 def test_the_bar_decides_and_keys_typed_into_fields_do_not(served: tuple[Run, str], shown: Page) -> None:
     run, inbox = served
-    before = len(decisions.read(run.decisions))
+    before = len(decision_log.read(run.decisions))
     open_view(shown, inbox, "bright")
     select(shown, 0)
     shown.locator("input[type=text]").first.focus()
@@ -126,12 +140,12 @@ def test_the_bar_decides_and_keys_typed_into_fields_do_not(served: tuple[Run, st
     shown.locator(f"{BAR} button[data-decision=unsure]").click()
     row = log(run, before + 1).iloc[-1]
     assert (row["image_id"], row["decision"]) == ("cat/pale.png", "unsure")
-    assert len(decisions.read(run.decisions)) == before + 1
+    assert len(decision_log.read(run.decisions)) == before + 1
 
 
 def test_the_inbox_button_leaves_what_is_undecided(served: tuple[Run, str], shown: Page) -> None:
     run, inbox = served
-    before = len(decisions.read(run.decisions))
+    before = len(decision_log.read(run.decisions))
     open_view(shown, inbox)
     last = shown.locator(TILE).count() - 1
     select(shown, last)
@@ -141,16 +155,16 @@ def test_the_inbox_button_leaves_what_is_undecided(served: tuple[Run, str], show
     tiles = shown.locator(TILE).count()
     assert tiles == last + 1, "the Inbox keeps its images while one works in it"
     panel(shown).get_by_role("button", name="Inbox").click()
-    decided = decisions.current(decisions.read(run.decisions), run.read(tables.DATASET))
+    decided = decision_log.current(decision_log.read(run.decisions), run.read(tables.DATASET))
     left = len(set(run.read(tables.ISSUES)["image_id"].dropna()) - set(decided["image_id"]))
     wait_for(lambda: shown.locator(TILE).count() == left, 120)
 
 
 def test_the_random_sample_is_judged_blind(served: tuple[Run, str], shown: Page, tmp_path: Path) -> None:
     run, inbox = served
-    drawn = calibrate.draw(run.read(tables.ISSUES), run.read(tables.DATASET))
+    drawn = random_sample.draw(run.read(tables.ISSUES), run.read(tables.DATASET))
     position = drawn.index[drawn["image_id"] == COPIES[0]][0]
-    before = len(decisions.read(run.decisions))
+    before = len(decision_log.read(run.decisions))
     open_view(shown, inbox, "calibrate")
     shown.screenshot(path=tmp_path / "calibrate-grid.png")
     select(shown, position)
@@ -162,7 +176,7 @@ def test_the_random_sample_is_judged_blind(served: tuple[Run, str], shown: Page,
     for key in "rb":
         shown.keyboard.press(key)
         said(shown, "judged blind")
-    assert len(decisions.read(run.decisions)) == before
+    assert len(decision_log.read(run.decisions)) == before
     shown.screenshot(path=tmp_path / "calibrate.png")
     shown.keyboard.press("k")
     row = log(run, before + 1).iloc[-1]
@@ -182,7 +196,7 @@ def test_the_random_sample_is_judged_blind(served: tuple[Run, str], shown: Page,
 
 def test_the_grid_moves_on(served: tuple[Run, str], shown: Page) -> None:
     run, inbox = served
-    before = len(decisions.read(run.decisions))
+    before = len(decision_log.read(run.decisions))
     open_view(shown, inbox, "exact-duplicate")
     select(shown, 0)
     shown.keyboard.press("n")
@@ -201,7 +215,7 @@ def test_the_grid_moves_on(served: tuple[Run, str], shown: Page) -> None:
 
 def test_the_best_copy_stays(served: tuple[Run, str], shown: Page, tmp_path: Path) -> None:
     run, inbox = served
-    before = len(decisions.read(run.decisions))
+    before = len(decision_log.read(run.decisions))
     open_view(shown, inbox, "exact-duplicate")
     open_image(shown, 0)
     shown.keyboard.press("b")
@@ -215,7 +229,7 @@ def test_the_best_copy_stays(served: tuple[Run, str], shown: Page, tmp_path: Pat
 
 def test_the_whole_view_after_its_count_is_confirmed(served: tuple[Run, str], shown: Page, tmp_path: Path) -> None:
     run, inbox = served
-    before = len(decisions.read(run.decisions))
+    before = len(decision_log.read(run.decisions))
     open_view(shown, inbox, "exact-duplicate")
     shown.keyboard.press("v")
     shown.get_by_text("Yes, decide about 2 images").wait_for()
@@ -223,7 +237,7 @@ def test_the_whole_view_after_its_count_is_confirmed(served: tuple[Run, str], sh
     dialog.get_by_text("drop", exact=True).click()
     dialog.get_by_role("button", name="Decide", exact=True).click()
     said(shown, "Not confirmed: nothing was decided.")
-    assert len(decisions.read(run.decisions)) == before
+    assert len(decision_log.read(run.decisions)) == before
     shown.keyboard.press("v")
     dialog.get_by_text("Yes, decide about 2 images").click()
     dialog.get_by_text("unsure", exact=True).click()
@@ -242,7 +256,7 @@ def test_a_new_order_of_the_labels_waits_for_the_next_view(served: tuple[Run, st
     open_view(shown, inbox, "exact-duplicate")
     dataset = run.read(tables.DATASET)
     rows = dataset["image_id"].tolist()
-    decided = decisions.current(decisions.read(run.decisions), dataset)["image_id"].tolist()
+    decided = decision_log.current(decision_log.read(run.decisions), dataset)["image_id"].tolist()
     worst = next(name for name in reversed(MISLABELED) if name not in decided)
     quality = [0.01 if name == worst else 0.5 for name in rows]
     scores = tables.frame(tables.RERANK, image_id=rows, label_quality=quality, suggested_label=["cat"] * len(rows))
@@ -258,8 +272,8 @@ def test_a_new_order_of_the_labels_waits_for_the_next_view(served: tuple[Run, st
 
 def test_nothing_chosen_nothing_done(served: tuple[Run, str], shown: Page) -> None:
     run, inbox = served
-    before = len(decisions.read(run.decisions))
+    before = len(decision_log.read(run.decisions))
     open_view(shown, inbox)
     shown.keyboard.press("k")
     said(shown, "Select images or open one first.")
-    assert len(decisions.read(run.decisions)) == before
+    assert len(decision_log.read(run.decisions)) == before

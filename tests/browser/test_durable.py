@@ -8,11 +8,11 @@ from pathlib import Path
 
 import psutil
 import pytest
-from driver import app, log, open_image, open_view, page, panel, said, wait_for
-from review_run import MISLABELED, make_run
 
-from audit import tables
-from cleaning import decisions
+from imageclinic.cleaning.decisions import decision_log
+from imageclinic.core import tables
+from tests.browser.driver import app, log, open_image, open_view, page, panel, said, wait_for
+from tests.helpers.review_run import MISLABELED, make_run
 
 pytestmark = pytest.mark.browser
 
@@ -57,8 +57,8 @@ def test_two_reviewers_on_one_run_and_a_database_that_dies(tmp_path: Path) -> No
             open_view(shown, bobs, "disputed")
             open_image(shown, 0)
             shown.screenshot(path=tmp_path / "disputed.png")
-            assert len(decisions.read(run.decisions)) == 4
-            now = decisions.current(decisions.read(run.decisions), run.read(tables.DATASET)).set_index("image_id")
+            assert len(decision_log.read(run.decisions)) == 4
+            now = decision_log.current(decision_log.read(run.decisions), run.read(tables.DATASET)).set_index("image_id")
             assert now["disputed"].to_dict() == {MISLABELED[0]: True, MISLABELED[1]: False}
             assert "ann: keep; bob: relabel" in now.loc[MISLABELED[0], "note"]
             open_view(shown, bobs, "decided")

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from driver import app, current, log, open_image, open_view, panel, said, select, wait_for
 from playwright.sync_api import Page
-from review_run import HOSTILE_LABELS, make_large_run
 
-from audit.run import Run
-from cleaning import decisions
+from imageclinic.cleaning.decisions import decision_log
+from imageclinic.core.run import Run
+from tests.browser.driver import app, current, log, open_image, open_view, panel, said, select, wait_for
+from tests.helpers.review_run import HOSTILE_LABELS, make_large_run
 
 pytestmark = pytest.mark.browser
 KEYS = 40
@@ -33,7 +33,7 @@ def test_hostile_labels_are_shown_and_logged_as_they_are(served: tuple[Run, str]
     for n, label in enumerate(HOSTILE_LABELS):
         select(shown, n)
         panel(shown).get_by_text(f"{' '.join(label.split())} given").wait_for()
-        before = len(decisions.read(run.decisions))
+        before = len(decision_log.read(run.decisions))
         shown.keyboard.press("r")
         row = log(run, before + 1).iloc[-1]
         new = HOSTILE_LABELS[n + 1] if n + 1 < len(HOSTILE_LABELS) else "class 0000"
@@ -46,7 +46,7 @@ def test_hostile_labels_are_shown_and_logged_as_they_are(served: tuple[Run, str]
 
 def test_a_typed_class_of_a_thousand(served: tuple[Run, str], shown: Page, tmp_path: Path) -> None:
     run, inbox = served
-    before = len(decisions.read(run.decisions))
+    before = len(decision_log.read(run.decisions))
     open_view(shown, inbox, "mislabeled")
     open_image(shown, 10)
     shown.keyboard.press("l")
@@ -69,7 +69,7 @@ def test_more_like_this_one_opens_the_same_mistake_first(served: tuple[Run, str]
 
 def test_how_long_from_a_key_to_the_next_image(served: tuple[Run, str], shown: Page) -> None:
     run, inbox = served
-    before = len(decisions.read(run.decisions))
+    before = len(decision_log.read(run.decisions))
     open_view(shown, inbox, "mislabeled")
     open_image(shown, 20)
     opened = current(shown)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from training.diagnose.results import LARGE, WORTH, Effect, Result
+from imageclinic.training.diagnose.results import LARGE, WORTH, Effect, Result
 
 
 def causes(results: Mapping[str, Result]) -> list[dict[str, Any]]:

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from audit import tables
-from training.diagnose.results import Effect
-from training.diagnose.setup import Data, Images, Recipe
-from training.diagnose.trainer import Outcome, Trainer
-from training.intervals import Interval, delta_interval
+from imageclinic.core import tables
+from imageclinic.training.compare.intervals import Interval, delta_interval
+from imageclinic.training.diagnose.results import Effect
+from imageclinic.training.diagnose.setup import Data, Images, Recipe
+from imageclinic.training.diagnose.trainer import Outcome, Trainer
 
 #: Fits a noise model: labels (n,), out-of-fold probabilities (n, classes) → probability that each label is wrong.
 Noise = Callable[[npt.NDArray[np.int64], npt.NDArray[np.float32]], npt.NDArray[np.float64]]

@@ -9,9 +9,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from audit.errors import InputError
-from training.diagnose import causes as conclusions
-from training.diagnose.experiments import (
+from imageclinic.core.errors import InputError
+from imageclinic.training.diagnose import causes as conclusions
+from imageclinic.training.diagnose.experiments import (
     augmentation,
     batches,
     capacity,
@@ -31,9 +31,9 @@ from training.diagnose.experiments import (
     shuffled,
     signals,
 )
-from training.diagnose.lab import EXPLORING, Lab, Noise, Runs
-from training.diagnose.results import NothingToTry, Result
-from training.diagnose.setup import Data, Recipe
+from imageclinic.training.diagnose.lab import EXPLORING, Lab, Noise, Runs
+from imageclinic.training.diagnose.results import NothingToTry, Result
+from imageclinic.training.diagnose.setup import Data, Recipe
 
 #: Experiments in their order: what makes the others' numbers worthless first, then what is likeliest.
 EXPERIMENTS: dict[str, Any] = {

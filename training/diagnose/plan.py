@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from audit import tables
-from training.diagnose.setup import Images, Recipe
-from training.diagnose.trainer import Trainer
+from imageclinic.core import tables
+from imageclinic.training.diagnose.setup import Images, Recipe
+from imageclinic.training.diagnose.trainer import Trainer
 
 SHARE = 0.7  # of the budget: what all runs of the ladder may take
 #: Steps of a run that fewer images never bring it below, where the recipe has as many: a run that is cut short makes

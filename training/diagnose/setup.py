@@ -12,10 +12,10 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from audit.errors import InputError
-from training import augment as augmentation
-from training import model as ladder
-from training import settings
+from imageclinic.core.errors import InputError
+from imageclinic.training.fit import settings
+from imageclinic.training.models import augmentation
+from imageclinic.training.models import capacity_ladder as ladder
 
 Ints = npt.NDArray[np.int64]
 Rows = npt.NDArray[np.bool_]
@@ -64,7 +64,7 @@ class Data:
 @dataclass(frozen=True)
 class Recipe:
     """How a network is trained. `own` is a user's model, to be trained from fresh weights; without it `model` is a rung
-    of `training.model.LADDER`, with `dropout`. `scale`: what pixels, 0 to 255, are multiplied by on their way to the
+    of `training.models.capacity_ladder.LADDER`, with `dropout`. `scale`: what pixels, 0 to 255, are multiplied by on their way to the
     network. `unfrozen` makes all layers of `own` trainable."""
 
     model: str = "small_cnn"

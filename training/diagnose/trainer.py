@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from training.diagnose.setup import LOSSES, Images, Recipe, network, optimizer
+from imageclinic.training.diagnose.setup import LOSSES, Images, Recipe, network, optimizer
 
 _EVALUATED = 256  # images at once
 _DECAYING = 1 / 3  # share of the steps, at the end, over which the learning rate falls to 0

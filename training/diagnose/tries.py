@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from training.diagnose.lab import Lab, effect
-from training.diagnose.results import WORTH, Effect, Result
-from training.diagnose.setup import Recipe
+from imageclinic.training.diagnose.lab import Lab, effect
+from imageclinic.training.diagnose.results import WORTH, Effect, Result
+from imageclinic.training.diagnose.setup import Recipe
 
 PROMISING = WORTH / 2  # gain with the exploring seed, below which the others are not asked
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from training.diagnose.lab import Lab
-from training.diagnose.results import Result
-from training.diagnose.tries import Try, sweep
+from imageclinic.training.diagnose.lab import Lab
+from imageclinic.training.diagnose.results import Result
+from imageclinic.training.diagnose.tries import Try, sweep
 
 QUESTION = "Is more or less augmentation better?"
 RUNS = (3, 1)
@@ -19,7 +19,7 @@ NEXT = {
 
 
 def run(lab: Lab) -> tuple[Result, Lab]:
-    """The strengths of `training.augment` but the recipe's; on a user's own network, which may hold layers of its own
+    """The strengths of `training.models.augmentation` but the recipe's; on a user's own network, which may hold layers of its own
     for it, a shift and no more."""
     strengths = NEXT[lab.recipe.augment] if lab.recipe.own is None else ("light",)
     tries = [

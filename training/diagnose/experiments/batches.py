@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from training.diagnose.lab import Lab
-from training.diagnose.results import Result
-from training.diagnose.tries import Try, sweep
+from imageclinic.training.diagnose.lab import Lab
+from imageclinic.training.diagnose.results import Result
+from imageclinic.training.diagnose.tries import Try, sweep
 
 QUESTION = "Is another batch size or optimizer better?"
 RUNS = (6, 2)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from training import model as ladder
-from training.diagnose.lab import Lab
-from training.diagnose.results import NothingToTry, Result
-from training.diagnose.setup import network
-from training.diagnose.tries import Try, sweep
+from imageclinic.training.diagnose.lab import Lab
+from imageclinic.training.diagnose.results import NothingToTry, Result
+from imageclinic.training.diagnose.setup import network
+from imageclinic.training.diagnose.tries import Try, sweep
+from imageclinic.training.models import capacity_ladder as ladder
 
 QUESTION = "Is a larger or a smaller network better?"
 RUNS = (8, 5)

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from training.diagnose.lab import Lab
-from training.diagnose.results import Effect, Result
-from training.diagnose.setup import Data, Images
+from imageclinic.training.diagnose.lab import Lab
+from imageclinic.training.diagnose.results import Effect, Result
+from imageclinic.training.diagnose.setup import Data, Images
 
 QUESTION = "Are validation images copies of training images?"
 RUNS = (0, 1)

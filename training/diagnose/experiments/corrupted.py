@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from training.diagnose.experiments import copies
-from training.diagnose.lab import Lab
-from training.diagnose.results import Effect, NothingToTry, Result
+from imageclinic.training.diagnose.experiments import copies
+from imageclinic.training.diagnose.lab import Lab
+from imageclinic.training.diagnose.results import Effect, NothingToTry, Result
 
 QUESTION = "Are images flat or noise?"
 RUNS = (0, 1)

@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from training.diagnose.lab import Lab
-from training.diagnose.results import Effect, NothingToTry, Result
-from training.diagnose.setup import Images
+from imageclinic.training.diagnose.lab import Lab
+from imageclinic.training.diagnose.results import Effect, NothingToTry, Result
+from imageclinic.training.diagnose.setup import Images
 
 QUESTION = "Would more images help?"
 RUNS = (0, 2)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import keras
 
-from training.diagnose.lab import Lab, effect
-from training.diagnose.results import WORTH, NothingToTry, Result
+from imageclinic.training.diagnose.lab import Lab, effect
+from imageclinic.training.diagnose.results import WORTH, NothingToTry, Result
 
 QUESTION = "Are layers frozen that should learn?"
 RUNS = (0, 1)

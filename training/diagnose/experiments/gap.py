@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from training.diagnose.lab import Lab
-from training.diagnose.results import Result
+from imageclinic.training.diagnose.lab import Lab
+from imageclinic.training.diagnose.results import Result
 
 QUESTION = "How accurate is it, on training and on validation images?"
 RUNS = (0, 1)

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from training.data import oversampled
-from training.diagnose.lab import Lab
-from training.diagnose.results import Effect, NothingToTry, Result
+from imageclinic.training.data.image_pipelines import oversampled
+from imageclinic.training.diagnose.lab import Lab
+from imageclinic.training.diagnose.results import Effect, NothingToTry, Result
 
 QUESTION = "Do classes with few images fare worse?"
 RUNS = (0, 1)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import keras
 import numpy as np
 
-from training.diagnose.lab import Lab, effect
-from training.diagnose.results import NothingToTry, Result
-from training.diagnose.setup import network
+from imageclinic.training.diagnose.lab import Lab, effect
+from imageclinic.training.diagnose.results import NothingToTry, Result
+from imageclinic.training.diagnose.setup import network
 
 QUESTION = "Do pixels reach the network in a sensible range?"
 RUNS = (0, 1)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from training.diagnose.lab import Lab
-from training.diagnose.results import Effect, NothingToTry, Result
-from training.diagnose.setup import Images, Recipe
+from imageclinic.training.diagnose.lab import Lab
+from imageclinic.training.diagnose.results import Effect, NothingToTry, Result
+from imageclinic.training.diagnose.setup import Images, Recipe
 
 QUESTION = "How many labels are wrong, and what do they cost?"
 RUNS = (3, 1)
 
 FOLDS = 3
-OFF = 0.03  # how far the noise model's share was off on 22 label sets (audit.noise), with 100 images a class and more
+OFF = 0.03  # how far the noise model's share was off on 22 label sets (imageclinic.audit.labels.noise_model), with 100 images a class and more
 
 
 def run(lab: Lab) -> tuple[Result, Lab]:

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from training import metrics
-from training.diagnose.lab import Lab, effect
-from training.diagnose.results import Result
-from training.intervals import delta_interval
+from imageclinic.training.compare.intervals import delta_interval
+from imageclinic.training.diagnose.lab import Lab, effect
+from imageclinic.training.diagnose.results import Result
+from imageclinic.training.fit import metrics
 
 QUESTION = "Do class numbers mean the same in training and validation?"
 RUNS = (0, 0)

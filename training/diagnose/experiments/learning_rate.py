@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from training.diagnose.lab import Lab, Trial, effect
-from training.diagnose.results import WORTH, Result
+from imageclinic.training.diagnose.lab import Lab, Trial, effect
+from imageclinic.training.diagnose.results import WORTH, Result
 
 QUESTION = "Is another learning rate better?"
 RUNS = (7, 1)

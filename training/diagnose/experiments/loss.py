@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from training.diagnose.lab import Lab, effect
-from training.diagnose.results import NothingToTry, Result
-from training.diagnose.setup import network
+from imageclinic.training.diagnose.lab import Lab, effect
+from imageclinic.training.diagnose.results import NothingToTry, Result
+from imageclinic.training.diagnose.setup import network
 
 QUESTION = "Do the output and the loss agree (softmax, from_logits)?"
 RUNS = (0, 1)

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from training.diagnose.experiments import corrupted
-from training.diagnose.lab import EXPLORING, Lab
-from training.diagnose.results import Effect, Result
-from training.diagnose.setup import Images, Recipe
+from imageclinic.training.diagnose.experiments import corrupted
+from imageclinic.training.diagnose.lab import EXPLORING, Lab
+from imageclinic.training.diagnose.results import Effect, Result
+from imageclinic.training.diagnose.setup import Images, Recipe
 
 QUESTION = "Can the network memorise 50 images?"
 RUNS = (2, 0)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from training.diagnose.experiments import batches
-from training.diagnose.lab import Lab
-from training.diagnose.results import Result
-from training.diagnose.setup import Recipe
-from training.diagnose.tries import Try, sweep
+from imageclinic.training.diagnose.experiments import batches
+from imageclinic.training.diagnose.lab import Lab
+from imageclinic.training.diagnose.results import Result
+from imageclinic.training.diagnose.setup import Recipe
+from imageclinic.training.diagnose.tries import Try, sweep
 
 QUESTION = "Is more or less regularisation (dropout, weight decay) better?"
 RUNS = (4, 1)

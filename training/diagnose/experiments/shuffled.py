@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 from scipy import stats
 
-from training.diagnose.lab import EXPLORING, Lab
-from training.diagnose.results import Effect, Result
+from imageclinic.training.diagnose.lab import EXPLORING, Lab
+from imageclinic.training.diagnose.results import Effect, Result
 
 QUESTION = "With shuffled labels, is accuracy that of guessing?"
 RUNS = (1, 0)

@@ -6,10 +6,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from training.diagnose.lab import Lab
-from training.diagnose.results import Effect, NothingToTry, Result
-from training.diagnose.setup import Images, network
-from training.diagnose.trainer import Trainer
+from imageclinic.training.diagnose.lab import Lab
+from imageclinic.training.diagnose.results import Effect, NothingToTry, Result
+from imageclinic.training.diagnose.setup import Images, network
+from imageclinic.training.diagnose.trainer import Trainer
 
 QUESTION = "Do gradients reach all layers, and are units alive?"
 RUNS = (1, 0)

@@ -1,0 +1,1 @@
+"""Which images are copies of each other: candidate pairs, thumbnails, full decodes, clusters."""

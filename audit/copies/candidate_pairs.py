@@ -1,0 +1,233 @@
+"""Perceptual hashes in all orientations → pairs of look-alikes, never more than a bound.
+
+The search itself is `audit.copies.hamming`. Some datasets hold crowds: ten thousand nearly blank pages are fifty million
+pairs, and say nothing. Where there are more pairs than `limit`, each image is searched only as far as its own
+neighbourhood is no crowd: to the largest distance at which at most `limit` / images look-alikes lie around it. Nearest
+copies stay, images outside of the crowd are searched as before, and the number of pairs is bounded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from imageclinic.audit.copies import hamming
+
+#: Strangers lie within so many bits beyond the radius; so many of them, upright and turned apart, stand for all.
+BAND, SAMPLE = 6, 1500
+# Distances that are computed to find them.
+_BUDGET = 1 << 23
+#: More images of one hash than this are paired with the first of them only: k equal ones make k(k−1)/2 pairs.
+MAX_EQUAL = 64
+
+Ints = npt.NDArray[np.intp]
+Bytes = npt.NDArray[np.uint8]
+Hashes = npt.NDArray[np.uint64]
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Pairs of images, ordered by i and j; i < j.
+
+    `distance` in bits; `orientation` of j that is nearest to i, as a column of the hashes; `reach`: the distance to
+    which both images were searched. `crowded` and `equal` count the images that were not searched to the end.
+    """
+
+    i: Ints
+    j: Ints
+    distance: Bytes
+    orientation: Bytes
+    reach: Bytes
+    crowded: int = 0
+    equal: int = 0
+
+    def __len__(self) -> int:
+        return len(self.i)
+
+
+def hamming_pairs(
+    hashes: Hashes,
+    radius: int,
+    *,
+    turned: int | None = None,
+    limit: int | None = None,
+    progress: Progress | None = None,
+) -> Pairs:
+    """All pairs i < j within `radius` bits between image i and some orientation of image j.
+
+    Args:
+        hashes: uint64 (n, orientations); column 0 is the image as it is.
+        radius: bits, 0 to 64.
+        turned: radius for the other orientations; the same by default.
+        limit: bound on the number of pairs, for upright and for turned ones apart. None: all of them, exactly.
+        progress: called with (done, total).
+
+    Returns:
+        The pairs, each with its nearest orientation, the first one of those that are equally near. Exact, unless
+        `crowded` or `equal` is more than 0.
+    """
+    n, orientations = hashes.shape
+    report = progress or (lambda done, total: None)
+    kept, stars = _equal(hashes[:, 0]) if limit is not None else (np.arange(n), np.empty((0, 2), np.intp))
+    upright = np.ascontiguousarray(hashes[kept, 0])
+    share = 1 if orientations == 1 else 3
+
+    i, j, distance, reach = _bounded(upright, None, radius, limit, lambda at: report(at, 100 * share))
+    found = [(kept[i], kept[j], distance, np.zeros(len(i), np.uint8), np.minimum(reach[i], reach[j]))]
+    crowded = np.zeros(n, dtype=bool)
+    crowded[kept[reach < radius]] = True
+    if orientations > 1:
+        radius = radius if turned is None else turned
+        every = np.ascontiguousarray(hashes[kept, 1:]).ravel()
+        i, at, distance, reach = _bounded(upright, every, radius, limit, lambda at: report(100 + 2 * at, 300))
+        j, orientation = np.divmod(at, orientations - 1)
+        found.append((kept[i], kept[j], distance, (orientation + 1).astype(np.uint8), reach[i]))
+        crowded[kept[reach < radius]] = True
+    if len(stars):
+        zeros = np.zeros(len(stars), np.uint8)
+        found.append((stars[:, 0], stars[:, 1], zeros, zeros, zeros))
+    parts = [np.concatenate(part) for part in zip(*found, strict=True)]
+    i, j, distance, orientation, reach = parts
+    order = np.lexsort((orientation, distance, j, i))
+    i, j = i[order], j[order]
+    first = np.ones(len(order), dtype=bool)
+    first[1:] = (i[1:] != i[:-1]) | (j[1:] != j[:-1])
+    order = order[first]
+    return Pairs(i[first], j[first], distance[order], orientation[order], reach[order], int(crowded.sum()), len(stars))
+
+
+def strangers(hashes: Hashes, radius: int, *, turned: int | None = None) -> Pairs:
+    """A sample of pairs just beyond the radius: the nearest ones that are nearly surely not copies.
+
+    Args:
+        hashes: uint64 (n, orientations), as for `hamming_pairs`.
+        radius: bits, of upright pairs.
+        turned: bits, of mirrored and turned ones (of which two orientations stand for all); default: the same.
+
+    Returns:
+        Up to `SAMPLE` upright and up to `SAMPLE` turned pairs, within `BAND` bits beyond their radius.
+    """
+    n = len(hashes)
+    rows = np.unique(np.linspace(0, n - 1, max(1, min(n, _BUDGET // max(n, 1)))).astype(np.intp)) if n else np.arange(0)
+    parts = []
+    for orientations, reach in (((0,), radius), ((1, 4), radius if turned is None else turned)):
+        found = []
+        for orientation in orientations:
+            for row in rows:
+                distance = np.bitwise_count(hashes[row, 0] ^ hashes[:, orientation])
+                near = np.flatnonzero((distance > reach) & (distance <= reach + BAND))
+                near = near[near != row]
+                found.append(np.stack([np.full(len(near), row), near, distance[near], np.full(len(near), orientation)]))
+        every = np.concatenate(found, axis=1) if found else np.empty((4, 0), dtype=np.intp)
+        parts.append(every[:, np.linspace(0, every.shape[1] - 1, min(SAMPLE, every.shape[1])).astype(np.intp)])
+    i, j, distance, orientation = np.concatenate(parts, axis=1)
+    return Pairs(i, j, distance.astype(np.uint8), orientation.astype(np.uint8), distance.astype(np.uint8))
+
+
+def _equal(hashes: Hashes) -> tuple[Ints, Ints]:
+    """Positions to search, and pairs (first, other) (k, 2) of equal hashes that are too many to be searched."""
+    _, first, group, count = np.unique(hashes, return_index=True, return_inverse=True, return_counts=True)
+    spare = (count > MAX_EQUAL)[group] & (first[group] != np.arange(len(hashes)))
+    return np.flatnonzero(~spare), np.stack([first[group[spare]], np.flatnonzero(spare)], axis=1)
+
+
+def _bounded(
+    left: Hashes, right: Hashes | None, radius: int, limit: int | None, report: Callable[[int], None]
+) -> tuple[Ints, Ints, Bytes, Bytes]:
+    """Pairs p < image of q, their distances, and how far each of `left` was searched.
+
+    `right` holds as many hashes for every one of `left`, one image after the other; None: pairs within `left`. When
+    the pairs are too many, they are searched bit by bit, and who has too many neighbours is searched no further. It
+    keeps one pair of the distance at which it left, with the first of its neighbours, so that a crowd hangs together.
+    As soon as someone has left, the rest is tried in one go again.
+    """
+    n = len(left)
+    active, reach, degree = np.arange(n), np.full(n, radius, np.uint8), np.zeros(n, np.int64)
+    found: list[tuple[Ints, Ints, Bytes]] = []
+    bits = -1
+    while bits < radius:
+        sink = _Sink(active, n, right, limit, bits)
+        if hamming.search(left[active], right, radius, sink.take, progress=lambda done, total: report(done)):
+            found.append(sink.pairs())
+            break
+        most = max(1, (2 if right is None else 1) * (limit or 0) // n)
+        left_now = False
+        while bits < radius and not left_now:
+            counter = _Counter(active, n, right, limit, bits)
+            bits += 1
+            hamming.search(left[active], right, bits, counter.take)
+            crowd = active[(degree + counter.degree > most)[active]]
+            if len(crowd):
+                left_now = True
+                reach[crowd] = max(0, bits - 1)
+                p, q = crowd, counter.first[crowd]
+                if right is None:
+                    p, q = np.minimum(p, q), np.maximum(p, q)
+                found.append((p, q, np.full(len(crowd), bits, np.uint8)))
+                active = np.setdiff1d(active, crowd, assume_unique=True)
+                counter = _Counter(active, n, right, limit, bits - 1)
+                hamming.search(left[active], right, bits, counter.take)
+            degree += counter.degree
+            found.append(counter.pairs())
+    p, q, distance = (np.concatenate(part) for part in zip(*found, strict=True))
+    return p, q, distance, reach
+
+
+class _Sink:
+    """Collects pairs of `active` images, p < image of q, that are more than `beyond` bits apart; ends the search when
+    there are more than `limit`."""
+
+    def __init__(self, active: Ints, n: int, right: Hashes | None, limit: int | None, beyond: int) -> None:
+        self.active, self.limit, self.beyond = active, limit, beyond
+        self.each = 0 if right is None else len(right) // max(1, n)
+        self.parts: list[tuple[Ints, Ints, Bytes]] = []
+        self.count = 0
+
+    def take(self, p: Ints, q: Ints, distance: Bytes) -> bool:
+        """See `hamming.Sink`."""
+        p = self.active[p]
+        if self.each:
+            right = (p < q // self.each) & (distance > self.beyond)
+        else:
+            q = self.active[q]
+            p, q = np.minimum(p, q), np.maximum(p, q)
+            right = distance > self.beyond
+        return self.keep(p[right], q[right], distance[right])
+
+    def keep(self, p: Ints, q: Ints, distance: Bytes) -> bool:
+        """Collect pairs that are wanted."""
+        self.count += len(p)
+        if self.limit is not None and self.count > self.limit:
+            self.parts.clear()
+            return False
+        self.parts.append((p, q, distance))
+        return True
+
+    def pairs(self) -> tuple[Ints, Ints, Bytes]:
+        """What was collected, in a fixed order."""
+        if not self.parts:
+            return np.empty(0, np.intp), np.empty(0, np.intp), np.empty(0, np.uint8)
+        p, q, distance = (np.concatenate(part) for part in zip(*self.parts, strict=True))
+        order = np.lexsort((q, p))
+        return p[order], q[order], distance[order]
+
+
+class _Counter(_Sink):
+    """Counts the pairs of each image, beyond the limit too, and remembers the first of its neighbours."""
+
+    def __init__(self, active: Ints, n: int, right: Hashes | None, limit: int | None, beyond: int) -> None:
+        super().__init__(active, n, right, limit, beyond)
+        self.degree, self.first = np.zeros(n, np.int64), np.full(n, np.iinfo(np.intp).max)
+
+    def keep(self, p: Ints, q: Ints, distance: Bytes) -> bool:
+        """Collect and count pairs."""
+        ends = ((p, q),) if self.each else ((p, q), (q, p))
+        for one, other in ends:
+            np.add.at(self.degree, one, 1)
+            np.minimum.at(self.first, one, other)
+        super().keep(p, q, distance)
+        return True

@@ -1,0 +1,179 @@
+"""Pairs of copies → what follows from them: equal groups, pairs of their members, clusters, split groups."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from imageclinic.core import tables
+
+#: More equal files than this get pairs with the first of them only: k copies make k(k−1)/2 pairs.
+MAX_GROUP = 64
+
+Ints = npt.NDArray[np.intp]
+
+
+def equal(ids: pd.Series, keys: pd.Series, order: pd.Series | None = None) -> pd.Series:
+    """Ids that share their key with another one (null keys belong to none) → the first id with that key.
+
+    Args:
+        ids: image ids, unique.
+        keys: their keys, in the same order.
+        order: what says which id comes first, in the same order and unique; default: the ids.
+
+    Returns:
+        First ids, indexed by id; groups together, ordered by what says so.
+    """
+    at = ids if order is None else order
+    known = pd.DataFrame({"image_id": ids.to_numpy(), "key": keys.to_numpy(), "at": at.to_numpy()}).dropna()
+    known = known[known.duplicated("key", keep=False)].sort_values("at")
+    groups = known.groupby("key", sort=False)
+    known["first"], known["lead"] = groups["image_id"].transform("first"), groups["at"].transform("first")
+    return known.sort_values(["lead", "at"]).set_index("image_id")["first"].astype("str")
+
+
+def group_pairs(first: pd.Series, kind: str) -> pd.DataFrame:
+    """Pairs of the members of every group (see `equal`): all of them, or with the first member only above
+    MAX_GROUP."""
+    number, start, size = _runs(first)
+    at = np.arange(len(first))
+    place = at - start[number]
+    left, right = [start[number][place > 0]], [at[place > 0]]
+    for behind in range(1, int(size[size <= MAX_GROUP].max(initial=1)) - 1):
+        # Pairs with the first member are there already.
+        has = (place > 0) & (place + behind < size[number]) & (size[number] <= MAX_GROUP)
+        left.append(at[has])
+        right.append(at[has] + behind)
+    ids = first.index
+    n = sum(map(len, left))
+    return ordered(
+        tables.frame(
+            tables.NEIGHBORS,
+            image_id=ids[np.concatenate(left)],
+            other_id=ids[np.concatenate(right)],
+            kind=np.full(n, kind),
+            distance=np.zeros(n, np.int64),
+            transform=np.full(n, "identity"),
+            similarity=np.ones(n),
+        )
+    )
+
+
+def _runs(first: pd.Series) -> tuple[Ints, Ints, Ints]:
+    """The number of each row's group, and where each group starts and how many rows it has."""
+    number: Ints = (first.ne(first.shift()).cumsum() - 1).to_numpy().astype(np.intp)
+    size = np.bincount(number) if len(first) else np.empty(0, np.intp)
+    return number, np.asarray(np.cumsum(size) - size), size
+
+
+def spread(pairs: pd.DataFrame, first: pd.Series) -> pd.DataFrame:
+    """Repeat pairs between the first members of groups (see `equal`) for the other members: each with each, or where
+    that makes more than MAX_GROUP pairs, each with the other group's first. Of a larger group, MAX_GROUP members
+    count."""
+    if first.empty or pairs.empty:
+        return pairs
+    _, start, size = _runs(first)
+    leaders = first.index[start]
+    groups = [leaders.get_indexer(pd.Index(pairs[column])) for column in ("image_id", "other_id")]
+    one, two = (np.where(group < 0, 1, np.minimum(size[group], MAX_GROUP)) for group in groups)
+    every = one * two <= MAX_GROUP
+    count = np.where(every, one * two, one + two - 1)
+    row = np.repeat(np.arange(len(pairs)), count)
+    at = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)
+    # Where not everyone is paired with everyone: first the one's first with all of the other, then the rest of the one.
+    places = (
+        np.where(every[row], at // two[row], np.maximum(0, at - two[row] + 1)),
+        np.where(every[row], at % two[row], np.where(at < two[row], at, 0)),
+    )
+    result = pairs.iloc[row].reset_index(drop=True)
+    for column, group, place in zip(("image_id", "other_id"), groups, places, strict=True):
+        member = first.index[np.where(group < 0, 0, start[group])[row] + place]
+        result[column] = result[column].where((group < 0)[row], pd.Series(member))
+    return ordered(result)
+
+
+def ordered(pairs: pd.DataFrame) -> pd.DataFrame:
+    """The neighbors table with image_id < other_id in every pair; the transform is the other one's, seen from the
+    first."""
+    low, high = pairs["image_id"], pairs["other_id"]
+    swap = low > high
+    return tables.validate(
+        pairs.assign(
+            image_id=low.where(~swap, high),
+            other_id=high.where(~swap, low),
+            transform=pairs["transform"].where(~swap, pairs["transform"].map(_INVERSE)),
+        ),
+        tables.NEIGHBORS,
+    )
+
+
+# Mirrored orientations undo themselves; turns are undone by the opposite turn.
+_INVERSE = {o: o for o in tables.ORIENTATIONS} | {"rot90": "rot270", "rot270": "rot90"}
+
+
+def cluster(pairs: pd.DataFrame, groups: pd.Series) -> pd.DataFrame:
+    """Clusters of copies and split groups.
+
+    Args:
+        pairs: the neighbors table.
+        groups: the dataset's group column, indexed by image_id; null where there is none.
+
+    Returns:
+        The clusters table, for every image that is in a pair or in a group. `cluster`: sets in which every two
+        images are copies (complete linkage, nearest pairs first), because copies of copies need not look alike.
+        `split_group`: connected components over all pairs and the group column. Both are named by their first
+        image.
+    """
+    named = groups.dropna()
+    ids = pd.Index(pd.concat([pairs["image_id"], pairs["other_id"], named.index.to_series()]).unique()).sort_values()
+    left, right = ids.get_indexer(pairs["image_id"]), ids.get_indexer(pairs["other_id"])
+    where = ids.get_indexer(named.index)
+    code, _ = pd.factorize(named)
+    leader = np.full(code.max(initial=-1) + 1, len(ids))
+    np.minimum.at(leader, code, where)
+    component = _components(np.concatenate([left, where]), np.concatenate([right, leader[code]]), len(ids))
+    clusters = _complete_linkage(left, right, pairs, len(ids))
+    alone = np.bincount(clusters, minlength=len(ids))[clusters] < 2
+    return tables.frame(
+        tables.CLUSTERS,
+        image_id=ids,
+        cluster=pd.Series(ids[clusters], dtype="str").mask(alone),
+        split_group=ids[component],
+    )
+
+
+def _components(left: Ints, right: Ints, n: int) -> Ints:
+    """The first node of each node's connected component."""
+    from scipy.sparse import coo_array  # here, for its import takes long
+    from scipy.sparse.csgraph import connected_components
+
+    graph = coo_array((np.ones(len(left), dtype=np.int8), (left, right)), shape=(n, n))
+    _, number = connected_components(graph, directed=False)
+    _, first = np.unique(number, return_index=True)
+    return np.asarray(first[number])
+
+
+def _complete_linkage(left: Ints, right: Ints, pairs: pd.DataFrame, n: int) -> Ints:
+    """The first member of each node's cluster. Same bytes and same pixels are transitive, so those are one to begin
+    with. Of the others, the nearest are merged first; two clusters only if all of their members are pairs."""
+    near = pairs["kind"].eq("near").to_numpy()
+    same = _components(left[~near], right[~near], n)
+    one, two = same[left[near]], same[right[near]]
+    low, high = np.minimum(one, two), np.maximum(one, two)
+    order = np.lexsort((high, low, -pairs["similarity"].to_numpy()[near]))
+    order = order[low[order] != high[order]]
+    merged = np.arange(n)
+    partners: dict[int, set[int]] = {}
+    for a, b in zip(low.tolist(), high.tolist(), strict=True):
+        partners.setdefault(a, set()).add(b)
+        partners.setdefault(b, set()).add(a)
+    members = {a: [a] for a in partners}
+    for a, b in zip(low[order].tolist(), high[order].tolist(), strict=True):
+        first, second = sorted((int(merged[a]), int(merged[b])))
+        if first == second or not all(y in partners[x] for x in members[first] for y in members[second]):
+            continue
+        moved = members.pop(second)
+        members[first] += moved
+        merged[moved] = first
+    return np.asarray(merged[same])

@@ -1,0 +1,198 @@
+"""dataset + features + thumbnails → pairs of copies and clusters.
+
+Candidates come from the 64-bit perceptual hashes in all eight orientations (`lookalikes`); the thumbnails show which
+of them are likely copies (`looks`); full decodes have the last word (`confirm`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from imageclinic.audit.copies import clusters, full_decode_match, thumbnail_match
+from imageclinic.audit.copies.candidate_pairs import MAX_EQUAL, Pairs, hamming_pairs, strangers
+from imageclinic.core import tables
+
+#: Changes when pairs that an older version found must not be reused.
+VERSION = "4"
+#: Hash distance up to which pairs are candidates. imagehash users take 8; a crop of 10 % moves a hash by up to 12.
+RADIUS = 12
+#: Images, and the radius for upright and for mirrored or turned copies up to so many. Candidates grow with the square
+#: of the images, and seven of eight orientations are turned, so these have seven times the chances to be look-alikes:
+#: hands before a wall are, at 12 bits. At 8 bits, recall of copies that are only turned,
+#: re-encoded, resized or brightened is ≥ 95 %; of those cropped by 5 % 73 to 96 % (12 bits: 92 to 100 %), by 10 % 20 to
+#: 63 % (12 bits: 57 to 93 %).
+RADII = ((100_000, RADIUS, 10), (300_000, RADIUS, 8), (None, 10, 8))
+#: Bound on candidates: so many, and so many for each image.
+CANDIDATES, CANDIDATES_EACH = 200_000, 8
+#: Pictures whose brightness deviates less than this have no shape that could tell copies from look-alikes.
+FLAT = 0.01
+#: Upright pairs of one size within so many bits are checked for equal pixels: a PNG made from a JPEG.
+EQUAL_BITS = 2
+
+Progress = Callable[[int, int], None]
+Thumbnails = tuple[pd.Series, npt.NDArray[np.uint8]]
+_LISTED = 3
+
+
+def find(
+    dataset: pd.DataFrame,
+    features: pd.DataFrame,
+    thumbnails: Thumbnails,
+    image_path: Callable[[str], Path],
+    *,
+    progress: Progress | None = None,
+) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
+    """Find the copies in a dataset.
+
+    Args:
+        dataset, features: the tables.
+        thumbnails: image ids, and uint8 (n, 32·32).
+        image_path: image_id → file.
+        progress: called with (done, total) of each step of the search.
+
+    Returns:
+        The neighbors table, the clusters table, and notes on what was left out.
+    """
+    notes: list[str] = []
+    readable = dataset[dataset["read_error"].isna()]
+    same_bytes = clusters.equal(readable["image_id"], readable["sha256"])
+    single = features[~features["image_id"].isin(_spare(same_bytes))]
+    # From here on in an order that the contents define: which of equal ones stands for all, and which strangers are
+    # drawn, decides which pairs are copies; and an export is proven free of copies under other names.
+    content = single["image_id"].map(dataset.set_index("image_id")["sha256"]).sort_values()
+    single = single.loc[content.index].reset_index(drop=True)
+    same_pixels = _same_pixels(single, content.reset_index(drop=True), image_path, notes, progress)
+    single = single[~single["image_id"].isin(_spare(same_pixels))]
+    flat = single["contrast"] < FLAT
+    if flat.any():
+        notes.append(f"{flat.sum():,} nearly blank images were compared for equal pixels only, not for near copies")
+    near = _near(single[~flat].reset_index(drop=True), dataset, thumbnails, image_path, notes, progress)
+    parts = [
+        clusters.group_pairs(same_bytes, "bytes"),
+        clusters.spread(clusters.group_pairs(same_pixels, "pixels"), same_bytes),
+        clusters.spread(clusters.spread(near, same_pixels), same_bytes),
+    ]
+    pairs = pd.concat([p for p in parts if len(p)] or [tables.empty(tables.NEIGHBORS)], ignore_index=True)
+    pairs = pairs.drop_duplicates(["image_id", "other_id"]).sort_values(["image_id", "other_id"], ignore_index=True)
+    return pairs, clusters.cluster(pairs, dataset.set_index("image_id")["group"]), notes
+
+
+def _spare(first: pd.Series) -> pd.Index:
+    """Members of equal groups but for the first ones."""
+    return first.index[first.index != first]
+
+
+def _same_pixels(
+    features: pd.DataFrame,
+    content: pd.Series,
+    image_path: Callable[[str], Path],
+    notes: list[str],
+    progress: Progress | None,
+) -> pd.Series:
+    """Groups of equal pixels (see `neighbors.equal`), proven on full decodes, led by the first in order of content."""
+    alike = clusters.equal(features["image_id"], features["pixel_hash"], content).index.to_series()
+    found = full_decode_match.pixel_digests([image_path(i) for i in alike], progress=progress)
+    gone = [f"{i} ({error})" for i, (_, error) in zip(alike, found, strict=True) if error is not None]
+    _note_gone(gone, "files look equal to others", notes)
+    order = alike.map(pd.Series(content.to_numpy(), index=features["image_id"]))
+    return clusters.equal(alike, pd.Series([digest for digest, _ in found], dtype="str"), order)
+
+
+def _near(
+    features: pd.DataFrame,
+    dataset: pd.DataFrame,
+    thumbnails: Thumbnails,
+    image_path: Callable[[str], Path],
+    notes: list[str],
+    progress: Progress | None,
+) -> pd.DataFrame:
+    ids = features["image_id"].to_numpy()
+    hashes = features[[f"phash_{o}" for o in tables.ORIENTATIONS]].to_numpy(np.uint64)
+    pairs = _candidates(hashes, notes, progress)
+    if not len(pairs):
+        return tables.empty(tables.NEIGHBORS)
+    upright, turned = radii(len(hashes))
+    crowd = strangers(hashes, upright, turned=turned)
+    row = pd.Index(thumbnails[0]).get_indexer(pd.Index(features["image_id"]))
+    side = round(thumbnails[1].shape[1] ** 0.5)
+    at, seen, sure = thumbnail_match.likely(
+        thumbnails[1].reshape(-1, side, side),
+        row[pairs.i],
+        row[pairs.j],
+        pairs.distance,
+        pairs.orientation,
+        (row[crowd.i], row[crowd.j], crowd.distance, crowd.orientation),
+        progress=progress,
+    )
+    i, j, distance, orientation = pairs.i[at], pairs.j[at], pairs.distance[at], pairs.orientation[at]
+    size = dataset.set_index("image_id")[["width", "height"]].reindex(ids).to_numpy(dtype=np.int64)
+    may_equal = (size[i] == size[j]).all(axis=1) & (orientation == 0) & (distance <= EQUAL_BITS)
+    asked = np.flatnonzero(sure | may_equal)
+    verdicts = full_decode_match.compare(
+        [
+            full_decode_match.Pair(
+                image_path(ids[i[k]]),
+                image_path(ids[j[k]]),
+                int(orientation[k]),
+                bool(seen.first[k]),
+                tuple(seen.window[k].tolist()),
+            )
+            for k in asked
+        ],
+        progress=progress,
+    )
+    gone = [
+        f"{ids[i[k]]} and {ids[j[k]]} ({v.error})" for k, v in zip(asked, verdicts, strict=True) if v.error is not None
+    ]
+    _note_gone(gone, "pairs look like copies", notes)
+    same = np.array([v.equal for v in verdicts], dtype=bool)
+    alike = np.array([v.share <= full_decode_match.MAX_HASH_SHARE for v in verdicts], dtype=bool)
+    kept = (same & may_equal[asked]) | (alike & sure[asked])
+    k, same = asked[kept], same[kept] & may_equal[asked][kept]
+    return clusters.ordered(
+        tables.frame(
+            tables.NEIGHBORS,
+            image_id=ids[i[k]],
+            other_id=ids[j[k]],
+            kind=np.where(same, "pixels", "near"),
+            distance=distance[k].astype(np.int64),
+            transform=np.array(tables.ORIENTATIONS)[orientation[k]],
+            similarity=np.where(same, 1, seen.detail[k]),
+        )
+    )
+
+
+def radii(n: int) -> tuple[int, int]:
+    """Search radius in bits for upright copies, and for mirrored and turned ones, among n images; see RADII."""
+    return next((upright, turned) for most, upright, turned in RADII if most is None or n <= most)
+
+
+def _candidates(hashes: npt.NDArray[np.uint64], notes: list[str], progress: Progress | None) -> Pairs:
+    n = len(hashes)
+    upright, turned = radii(n)
+    pairs = hamming_pairs(hashes, upright, turned=turned, limit=CANDIDATES + CANDIDATES_EACH * n, progress=progress)
+    if (upright, turned) != RADII[0][1:]:
+        notes.append(
+            f"{n:,} images: near copies were searched to a hash distance of {upright} bits, mirrored and turned ones "
+            f"to {turned}; in a smaller dataset {RADII[0][1]} and {RADII[0][2]} find more of the cropped ones"
+        )
+    if pairs.crowded:
+        notes.append(f"{pairs.crowded:,} images have so many look-alikes that only their nearest ones were compared")
+    if pairs.equal:
+        notes.append(
+            f"{pairs.equal:,} images share their perceptual hash with more than {MAX_EQUAL} others and were compared "
+            "with one of them only"
+        )
+    return pairs
+
+
+def _note_gone(gone: Sequence[str], what: str, notes: list[str]) -> None:
+    """Note files that vanished or changed since the scan: that must not stop the run."""
+    if gone:
+        listed = "; ".join(gone[:_LISTED]) + (f"; and {len(gone) - _LISTED} more" if len(gone) > _LISTED else "")
+        notes.append(f"{len(gone):,} {what}, but can't be compared: {listed}")

@@ -1,0 +1,148 @@
+"""The last word on candidate pairs: full decodes, compared pixel by pixel or by a 256-bit hash (imagehash).
+
+Decoders let other threads run, so files are decoded side by side.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import xxhash
+from PIL import Image
+
+from imageclinic.core.tables import ORIENTATIONS
+
+Progress = Callable[[int, int], None]
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+#: Share of differing bits of the 256-bit hashes that two full decodes of copies stay below.
+MAX_HASH_SHARE = 0.25
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two files to compare: the second one turned into `orientation` (index into `tables.ORIENTATIONS`), then one of
+    them (`first`?) cut to `window`: top, bottom, left, right as shares of the side."""
+
+    one: Path
+    two: Path
+    orientation: int
+    first: bool
+    window: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`equal`: the same pixels as they are stored. `share` of differing bits of the hashes, in [0, 1]. `error`: why a
+    file can't be decoded; then the rest means nothing."""
+
+    equal: bool = False
+    share: float = 1.0
+    error: str | None = None
+
+
+def compare(pairs: list[Pair], *, progress: Progress | None = None) -> list[Verdict]:
+    """Compare pairs on full decodes; nothing is raised for a file that vanished or changed."""
+    return _side_by_side(_compare, pairs, progress)
+
+
+def pixel_digests(paths: list[Path], *, progress: Progress | None = None) -> list[tuple[str | None, str | None]]:
+    """For each file a 128-bit hash (xxh3) of its size and its pixels in full, or else why it can't be decoded."""
+    return _side_by_side(_digest, paths, progress)
+
+
+def _side_by_side(work: Callable[[Item], Result], items: list[Item], progress: Progress | None) -> list[Result]:
+    results = []
+    # The filter is the whole process's: set once, and not by every thread.
+    with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
+        warnings.simplefilter("ignore")  # Pillow warns of odd metadata and of size, which the scan has judged
+        for done, result in enumerate(pool.map(work, items), start=1):
+            results.append(result)
+            if progress:
+                progress(done, len(items))
+    return results
+
+
+def _digest(path: Path) -> tuple[str | None, str | None]:
+    try:
+        with _decoded(path) as image:
+            pixels = _pixels(image)
+    except Exception as error:  # decoders raise anything, and one file must not stop a run
+        return None, str(error) or type(error).__name__
+    digest = xxhash.xxh3_128(f"{pixels.shape} {pixels.dtype}".encode())
+    digest.update(np.ascontiguousarray(pixels).data)
+    return digest.hexdigest(), None
+
+
+def _compare(pair: Pair) -> Verdict:
+    try:
+        with _decoded(pair.one) as one, _decoded(pair.two) as two:
+            equal = one.size == two.size and np.array_equal(_pixels(one), _pixels(two))
+            left, right = _grey(one), _turned(_grey(two), pair.orientation)
+    except Exception as error:  # as above
+        return Verdict(error=str(error) or type(error).__name__)
+    if pair.first:
+        left = _cut(left, pair.window)
+    else:
+        right = _cut(right, pair.window)
+    import imagehash  # here, for its import takes long
+
+    bits = imagehash.phash(left, hash_size=16) - imagehash.phash(right, hash_size=16)
+    return Verdict(equal, bits / 256)
+
+
+def _deep(image: Image.Image) -> bool:
+    return image.mode in ("I", "F") or image.mode.startswith("I;16")
+
+
+def _pixels(image: Image.Image) -> npt.NDArray[Any]:
+    """Pixels without regard to how they are stored: palette, grey or colour."""
+    return np.asarray(image if _deep(image) else image.convert("RGBA"))
+
+
+def _grey(image: Image.Image) -> Image.Image:
+    """The picture in 8-bit grey; more bits are stretched, because Pillow would cut them off."""
+    if not _deep(image):
+        return image.convert("L")
+    values = np.nan_to_num(np.asarray(image, dtype=np.float32), nan=0, posinf=0, neginf=0)
+    low, high = float(values.min(initial=0)), float(values.max(initial=0))
+    return Image.fromarray(((values - low) * (255 / max(high - low, 1e-9))).astype(np.uint8))
+
+
+@contextlib.contextmanager
+def _decoded(path: Path) -> Iterator[Image.Image]:
+    with Image.open(path) as image:
+        image.load()
+        yield image
+
+
+_TURNS = (None, Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_270)
+
+
+def _turned(image: Image.Image, orientation: int) -> Image.Image:
+    if ORIENTATIONS[orientation].startswith("flip"):
+        image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    operation = _TURNS[orientation % 4]
+    return image if operation is None else image.transpose(operation)
+
+
+def _cut(image: Image.Image, window: tuple[float, float, float, float]) -> Image.Image:
+    top, bottom, left, right = window
+    return image.crop(
+        (
+            round(left * image.width),
+            round(top * image.height),
+            round(right * image.width),
+            round(bottom * image.height),
+        )
+    )

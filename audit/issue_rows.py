@@ -1,0 +1,41 @@
+"""What checks return: rows of the issues table, still without the check's name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from imageclinic.core import tables
+
+
+def findings(**columns: Any) -> pd.DataFrame:
+    """Rows of `tables.ISSUES`; the runner fills in the check. Give score, suggested_action, evidence and the
+    columns that apply."""
+    return tables.frame(tables.ISSUES, check="", **columns)
+
+
+def none() -> pd.DataFrame:
+    """No finding."""
+    return tables.empty(tables.ISSUES)
+
+
+def robust_z(values: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    """Distance from the median in robust standard deviations (1.4826 × median absolute deviation).
+
+    Iglewicz & Hoaglin (1993). Zero where more than half of the values are equal and the value is the median.
+    """
+    numbers = np.asarray(values, dtype=np.float64)
+    centre = np.median(numbers) if len(numbers) else 0.0
+    deviation = 1.4826 * np.median(np.abs(numbers - centre)) if len(numbers) else 0.0
+    return np.asarray((numbers - centre) / max(deviation, 1e-9))
+
+
+def fences(values: npt.NDArray[np.floating], factor: float) -> tuple[float, float]:
+    """Tukey's fences: quartiles ∓ `factor` × interquartile range."""
+    if not len(values):
+        return -np.inf, np.inf
+    low, high = np.percentile(values, [25, 75])
+    return float(low - factor * (high - low)), float(high + factor * (high - low))

@@ -1,0 +1,1 @@
+"""How likely each label is wrong: checked probabilities, confident learning, the noise model."""

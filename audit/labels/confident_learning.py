@@ -1,0 +1,86 @@
+"""Labels and out-of-fold probabilities: what must hold, and confident learning by cleanlab (Northcutt et al., 2021)."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from imageclinic.core.errors import InputError
+
+#: cleanlab's filters, see `cleanlab.filter.find_label_issues`.
+FILTERS = (
+    "prune_by_class",
+    "prune_by_noise_rate",
+    "both",
+    "confident_learning",
+    "predicted_neq_given",
+    "low_normalized_margin",
+    "low_self_confidence",
+)
+
+
+def check_probs(
+    pred_probs: npt.NDArray[np.floating], n: int, classes: int, *, names: Sequence[str] = (), where: str = ""
+) -> None:
+    """Check what cleanlab does not: shape, NaN, range and row sums.
+
+    Args:
+        pred_probs: (n, classes).
+        n: rows that are expected.
+        classes: columns that are expected.
+        names: what to call the rows; default: their numbers.
+        where: the file that they come from.
+
+    Raises:
+        InputError: naming the first row that is wrong.
+    """
+    of = where or "the probabilities"
+    if pred_probs.shape != (n, classes):
+        raise InputError(f"{of}: shape {pred_probs.shape}", expected=f"({n}, {classes}): images × classes")
+    finite, least = np.isfinite(pred_probs).all(axis=1), pred_probs.min(axis=1, initial=0)
+    sums = pred_probs.sum(axis=1)
+    wrong = np.flatnonzero(~(finite & (least >= 0) & (np.abs(sums - 1) < 1e-3)))
+    if len(wrong):
+        row = wrong[0]
+        name = names[row] if len(names) else f"row {row}"
+        what = "hold NaN or infinity"
+        if finite[row]:
+            what = f"hold {least[row]:.4g}" if least[row] < 0 else f"sum to {sums[row]:.4f}"
+        raise InputError(f"{of}: those of {name} {what}", expected="numbers from 0 that sum to 1 in every row")
+
+
+def codes(labels: pd.Series, classes: tuple[str, ...]) -> npt.NDArray[np.int64]:
+    """Index of each label in `classes`. Raises InputError for a label that is not among them."""
+    found = pd.Index(classes).get_indexer(pd.Index(labels))
+    if (found < 0).any():
+        missing = labels[found < 0].iloc[0]
+        raise InputError(f"label {missing!r} has no column of probabilities", expected=f"one of {', '.join(classes)}")
+    return np.asarray(found, dtype=np.int64)
+
+
+def flags(labels: npt.NDArray[np.int64], pred_probs: npt.NDArray[np.floating], filter_by: str) -> npt.NDArray[np.bool_]:
+    """Which labels confident learning takes for wrong, by one of the `FILTERS`. Classes without a label are left out
+    of the estimate."""
+    from cleanlab.filter import find_label_issues  # slow to import
+
+    _, compact, probs = _present(labels, pred_probs)
+    # One process: these arrays are small, and forking beside TensorFlow's threads is unsafe.
+    with warnings.catch_warnings():
+        # The audit notes classes that are too small, by name.
+        warnings.filterwarnings("ignore", message="May not flag all label issues in class")
+        return np.asarray(find_label_issues(compact, probs, filter_by=filter_by, n_jobs=1), dtype=bool)
+
+
+def _present(
+    labels: npt.NDArray[np.int64], pred_probs: npt.NDArray[np.floating]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """Numbers of the classes that have images, labels among these, and their probabilities, rows summing to 1:
+    cleanlab takes no empty classes."""
+    present = np.unique(labels)
+    probs = pred_probs[:, present].astype(np.float64)
+    probs /= np.maximum(probs.sum(axis=1, keepdims=True), 1e-12)
+    return present, np.searchsorted(present, labels), probs

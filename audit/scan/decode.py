@@ -1,0 +1,275 @@
+"""Bytes of one file → its pixels, or what is wrong with it.
+
+JPEG goes through libjpeg-turbo (simplejpeg) in strict mode, scaled down while decoding: the fastest decoder at hand
+and the one that notices most damage. Everything else goes through Pillow, first page or frame. EXIF orientation is
+not applied, because Keras and TensorFlow do not apply it either: what is judged is what a model sees.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import simplejpeg
+from PIL import Image, UnidentifiedImageError
+
+from imageclinic.audit.scan.container_damage import damage
+from imageclinic.core.formats import sniff
+
+#: Side of the colour sample; images with no longer side are kept whole. Side of the grey picture of larger ones.
+SMALL, LARGE = 32, 64
+#: A picture with more pixels is not decoded ("decompression bomb"); Pillow refuses at the same number.
+MAX_PIXELS = 178_956_970
+#: What a `read_error` begins with.
+KINDS = (
+    "empty file",
+    "not an image",
+    "header only",
+    "truncated",
+    "damaged stream",
+    "unsupported",
+    "too large",
+    "crashes the decoder",
+    "hangs the decoder",
+    "file is missing",
+    "can't be read",
+)
+# APP0 to APP15, and comments.
+_SEGMENTS = frozenset(bytes([code]) for code in (*range(0xE0, 0xF0), 0xFE))
+_EXIF_ORIENTATION, _EXIF_MAKE, _EXIF_MODEL = 0x0112, 0x010F, 0x0110
+_NO_DECODER = ("HEIF",)
+# Pillow's decoders for a format: no other is asked, such as the one for EPS, which starts Ghostscript.
+_PLUGINS = {
+    **{kind: (kind,) for kind in ("PNG", "GIF", "BMP", "WEBP", "TIFF", "AVIF", "JPEG2000", "PPM", "ICO", "TGA")},
+    "JPEG": ("JPEG", "MPO"),
+}
+# Formats that hold several pages or frames.
+_SEQUENCES = ("GIF", "TIFF", "WEBP", "PNG", "AVIF", "MPO")
+
+
+class Undecodable(Exception):
+    """The message says what is wrong with the file; it begins with one of `KINDS`."""
+
+
+@dataclass
+class Decoded:
+    """What is known of one file.
+
+    `colour` is a sample of the picture's pixels, uint8 (32, 32, 3), or the whole picture when no side is longer.
+    `grey` is a larger picture in grey (ITU-R 601), uint8 (64, 64). Aspect is not kept. None where there is an `error`.
+    """
+
+    format: str | None = None
+    width: int | None = None
+    height: int | None = None
+    mode: str | None = None
+    frames: int | None = None
+    camera: str | None = None
+    exif_orientation: int | None = None
+    colour: npt.NDArray[np.uint8] | None = None
+    grey: npt.NDArray[np.uint8] | None = None
+    error: str | None = None
+
+
+def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Decoded:
+    """Decode one image file.
+
+    Args:
+        data: the file's bytes.
+        max_pixels: larger pictures are reported as too large and not decoded.
+
+    Returns:
+        What is known. Nothing is raised for a bad file: `error` says what is wrong.
+    """
+    found = Decoded()
+    try:
+        rgb = _decode(data, found, max_pixels)
+        found.colour, found.grey = _shrink(rgb)
+    except Undecodable as error:
+        found.error = str(error)
+    except MemoryError:
+        found.error = f"too large: {found.width}×{found.height} pixels need more memory than there is"
+    return found
+
+
+def _decode(data: bytes, found: Decoded, max_pixels: int) -> npt.NDArray[np.uint8]:
+    if not data:
+        raise Undecodable("empty file")
+    if not any(data[:64]) and not any(data):
+        raise Undecodable("not an image: zeros only")
+    found.format = sniff(data)
+    if found.format is None:
+        raise Undecodable(f"not an image: begins with {data[:8]!r}")
+    if found.format in _NO_DECODER:
+        raise Undecodable(f"unsupported: no decoder for {found.format} at hand")
+    if found.format == "JPEG":
+        rgb = _decode_jpeg(data, found, max_pixels)
+        if rgb is not None:
+            return rgb
+    return _decode_pillow(data, found, max_pixels)
+
+
+def _shrink(rgb: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8] | None]:
+    """The colour sample and the grey picture of `Decoded`."""
+    height, width = rgb.shape[:2]
+    if (height, width) == (SMALL, SMALL):
+        return rgb, None
+    image, how = Image.fromarray(rgb), Image.Resampling
+    if max(height, width) <= SMALL:
+        return np.asarray(image.resize((SMALL, SMALL), how.BICUBIC)), None
+    # Sampled and not averaged, so that a picture of two greys keeps two greys.
+    colour = image.resize((SMALL, SMALL), how.NEAREST)
+    return np.asarray(colour), np.asarray(image.convert("L").resize((LARGE, LARGE), how.BILINEAR))
+
+
+def _decode_jpeg(data: bytes, found: Decoded, max_pixels: int) -> npt.NDArray[np.uint8] | None:
+    """RGB (height, width, 3), scaled down but not below LARGE; None where it takes Pillow to decode or convert."""
+    try:
+        height, width, space, _ = simplejpeg.decode_jpeg_header(data, strict=False)
+    except (ValueError, KeyError) as error:  # KeyError: sampling or colours that it does not know
+        kind = _jpeg_kind(data, str(error))
+        if kind == "damaged stream" and (isinstance(error, KeyError) or "subsampling" in str(error)):
+            return None
+        told = "its header is cut off or damaged" if isinstance(error, KeyError) else error
+        raise Undecodable(f"{kind}: {told}") from error
+    found.width, found.height, found.frames = width, height, 1
+    found.mode = {"Gray": "L", "CMYK": "CMYK", "YCCK": "CMYK"}.get(space, "RGB")
+    _check_size(width, height, max_pixels)
+    exif = _exif_segment(data)
+    if exif is not None:
+        _read_exif(found, Image.Exif(), exif)
+    cmyk = found.mode == "CMYK"
+    side = min(LARGE, width, height)
+    try:
+        rgb = simplejpeg.decode_jpeg(
+            data, "CMYK" if cmyk else "RGB", min_height=side, min_width=side, min_factor=1, strict=True
+        )
+    except ValueError as error:
+        raise Undecodable(f"{_jpeg_kind(data, str(error))}: {error}") from error
+    # libjpeg-turbo does not convert CMYK to RGB; Pillow does, but notices less damage.
+    return None if cmyk else np.asarray(rgb)
+
+
+def _exif_segment(data: bytes) -> bytes | None:
+    """The EXIF data of a JPEG: in one of the APPn and COM segments that it begins with."""
+    at = 2
+    while data[at : at + 1] == b"\xff" and (marker := data[at + 1 : at + 2]) in _SEGMENTS:
+        end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        if marker == b"\xe1" and data[at + 4 : at + 10] == b"Exif\0\0":
+            return data[at + 4 : end]
+        at = end
+    return None
+
+
+def _jpeg_kind(data: bytes, message: str) -> str:
+    if "nsupported" in message:
+        return "unsupported"
+    if b"\xff\xda" not in data:  # no start of scan: nothing of the picture is there
+        return "header only"
+    return "truncated" if "premature end of jpeg file" in message.lower() else "damaged stream"
+
+
+def _decode_pillow(data: bytes, found: Decoded, max_pixels: int) -> npt.NDArray[np.uint8]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow warns of odd metadata, which is not what is judged here
+        try:
+            with Image.open(io.BytesIO(data), formats=_PLUGINS[found.format or ""]) as image:
+                found.width, found.height, found.mode, found.format = *image.size, image.mode, image.format
+                _check_size(image.width, image.height, max_pixels)
+                found.frames = _frames(image)
+                image.load()
+                found.width, found.height = image.size  # Pillow turns TIFFs as their EXIF data says, and only these
+                if "exif" in image.info or image.format in ("TIFF", "MPO"):
+                    _read_exif(found, image)
+                if problem := damage(image.format or "", data):
+                    raise Undecodable(problem)
+                return np.asarray(_to_rgb(image))
+        except (Undecodable, MemoryError):
+            raise
+        except UnidentifiedImageError:
+            raise Undecodable(_pillow_kind(data, "its header is cut off or damaged")) from None
+        except Image.DecompressionBombError as error:
+            raise Undecodable(f"too large: {error}") from error
+        except Exception as error:  # decoders raise anything on damaged data, and one file must not stop a run
+            raise Undecodable(_pillow_kind(data, str(error) or type(error).__name__)) from error
+
+
+def _pillow_kind(data: bytes, message: str) -> str:
+    if len(data) < 64 or (data.startswith(b"\x89PNG") and b"IDAT" not in data):
+        return f"header only: {message}"
+    if "Decompressed data too large" in message or "MAX_TEXT" in message:
+        return f"too large: {message}"
+    cut = any(word in message.lower() for word in ("truncated", "not enough", "eof", "end of file", "unexpected end"))
+    return f"{'truncated' if cut else 'damaged stream'}: {message}"
+
+
+def _frames(image: Image.Image) -> int | None:
+    if image.format not in _SEQUENCES:
+        return 1
+    try:
+        return max(1, int(getattr(image, "n_frames", 1)))
+    except Exception:  # damage behind the first frame, which is the one that counts here
+        return None
+    finally:
+        image.seek(0)
+
+
+def _read_exif(found: Decoded, source: Any, data: bytes | None = None) -> None:
+    """Fill in orientation and camera. Broken EXIF data counts as none: it does not hurt the picture."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            if data is None:
+                exif = source.getexif()
+            else:
+                exif = source
+                exif.load(data)
+            orientation = exif.get(_EXIF_ORIENTATION)
+            parts = [exif.get(tag) for tag in (_EXIF_MAKE, _EXIF_MODEL)]
+        except Exception:  # Pillow's parser raises anything on hostile data
+            return
+    if isinstance(orientation, int) and 1 <= orientation <= 8:
+        found.exif_orientation = orientation
+    words = [p.split("\0")[0].strip() for p in parts if isinstance(p, str)]
+    name = " ".join(w for w in words if w)[:100]
+    found.camera = name.encode("utf-8", "replace").decode() or None
+
+
+def _check_size(width: int, height: int, max_pixels: int) -> None:
+    if width * height > max_pixels:
+        raise Undecodable(f"too large: {width}×{height} pixels; the limit is {max_pixels:,}")
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    """First frame as RGB, scaled down about as a JPEG is; alpha over white; 16-bit and float stretched to 8 bits."""
+    factor = next(f for f in (8, 4, 2, 1) if f == 1 or min(image.size) >= f * LARGE)
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        return _stretch(image, factor).convert("RGB")
+    if image.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in image.info:
+        image = image if image.mode in ("RGBA", "RGBa") else image.convert("RGBA")
+        # With premultiplied alpha, what is transparent has no share in an average.
+        values = np.asarray(image.convert("RGBa").reduce(factor))
+        return Image.fromarray(
+            np.minimum(values[..., :3].astype(np.uint16) + 255 - values[..., 3:], 255).astype(np.uint8)
+        )
+    if image.mode not in ("L", "RGB"):
+        image = image.convert("L" if image.mode == "1" else "RGB")
+    return image.reduce(factor).convert("RGB")
+
+
+def _stretch(image: Image.Image, factor: int) -> Image.Image:
+    """A 16-bit, 32-bit or float picture as 8-bit grey, averaged over blocks: its full range would need much memory."""
+    values = np.asarray(image)
+    if image.mode == "F":
+        values = np.nan_to_num(values, nan=0, posinf=0, neginf=0)
+    high = float(values.max(initial=0))
+    top = 65535.0 if image.mode != "F" and high > 255 else 255.0
+    top = 1.0 if image.mode == "F" and high <= 1 else top
+    height, width = (side // factor * factor for side in values.shape)
+    blocks = values[:height, :width].reshape(height // factor, factor, width // factor, factor)
+    means = blocks.mean(axis=(1, 3), dtype=np.float32)
+    return Image.fromarray(np.clip(means * np.float32(255 / top), 0, 255).astype(np.uint8))

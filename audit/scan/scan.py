@@ -1,0 +1,278 @@
+"""Listing → dataset, features and thumbnails tables: in parallel, resumable, and only what has changed.
+
+Worker processes (`audit.scan.worker_pool`) measure batches of files (`audit.scan.measure`) into shards, Arrow files in the run folder.
+A killed scan goes on from its shards; a later one reuses the rows of unchanged files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import xxhash
+
+from imageclinic.audit.scan import worker_pool
+from imageclinic.audit.scan.decode import MAX_PIXELS
+from imageclinic.audit.scan.image_statistics import THUMBNAIL
+from imageclinic.audit.scan.measure import MEASURED, VERSION
+from imageclinic.audit.scan.worker_pool import TIMEOUT
+from imageclinic.core import tables
+from imageclinic.core.run import Run
+
+__all__ = ["BATCH", "MAX_PIXELS", "THUMBNAIL", "TIMEOUT", "VERSION", "changes", "scan"]
+
+#: Files that a worker measures at a time: what a killed scan loses per worker.
+BATCH = 256
+# Thumbnails that are gathered and written at a time.
+_CHUNK = 16384
+
+Progress = Callable[[int, int], None]
+Positions = npt.NDArray[np.int64]
+
+_SCHEMA = pa.schema(
+    [pa.field("image_id", pa.string(), nullable=False), *(f for f in MEASURED if f.name != "thumbnail")],
+    metadata=MEASURED.metadata,
+)
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Measured rows: a table without thumbnails; what gives the thumbnails, uint8 (m, 1024), when they are needed;
+    and for each row of the table the row of its thumbnail, −1 or zeros where there is none."""
+
+    table: pa.Table
+    thumbnails: Callable[[], npt.NDArray[np.uint8]]
+    at: Positions
+
+
+def scan(
+    run: Run,
+    listing: pd.DataFrame,
+    root: Path,
+    *,
+    workers: int | None = None,
+    timeout: float = TIMEOUT,
+    max_pixels: int = MAX_PIXELS,
+    rehash: bool = False,
+    progress: Progress | None = None,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Measure every listed image and write the dataset, features and thumbnails tables.
+
+    Rows of an earlier scan are reused for files of unchanged size and modification time.
+
+    Args:
+        run: the run folder.
+        listing: image_id, label, split, group.
+        root: the dataset's root.
+        workers: processes; default: the cores at hand.
+        timeout: seconds that a file may take before it is reported as hanging its decoder.
+        max_pixels: larger pictures are reported as too large and not decoded.
+        rehash: do not trust size and time: read every file, and reuse the rows of those with the same content.
+        progress: called with (images done, images in all).
+
+    Returns:
+        The dataset and the features table.
+
+    Raises:
+        InputError: the run folder can't be written.
+    """
+    ids = listing["image_id"].to_numpy(dtype=object)
+    workers = workers or worker_pool.available()
+    previous, shards = _previous(run), sorted(run.shards.glob("*.arrow"))
+    sources = [*previous, *_read_shards(shards)]
+    sizes, times = _stat(root, ids)
+    table, position = _locate(sources, ids)
+    known = _usable(table, position, sizes, times, root, ids, rehash, workers)
+    todo = ids[~known].tolist()
+
+    def report(done: int) -> None:
+        if progress:
+            progress(len(ids) - len(todo) + done, len(ids))
+
+    report(0)
+    made = [job.shard for job in _measure(run, todo, root, workers, timeout, max_pixels, report)]
+    if not made and not shards and previous and np.array_equal(position, np.arange(len(table))):
+        features = run.read(tables.FEATURES)  # nothing has changed but, perhaps, labels
+    else:
+        sources += _read_shards(sorted(made))
+        table, position = _locate(sources, ids)
+        readable = pc.is_null(table["read_error"].take(pa.array(position))).to_numpy(zero_copy_only=False)
+        _write_thumbnails(run, ids[readable], sources, position[readable])
+        features = table.take(pa.array(position[readable])).select(tables.FEATURES.names).to_pandas()
+        features = tables.validate(features, tables.FEATURES)
+        run.write(tables.FEATURES, features, VERSION)
+    dataset = _dataset(listing, table.take(pa.array(position)), known, times)
+    run.write(tables.DATASET, dataset)
+    for shard in (*shards, *made):
+        shard.unlink(missing_ok=True)
+    return dataset, features
+
+
+def changes(before: pd.DataFrame, after: pd.DataFrame) -> str | None:
+    """What happened to the files between two dataset tables, in a sentence; None if nothing."""
+    both = before[["image_id", "sha256"]].merge(
+        after[["image_id", "sha256"]], on="image_id", how="outer", suffixes=("_before", "_after"), indicator=True
+    )
+    counts = {
+        "added": int((both["_merge"] == "right_only").sum()),
+        "removed": int((both["_merge"] == "left_only").sum()),
+        "changed": int(((both["_merge"] == "both") & (both["sha256_before"] != both["sha256_after"])).sum()),
+    }
+    told = [f"{n:,} {what}" for what, n in counts.items() if n]
+    return f"files since the last audit of this run: {', '.join(told)}" if told else None
+
+
+def _measure(
+    run: Run,
+    todo: list[str],
+    root: Path,
+    workers: int,
+    timeout: float,
+    max_pixels: int,
+    report: Callable[[int], None],
+) -> Iterator[worker_pool.Job]:
+    # Small batches where there is little to do, so that every worker has some.
+    size = int(np.clip(len(todo) // (4 * workers), 16, BATCH))
+    jobs = []
+    for start in range(0, len(todo), size):
+        part = todo[start : start + size]
+        name = xxhash.xxh3_64_hexdigest("\0".join(part).encode())
+        paths = [tables.to_path(image_id) for image_id in part]
+        jobs.append(worker_pool.Job(str(root), part, paths, run.shards / f"{name}.arrow", max_pixels))
+    run.shards.mkdir(exist_ok=True)
+    return worker_pool.run(jobs, run.shards, workers, timeout=timeout, progress=report)
+
+
+def _read_shards(paths: Sequence[Path]) -> list[_Rows]:
+    """Rows of shards, mapped into memory. One that a loss of power has torn counts as not there."""
+    found = []
+    for path in paths:
+        try:
+            table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+        except (pa.ArrowInvalid, OSError):
+            continue
+        if table.schema.metadata == MEASURED.metadata and len(table):
+            pictures = np.frombuffer(table["thumbnail"].chunk(0).buffers()[1], np.uint8).reshape(-1, THUMBNAIL**2)
+            light = table.select(_SCHEMA.names)
+            found.append(_Rows(light, lambda pictures=pictures: pictures, np.arange(len(table))))  # type: ignore[misc]
+    return found
+
+
+def _previous(run: Run) -> list[_Rows]:
+    """Rows of the tables that an earlier scan has written, as a list of one, or of none."""
+    if tables.metadata(run.table_path(tables.FEATURES)).get("key") != VERSION:
+        return []
+    if not run.has(tables.DATASET) or not run.thumbnails.is_file():
+        return []
+    dataset = pq.read_table(run.table_path(tables.DATASET)).drop_columns(["label", "split", "group"])
+    features = pq.read_table(run.table_path(tables.FEATURES))
+    names = pq.read_table(run.thumbnails, columns=["image_id"])["image_id"].to_pandas()
+    ids = dataset["image_id"].to_pandas()
+    row = pd.Index(features["image_id"].to_pandas()).get_indexer(ids)
+    at = pd.Index(names).get_indexer(ids)
+    # A row that should have features and a thumbnail, but lost them to a kill between two writes, is left out.
+    bad = dataset["read_error"].is_valid().to_numpy()
+    whole = np.flatnonzero(bad | ((row >= 0) & (at >= 0)))
+    joined = dataset.take(pa.array(whole))
+    pixels = features.drop_columns(["image_id"]).take(pa.array(row[whole], mask=bad[whole]))
+    for name in pixels.column_names:
+        joined = joined.append_column(name, pixels[name])
+    table = joined.select(_SCHEMA.names).cast(_SCHEMA)
+    return [_Rows(table, lambda: run.read_thumbnails()[1], at[whole])]
+
+
+def _locate(sources: Sequence[_Rows], ids: npt.NDArray[np.object_]) -> tuple[pa.Table, Positions]:
+    """All rows as one table, and for each id the position of its row there (the newest source's), −1 for none."""
+    table = pa.concat_tables([s.table for s in sources]) if sources else _SCHEMA.empty_table()
+    table = table.combine_chunks()
+    where = pd.Series(np.arange(len(table)), index=table["image_id"].to_pandas())
+    where = where[~where.index.duplicated(keep="last")]
+    found = where.index.get_indexer(pd.Index(ids))
+    return table, np.where(found >= 0, where.to_numpy()[found] if len(where) else -1, -1)
+
+
+def _stat(root: Path, ids: npt.NDArray[np.object_]) -> tuple[Positions, Positions]:
+    """Size and modification time (ns) of each file, −1 where there is none."""
+    prefix, values = f"{root}{os.sep}", np.full((2, len(ids)), -1, dtype=np.int64)
+    for at, image_id in enumerate(ids):
+        try:
+            status = os.stat(prefix + tables.to_path(image_id))  # noqa: PTH116 - millions of files: a Path costs
+        except OSError:
+            continue
+        values[0, at], values[1, at] = status.st_size, status.st_mtime_ns
+    return values[0], values[1]
+
+
+def _usable(
+    table: pa.Table,
+    position: Positions,
+    sizes: Positions,
+    times: Positions,
+    root: Path,
+    ids: npt.NDArray[np.object_],
+    rehash: bool,
+    workers: int,
+) -> npt.NDArray[np.bool_]:
+    """Which ids have a row that still holds for their file."""
+    known = position >= 0
+    if not known.any():
+        return known
+    rows = table.take(pa.array(position, mask=~known))
+    # What could not be read may be readable now, and what was too large may fit another limit.
+    large = pc.starts_with(rows["read_error"], "too large").fill_null(False)
+    known &= pc.and_(rows["sha256"].is_valid(), pc.invert(large)).to_numpy()
+    if not rehash:
+        known &= rows["bytes"].to_numpy() == sizes
+        return known & (rows["mtime_ns"].to_numpy() == times)
+    wanted = rows["sha256"].to_pylist()
+    paths = [root / tables.to_path(i) for i in ids]
+    with ThreadPoolExecutor(workers) as threads:
+        same = threads.map(lambda at: _sha256(paths[at]) == wanted[at], np.flatnonzero(known))
+        known[np.flatnonzero(known)] = np.fromiter(same, dtype=bool)
+    return known
+
+
+def _sha256(path: Path) -> str | None:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None
+
+
+def _write_thumbnails(run: Run, ids: npt.NDArray[np.object_], sources: Sequence[_Rows], position: Positions) -> None:
+    """Gather the thumbnails of rows from their sources and write them in the order of `ids`, a chunk at a time."""
+    starts = np.cumsum([0, *(len(s.table) for s in sources)])
+    source = np.searchsorted(starts, position, side="right") - 1
+    opened: dict[int, npt.NDArray[np.uint8]] = {}
+
+    def chunks() -> Iterator[npt.NDArray[np.uint8]]:
+        for begin in range(0, len(ids), _CHUNK):
+            here, rows = source[begin : begin + _CHUNK], position[begin : begin + _CHUNK]
+            out = np.empty((len(here), THUMBNAIL**2), dtype=np.uint8)
+            for number in np.unique(here):
+                if number not in opened:
+                    opened[number] = sources[number].thumbnails()
+                mine = here == number
+                out[mine] = opened[number][sources[number].at[rows[mine] - starts[number]]]
+            yield out
+
+    tables.write_byte_chunks(run.thumbnails, {"image_id": ids}, "thumbnail", chunks(), THUMBNAIL**2)
+
+
+def _dataset(listing: pd.DataFrame, rows: pa.Table, known: npt.NDArray[np.bool_], times: Positions) -> pd.DataFrame:
+    measured = rows.select([c.name for c in tables.DATASET.columns if c.name in rows.column_names]).to_pandas()
+    # A file that was touched, or hashed again, keeps its row: the new time saves reading it once more.
+    measured["mtime_ns"] = np.where(known, times, measured["mtime_ns"])
+    whole = measured.merge(listing, on="image_id", validate="1:1")
+    return tables.validate(whole, tables.DATASET)

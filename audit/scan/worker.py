@@ -1,0 +1,80 @@
+"""A process that measures batches of images. It is expendable: a file may kill or stall it.
+
+It reads jobs as lines of JSON from standard input and answers each with a line: {} when its shard is written, or
+{"error": …}. A few bytes of a mapped file say which file it is at, so that whoever watches can tell which one it
+died of.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import mmap
+import os
+import signal
+import struct
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+#: Layout of the position: number of the file in the job, and whether its bytes are read.
+POSITION = struct.Struct("<q?")
+
+
+def main(beat: str, memory: int) -> None:
+    """Work until standard input ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then ends us
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what a decoder prints is no answer
+    from PIL import Image
+
+    from imageclinic.audit.scan.measure import measure
+
+    _limit(memory)
+    Image.MAX_IMAGE_PIXELS = None  # the job's own limit holds
+    with Path(beat).open("r+b") as file, mmap.mmap(file.fileno(), POSITION.size) as position:
+
+        def tick(at: int, read: bool) -> None:
+            POSITION.pack_into(position, 0, at, read)
+
+        for line in sys.stdin:
+            tick(0, False)
+            job = json.loads(line)
+            answer: dict[str, Any] = {}
+            try:
+                verdicts = {int(at): text for at, text in job["verdicts"].items()}
+                paths = [os.path.join(job["root"], path) for path in job["paths"]]  # noqa: PTH118 - keeps odd bytes
+                table = measure(paths, max_pixels=job["max_pixels"], verdicts=verdicts, tick=tick)
+                _write(Path(job["shard"]), job["ids"], table)
+            except Exception as error:  # told to the parent, which stops
+                answer = {"error": traceback.format_exc(), "errno": getattr(error, "errno", None)}
+            answers.write(json.dumps(answer) + "\n")
+            answers.flush()
+
+
+def _limit(memory: int) -> None:
+    """Let allocations of more than `memory` bytes in all fail, where the system can do that."""
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource
+
+        used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (used + memory, resource.getrlimit(resource.RLIMIT_AS)[1]))
+
+
+def _write(path: Path, ids: list[str], table: Any) -> None:
+    import pyarrow as pa
+
+    from imageclinic.core.atomic import replacing
+
+    whole = table.add_column(0, pa.field("image_id", pa.string(), nullable=False), [pa.array(ids, pa.string())])
+    with (
+        replacing(path, sync=False) as temporary,
+        pa.OSFile(str(temporary), "wb") as sink,
+        pa.ipc.new_file(sink, whole.schema) as writer,
+    ):
+        writer.write_table(whole)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))

@@ -1,0 +1,1 @@
+"""The decision log, its replay, policies, survivors, and the cleaned table that follows from them."""

@@ -1,0 +1,139 @@
+"""Decisions from a CSV file that was written by hand or by another tool: all of it is right, or nothing is recorded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from imageclinic.cleaning.decisions import decision_log, log_file, priority
+from imageclinic.core import tables
+from imageclinic.core.errors import InputError
+
+TABLE = tables.DECISION_LOG
+_NEEDED = ("image_id", "decision")
+_NAMED = 100
+_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+
+
+def import_csv(
+    file: Path, log_path: Path, dataset: pd.DataFrame, reviewer: str, issues: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """Append the decisions in `file`, a CSV with at least the columns image_id and decision.
+
+    Any other column of the log may be there. Null cells are filled: reviewer by `reviewer`; sha256 and
+    given_label from `dataset`; confirmed and rejected, where both are null, as a decision in the App would
+    (`findings.spoken_about`); the rest as `decisions.append` does. Rows whose decision_id is in the log already are
+    left out, so that a log can be imported again.
+
+    Args:
+        file: the CSV file.
+        log_path: the run's decision log.
+        dataset: tables.DATASET.
+        reviewer: who decided, where the file does not say.
+        issues: tables.ISSUES; without it confirmed and rejected stay as they are.
+
+    Returns:
+        The rows as written.
+
+    Raises:
+        InputError: naming every bad row with its line, column and value (the first hundred); nothing is
+            written.
+    """
+    try:
+        rows, lines, _ = log_file.read_rows(file, torn=False)
+    except OSError as error:
+        raise InputError(f"can't read {file}: {error.strerror}", expected="a CSV file of decisions") from error
+    _check_header(file, list(rows.columns))
+    if rows.empty:
+        raise InputError(f"no decisions in {file}", expected="a header and at least one row")
+    from_log = "decision_id" in rows
+    rows = rows.reindex(columns=list(dict.fromkeys([*rows.columns, "reviewer", "label", "sample", "inclusion_prob"])))
+    rows = rows.astype("str")
+    rows = rows.assign(reviewer=rows["reviewer"].fillna(reviewer), sample=rows["sample"].fillna("ranked"))
+    known = dataset.set_index("image_id")
+    for name, source in (("sha256", "sha256"), ("given_label", "label")):
+        found = rows["image_id"].map(known[source]).astype("str")
+        rows[name] = rows[name].fillna(found) if name in rows else found
+    problems = log_file.find_problems(rows) + _more_problems(rows, dataset, lines, from_log=from_log)
+    if problems:
+        problems.sort(key=lambda problem: problem.row)
+        said = [f"line {lines[p.row]}, {p.column} {p.value!r}: expected {p.expected}" for p in problems[:_NAMED]]
+        more = [f"{len(problems) - _NAMED} more"] if len(problems) > _NAMED else []
+        raise InputError(f"bad rows in {file}: {'; '.join(said + more)}", fix="mend these rows; nothing was recorded")
+    if issues is not None:
+        rows = _spoken(rows, issues)
+    with log_file.locked(log_path):
+        if from_log:
+            rows = rows[
+                ~rows["decision_id"].isin(decision_log.read(log_path)["decision_id"]) | rows["decision_id"].isna()
+            ]
+        if rows.empty:
+            return tables.empty(TABLE)
+        full = decision_log.filled(rows, str(file))
+        log_file.append_rows(log_path, full)
+    return full
+
+
+def _check_header(file: Path, names: list[str]) -> None:
+    expected = f"{' and '.join(_NEEDED)}; optional: {', '.join(n for n in TABLE.names if n not in _NEEDED)}"
+    missing = [name for name in _NEEDED if name not in names]
+    unknown = [name for name in names if name not in TABLE.names]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if missing and len(names) == 1:
+        for separator, called in _SEPARATORS.items():
+            if separator in names[0]:
+                raise InputError(
+                    f"bad header in {file}, line 1: its columns are separated by {called}",
+                    expected="columns separated by commas",
+                )
+    said = [
+        f"{what} {', '.join(repr(name) for name in found)}"
+        for what, found in (("no column", missing), ("unknown column", unknown), ("twice the column", twice))
+        if found
+    ]
+    if said:
+        raise InputError(f"bad header in {file}, line 1: {'; '.join(said)}", expected=expected)
+
+
+def _more_problems(
+    rows: pd.DataFrame, dataset: pd.DataFrame, lines: list[int], *, from_log: bool
+) -> list[log_file.Problem]:
+    """What `logfile.find_problems` can't know: images that are not there, and what contradicts itself."""
+    found: list[log_file.Problem] = []
+
+    def report(mask: pd.Series, column: str, expected: str | pd.Series) -> None:
+        for at in np.flatnonzero(mask.fillna(False).to_numpy(bool)):
+            value = rows[column].iloc[at]
+            wanted = expected if isinstance(expected, str) else str(expected.iloc[at])
+            found.append(log_file.Problem(int(at), column, "" if pd.isna(value) else str(value), wanted))
+
+    image = rows["image_id"]
+    lost = image.notna() & decision_log.targets(rows, dataset).isna()
+    report(lost, "image_id", "an image of this run, unchanged since, by its path relative to the dataset's root")
+    report(rows["label"].notna() & rows["decision"].ne("relabel"), "label", "no label, for it is not relabelled")
+    random = rows["sample"].eq("random") & rows["inclusion_prob"].isna()
+    report(random, "inclusion_prob", "the probability with which this random image was drawn")
+    if not from_log:  # a log says in which order its events came
+        pair = image + "/" + rows["reviewer"]
+        first = pd.Series(lines, index=rows.index).groupby(pair).transform("first")
+        report(pair.duplicated(), "image_id", "one decision an image; line " + first.astype("str") + " decides it too")
+    return found
+
+
+def _spoken(rows: pd.DataFrame, issues: pd.DataFrame) -> pd.DataFrame:
+    """With the checks that each decision confirms and rejects, where the file says neither."""
+    rows = rows.reindex(columns=list(dict.fromkeys([*rows.columns, "confirmed", "rejected"])))
+    about = issues[issues["image_id"].isin(rows["image_id"])]
+    flagged = {str(image): part for image, part in about.groupby("image_id")}
+    said = []
+    for row in rows.astype(object).where(rows.notna(), None).to_dict("records"):
+        image, decision = str(row["image_id"]), str(row["decision"])
+        if image in flagged and row["confirmed"] is None and row["rejected"] is None:
+            actual = "keep" if decision == "relabel" and row["label"] == row["given_label"] else decision
+            said.append([";".join(names) or None for names in priority.spoken_about(actual, flagged[image])])
+        else:
+            said.append([row["confirmed"], row["rejected"]])
+    rows[["confirmed", "rejected"]] = pd.DataFrame(said, index=rows.index, dtype="str")
+    return rows

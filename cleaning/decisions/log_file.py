@@ -1,0 +1,223 @@
+"""The decision log as text: CSV rows appended under a lock and synced, a torn last row ignored and healed.
+
+A row is complete when its quotes are closed and a line end follows. A last row without line end counts when
+all its fields are there (an editor may have left the line end out); otherwise a write was interrupted, the
+row was never reported as written, and the next append cuts it off.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import math
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import filelock
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+
+from imageclinic.core import tables
+from imageclinic.core.errors import InputError
+
+TABLE = tables.DECISION_LOG
+_TEXT = [column.name for column in TABLE.columns if pa.types.is_string(column.type)]
+_QUOTED = re.compile(r'[",\r\n]|^\s|\s$')
+_LOCK_SECONDS = 30.0
+_NAMED = 100
+_BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One bad cell: position of its row, its column, its value and what was expected."""
+
+    row: int
+    column: str
+    value: str
+    expected: str
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock beside `path`. Raises InputError when somebody else holds it for half a minute."""
+    lock = filelock.FileLock(path.with_name(f".{path.name}.lock"))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=_LOCK_SECONDS)
+    except filelock.Timeout:
+        raise InputError(f"another process holds {path}", fix="end it and try again") from None
+    except OSError as error:
+        raise InputError(f"can't write to {path.parent}: {error.strerror}", fix="make it writable") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def read_rows(path: Path, *, torn: bool = True) -> tuple[pd.DataFrame, list[int], int]:
+    """Read any CSV file with a header row, all cells as text (empty: null), formula escapes undone.
+
+    Args:
+        path: an existing file.
+        torn: whether a torn last row is ignored; else it is an error like any other, and all bad rows are named.
+
+    Returns:
+        The rows; the line on which each begins; how many bytes of the file are whole rows.
+
+    Raises:
+        InputError: naming file and line when a row is not UTF-8, no CSV, or has too few or too many fields.
+    """
+    data = path.read_bytes()
+    good = len(_BOM) if data.startswith(_BOM) else 0
+    header: list[str] = []
+    rows: list[list[str]] = []
+    lines: list[int] = []
+    bad: list[str] = []
+    for line, raw, whole in _records(data[good:]):
+        try:
+            cells = _cells(raw, len(header), closed=whole or not torn)
+        except (ValueError, csv.Error) as error:
+            if header and not torn:
+                bad.append(f"line {line}: {error}")
+                continue
+            if whole or not torn:
+                expected = f"{len(header)} fields: {','.join(header)}" if header else "a header row in UTF-8"
+                raise InputError(f"bad row in {path}, line {line}: {error}", expected=expected) from error
+            break
+        if not header:
+            header = cells
+        elif cells:
+            rows.append([tables.unescape_cell(cell) for cell in cells])
+            lines.append(line)
+        good += len(raw)
+    if bad:
+        more = [f"{len(bad) - _NAMED} more"] if len(bad) > _NAMED else []
+        raise InputError(
+            f"bad rows in {path}: {'; '.join(bad[:_NAMED] + more)}",
+            expected=f"{len(header)} fields: {','.join(header)}",
+        )
+    frame = pd.DataFrame(rows, columns=header or TABLE.names, dtype="str")
+    return frame.replace("", pd.NA).astype("str"), lines, good if header else 0
+
+
+def append_rows(path: Path, rows: pd.DataFrame) -> None:
+    """Append validated rows and sync them to disk; the lock must be held. When it fails, no row is
+    written."""
+    text = "".join(",".join(_cell(value) for value in row) + "\n" for row in rows[TABLE.names].itertuples(index=False))
+    try:
+        new = not path.exists()
+        with path.open("x+b" if new else "r+b") as file:
+            data = file.read()
+            whole = data.endswith(b"\n") and data.count(b'"') % 2 == 0
+            good = len(data) if whole else read_rows(path)[2]
+            start = "\n" if good else ",".join(TABLE.names) + "\n"
+            file.truncate(good)
+            file.seek(good)
+            try:
+                file.write(("" if whole or data[:good].endswith(b"\n") else start).encode())
+                file.write(text.encode("utf-8"))
+                file.flush()
+                os.fsync(file.fileno())
+            except OSError:
+                file.truncate(good)
+                raise
+        if new:
+            _sync_folder(path.parent)
+    except OSError as error:
+        raise InputError(
+            f"can't write {path}: {error.strerror}", fix="nothing was recorded; mend that and decide again"
+        ) from error
+
+
+def find_problems(rows: pd.DataFrame) -> list[Problem]:
+    """Every cell of text rows (see `read_rows`, missing columns allowed) that does not fit the decision
+    log."""
+    found: list[Problem] = []
+
+    def report(mask: npt.NDArray[np.bool_], column: str, expected: str) -> None:
+        values = rows[column]
+        found.extend(
+            Problem(int(at), column, "" if pd.isna(values.iloc[at]) else str(values.iloc[at]), expected)
+            for at in np.flatnonzero(mask)
+        )
+
+    for column in TABLE.columns:
+        if column.name not in rows:
+            continue
+        values = rows[column.name]
+        here = values.notna().to_numpy()
+        if not column.nullable:
+            report(~here, column.name, "a value")
+        if column.choices:
+            report(here & ~values.isin(column.choices).to_numpy(), column.name, f"one of {', '.join(column.choices)}")
+        if pa.types.is_floating(column.type):
+            numbers = pd.to_numeric(values, errors="coerce").to_numpy(np.float64)
+            fits = (numbers >= column.low) & (numbers <= column.high)
+            report(here & ~fits, column.name, f"a number from {column.low} to {column.high}")
+    if "decided_at" in rows:
+        times = pd.to_datetime(rows["decided_at"], format="ISO8601", utc=True, errors="coerce")
+        report((rows["decided_at"].notna() & times.isna()).to_numpy(), "decided_at", "a time in ISO 8601")
+    if "decision_id" in rows:
+        report((rows["decision_id"].notna() & rows["decision_id"].duplicated()).to_numpy(), "decision_id", "a new id")
+    if "label" in rows and "decision" in rows:
+        report((rows["decision"].eq("relabel") & rows["label"].isna()).to_numpy(), "label", "the new label")
+    return sorted(found, key=lambda problem: problem.row)
+
+
+def typed(rows: pd.DataFrame, *, where: str = "") -> pd.DataFrame:
+    """Text rows as a frame of the decision log."""
+    numbers = {name: pd.to_numeric(rows[name]) for name in TABLE.names if name not in _TEXT}
+    return tables.validate(rows.assign(**numbers), TABLE, where=where)
+
+
+def _records(data: bytes) -> Iterator[tuple[int, bytes, bool]]:
+    """(number of the first line, bytes, whether it is closed) of each record: lines joined until their quotes
+    are closed."""
+    parts = data.split(b"\n")
+    lines = [part + b"\n" for part in parts[:-1]] + [part for part in parts[-1:] if part]
+    start, waiting = 0, b""
+    for at, line in enumerate(lines):
+        waiting += line
+        if waiting.count(b'"') % 2 == 0:
+            yield start + 1, waiting, line.endswith(b"\n")
+            start, waiting = at + 1, b""
+    if waiting:
+        # A row that was cut within a quoted name has few lines; whole rows after it mean a stray quote.
+        rows_follow = any(line.count(b",") >= len(TABLE.columns) - 1 for line in lines[start + 1 :])
+        yield start + 1, waiting, rows_follow
+
+
+def _cells(raw: bytes, width: int, *, closed: bool) -> list[str]:
+    """Fields of one record. Raises ValueError or csv.Error when it is none, or has not `width` fields."""
+    if not raw.strip():
+        return []
+    text = raw.decode("utf-8").removesuffix("\n").removesuffix("\r")
+    cells: list[str] = next(csv.reader([text], strict=True))
+    if width and len(cells) != width:
+        raise ValueError(f"{len(cells)} fields")
+    if not width and not closed and cells != TABLE.names:
+        raise ValueError("half a header")
+    return cells
+
+
+def _cell(value: str | float) -> str:
+    if not isinstance(value, str):
+        return "" if math.isnan(value) else repr(value)
+    value = tables.escape_cell(value)
+    return '"' + value.replace('"', '""') + '"' if _QUOTED.search(value) else value
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the new file's name durable, where folders can be synced."""
+    if hasattr(os, "O_DIRECTORY"):
+        handle = os.open(folder, os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -1,0 +1,151 @@
+"""One decision of a person, from the images it is about to the lines in the log: what the plugin calls."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from imageclinic.cleaning.decisions import decision_log, priority, survivors
+from imageclinic.cleaning.trust import random_sample
+from imageclinic.core import tables
+from imageclinic.core.run import Run, open_run
+
+#: What `decide` and `undo` return, one row an image; all but ``image_id`` are null while it is undecided.
+STATE = ("image_id", "decision", "label", "reviewer", "decided_at", "disputed")
+
+
+def decide(
+    run: Run,
+    image_ids: Sequence[str],
+    decision: str,
+    *,
+    reviewer: str,
+    labels: Sequence[str | None] | None = None,
+    blind: bool = False,
+) -> pd.DataFrame:
+    """Append one batch to the decision log: the same decision on every image.
+
+    Each event says which findings the decision confirms and rejects (`findings.spoken_about`), the content
+    that was judged and the most urgent finding's score. Relabelling to the given label is keeping.
+
+    Args:
+        run: the run that is reviewed.
+        image_ids: distinct images of the run.
+        decision: keep, relabel, drop or unsure.
+        reviewer: who decided.
+        labels: the new label of each image, for relabel.
+        blind: decided in the random sample (`cleaning.trust.random_sample`), and logged so, with its chance.
+
+    Returns:
+        What holds now for these images (`STATE`), in the order of `image_ids`.
+
+    Raises:
+        InputError: for an image or a decision that the log does not take.
+    """
+    news: Sequence[str | None] = labels or [None] * len(image_ids)
+    _log(run, list(zip(image_ids, [decision] * len(image_ids), news, strict=True)), reviewer, blind)
+    return state(run, image_ids)
+
+
+@dataclass(frozen=True)
+class Best:
+    """What `keep_best` did: what holds now for the images that it decided about (`STATE`), and what it left."""
+
+    state: pd.DataFrame
+    kept: tuple[str, ...]
+    spared: tuple[str, ...]
+    unresolved: int
+
+
+def keep_best(run: Run, image_ids: Sequence[str], *, reviewer: str) -> Best:
+    """Keep the best copy of each image's cluster and drop the rest, in one batch; see `survivors.keep_best`.
+
+    The best one is decided only where nothing but copies was found about it: that it stays says nothing about its
+    label, so it waits for a decision about that.
+    """
+    dataset, issues = _tables(run.path, run.table_path(tables.ISSUES).stat().st_mtime_ns)
+    known = dataset.reset_index()
+    current = decision_log.current(decision_log.read(run.decisions), known)
+    features, splits = run.read(tables.FEATURES), run.read(tables.SPLIT_TABLE)
+    plan = survivors.keep_best(list(image_ids), known, features, run.read(tables.CLUSTERS), splits, current)
+    open_questions = set(issues.loc[issues["cluster"].isna(), "image_id"])
+    decided = set(current.loc[current["decision"].notna(), "image_id"])
+    kept = plan.loc[plan["plan"].eq(survivors.BEST), "image_id"]
+    silent = kept[~kept.isin(open_questions | decided)]
+    dropped = plan.loc[plan["plan"].eq(survivors.REST), "image_id"]
+    rows: list[tuple[str, str, str | None]] = [(name, "keep", None) for name in silent]
+    rows += [(name, "drop", None) for name in dropped]
+    if rows:
+        _log(run, rows, reviewer, blind=False)
+    spared = plan.loc[plan["plan"].eq(survivors.SPARED), "image_id"]
+    unresolved = plan.loc[plan["plan"].eq(survivors.UNRESOLVED), "cluster"].nunique()
+    return Best(state(run, [name for name, _, _ in rows]), tuple(kept), tuple(spared), unresolved)
+
+
+def _log(run: Run, rows: Sequence[tuple[str, str, str | None]], reviewer: str, blind: bool) -> None:
+    """Append one batch of (image_id, decision, new label)."""
+    changed = run.table_path(tables.ISSUES).stat().st_mtime_ns
+    dataset, issues = _tables(run.path, changed)
+    drawn = _drawn(run.path, changed) if blind else {}
+    images = [image_id for image_id, _, _ in rows]
+    known = dataset.reindex(images)[["label", "sha256"]]
+    about = dict(list(issues[issues["image_id"].isin(images)].groupby("image_id")))
+    events = []
+    for (image_id, decision, new), (given, sha256) in zip(rows, known.itertuples(index=False), strict=True):
+        found = about.get(image_id, issues.head(0))
+        actual = "keep" if decision == "relabel" and new == given else decision
+        confirmed, rejected = priority.spoken_about(actual, found)
+        urgent = priority.ordered_checks(found["check"])[:1]
+        events.append(
+            {
+                "image_id": image_id,
+                "decision": actual,
+                "reviewer": reviewer,
+                "label": new if actual == "relabel" else None,
+                "given_label": given,
+                "sha256": sha256,
+                "confirmed": ";".join(confirmed) or None,
+                "rejected": ";".join(rejected) or None,
+                **drawn.get(image_id, {"sample": "ranked"}),
+                "score": found.loc[found["check"].isin(urgent), "score"].max() if urgent else None,
+            }
+        )
+    decision_log.append(run.decisions, pd.DataFrame(events))
+
+
+def undo(run: Run, reviewer: str) -> pd.DataFrame:
+    """Take back the reviewer's last batch; return what holds now for its images (`STATE`)."""
+    return state(run, decision_log.undo_batch(run.decisions, reviewer))
+
+
+def state(run: Run, image_ids: Sequence[str]) -> pd.DataFrame:
+    """What the log says now about these images (`STATE`), in their order."""
+    dataset, _ = _tables(run.path, run.table_path(tables.ISSUES).stat().st_mtime_ns)
+    log, known = decision_log.read(run.decisions), dataset.reset_index()
+    # Only these images, their equals in content, and what the log says about either: the rest has no say.
+    contents = known.loc[known["image_id"].isin(image_ids), "sha256"].dropna()
+    log = log[log["image_id"].isin(image_ids) | log["sha256"].isin(contents)]
+    known = known[known["image_id"].isin([*image_ids, *log["image_id"]]) | known["sha256"].isin(contents)]
+    now = decision_log.current(log, known).set_index("image_id")
+    return now.reindex(list(image_ids)).rename_axis("image_id").reset_index().reindex(columns=list(STATE))
+
+
+@functools.lru_cache(maxsize=1)
+def _tables(path: Path, changed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The dataset by image_id, and the findings about images; read anew when the run was audited again."""
+    run = open_run(path)
+    issues = run.read(tables.ISSUES)
+    return run.read(tables.DATASET).set_index("image_id"), issues[issues["image_id"].notna()]
+
+
+@functools.lru_cache(maxsize=1)
+def _drawn(path: Path, changed: int) -> dict[str, dict[Any, Any]]:
+    """What the log says about each image of the random sample."""
+    dataset, issues = _tables(path, changed)
+    sample = random_sample.draw(issues, dataset.reset_index()).assign(sample="random")
+    return {str(row.pop("image_id")): dict(row) for row in sample.to_dict("records")}

@@ -1,0 +1,113 @@
+"""What the checks found about each image, in the order in which a person should see it. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import pandas as pd
+
+#: The most useful checks for a reviewer first: what is wrong with labels, then copies, then files and looks.
+#: A check that is not listed comes after these, by name.
+PRIORITY = (
+    "conflicting_label",
+    "mislabeled",
+    "split_leakage",
+    "exact_duplicate",
+    "near_duplicate",
+    "outlier",
+    "corrupted",
+    "wrong_extension",
+    "exif_orientation",
+    "low_information",
+    "blurry",
+    "dark",
+    "bright",
+    "odd_aspect_ratio",
+    "odd_size",
+    "grayscale",
+)
+
+CONFLICT = "conflicting_label"
+
+
+def ordered_checks(checks: Iterable[str]) -> list[str]:
+    """The distinct names in `checks`, by `PRIORITY`, the unknown ones last and by name."""
+    known = {name: position for position, name in enumerate(PRIORITY)}
+    return sorted(set(checks), key=lambda name: (known.get(name, len(known)), name))
+
+
+def per_image(issues: pd.DataFrame) -> pd.DataFrame:
+    """One row per image with a finding, in the order of the Inbox.
+
+    The order is: the most urgent of the image's checks, then the worst score; images that one check ties
+    together as copies (`cluster`) stay side by side, the cluster with the worst score first.
+
+    Args:
+        issues: the table ``issues``; findings without an image are left out.
+
+    Returns:
+        Columns ``image_id``, ``checks`` (list of str, most urgent first), ``evidence`` (one line per finding,
+        ``check: sentence``), ``suggested_label`` (of the most urgent finding that has one, nullable),
+        ``queue`` (int64, 0 = first in the Inbox).
+    """
+    found = issues[issues["image_id"].notna()].copy()
+    names = ordered_checks(found["check"])
+    found["urgency"] = found["check"].map({name: n for n, name in enumerate(names)}).astype("int64")
+    found["unit"] = found["cluster"].where(found["cluster"].notna(), found["image_id"])
+    found["worst"] = found.groupby(["check", "unit"])["score"].transform("max")
+    found = found.sort_values(["urgency", "score", "image_id"], ascending=[True, False, True], kind="stable")
+    first = found.drop_duplicates("image_id").sort_values(
+        ["urgency", "worst", "unit", "score", "image_id"], ascending=[True, False, True, False, True]
+    )
+    by_image = found.groupby("image_id", sort=False)
+    result = first[["image_id"]].reset_index(drop=True)
+    checks = by_image["check"].agg(lambda names: list(dict.fromkeys(names)))
+    lines = (found["check"] + ": " + found["evidence"]).groupby(found["image_id"], sort=False).agg("\n".join)
+    suggested = found.dropna(subset=["suggested_label"]).drop_duplicates("image_id")
+    result["checks"] = result["image_id"].map(checks)
+    result["evidence"] = result["image_id"].map(lines)
+    result["suggested_label"] = result["image_id"].map(suggested.set_index("image_id")["suggested_label"])
+    result["queue"] = range(len(result))
+    return result
+
+
+def scores(issues: pd.DataFrame) -> pd.DataFrame:
+    """The score of every check for every image with a finding: index ``image_id``, one float64 column per
+    check (in the order of `ordered_checks`), NaN where it found nothing; the worst of several findings."""
+    found = issues[issues["image_id"].notna()]
+    table = found.pivot_table(index="image_id", columns="check", values="score", aggfunc="max")
+    return table.reindex(columns=ordered_checks(found["check"]))
+
+
+def spoken_about(decision: str, findings: pd.DataFrame) -> tuple[list[str], list[str]]:
+    """Which checks a decision on one image says were right, and which were wrong.
+
+    Findings about copies name a cluster; findings about labels suggest relabelling, or are `CONFLICT`, which is
+    about both. Keeping rejects all but findings about copies: one of two copies is always kept. Relabelling
+    confirms findings about labels and says nothing else. Dropping one of several copies confirms that they are
+    copies and says nothing about the label; dropping an image without copies confirms whatever was found.
+    Unsure and undo say nothing.
+
+    Args:
+        decision: one of `core.tables.DECISIONS`.
+        findings: the image's rows of the table ``issues``.
+
+    Returns:
+        (confirmed, rejected): names of checks, sorted.
+    """
+    copies = findings["cluster"].notna()
+    labels = (findings["suggested_action"] == "relabel") | (findings["check"] == CONFLICT)
+    match decision:
+        case "keep":
+            return [], _names(findings, ~copies)
+        case "relabel":
+            return _names(findings, labels), []
+        case "drop":
+            return _names(findings, copies if copies.any() else ~copies), []
+        case _:
+            return [], []
+
+
+def _names(findings: pd.DataFrame, mask: pd.Series) -> list[str]:
+    chosen: Sequence[str] = findings.loc[mask, "check"].tolist()
+    return sorted(set(chosen))

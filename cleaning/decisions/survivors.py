@@ -1,0 +1,151 @@
+"""Which copy of each cluster stays. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+import pandas as pd
+
+COLUMNS = ("image_id", "cluster", "survivor", "reason")
+#: What `keep_best` plans for a copy: the best stays, the rest is dropped, images of the given test split are spared.
+BEST, REST, SPARED, UNRESOLVED = "best", "rest", "spared", "unresolved"
+#: What makes a copy better, in this order; each higher is better. Names break ties.
+_CRITERIA = {
+    "in_test": "it is in the test split",
+    "reviewed": "its label was reviewed",
+    "labelled": "it has a label",
+    "pixels": "it has the highest resolution",
+    "sharpness": "it is the sharpest",
+    "bytes": "its file is the largest",
+}
+
+
+def choose(
+    dataset: pd.DataFrame,
+    features: pd.DataFrame,
+    clusters: pd.DataFrame,
+    splits: pd.DataFrame,
+    current: pd.DataFrame,
+) -> pd.DataFrame:
+    """Choose the best copy of each cluster: in the test split (then dropping the others removes a leak and
+    keeps the test images), a reviewed label, any label, resolution, sharpness, file size, name.
+
+    Dropped and unreadable images can't survive. Where the copies left carry different labels, those that were
+    reviewed must agree, and only copies under the label that they agree on can survive; without that, or when
+    that would cost the cluster its test image, nobody survives and the cluster stays unresolved.
+
+    Args:
+        dataset: tables.DATASET.
+        features: tables.FEATURES.
+        clusters: tables.CLUSTERS; rows without a cluster are ignored.
+        splits: tables.SPLIT_TABLE, the frozen splits; the dataset's own ``split`` column counts as well.
+        current: see `cleaning.decisions.decision_log.current`.
+
+    Returns:
+        image_id, cluster, survivor (bool), reason (why it stays, whose copy it is, or why nothing was
+        chosen), one row per image in a cluster, sorted by cluster, survivor first.
+    """
+    members = _members(dataset, features, clusters, splits, current)
+    left = members[members["candidate"]]
+    known = left[left["label"].notna()]
+    conflict = known.groupby("cluster")["label"].nunique().gt(1)
+    answers = known[known["reviewed"]].groupby("cluster")["label"].agg(["first", "nunique"])
+    answer = answers.loc[answers["nunique"].eq(1), "first"]
+    clash = left["cluster"].map(conflict).eq(True)
+    testing = left.groupby("cluster")["in_test"].any()
+    left = left[~clash | left["label"].eq(left["cluster"].map(answer))]
+    kept = left.groupby("cluster")["in_test"].any()
+    left = left[~left["cluster"].isin(testing.index[testing & ~kept.reindex(testing.index, fill_value=False)])]
+
+    order = ["cluster", *_CRITERIA, "image_id"]
+    left = left.sort_values(order, ascending=[True, *[False] * len(_CRITERIA), True])
+    best = left.drop_duplicates("cluster").set_index("cluster")
+    second = left[left["cluster"].duplicated()].drop_duplicates("cluster").set_index("cluster")
+
+    winner = members["cluster"].map(best["image_id"])
+    survivor = members["image_id"].eq(winner)
+    runners_up = second.to_dict("index")
+    why = pd.Series(
+        {name: _why(values, runners_up.get(name)) for name, values in best.to_dict("index").items()}, dtype="str"
+    )
+    labels = known.groupby("cluster")["label"].agg(lambda names: ", ".join(sorted(set(names))))
+    unresolved = "copies are labelled " + members["cluster"].map(labels).astype("str") + ": decide one of them"
+    reason = ("copy of " + winner.astype("str")).where(winner.notna(), unresolved)
+    reason = reason.where(~survivor, members["cluster"].map(why))
+    reason = reason.where(members["candidate"], "dropped").where(members["readable"], "unreadable")
+    result = members.assign(survivor=survivor, reason=reason.astype("str"))
+    result = result.sort_values(["cluster", "survivor", "image_id"], ascending=[True, False, True])
+    return result[list(COLUMNS)].reset_index(drop=True)
+
+
+def keep_best(
+    image_ids: Sequence[str],
+    dataset: pd.DataFrame,
+    features: pd.DataFrame,
+    clusters: pd.DataFrame,
+    splits: pd.DataFrame,
+    current: pd.DataFrame,
+) -> pd.DataFrame:
+    """What "keep the best, drop the rest" means for the clusters of these images.
+
+    An image of the dataset's own test split is never among the rest: who drops it changes what is measured, and
+    shall do so by name. A cluster for which `choose` names nobody is unresolved as a whole.
+
+    Args:
+        image_ids: images of the run; those without copies are ignored.
+        dataset, features, clusters, splits, current: as for `choose`.
+
+    Returns:
+        image_id, cluster, plan (`BEST`, `REST`, `SPARED` or `UNRESOLVED`), sorted by cluster and image_id; without
+        the images that are dropped already.
+    """
+    wanted = clusters.loc[clusters["image_id"].isin(image_ids), "cluster"].dropna()
+    chosen = choose(dataset, features, clusters[clusters["cluster"].isin(wanted)], splits, current)
+    dropped = current.loc[current["decision"].eq("drop"), "image_id"]
+    chosen = chosen[~chosen["image_id"].isin(dropped)]
+    given = chosen["image_id"].map(dataset.set_index("image_id")["split"])
+    plan = pd.Series(REST, index=chosen.index, dtype="str").mask(given.eq("test"), SPARED)
+    plan = plan.mask(chosen["survivor"], BEST)
+    plan = plan.where(chosen.groupby("cluster")["survivor"].transform("any"), UNRESOLVED)
+    result = chosen.assign(plan=plan)[["image_id", "cluster", "plan"]]
+    return result.sort_values(["cluster", "image_id"], ignore_index=True)
+
+
+def _members(
+    dataset: pd.DataFrame,
+    features: pd.DataFrame,
+    clusters: pd.DataFrame,
+    splits: pd.DataFrame,
+    current: pd.DataFrame,
+) -> pd.DataFrame:
+    """One row per image in a cluster with the values that decide."""
+    members = clusters.loc[clusters["cluster"].notna(), ["image_id", "cluster"]]
+    members = members.merge(
+        dataset[["image_id", "label", "split", "bytes", "width", "height", "read_error"]], on="image_id"
+    )
+    at = members["image_id"]
+    decided = current.set_index("image_id")
+    decision = at.map(decided["decision"])
+    relabelled = decision.eq("relabel")
+    frozen = at.map(splits.set_index("image_id")["split"])
+    readable = members["read_error"].isna()
+    return members.assign(
+        label=members["label"].where(~relabelled, at.map(decided["label"])),
+        readable=readable,
+        candidate=readable & decision.ne("drop"),
+        in_test=frozen.eq("test") | members["split"].eq("test"),
+        reviewed=relabelled | decision.eq("keep"),
+        labelled=members["label"].notna() | relabelled,
+        pixels=(members["width"] * members["height"]).astype("float64").fillna(0.0),
+        sharpness=at.map(features.set_index("image_id")["sharpness"]).fillna(-1.0),
+    ).reset_index(drop=True)
+
+
+def _why(best: dict[Hashable, Any], second: dict[Hashable, Any] | None) -> str:
+    if second is None:
+        return "the only copy left"
+    return next(
+        (f"of the copies, {why}" for name, why in _CRITERIA.items() if best[name] != second[name]),
+        "of equal copies, the first by name",
+    )

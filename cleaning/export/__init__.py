@@ -1,0 +1,1 @@
+"""Cleaned table → files on disk, proven by reading them back."""

@@ -1,0 +1,64 @@
+"""Balancing, after the split and on the training images only: what to weigh or how often to show, written beside them.
+Validation and test stay as the world is. Pure."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from imageclinic.core import tables
+from imageclinic.core.errors import InputError
+
+BALANCES = ("none", "weights", "oversample", "undersample")
+WEIGHTS = "class_weights.json"
+
+
+def files(manifest: pd.DataFrame, how: str, classes: Sequence[str], seed: int) -> dict[str, str]:
+    """Name → content of the file that balances the training images; empty for ``none``.
+
+    Args:
+        manifest: tables.MANIFEST.
+        how: one of `BALANCES`.
+        classes: in the order of their numbers.
+        seed: draws the images that are shown once more, or left out.
+    """
+    if how == "weights":
+        weights = [round(weight, 6) for weight in class_weights(manifest, classes)]
+        return {WEIGHTS: json.dumps({"classes": list(classes), "weights": weights}, ensure_ascii=False) + "\n"}
+    if how == "none":
+        return {}
+    table = sampling(manifest, how, seed)
+    texts = {name: table[name].map(tables.escape_cell) for name in ("image_id", "path", "label")}
+    text = table.assign(**texts).to_csv(index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
+    return {tables.BALANCE.file: text}
+
+
+def class_weights(manifest: pd.DataFrame, classes: Sequence[str]) -> list[float]:
+    """A weight for each of `classes`, so that all count alike in training and the mean weight of an image is 1."""
+    counts = manifest.loc[manifest["split"] == "train", "label"].value_counts()
+    return [float(counts.sum() / (len(classes) * counts[label])) for label in classes]
+
+
+def sampling(manifest: pd.DataFrame, how: str, seed: int) -> pd.DataFrame:
+    """How often each training image is shown in an epoch, so that every class is shown as often as the largest
+    (``oversample``: each image at least once) or the smallest (``undersample``: at most once).
+
+    Returns:
+        tables.BALANCE, in the manifest's order.
+    """
+    if how not in ("oversample", "undersample"):
+        raise InputError(f"unknown balance {how!r}", expected=f"one of {', '.join(BALANCES)}")
+    rows = manifest.loc[manifest["split"] == "train", ["image_id", "path", "label"]].reset_index(drop=True)
+    counts = rows["label"].value_counts()
+    goal = int(counts.max() if how == "oversample" else counts.min())
+    random = np.random.default_rng(seed)
+    times = np.zeros(len(rows), np.int64)
+    for _, members in rows.groupby("label"):
+        whole, more = divmod(goal, len(members))
+        times[members.index] = whole
+        times[random.permutation(members.index.to_numpy())[:more]] += 1
+    return tables.frame(tables.BALANCE, image_id=rows["image_id"], path=rows["path"], label=rows["label"], times=times)

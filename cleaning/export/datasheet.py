@@ -1,0 +1,113 @@
+"""DATASET.md: what an export holds, what was changed and by whom, how to load it, how to make it again."""
+
+from __future__ import annotations
+
+import html
+import re
+import shlex
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from imageclinic.cleaning.export import export_facts
+from imageclinic.core import tables
+from imageclinic.core.run import Run
+
+FILE = "DATASET.md"
+_KINDS = {
+    "dropped": "Dropped",
+    "relabelled": "Relabelled",
+    "encoded": "Encoded anew, because Keras's folder loader could not read them or they were damaged",
+    "unreadable": "Not exported because they can't be decoded",
+    "unlabelled": "Not exported because they have no label",
+}
+
+
+def text(manifest: pd.DataFrame, changes: pd.DataFrame, run: Run, about: Mapping[str, Any], loading: str) -> str:
+    """The text of DATASET.md: depends on the arguments and the run's tables only (no times, no places).
+
+    Args:
+        manifest: tables.MANIFEST.
+        changes: see `cleaning.decisions.apply.apply`.
+        run: the audited run.
+        about: see `cleaning.export.export_facts.of`.
+        loading: see `cleaning.export.loading_code.lines`.
+    """
+    dataset = run.read(tables.DATASET)
+    by = ", ".join(_plain(who) for who in about["decisions"]["by"]) or "nobody"
+    parts = [
+        f"# {_plain(about['dataset']['name'])}, cleaned",
+        f"{len(manifest)} images of {len(about['classes'])} classes, from {len(dataset)} files audited by "
+        f"imageclinic. Decided by: {by}. Copies of one picture and images of one group are never in two splits. "
+        "`manifest.csv` has a row for each image: where it came from, its label before and after, its split and the "
+        "hash of its content.",
+        "## Classes",
+        _counts(dataset, manifest, run),
+        "## Load it with Keras",
+        f"```python\n{loading}\n```",
+        "## What was changed",
+        *_changes(changes),
+        "## The split",
+        "\n".join(f"- {_plain(note)}" for note in about["notes"]) or "As asked, without deviations.",
+        "## Make it again, prove it again",
+        "```\n" + _commands(about["options"]) + "\n```",
+        f"The same run gives the same files. Audited content: sha256 {about['dataset']['sha256']}. decisions.csv: "
+        f"sha256 {about['decisions']['sha256']}. `{export_facts.FILE}` holds these facts for machines.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _counts(dataset: pd.DataFrame, manifest: pd.DataFrame, run: Run) -> str:
+    """Images of each class: given label and frozen split before, label and split after."""
+    before = dataset[dataset["label"].notna()]
+    frozen: pd.Series = before["split"]
+    if run.has(tables.SPLIT_TABLE):
+        frozen = before["image_id"].map(run.read(tables.SPLIT_TABLE).set_index("image_id")["split"])
+    sides = [
+        pd.crosstab(label, split).reindex(columns=list(tables.SPLITS), fill_value=0)
+        for label, split in ((before["label"], frozen.fillna("none")), (manifest["label"], manifest["split"]))
+    ]
+    all_before = before["label"].value_counts()
+    all_after = manifest["label"].value_counts()
+    rows = [
+        [_plain(c), all_before.get(c, 0), *_row(sides[0], c), all_after.get(c, 0), *_row(sides[1], c)]
+        for c in sorted({*all_before.index, *all_after.index})
+    ]
+    total = ["all", len(before), *sides[0].sum().tolist(), len(manifest), *sides[1].sum().tolist()]
+    inside = [f"in {split}" for split in tables.SPLITS]
+    head = ["class", "before", *inside, "after", *inside]
+    return _table(head, [*rows, total])
+
+
+def _row(table: pd.DataFrame, name: str) -> list[int]:
+    return table.loc[[name]].to_numpy()[0].tolist() if name in table.index else [0] * len(tables.SPLITS)
+
+
+def _changes(changes: pd.DataFrame) -> list[str]:
+    parts = []
+    for kind, title in _KINDS.items():
+        rows = changes[changes["change"] == kind]
+        if len(rows):
+            head = ["image", "label", "now", "why", "by"]
+            cells = rows[["image_id", "from_label", "to_label", "why", "reviewer"]].astype(object)
+            parts.append(f"### {title}: {len(rows)}")
+            parts.append(_table(head, cells.where(cells.notna(), "").to_numpy().tolist()))
+    return parts or ["Nothing."]
+
+
+def _commands(options: Mapping[str, object]) -> str:
+    flags = "".join(f" --{name} {shlex.quote(str(value))}" for name, value in options.items())
+    return f"imageclinic export RUN OUT{flags}\nimageclinic verify OUT"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    lines = [head, ["---"] * len(head), *([_plain(cell) for cell in row] for row in rows)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _plain(value: object) -> str:
+    """Text that Markdown and HTML show as it is."""
+    clean = "".join(" " if unicodedata.category(c)[0] == "C" else c for c in str(value))
+    return re.sub(r"([\\`*_\[\]|#~])", r"\\\1", html.escape(clean, quote=False))

@@ -1,0 +1,78 @@
+"""export.json: the facts of an export for machines: what it is, and all that is needed to make it again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from imageclinic.cleaning.export import layouts
+from imageclinic.core import tables
+from imageclinic.core.errors import InputError
+from imageclinic.core.run import Run
+
+FILE = "export.json"
+
+
+def of(
+    manifest: pd.DataFrame,
+    changes: pd.DataFrame,
+    run: Run,
+    format: str,
+    options: Mapping[str, object],
+    notes: Sequence[str],
+) -> dict[str, Any]:
+    """The content of export.json: depends on the arguments and the run's tables only (no times, no places).
+
+    Args:
+        manifest: tables.MANIFEST.
+        changes: see `cleaning.decisions.apply.apply`.
+        run: the audited run.
+        format: see `cleaning.export.layouts.FORMATS`.
+        options: of the command line.
+        notes: on the split.
+
+    Returns:
+        format; options; dataset (name, files, sha256 over names and contents); decisions (sha256 of the log, who
+        decided); classes, in the order of their numbers; images (split → number); changes (kind → images); notes.
+    """
+    dataset = run.read(tables.DATASET)
+    content = hashlib.sha256()
+    for image_id, sha in zip(dataset["image_id"], dataset["sha256"].fillna(""), strict=True):
+        content.update(f"{image_id}\0{sha}\n".encode())
+    log = run.decisions.read_bytes() if run.decisions.exists() else b""
+    by = {who for several in changes["reviewer"].dropna() for who in several.split(";")}
+    return {
+        "format": format,
+        "options": {name: str(value) for name, value in options.items()},
+        "dataset": {"name": run.root.name, "files": len(dataset), "sha256": content.hexdigest()},
+        "decisions": {"sha256": hashlib.sha256(log).hexdigest(), "by": sorted(by)},
+        "classes": layouts.classes(manifest, format),
+        "images": {name: int((manifest["split"] == name).sum()) for name in tables.SPLITS},
+        "changes": {str(kind): int(n) for kind, n in changes["change"].value_counts().sort_index().items()},
+        "notes": list(notes),
+    }
+
+
+def read(out: Path) -> dict[str, Any]:
+    """The content of an export's export.json.
+
+    Raises:
+        InputError: when it is missing or is no such file.
+    """
+    path = out / FILE
+    try:
+        about = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path} is missing", expected="the facts of an export", fix="export again") from None
+    except ValueError as error:
+        raise InputError(
+            f"{path} is no JSON: {error}", expected="the facts of an export", fix="export again"
+        ) from error
+    if not isinstance(about, dict) or about.get("format") not in layouts.FORMATS:
+        raise InputError(f"{path} names no known format", expected=f"one of {', '.join(layouts.FORMATS)}")
+    return about

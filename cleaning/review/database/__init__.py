@@ -1,0 +1,1 @@
+"""The database under the App: the user's, or a mongod of our own."""

@@ -1,0 +1,60 @@
+"""How the App shows the dataset: sidebar, colours, what tiles say, the picture to draw, and the workspace."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from imageclinic.cleaning.review.dataset.fields import READ_ONLY
+
+if TYPE_CHECKING:
+    import fiftyone as fo
+
+PANEL = "imageclinic_review"
+_FILE = ("image_id", "split", "queue", "in_inbox", "calibrate", "format", "width", "height", "bytes", "display_path")
+_BUILT_IN = ("filepath", "id", "metadata", "created_at", "last_modified_at")
+_COLOURS = {
+    "ground_truth": "#4c8dff",
+    "suggested": "#ff8f3a",
+    "checks": "#8a8f98",
+    "decision": "#d9b92e",
+    "decided_label": "#d9b92e",
+    "cluster": "#b57bee",
+    "survivor": "#b57bee",
+}
+
+
+def furnish(dataset: fo.Dataset, checks: list[str]) -> None:
+    """Sidebar, colours, what tiles show, the picture to draw, read-only fields, and the workspace."""
+    import fiftyone as fo
+
+    for name in (*READ_ONLY, *checks):
+        field = dataset.get_field(name)
+        field.read_only = True
+        field.save()
+    group = fo.SidebarGroupDocument
+    config = dataset.app_config
+    config.sidebar_groups = [
+        group(name="labels", paths=["ground_truth", "suggested"], expanded=True),
+        group(name="findings", paths=["checks", "evidence", "cluster", "survivor"], expanded=True),
+        group(name="decision", paths=["decision", "decided_label", "reviewer", "decided_at", "disputed"]),
+        group(name="scores", paths=["doubt", *checks], expanded=False),
+        group(name="tags", paths=["tags", "_label_tags"], expanded=False),
+        group(
+            name="metadata",  # the App would add an empty group of this name
+            paths=[*_FILE, *_BUILT_IN],
+            expanded=False,
+        ),
+    ]
+    config.active_fields = fo.ActiveFields(
+        paths=["ground_truth", "suggested", "checks", "survivor", "decision", "decided_label"]
+    )
+    colours = [{"path": path, "fieldColor": colour} for path, colour in _COLOURS.items()]
+    config.color_scheme = fo.ColorScheme(color_by="field", fields=colours)
+    config.media_fields = ["filepath", "display_path"]
+    config.grid_media_field = config.modal_media_field = "display_path"
+    config.media_fallback = True
+    samples, progress = fo.Panel(type="Samples", pinned=True), fo.Panel(type=PANEL)
+    # Without an active child the App shows nothing in a space.
+    left, right = (fo.Space(children=[panel], active_child=panel.component_id) for panel in (samples, progress))
+    workspace = fo.Space(children=[left, right], orientation="horizontal", sizes=[0.75, 0.25])
+    dataset.save_workspace("review", workspace, description="the images, and the progress of the review")

@@ -1,0 +1,84 @@
+"""A run folder as a dataset in the FiftyOne App: samples, saved views, sidebar, colours.
+
+The run folder is the truth, and the dataset is made anew from it and from the decision log at every opening.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from imageclinic.cleaning.decisions import decision_log, label_ranking
+from imageclinic.cleaning.decisions.survivors import choose as choose_survivors
+from imageclinic.cleaning.review.dataset import appearance, load_samples, sample_rows, saved_views
+from imageclinic.core import tables
+from imageclinic.core.run import Run
+
+if TYPE_CHECKING:
+    import fiftyone as fo
+
+
+def build_from(run: Run, *, progress: Callable[[int, int], None] | None = None) -> fo.Dataset:
+    """Read decisions and survivors of `run` and `build` its dataset."""
+    dataset = run.read(tables.DATASET)
+    current = decision_log.current(decision_log.read(run.decisions), dataset)
+    proposed = None
+    if run.has(tables.CLUSTERS) and run.has(tables.SPLIT_TABLE) and run.has(tables.FEATURES):
+        proposed = choose_survivors(
+            dataset,
+            run.read(tables.FEATURES),
+            run.read(tables.CLUSTERS),
+            run.read(tables.SPLIT_TABLE),
+            current,
+        )
+    return build(run, current=current, survivors=proposed, progress=progress)
+
+
+def build(
+    run: Run,
+    *,
+    current: pd.DataFrame,
+    survivors: pd.DataFrame | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> fo.Dataset:
+    """Make (or make anew) the FiftyOne dataset of `run`, with saved views, sidebar and colours.
+
+    Above `items.MOST_IMAGES` images only those with a finding or a decision, and the random sample, are loaded.
+
+    Args:
+        run: an audited run.
+        current: columns ``image_id, decision, label, reviewer, decided_at`` and optionally ``disputed``.
+        survivors: columns ``image_id, cluster, survivor`` (bool), or None when there are no copies.
+        progress: called with (done, total) while pictures are converted.
+
+    Returns:
+        The persistent dataset, named after the run's path (see `dataset_name`).
+    """
+    import fiftyone as fo
+
+    rows, checks = sample_rows.collect(run, current, survivors, progress)
+    name = dataset_name(run)
+    if fo.dataset_exists(name):
+        fo.delete_dataset(name)
+    dataset = load_samples.load(name, rows, checks)
+    for field in ("queue", "doubt", "in_inbox", "calibrate", "decision", "cluster", *checks):
+        dataset.create_index(field)
+    dataset.default_classes = sorted(run.read(tables.DATASET)["label"].dropna().unique())
+    dataset.description = f"imageclinic review of {run.path}"
+    latest = label_ranking.newest(run)
+    dataset.info = {"imageclinic": {"run": str(run.path), "checks": checks, "ranked": latest.name if latest else None}}
+    saved_views.save(dataset, checks)
+    appearance.furnish(dataset, checks)
+    dataset.save()
+    return dataset
+
+
+def dataset_name(run: Run) -> str:
+    """The dataset's name in FiftyOne: the same for every opening of the run folder at this path."""
+    digest = hashlib.sha256(str(run.path).encode("utf-8", "surrogateescape")).hexdigest()[:8]
+    word = re.sub(r"[^A-Za-z0-9]+", "-", run.path.name).strip("-").lower() or "run"
+    return f"imageclinic-{word}-{digest}"

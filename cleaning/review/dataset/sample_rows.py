@@ -1,0 +1,76 @@
+"""What the App shows of a run: one row per image to load. Frames only, no FiftyOne."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pandas as pd
+
+from imageclinic.cleaning.decisions import label_ranking, priority
+from imageclinic.cleaning.review.dataset import browser_pictures
+from imageclinic.cleaning.review.dataset.fields import FIELDS
+from imageclinic.cleaning.trust import random_sample
+from imageclinic.core import tables
+from imageclinic.core.run import Run
+
+#: Above this many images only those with a finding or a decision, and the random sample, are loaded.
+MOST_IMAGES = 100_000
+
+
+def collect(
+    run: Run,
+    current: pd.DataFrame,
+    survivors: pd.DataFrame | None,
+    progress: Callable[[int, int], None] | None,
+) -> tuple[pd.DataFrame, list[str]]:
+    """One row per image to load, in the order of the Inbox and then of the dataset, and the checks."""
+    dataset, issues = run.read(tables.DATASET), run.read(tables.ISSUES)
+    latest = label_ranking.newest(run)
+    doubt = label_ranking.doubt(issues, tables.read(latest, tables.RERANK) if latest else None)
+    labels = issues["check"].eq(label_ranking.CHECK)
+    urgency = issues["score"].mask(labels, issues["image_id"].map(doubt).fillna(issues["score"]))
+    found, scores = priority.per_image(issues.assign(score=urgency)), priority.scores(issues)
+    items = dataset.merge(found, on="image_id", how="left").merge(scores, on="image_id", how="left")
+    if run.has(tables.CLUSTERS):
+        items = items.merge(run.read(tables.CLUSTERS)[["image_id", "cluster"]], on="image_id", how="left")
+    if run.has(tables.SPLIT_TABLE):
+        frozen = run.read(tables.SPLIT_TABLE)
+        items = items.drop(columns="split").merge(frozen, on="image_id", how="left")
+    if survivors is not None:
+        # Where nobody was chosen (labels conflict), nobody is marked.
+        resolved = survivors.groupby("cluster")["survivor"].transform("any")
+        marks = survivors["survivor"].map({True: "stays", False: "copy"}).where(resolved)
+        items = items.merge(survivors[["image_id"]].assign(survivor=marks), on="image_id", how="left")
+    decided = current.rename(columns={"label": "decided_label"})
+    kept = ["image_id", "decision", "decided_label", "reviewer", "decided_at", "disputed"]
+    items = items.merge(decided[[c for c in kept if c in decided]], on="image_id", how="left")
+    items = items.merge(_confidence(run, found), on="image_id", how="left")
+    items["doubt"] = items["image_id"].map(doubt)
+    sample = random_sample.draw(issues, dataset)
+    items["calibrate"] = items["image_id"].map(pd.Series(sample.index, index=sample["image_id"]))
+    items = items.reindex(columns=list(dict.fromkeys([*items.columns, *FIELDS])))
+    if len(items) > MOST_IMAGES:
+        items = items[items[["queue", "decision", "calibrate"]].notna().any(axis=1)]
+    items = items.sort_values(["queue", "image_id"], kind="stable", na_position="last", ignore_index=True)
+    items["in_inbox"] = items["queue"].notna() & items["decision"].isna()
+    shown = browser_pictures.shown(run, items[dataset.columns.intersection(items.columns)], progress)
+    items["display_path"] = items["image_id"].map(shown)
+    root = run.root
+    originals = items["image_id"].map(lambda image_id: root / tables.to_path(image_id))
+    # FiftyOne tells images by the file's name, and a database holds valid Unicode only.
+    named = originals.map(browser_pictures.says_image)
+    items["filepath"] = originals.astype("object").where(named, items["display_path"]).map(str)
+    return items, list(scores.columns)
+
+
+def _confidence(run: Run, found: pd.DataFrame) -> pd.DataFrame:
+    """The model's out-of-fold probability of each suggested label, where there are predictions."""
+    suggested = found.dropna(subset=["suggested_label"]).set_index("image_id")["suggested_label"]
+    if not run.predictions.is_file():
+        return pd.DataFrame({"image_id": pd.Series(dtype="str"), "confidence": pd.Series(dtype="float64")})
+    predictions = run.read_predictions()
+    position = pd.Series(range(len(predictions.rows)), index=predictions.rows["image_id"])
+    column = {name: n for n, name in enumerate(predictions.classes)}
+    known = suggested[suggested.index.isin(position.index) & suggested.isin(column)]
+    values = predictions.pred_probs[position[known.index].to_numpy(), known.map(column).to_numpy(dtype=int)]
+    return pd.DataFrame({"image_id": known.index, "confidence": values.astype("float64")})

@@ -1,0 +1,51 @@
+"""The saved views: the Inbox, the random sample, one view a check, what is undecided, disputed and decided."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from imageclinic.cleaning.decisions import label_ranking
+from imageclinic.cleaning.review.dataset.fields import HINTS
+
+if TYPE_CHECKING:
+    import fiftyone as fo
+
+
+def save(dataset: fo.Dataset, checks: list[str]) -> None:
+    """The Inbox, one view a check (worst first, copies side by side), the undecided, the decided."""
+    from fiftyone import ViewField as F
+
+    flagged = dataset.match(F("queue") != None)  # noqa: E711 (a query expression)
+    dataset.save_view(
+        "Inbox",
+        dataset.match(F("in_inbox") == True).sort_by("queue"),  # noqa: E712
+        description="every image with an undecided finding, the most urgent first",
+        color="#ff6d04",
+    )
+    # The reviewer judges the picture and its label, and nothing that a check said.
+    blind = dataset.match(F("calibrate") != None).sort_by("calibrate")  # noqa: E711
+    dataset.save_view(
+        "Calibrate",
+        blind.exclude_fields([*HINTS, *checks]),
+        description="a random sample, flagged and unflagged, to learn how far the flags can be trusted",
+        color="#b57bee",
+    )
+    for check in checks:
+        view = dataset.match(F(check) != None)  # noqa: E711
+        copies = view.match(F("cluster") != None).count() * 2 > view.count()  # noqa: E711
+        order: list[tuple[str, int]] = [("doubt" if check == label_ranking.CHECK else check, -1)]
+        if copies:
+            order = [("cluster", 1), *order]
+        description = "copies side by side" if copies else "worst first"
+        dataset.save_view(name_of(check), view.sort_by([*order, ("queue", 1)]), description=description)
+    undecided = flagged.match(F("decision") == None).sort_by("queue")  # noqa: E711
+    dataset.save_view("Undecided", undecided, description="findings without a decision", color="#8a8f98")
+    disputed = dataset.match(F("disputed") == True).sort_by("queue")  # noqa: E712
+    dataset.save_view("Disputed", disputed, description="reviewers disagree: it stays undecided", color="#ef5350")
+    decided = dataset.match(F("decision") != None).sort_by("decided_at", reverse=True)  # noqa: E711
+    dataset.save_view("Decided", decided, description="the latest first", color="#3fb86b")
+
+
+def name_of(check: str) -> str:
+    """The name of a check's saved view: ``near_duplicate`` → ``Near duplicate``."""
+    return check.replace("_", " ").capitalize()

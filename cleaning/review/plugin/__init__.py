@@ -1,0 +1,17 @@
+"""The FiftyOne plugin ``@imageclinic/review``: operators that decide, and a panel that shows how far one is.
+
+FiftyOne loads this file in its server, because ``FIFTYONE_PLUGINS_DIR`` points to it (`cleaning.review.app`). Every
+decision goes to the run's decision log first and into the App's dataset second, so the log is never behind.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from imageclinic.cleaning.review.plugin import operators, panel
+
+
+def register(plugin: Any) -> None:
+    """Called by FiftyOne."""
+    for operator in (*operators.ALL, panel.Review):
+        plugin.register(operator)

@@ -1,0 +1,249 @@
+"""The operators of the plugin: what the App's operator list, the panel's buttons and the keys call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import fiftyone.core.json as foj
+import fiftyone.operators as foo
+from bson import ObjectId
+from fiftyone.operators import types
+
+from imageclinic.cleaning.review.plugin import navigation
+from imageclinic.cleaning.review.plugin.selection import (
+    HIDDEN,
+    UNDECIDED,
+    Answer,
+    blind,
+    decide,
+    images_in_words,
+    targets,
+)
+
+_NONE = "Select images or open one first"
+#: Tiles that are redrawn at once; after a larger batch the App loads the view anew.
+_REDRAWN = 200
+
+
+class _Operator(foo.Operator):
+    """An operator in the App's list."""
+
+    name = label = icon = ""
+    unlisted = False
+
+    @property
+    def config(self) -> Any:
+        return foo.OperatorConfig(
+            name=self.name,
+            label=f"Review: {self.label}",
+            icon=self.icon or None,
+            unlisted=self.unlisted,
+            allow_delegated_execution=False,
+        )
+
+
+class _Decision(_Operator):
+    """Decides about the open image or the selection."""
+
+    def execute(self, ctx: Any) -> dict[str, Any]:
+        act(ctx, self.name)
+        return {}
+
+
+class Keep(_Decision):
+    """The image stays, with its given label."""
+
+    name, label, icon = "keep", "keep (k)", "check"
+
+
+class Relabel(_Decision):
+    """The image gets the suggested label."""
+
+    name, label, icon = "relabel", "relabel to suggested (r)", "label"
+
+
+class Drop(_Decision):
+    """The image leaves the dataset."""
+
+    name, label, icon = "drop", "drop (d)", "delete"
+
+
+class Best(_Decision):
+    """The best copy of the image's cluster stays, the others leave the dataset."""
+
+    name, label, icon = "best", "keep the best copy, drop the others (b)", "filter_1"
+
+
+class Unsure(_Decision):
+    """The reviewer can't tell."""
+
+    name, label, icon = "unsure", "unsure (n)", "help_outline"
+
+
+class Undo(_Decision):
+    """Takes back the reviewer's last decision."""
+
+    name, label, icon = "undo", "undo (u)", "undo"
+
+
+class RelabelTo(_Operator):
+    """The image gets a label that the reviewer chooses."""
+
+    name, label, icon = "relabel_to", "relabel to … (l)", "edit"
+
+    def resolve_input(self, ctx: Any) -> Any:
+        inputs, title = types.Object(), types.PromptView(label="Relabel to …", submit_button_label="Relabel")
+        chosen = targets(ctx)
+        if not chosen:
+            inputs.message("none", _NONE)
+            return types.Property(inputs, invalid=True, view=title)
+        choices = types.AutocompleteView()
+        for name in ctx.dataset.default_classes:
+            choices.add_choice(name, label=name)
+        inputs.enum(
+            "label",
+            ctx.dataset.default_classes,
+            required=True,
+            label=f"New label for {images_in_words(len(chosen))}",
+            view=choices,
+        )
+        return types.Property(inputs, view=title)
+
+    def execute(self, ctx: Any) -> dict[str, Any]:
+        if ctx.params.get("from_key"):
+            return _answer(ctx, decide(ctx, "relabel", targets(ctx), ctx.params["label"]))
+        act(ctx, "relabel", ctx.params["label"])
+        return {}
+
+
+class WholeView(_Operator):
+    """One decision about every undecided image of the view, after the count was confirmed."""
+
+    name, label, icon = "whole_view", "decide about the whole view (v)", "select_all"
+
+    def resolve_input(self, ctx: Any) -> Any:
+        inputs, title = types.Object(), types.PromptView(label="The whole view", submit_button_label="Decide")
+        total, left, testing = self._counts(ctx)
+        if blind(ctx):
+            inputs.message("none", HIDDEN.format("one image at a time"))
+        elif not left:
+            inputs.message("none", f"All {images_in_words(total)} of this view are decided.")
+        if blind(ctx) or not left:
+            return types.Property(inputs, invalid=True, view=title)
+        choices = types.RadioGroup()
+        for value, label in (
+            ("keep", "keep"),
+            ("relabel", "relabel to the suggested label, where there is one"),
+            ("drop", "drop"),
+            ("unsure", "unsure"),
+        ):
+            choices.add_choice(value, label=label)
+        inputs.enum("decision", choices.values(), required=True, label="Decision", view=choices)
+        said = ["Undo takes all of it back."]
+        if total > left:
+            said.append(f"{images_in_words(total - left)} of the view are decided already and stay so.")
+        if testing:
+            said.append(f"{images_in_words(testing)} of these are in the test split.")
+        inputs.bool(
+            "sure",
+            default=False,
+            required=True,
+            label=f"Yes, decide about {images_in_words(left)}",
+            description=" ".join(said),
+        )
+        return types.Property(inputs, view=title)
+
+    def execute(self, ctx: Any) -> dict[str, Any]:
+        ids = [] if blind(ctx) else ctx.view.match(UNDECIDED).values("id")
+        if not ctx.params.get("sure"):
+            answer = Answer((), "Not confirmed: nothing was decided.", failed=True)
+        else:
+            answer = decide(ctx, ctx.params["decision"], ids)
+        if ctx.params.get("from_key"):
+            return _answer(ctx, answer)
+        _tell(ctx, answer)
+        return {}
+
+    @staticmethod
+    def _counts(ctx: Any) -> tuple[int, int, int]:
+        """Images of the view, the undecided ones, and those of them in the test split."""
+        left = ctx.view.match(UNDECIDED)
+        return ctx.view.count(), left.count(), left.count_values("split").get("test", 0)
+
+
+class More(_Operator):
+    """Opens a view of the images like the open or selected one."""
+
+    name, label, icon = "more", "more like this one (m)", "image_search"
+
+    def execute(self, ctx: Any) -> dict[str, Any]:
+        chosen = targets(ctx)
+        said = navigation.more_like(ctx, chosen[0]) if chosen else _NONE
+        if not ctx.params.get("from_key"):
+            ctx.ops.notify(said, variant="info")
+        return {"said": said}
+
+
+class Decide(_Operator):
+    """What a key calls: decides about the given ids and returns the changed samples as the App keeps them.
+
+    Parameters: ``decision``; ``ids``; ``ahead``, the ids that come next in the App's order when an image is open,
+    null in the grid. Returns ``n``, ``ids``, ``samples``, ``said``, ``failed``; ``skip``, how many of those ahead
+    are decided already; ``next``, the next undecided sample of the grid's view.
+    """
+
+    name, label, unlisted = "decide", "decide", True
+
+    def execute(self, ctx: Any) -> dict[str, Any]:
+        decision, ids, ahead = (ctx.params.get(name) for name in ("decision", "ids", "ahead"))
+        answer = decide(ctx, decision, ids or [])
+        result = _answer(ctx, answer)
+        if ahead is None:
+            follows = answer.ids and decision != "undo"
+            return {**result, "skip": 0, "next": navigation.next_undecided(ctx, ids) if follows else None}
+        waiting = set(ctx.dataset.select(ahead).match(UNDECIDED).values("id")) if ahead else set()
+        skip = next((n for n, sample in enumerate(ahead) if sample in waiting), len(ahead))
+        return {**result, "skip": skip, "next": None}
+
+
+ALL = (Keep, Relabel, RelabelTo, Drop, Best, Unsure, Undo, WholeView, More, Decide)
+
+
+def act(ctx: Any, decision: str, label: str | None = None) -> None:
+    """Decide about the open image or the selection, and say so in the App."""
+    ids = [] if decision == "undo" else targets(ctx)
+    if decision != "undo" and not ids:
+        ctx.ops.notify(_NONE, variant="warning")
+        return
+    _tell(ctx, decide(ctx, decision, ids, label))
+
+
+def _tell(ctx: Any, answer: Answer) -> None:
+    variant = "error" if answer.failed else "success" if answer.ids else "warning"
+    ctx.ops.notify(answer.said, variant=variant)
+    if answer.ids and not ctx.current_sample:
+        ctx.ops.clear_selected_samples()
+    if answer.ids:
+        ctx.ops.reload_dataset()  # reload_samples leaves the tiles of the grid as they were
+
+
+def _answer(ctx: Any, answer: Answer) -> dict[str, Any]:
+    """An answer as the key plugin takes it; it redraws few tiles only."""
+    if len(answer.ids) > _REDRAWN:
+        ctx.ops.reload_dataset()
+    return {
+        "n": len(answer.ids),
+        "ids": list(answer.ids),
+        "samples": _documents(ctx, answer.ids),
+        "said": answer.said,
+        "failed": answer.failed,
+    }
+
+
+def _documents(ctx: Any, ids: Sequence[str]) -> list[dict[str, Any]]:
+    """The samples as the App keeps them, so that the key plugin can redraw them: without what the view hides."""
+    wanted = {"$match": {"_id": {"$in": [ObjectId(i) for i in ids[:_REDRAWN]]}}}
+    hidden = sorted(set(ctx.dataset.get_field_schema()) - set(ctx.view.get_field_schema()))
+    found = ctx.dataset._aggregate(pipeline=[wanted, *([{"$unset": hidden}] if hidden else [])])
+    return list(foj.stringify(list(found)))

@@ -1,0 +1,1 @@
+"""Train, val and test: stratified by label, groups of copies whole."""

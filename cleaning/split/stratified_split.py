@@ -1,0 +1,169 @@
+"""Train, val and test: stratified by label, groups of copies whole. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from imageclinic.cleaning.split.allocation import allocate, normalised
+from imageclinic.core import tables
+from imageclinic.core.errors import InputError
+
+__all__ = ["allocate", "assign", "keep", "moved", "placed_before", "require_training", "split_groups"]
+
+#: A split is reported when it is off its share by more than this part of all images (and more than one
+#: image).
+_TOLERANCE = 0.01
+
+
+def assign(
+    table: pd.DataFrame,
+    shares: Sequence[float] = (0.8, 0.1, 0.1),
+    *,
+    seed: int,
+    fixed: pd.DataFrame | None = None,
+) -> tuple[pd.DataFrame, list[str]]:
+    """Split labelled images into train, val and test.
+
+    Args:
+        table: image_id, label, split_group (null: the image is a group of its own). Rows without label are
+            left out.
+        shares: weights of train, val and test. 0 closes a split to all but the groups that are fixed to it:
+            close test to keep the frozen test images and add none.
+        seed: see `allocate`.
+        fixed: image_id, split of images placed before (the audit's frozen test images, an earlier export). An
+            image fixed to test stays test, and its whole group with it; images not in `table` are ignored.
+
+    Returns:
+        A frame of `tables.SPLIT_TABLE` in the table's order, and one sentence for each deviation from what
+        was asked.
+
+    Raises:
+        InputError: when shares are not three weights, or a fixed split has an unknown name.
+    """
+    if len(shares) != len(tables.SPLITS):
+        raise InputError(f"{len(shares)} shares for a split", expected="three: train, val, test, such as 0.8,0.1,0.1")
+    rows = table.loc[table["label"].notna(), ["image_id", "label", "split_group"]].reset_index(drop=True)
+    group = rows["split_group"].astype("str").fillna(rows["image_id"])
+    before, wanted = placed_before(rows["image_id"], group, fixed)
+    part = allocate(rows["label"], group, shares, seed=seed, fixed=wanted)
+    result = tables.frame(
+        tables.SPLIT_TABLE, image_id=rows["image_id"], split=np.array(tables.SPLITS, dtype=object)[part]
+    )
+    return result, _notes(rows["image_id"], rows["label"], group, part, before, normalised(shares))
+
+
+def placed_before(
+    image_id: pd.Series, group: pd.Series, fixed: pd.DataFrame | None
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Where each image was, and where it has to go: the split's number, or -1. Test images keep their whole group."""
+    before = np.full(len(image_id), -1, np.int64)
+    if fixed is not None:
+        known = tables.validate(fixed, tables.SPLIT_TABLE).set_index("image_id")["split"]
+        before = pd.Index(tables.SPLITS).get_indexer(pd.Index(image_id.map(known))).astype(np.int64)
+    test = tables.SPLITS.index("test")
+    return before, np.where(group.isin(group[before == test]), test, before)
+
+
+def moved(
+    image_id: pd.Series, group: pd.Series, part: npt.NDArray[np.int64], before: npt.NDArray[np.int64]
+) -> list[str]:
+    """A sentence for each of the first ten images that are no longer where they were."""
+    names = np.array(tables.SPLITS, dtype=object)
+    changed = np.flatnonzero((before >= 0) & (before != part))
+    notes = [
+        f"{image_id.iloc[at]} was in {names[before[at]]} and is now in {names[part[at]]}: "
+        f"its group {group.iloc[at]} also has images in {names[part[at]]}."
+        for at in changed[:10]
+    ]
+    if len(changed) > 10:
+        notes.append(f"{len(changed) - 10} more images changed their split for the same reason.")
+    return notes
+
+
+def keep(table: pd.DataFrame, manifest: pd.DataFrame) -> pd.DataFrame:
+    """Where an earlier export put the images that it shares with a table.
+
+    Args:
+        table: image_id, sha256; rows in any order.
+        manifest: `tables.MANIFEST` of the earlier export.
+
+    Returns:
+        `tables.SPLIT_TABLE` of the images of `table` that are in `manifest`: by content, so that they may have been
+        renamed or moved; or else by image_id, so that a file may have been mended. Content that is in two splits of
+        the manifest goes by image_id alone.
+    """
+    unique = manifest.groupby("sha256")["split"].agg(["nunique", "first"])
+    by_content = table["sha256"].map(unique.loc[unique["nunique"] == 1, "first"]).astype("str")
+    by_id = table["image_id"].map(manifest.drop_duplicates("image_id").set_index("image_id")["split"]).astype("str")
+    split = by_content.fillna(by_id)
+    known = split.notna()
+    return tables.frame(tables.SPLIT_TABLE, image_id=table.loc[known, "image_id"], split=split[known])
+
+
+def require_training(table: pd.DataFrame, splits: pd.DataFrame) -> None:
+    """Refuse a split that leaves a class without training images: nothing could learn it.
+
+    Args:
+        table: image_id, label. Rows without label are left out.
+        splits: `tables.SPLIT_TABLE` of the labelled images.
+
+    Raises:
+        InputError: names such classes and where their images lie.
+    """
+    rows = table.loc[table["label"].notna(), ["image_id", "label"]].merge(splits, on="image_id")
+    counts = pd.crosstab(rows["label"], rows["split"]).reindex(columns=list(tables.SPLITS), fill_value=0)
+    lacking = counts[counts["train"] == 0]
+    if not len(lacking):
+        return
+    told = [
+        f"{label!r} ({', '.join(f'{row[s]} in {s}' for s in tables.SPLITS if row[s])})"
+        for label, row in zip(lacking.index[:5].astype(str), lacking.to_dict("records"), strict=False)
+    ]
+    more = f" and {len(lacking) - len(told)} more" if len(lacking) > len(told) else ""
+    raise InputError(
+        f"No training image for class {', '.join(told)}{more}",
+        expected="every class in train; images frozen as test or val stay there, with all their copies",
+        fix="add images of the class, or relabel or drop those that it has",
+    )
+
+
+def split_groups(images: pd.Series, clusters: pd.DataFrame) -> pd.Series:
+    """The split group of each image id: from `clusters` (tables.CLUSTERS), its own id where it has no
+    copies."""
+    return images.map(clusters.set_index("image_id")["split_group"]).astype("str").fillna(images)
+
+
+def _notes(
+    image_id: pd.Series,
+    label: pd.Series,
+    group: pd.Series,
+    part: npt.NDArray[np.int64],
+    before: npt.NDArray[np.int64],
+    weights: npt.NDArray[np.float64],
+) -> list[str]:
+    notes = moved(image_id, group, part, before)
+    counts = np.bincount(part, minlength=len(weights))
+    shared = int(counts[weights > 0].sum())
+    biggest = group.value_counts()
+    for p, name in enumerate(tables.SPLITS):
+        off = abs(counts[p] - weights[p] * shared)
+        if weights[p] > 0 and off > max(1.0, _TOLERANCE * shared):
+            notes.append(
+                f"{name} has {counts[p]} of {shared} images ({counts[p] / shared:.1%}) instead of "
+                f"{weights[p]:.1%}; groups stay whole (the biggest has {biggest.iloc[0]} images), "
+                "placed images stay, and every class goes into every split where it can."
+            )
+    n_groups = pd.DataFrame({"label": label, "group": group}).drop_duplicates()["label"].value_counts()
+    have = pd.crosstab(label, part).reindex(columns=range(len(weights)), fill_value=0)
+    for c, counts in zip(have.index.astype(str), have.to_numpy(), strict=True):
+        lacking = [s for p, s in enumerate(tables.SPLITS) if weights[p] > 0 and counts[p] == 0]
+        if lacking:
+            notes.append(
+                f"Class {c!r} is missing from {' and '.join(lacking)}: it has {counts.sum()} images in "
+                f"{n_groups[c]} groups that stay whole."
+            )
+    return notes

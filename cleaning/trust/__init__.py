@@ -1,0 +1,1 @@
+"""How far flags can be trusted: reviews, the random sample, bounds, estimates and when to stop."""

@@ -1,0 +1,126 @@
+"""What persons said about the flags of a check, and about the images that it did not flag, as arrays. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, fields
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from imageclinic.cleaning.decisions import decision_log
+from imageclinic.cleaning.trust import bounds
+
+Mask = npt.NDArray[np.bool_]
+#: Flags are cut by score into this many bands of equal size, when there are `_LEAST` for each.
+_BANDS, _LEAST = 4, 50
+
+
+@dataclass(frozen=True)
+class Reviews:
+    """Flags of one check, the highest score first, or images that it did not flag; and what persons said of each.
+
+    What a person looked at without an answer (unsure, disputed, dropped as a copy) is left out.
+    """
+
+    score: npt.NDArray[np.float64]
+    """(n,), of the flag; 0 for an image that was not flagged."""
+    stratum: npt.NDArray[np.int64]
+    """(n,), from 0: the band of a flag by its score, 0 the highest; for an image that was not flagged 1 where another
+    check flagged it."""
+    turn: npt.NDArray[np.int64]
+    """(n,), when it was reviewed: its place in the log; -1: no person has reviewed it."""
+    right: Mask
+    """(n,), an error, a person says. False where nobody reviewed it."""
+    weight: npt.NDArray[np.float64]
+    """(n,), one over the probability with which it was drawn; 0 where it was chosen, or not reviewed."""
+    policy: Mask
+    """(n,), a policy alone decided about the image."""
+
+    @property
+    def unseen(self) -> Mask:
+        """(n,), no person has reviewed it."""
+        return self.turn < 0
+
+    def only(self, mask: Mask) -> Reviews:
+        """Some of them."""
+        return Reviews(*(getattr(self, field.name)[mask] for field in fields(self)))
+
+    def made(self) -> npt.NDArray[np.intp]:
+        """Positions of those that were reviewed, in the order of the log."""
+        at = np.flatnonzero(~self.unseen)
+        return at[np.argsort(self.turn[at], kind="stable")]
+
+    def rest(self) -> tuple[float, float, float]:
+        """Share of errors among those that no person reviewed, with its 95 % interval, see `bounds.rest`."""
+        at = self.made()
+        size = np.bincount(self.stratum, minlength=1)
+        return bounds.rest(self.right[at], self.weight[at], self.stratum[at], size)
+
+
+class Log:
+    """What persons said, from a decision log. A policy takes the flags at their word, so it is no witness."""
+
+    def __init__(self, log: pd.DataFrame, dataset: pd.DataFrame) -> None:
+        """Read tables.DECISION_LOG and tables.DATASET."""
+        by_person = ~log["reviewer"].str.startswith(decision_log.POLICY)
+        persons = log[by_person]
+        standing = decision_log.current(persons, dataset).set_index("image_id")
+        answered = ~standing["disputed"] & standing["decision"].ne("unsure")
+        self.answers = standing[answered]
+        self._open = standing.index[~answered]
+        policies = decision_log.current(log[~by_person], dataset)
+        self._policy = policies.loc[~policies["image_id"].isin(standing.index), "image_id"]
+        # What counts is how an image was first come upon: one that was known is not drawn a second time.
+        first = persons[persons["decision"].ne("undo")].reset_index(drop=True).drop_duplicates("image_id")
+        self._turn = pd.Series(first.index.to_numpy(), first["image_id"].to_numpy())
+        random = first[first["sample"].eq("random") & first["inclusion_prob"].gt(0)].set_index("image_id")
+        self._weight = 1 / random["inclusion_prob"]
+
+    def about_flags(self, flags: pd.DataFrame, check: str) -> Reviews:
+        """Reviews of a check's flags (image_id and score, one row an image): right where a person confirmed it."""
+        flags = flags.sort_values(["score", "image_id"], ascending=[False, True])
+        said = self.answers.reindex(flags["image_id"])
+        confirmed, rejected = (_names(said[column], check) for column in ("confirmed", "rejected"))
+        unclear = flags["image_id"].isin(self.answers.index).to_numpy() & (confirmed == rejected)
+        score = flags["score"].to_numpy(np.float64)
+        return self._reviews(flags["image_id"], score, bands(len(flags)), confirmed, unclear)
+
+    def about_others(
+        self, images: pd.Series, wrong: Collection[str], elsewhere: Collection[str] = frozenset()
+    ) -> Reviews:
+        """Reviews of images that a check did not flag.
+
+        Args:
+            images: their ids.
+            wrong: the decisions that call an image an error.
+            elsewhere: the images that another check flagged, which are drawn with a chance of their own.
+        """
+        found = images.map(self.answers["decision"]).isin(wrong).to_numpy(bool)
+        stratum = images.isin(elsewhere).to_numpy().astype(np.int64)
+        return self._reviews(images, np.zeros(len(images)), stratum, found, np.zeros(len(images), dtype=bool))
+
+    def _reviews(
+        self,
+        images: pd.Series,
+        score: npt.NDArray[np.float64],
+        stratum: npt.NDArray[np.int64],
+        right: Mask,
+        unclear: Mask,
+    ) -> Reviews:
+        reviewed = images.isin(self.answers.index).to_numpy()
+        turn = np.where(reviewed, images.map(self._turn).fillna(0).to_numpy(np.int64), -1)
+        weight = np.where(reviewed, images.map(self._weight).fillna(0).to_numpy(np.float64), 0.0)
+        policy = images.isin(self._policy).to_numpy()
+        closed = ~unclear & ~images.isin(self._open).to_numpy()
+        return Reviews(score, stratum, turn, right, weight, policy).only(closed)
+
+
+def bands(n: int) -> npt.NDArray[np.int64]:
+    """(n,), the band of each of `n` sorted flags: of equal size, and never different after a review."""
+    return np.arange(n) * max(1, min(_BANDS, n // _LEAST)) // max(n, 1)
+
+
+def _names(checks: pd.Series, check: str) -> Mask:
+    return np.array([isinstance(names, str) and check in names.split(";") for names in checks], dtype=bool)

@@ -1,0 +1,111 @@
+"""How far to trust the flags, in short lines for a person, and the yield at which that person stops."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from imageclinic.cleaning.decisions import decision_log
+from imageclinic.cleaning.trust import estimates, stopping
+from imageclinic.core import tables
+from imageclinic.core.errors import InputError
+from imageclinic.core.run import Run
+
+
+def worth(run: Run) -> float:
+    """The reviewer goes on while this many of the next 100 flags may be right: as set, else `stopping.WORTH`.
+
+    Raises:
+        InputError: the file that holds it says anything else.
+    """
+    if not run.stopping.is_file():
+        return stopping.WORTH
+    try:
+        return _checked(json.loads(run.stopping.read_text("utf-8"))["stop_below"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"can't read {run.stopping}: {error!r}", fix="set it again with status --stop-below"
+        ) from error
+
+
+def set_worth(run: Run, value: float) -> None:
+    """Remember in the run folder at how many right ones among 100 flags its reviewers stop, above 0 to 100."""
+    tables.write_json(run.stopping, {"stop_below": _checked(value)})
+
+
+def lines_of(run: Run) -> list[str]:
+    """What `lines` says about a run, as it is now. Reads its tables and its log: a second or less."""
+    issues, dataset, log = run.read(tables.ISSUES), run.read(tables.DATASET), decision_log.read(run.decisions)
+    at = worth(run)
+    return lines(estimates.by_check(issues, log, dataset, at), estimates.unflagged(issues, log, dataset), at)
+
+
+def lines(checks: pd.DataFrame, unflagged: Mapping[str, Any], at: float) -> list[str]:
+    """What persons' reviews say, a few lines for each check that they say anything about.
+
+    Args:
+        checks: see `estimates.by_check`.
+        unflagged: see `estimates.unflagged`.
+        at: the yield at which to stop, see `worth`.
+    """
+    said = []
+    for row in checks[checks["reviewed"] > 0].to_dict("records"):
+        said += [
+            f"{row['check']}: {line}" for line in (_left(row), _missed(row), _stop(row, at), _weak(row, at)) if line
+        ]
+    if unflagged["changed"] is not None:
+        share = f"{unflagged['changed']:.1%} ({unflagged['low']:.1%} to {unflagged['high']:.1%})"
+        said.append(
+            f"Of the {unflagged['images']:,} images that no check flagged, {share} would be relabelled or dropped."
+        )
+    return said
+
+
+def _left(row: Mapping[Any, Any]) -> str:
+    if not row["unreviewed"]:
+        return "every flag was reviewed."
+    policy = f" ({row['by_policy']:,} decided by a policy alone)" if row["by_policy"] else ""
+    line = f"{row['unreviewed']:,} flags were reviewed by nobody{policy}"
+    if pd.isna(row["rest"]) and row["check"] in decision_log.COPY_CHECKS:
+        return f"{line}; how many of them are right is not estimated: a random image does not come with its copies."
+    if pd.isna(row["rest"]):
+        return f"{line}; how many of them are right is not known without random reviews (the Calibrate view)."
+    errors = [f"{row['unreviewed'] * row[name]:,.0f}" for name in ("rest", "rest_low", "rest_high")]
+    share = f"{row['rest']:.0%} of them are right ({row['rest_low']:.0%} to {row['rest_high']:.0%})"
+    return f"{line}; {share}, or {errors[0]} ({errors[1]} to {errors[2]})."
+
+
+def _missed(row: Mapping[Any, Any]) -> str:
+    if row["check"] not in estimates.LABELS:
+        return ""
+    if pd.isna(row["missed"]):
+        return "what it missed is not known without random reviews of unflagged images."
+    share = f"{row['missed']:.1%} ({row['missed_low']:.1%} to {row['missed_high']:.1%})"
+    return f"of the images that it did not flag, {share} have a wrong label too."
+
+
+def _stop(row: Mapping[Any, Any], at: float) -> str:
+    if not row["next_flags"]:
+        return ""
+    if pd.isna(row["next_errors"]):
+        few = row["next_flags"] < stopping.AHEAD
+        more = f"the {row['next_flags']} that are left" if few else "the 100 highest, to learn when to stop"
+        return f"go on: review {more}."
+    most = f"at most {math.ceil(row['next_errors']):,} of the next {row['next_flags']:,} are right, on average"
+    return f"{'you can stop' if row['stop'] else 'go on'}: {most} (you stop below {at:g} in 100)."
+
+
+def _weak(row: Mapping[Any, Any], at: float) -> str:
+    if pd.isna(row["weak_below"]):
+        return ""
+    return f"below a score of {row['weak_below']:.2f} fewer than {at:g} in 100 of what is left are right."
+
+
+def _checked(value: float) -> float:
+    if not 0 < float(value) <= 100:
+        raise InputError(f"stop below {value:g} in 100 flags", expected="a number above 0, up to 100")
+    return float(value)

@@ -1,0 +1,71 @@
+"""The command line: which commands there are, and how they end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+import typer
+
+from imageclinic.cli.commands import auditing, diagnosing, exporting, reviewing, telling, tuning
+from imageclinic.core.errors import Failed, InputError
+
+app = typer.Typer(
+    name="imageclinic",
+    help="Audit, clean and retrain: find out why an image classifier's accuracy stopped improving.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+for command in (
+    auditing.demo,
+    auditing.audit,
+    reviewing.review,
+    reviewing.status,
+    reviewing.decide,
+    reviewing.rerank,
+    exporting.export,
+    exporting.verify,
+    exporting.diff,
+    imageclinic.training.fit.train_export,
+    imageclinic.training.compare.retrain,
+    tuning.tune,
+    diagnosing.diagnose,
+    telling.report,
+    telling.doctor,
+    auditing.explain,
+):
+    app.command()(command)
+
+_INTERRUPTED = "imageclinic: interrupted. What is done is kept: run the same command again to go on."
+
+
+def main() -> None:
+    """Entry point: user errors are one line and status 2, failures status 1, Ctrl-C status 130."""
+    try:
+        app()
+    except InputError as error:
+        _stop(f"imageclinic: {error}", 2)
+    except Failed as error:
+        _stop(f"imageclinic: {error}", 1)
+    except KeyboardInterrupt:
+        _stop(_INTERRUPTED, 130)
+    except SystemExit as end:
+        if end.code == 130:  # what typer makes of Ctrl-C, without a word
+            _stop(_INTERRUPTED, 130)
+        raise
+    except BrokenPipeError:
+        # The reader of our output (head, less) went away: that is no error of ours.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
+
+
+def _stop(message: str, status: int) -> None:
+    sys.stderr.write(message + "\n")
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    main()

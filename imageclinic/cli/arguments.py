@@ -1,0 +1,19 @@
+"""What the commands share: their common arguments, and the terminal they talk to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from typer import Argument, Option
+
+RunFolder = Annotated[Path, Argument(help="A run folder, written by imageclinic audit.", show_default=False)]
+AsJson = Annotated[bool, Option("--json", help="Print one JSON object; human text goes to standard error.")]
+Seed = Annotated[int, Option(min=0, max=2**31 - 1, help="Seed of everything that is drawn at random.")]
+
+
+def terminal_for(as_json: bool) -> Any:
+    """The terminal of a command; with `as_json`, text goes to standard error."""
+    from imageclinic.cli.terminal import Terminal
+
+    return Terminal(as_json)

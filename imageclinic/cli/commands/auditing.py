@@ -1,0 +1,160 @@
+"""Finding what is wrong: `demo`, `audit`, `explain`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer import Argument, Option
+
+from imageclinic.cli.arguments import AsJson, Seed, terminal_for
+from imageclinic.cli.commands.reviewing import open_review
+from imageclinic.core.errors import Failed, InputError
+
+
+def demo(
+    open_app: Annotated[bool, Option("--app", help="Open the FiftyOne App on the result at the end.")] = False,
+    out: Annotated[Path, Option(help="Where the demo's folders are made.")] = Path("imageclinic-runs"),
+    seeds: Annotated[int, Option(help="Paired training runs of the comparison.")] = 5,
+    as_json: AsJson = False,
+) -> None:
+    """Run the whole chain on the sample data: audit, decide, export, compare, report."""
+    from imageclinic.workflows.demo import demo as run_demo
+
+    terminal = terminal_for(as_json)
+    result = run_demo(out, seeds=seeds, terminal=terminal)
+    terminal.result(result)
+    if open_app:
+        open_review(Path(result["run"]), terminal)
+
+
+def audit(
+    data: Annotated[str, Argument(help="Class folders, split/class folders, or a .csv/.parquet manifest.")],
+    out: Annotated[
+        Path | None, Option(help="The run folder. Default: imageclinic-runs/NAME.", show_default=False)
+    ] = None,
+    checks: Annotated[str, Option(help="Only these checks, separated by commas.", show_default=False)] = "",
+    skip: Annotated[str, Option(help="All checks but these, separated by commas.", show_default=False)] = "",
+    option: Annotated[
+        list[str] | None, Option("--set", help="A check's option: CHECK.OPTION=VALUE. Repeatable.", show_default=False)
+    ] = None,
+    model: Annotated[
+        str, Option(help="What embeds the images: auto, a backbone, a .keras file, module:function.")
+    ] = "auto",
+    layer: Annotated[
+        str | None, Option(help="For a .keras file: the layer whose output is the vector.", show_default=False)
+    ] = None,
+    embeddings: Annotated[
+        Path | None,
+        Option(help="Your embeddings: .parquet or .npz with image_id and embedding.", show_default=False),
+    ] = None,
+    pred_probs: Annotated[
+        Path | None,
+        Option(
+            help="Your out-of-fold probabilities: .parquet or .csv with image_id and a column per class, or .npz with "
+            "image_id, pred_probs and classes.",
+            show_default=False,
+        ),
+    ] = None,
+    train: Annotated[
+        str, Option(help="What predicts labels: heads (on the embeddings), or full (a network per fold; hours).")
+    ] = "heads",
+    workers: Annotated[int | None, Option(help="Processes that scan. Default: all cores.", show_default=False)] = None,
+    timeout: Annotated[
+        float, Option(min=1, help="Seconds after which a file is given up as hanging its decoder.")
+    ] = 30,
+    max_pixels: Annotated[int, Option(min=1, help="Larger pictures are not decoded.")] = 178_956_970,
+    rehash: Annotated[
+        bool, Option("--rehash", help="Read every file, not only those whose size or time changed.")
+    ] = False,
+    seed: Seed = 0,
+    path_column: Annotated[str | None, Option(help="Manifests: column of paths.", show_default=False)] = None,
+    label_column: Annotated[str | None, Option(help="Manifests: column of labels.", show_default=False)] = None,
+    split_column: Annotated[str | None, Option(help="Manifests: column of splits.", show_default=False)] = None,
+    group_column: Annotated[
+        str | None, Option(help="Manifests: column of groups (person, patient, camera).", show_default=False)
+    ] = None,
+    fail_on: Annotated[
+        list[str] | None,
+        Option(help="Exit with status 3 when CHECK has N findings or more: CHECK[:N]. Repeatable.", show_default=False),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find what is wrong with a dataset. Writes nothing but the run folder."""
+    from imageclinic.cli.terminal import records
+    from imageclinic.workflows import audit as auditing
+
+    terminal = terminal_for(as_json)
+    limits = _limits(fail_on or [])
+    given = {"path": path_column, "label": label_column, "split": split_column, "group": group_column}
+    result = auditing.audit(
+        data,
+        out,
+        columns={ours: theirs for ours, theirs in given.items() if theirs is not None},
+        checks=_names(checks),
+        skip=_names(skip),
+        options=option or [],
+        model=model,
+        layer=layer,
+        embeddings=embeddings,
+        pred_probs=pred_probs,
+        train=train,
+        workers=workers,
+        timeout=timeout,
+        max_pixels=max_pixels,
+        rehash=rehash,
+        seed=seed,
+        stage=terminal.stage,
+        say=terminal.say,
+    )
+    terminal.title(f"{len(result.run.read_dataset()):,} images in {result.run.root}")
+    terminal.table(auditing.summary(result.outcomes), right=("findings", "seconds"))
+    terminal.say(f"\nRun folder: {result.run.path}")
+    terminal.say(f"Next: imageclinic review {result.run.path}")
+    counts = dict(zip(result.outcomes["check"], result.outcomes["n_issues"], strict=True))
+    tripped = sorted(check for check, least in limits.items() if counts[check] >= least)
+    terminal.result({"run": str(result.run.path), "outcomes": records(result.outcomes), "tripped": tripped})
+    failed = result.outcomes.loc[result.outcomes["outcome"] == "failed", "check"].tolist()
+    if failed:
+        raise Failed(f"checks that failed: {', '.join(failed)}; their tracebacks are in {result.run.info_file}")
+    if tripped:
+        terminal.say(f"--fail-on: {', '.join(tripped)}")
+        raise typer.Exit(3)
+
+
+def explain(
+    check: Annotated[str | None, Argument(help="A check. Default: all.", show_default=False)] = None,
+    as_json: AsJson = False,
+) -> None:
+    """What a check detects, why it matters, and what to do."""
+    from imageclinic.cli.terminal import records
+    from imageclinic.workflows import audit as auditing
+
+    terminal = terminal_for(as_json)
+    found = auditing.explain(check)
+    if check is None:
+        terminal.table(found[["check", "summary"]])
+    else:
+        terminal.title(check)
+        terminal.say(found["help"].iloc[0])
+        for name, default in found["options"].iloc[0].items():
+            terminal.say(f"  --set {check}.{name}={default}   (the default)")
+    terminal.result({"checks": records(found)})
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _limits(texts: list[str]) -> dict[str, int]:
+    from imageclinic.audit import runner
+
+    limits = {}
+    for text in texts:
+        name, _, number = text.partition(":")
+        runner.select([name])
+        if number and not (number.isdigit() and int(number) > 0):
+            raise InputError(f"--fail-on {text!r}", expected="CHECK or CHECK:N with a number from 1")
+        limits[name] = int(number or 1)
+    return limits

@@ -1,0 +1,114 @@
+"""What the command line shows: progress, tables, notes. Progress is quiet when the output is no terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from imageclinic.core.progress import Progress as Callback
+
+STYLES = {"found": "bold yellow", "clean": "green", "not_applicable": "dim", "skipped": "dim", "failed": "bold red"}
+
+
+class Terminal:
+    """Human text goes to standard output; with `--json`, to standard error, and one JSON object to standard output."""
+
+    def __init__(self, as_json: bool) -> None:
+        self.as_json = as_json
+        self.console = Console(stderr=as_json, highlight=False, soft_wrap=True)
+
+    def say(self, line: str) -> None:
+        """One line of text. It may hold file names and labels, so no markup is read in it."""
+        self.console.print(escape(line))
+
+    def title(self, line: str) -> None:
+        """A heading."""
+        self.console.print(f"\n[bold]{escape(line)}[/bold]")
+
+    @contextlib.contextmanager
+    def stage(self, description: str) -> Iterator[Callback]:
+        """Progress with rate and time left, on a terminal; elsewhere nothing until it is done."""
+        if not self.console.is_terminal:
+            yield lambda done, total: None
+            return
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=self.console) as bars:
+            task = bars.add_task(description, total=None, rate="")
+
+            def update(done: int, total: int) -> None:
+                elapsed = bars.tasks[task].elapsed or 0
+                rate = f"{done / elapsed:,.0f}/s" if elapsed > 0.5 and done else ""
+                bars.update(task, completed=done, total=total, rate=rate)
+
+            yield update
+            state = bars.tasks[task]
+            bars.update(task, completed=state.total or 1, total=state.total or 1)
+
+    def table(self, frame: pd.DataFrame, *, title: str = "", right: tuple[str, ...] = ()) -> None:
+        """A frame as a table; the column `outcome` is coloured."""
+        table = Table(title=title or None, title_justify="left", header_style="bold", box=None, pad_edge=False)
+        for column in frame.columns:
+            name = str(column)
+            table.add_column(name.replace("_", " "), justify="right" if name in right else "left", overflow="fold")
+        for row in frame.itertuples(index=False):
+            cells = []
+            for column, value in zip(frame.columns, row, strict=True):
+                text = escape(cell(value))
+                style = STYLES.get(str(value)) if column == "outcome" else None
+                cells.append(f"[{style}]{text.replace('_', ' ')}[/{style}]" if style else text)
+            table.add_row(*cells)
+        self.console.print(table, soft_wrap=False)
+
+    def result(self, value: Any) -> None:
+        """With `--json`: the one object on standard output."""
+        if self.as_json:
+            json.dump(value, sys.stdout, indent=2, ensure_ascii=False, default=_plain)
+            sys.stdout.write("\n")
+
+
+def cell(value: Any) -> str:
+    """A value as people read it."""
+    if value is None or value is pd.NA or (isinstance(value, float) and value != value):
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.2f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """A frame as JSON-ready records, nulls as None."""
+    return [
+        {str(k): None if not isinstance(v, (list, dict)) and pd.isna(v) else v for k, v in row.items()}
+        for row in frame.to_dict("records")
+    ]
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if hasattr(value, "item") else str(value)

@@ -1,0 +1,1 @@
+"""The ground floor: errors, tables, the run folder, hashes, child processes. Imports nothing above it."""

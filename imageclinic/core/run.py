@@ -1,0 +1,225 @@
+"""The run folder: create, open, lock, and the names of everything in it. No other module names a path in a run."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import filelock
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from imageclinic.core import tables
+from imageclinic.core.errors import InputError
+
+FORMAT = 1
+MARKER = ".imageclinic-run"
+
+
+@dataclass(frozen=True)
+class Run:
+    """An opened run folder. Reading and writing go through the tables' schemas."""
+
+    path: Path
+
+    @property
+    def decisions(self) -> Path:
+        """The decision log (CSV, append-only)."""
+        return self.path / "decisions.csv"
+
+    @property
+    def shards(self) -> Path:
+        """Folder of finished scan batches: what a killed audit resumes from."""
+        return self.path / "shards"
+
+    @property
+    def embeddings(self) -> Path:
+        """Parquet: image_id, embedding."""
+        return self.path / "embeddings.parquet"
+
+    @property
+    def predictions(self) -> Path:
+        """Parquet: image_id, fold, pred_probs, label_quality; class names in the metadata."""
+        return self.path / "predictions.parquet"
+
+    @property
+    def folds(self) -> Path:
+        """Folder of finished folds of networks: what a killed cross-validation resumes from."""
+        return self.path / "folds"
+
+    @property
+    def thumbnails(self) -> Path:
+        """Parquet: image_id, thumbnail (grey, 32 × 32 pixels, as 1,024 bytes)."""
+        return self.path / "thumbnails.parquet"
+
+    @property
+    def stopping(self) -> Path:
+        """JSON: at which yield the reviewers stop."""
+        return self.path / "stopping.json"
+
+    @property
+    def review(self) -> Path:
+        """Folder for what the App shows instead of files that a browser can't draw."""
+        return self.path / "review"
+
+    @property
+    def comparison(self) -> Path:
+        """JSON: accuracy before and after."""
+        return self.path / "comparison.json"
+
+    @property
+    def diagnosis(self) -> Path:
+        """JSON: why accuracy is not improving."""
+        return self.path / "diagnosis.json"
+
+    @property
+    def tuning(self) -> Path:
+        """JSON: a hyperparameter search, where ``imageclinic tune --to`` names the run."""
+        return self.path / "tuning.json"
+
+    @property
+    def report(self) -> Path:
+        """The self-contained HTML report."""
+        return self.path / "report.html"
+
+    @property
+    def info_file(self) -> Path:
+        """JSON: root, versions, arguments, seeds, outcomes."""
+        return self.path / "run.json"
+
+    def rerank(self, number: int) -> Path:
+        """Label quality after the `number`-th batch of decisions."""
+        return self.path / f"rerank-{number:04d}.parquet"
+
+    @property
+    def root(self) -> Path:
+        """The dataset's root folder. Never written to."""
+        return Path(self.info()["root"])
+
+    def image_path(self, image_id: str) -> Path:
+        """Where an image is on disk."""
+        return self.root / tables.to_path(image_id)
+
+    def info(self) -> dict[str, Any]:
+        """The content of run.json; empty before the first audit has written it."""
+        if not self.info_file.is_file():
+            return {}
+        try:
+            content: dict[str, Any] = json.loads(self.info_file.read_text("utf-8"))
+        except ValueError as error:
+            raise InputError(f"{self.info_file} is no JSON: {error}", fix="audit again") from error
+        return content
+
+    def update_info(self, values: Mapping[str, Any]) -> None:
+        """Merge `values` into run.json."""
+        tables.write_json(self.info_file, {**self.info(), **values})
+
+    def table_path(self, table: tables.Table) -> Path:
+        """Where a table is."""
+        return self.path / table.file
+
+    def has(self, table: tables.Table) -> bool:
+        """Whether a table has been written."""
+        return self.table_path(table).is_file()
+
+    def read(self, table: tables.Table) -> pd.DataFrame:
+        """Read and validate a table. Raises InputError when the audit has not written it."""
+        return tables.read(self.table_path(table), table)
+
+    def read_dataset(self) -> pd.DataFrame:
+        """The dataset table."""
+        return self.read(tables.DATASET)
+
+    def write(self, table: tables.Table, data: pd.DataFrame, key: str = "") -> None:
+        """Validate and write a table; `key` names the inputs that it was made from (see `is_current`)."""
+        tables.write(self.table_path(table), data, table, {"key": key})
+
+    def read_predictions(self) -> tables.Predictions:
+        """Read predictions.parquet. Raises InputError when the audit has not written it."""
+        rows, probs = tables.read_vectors(self.predictions, "pred_probs")
+        return tables.Predictions(rows, probs, tuple(json.loads(tables.metadata(self.predictions)["classes"])))
+
+    def read_embeddings(self) -> tables.Embeddings:
+        """Read embeddings.parquet. Raises InputError when the audit has not written it."""
+        rows, vectors = tables.read_vectors(self.embeddings, "embedding")
+        return tables.Embeddings(rows["image_id"], vectors)
+
+    def read_thumbnails(self) -> tuple[pd.Series, npt.NDArray[np.uint8]]:
+        """Image ids, and thumbnails as uint8 (images, pixels)."""
+        rows, pixels = tables.read_vectors(self.thumbnails, "thumbnail")
+        return rows["image_id"], pixels
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the run for an audit. Raises InputError at once when another audit holds it."""
+        lock = filelock.FileLock(self.path / ".audit.lock")
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            raise InputError(
+                f"another audit is writing to {self.path}",
+                fix="wait for it, or give another folder with --out",
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+def is_current(path: Path, key: str) -> bool:
+    """Whether the table at `path` was made from the inputs that `key` names."""
+    return tables.metadata(path).get("key") == key
+
+
+def create(path: Path) -> Run:
+    """Open the run folder at `path`, making it if it is not there or empty.
+
+    Raises:
+        InputError: when the folder holds something else, or a run of another format.
+    """
+    if path.exists() and not path.is_dir():
+        raise InputError(f"{path} is a file", expected="a folder for the run", fix="give another --out")
+    if not (path / MARKER).exists():
+        if path.is_dir() and any(path.iterdir()):
+            raise InputError(
+                f"{path} is not empty and no imageclinic run",
+                expected="a new or empty folder, or an earlier run",
+                fix="give another --out; nothing was written",
+            )
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            tables.write_json(path / MARKER, {"format": FORMAT})
+        except OSError as error:
+            raise InputError(f"can't write to {path}: {error.strerror}", fix="give another --out") from error
+    return open_run(path)
+
+
+def open_run(path: Path) -> Run:
+    """Open an existing run folder.
+
+    Raises:
+        InputError: when `path` is no run folder, or one of a format that this version does not read.
+    """
+    marker = path / MARKER
+    if not marker.is_file():
+        raise InputError(
+            f"{path} is no imageclinic run",
+            expected="a folder that imageclinic audit wrote",
+            fix="audit first",
+        )
+    try:
+        version = json.loads(marker.read_text("utf-8"))["format"]
+    except (ValueError, KeyError) as error:
+        raise InputError(f"{marker} is damaged", expected=f'{{"format": {FORMAT}}}') from error
+    if version != FORMAT:
+        raise InputError(
+            f"{path} is a run of format {version}",
+            expected=f"format {FORMAT}",
+            fix="audit again into a new folder, or use the imageclinic version that made it",
+        )
+    return Run(path.absolute())

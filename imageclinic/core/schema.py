@@ -1,0 +1,253 @@
+"""Every column of every table: name, type, range, meaning. `core.tables` validates, reads and writes them.
+
+Apart from `core.tables`, so that a process that only measures images need not load pandas.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+#: The eight orientations of the plane, in the order of the hash columns. ``rot90`` turns anticlockwise;
+#: ``flip_*`` mirrors left-right first, then turns.
+ORIENTATIONS = ("identity", "rot90", "rot180", "rot270", "flip", "flip_rot90", "flip_rot180", "flip_rot270")
+OUTCOMES = ("found", "clean", "not_applicable", "skipped", "failed")
+ACTIONS = ("keep", "drop", "relabel", "review")
+DECISIONS = ("keep", "drop", "relabel", "unsure", "undo")
+PAIR_KINDS = ("bytes", "pixels", "near")
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its name, Arrow type, whether it may be null, its range or choices, and its meaning. `later`: it came
+    with a later version, so a CSV file may lack it."""
+
+    name: str
+    type: pa.DataType
+    meaning: str
+    nullable: bool = False
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] = ()
+    later: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table: its file in the run folder, what a row is, its columns, the columns that identify a row, and the
+    command that writes it."""
+
+    name: str
+    file: str
+    row: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...] = ()
+    command: str = "audit"
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The Arrow schema of the file."""
+        return pa.schema([pa.field(c.name, c.type, c.nullable) for c in self.columns])
+
+    @property
+    def names(self) -> list[str]:
+        """Column names, in order."""
+        return [c.name for c in self.columns]
+
+
+_ID = Column("image_id", pa.string(), "POSIX path relative to the dataset's root; other bytes escaped as \\xNN")
+
+DATASET = Table(
+    "dataset",
+    "dataset.parquet",
+    "image file",
+    (
+        _ID,
+        Column("label", pa.string(), "given class; null when unlabelled", nullable=True),
+        Column("split", pa.string(), "the split that the dataset came with", nullable=True),
+        Column("group", pa.string(), "person, patient, camera: never divided between splits", nullable=True),
+        Column("bytes", pa.int64(), "file size in bytes", low=0),
+        Column("mtime_ns", pa.int64(), "modification time, nanoseconds since 1970"),
+        Column("sha256", pa.string(), "hash of the file's bytes; null when it could not be read", nullable=True),
+        Column("format", pa.string(), "format by content (JPEG, PNG, …); null if unknown", nullable=True),
+        Column("width", pa.int64(), "pixels, as stored (EXIF orientation not applied)", nullable=True, low=1),
+        Column("height", pa.int64(), "pixels, as stored (EXIF orientation not applied)", nullable=True, low=1),
+        Column("mode", pa.string(), "pixel layout in Pillow's terms (L, RGB, CMYK, …)", nullable=True),
+        Column("read_error", pa.string(), "why the image can't be decoded; null when it can", nullable=True),
+    ),
+    ("image_id",),
+)
+
+FEATURES = Table(
+    "features",
+    "features.parquet",
+    "readable image",
+    (
+        _ID,
+        *(
+            Column(f"phash_{o}", pa.uint64(), f"64-bit perceptual hash (imagehash.phash) of the image, {o}")
+            for o in ORIENTATIONS
+        ),
+        Column("pixel_hash", pa.uint64(), "xxh3 of size and decoded (scaled) pixels: equal for equal pictures"),
+        Column("luminance_mean", pa.float32(), "mean perceived brightness", low=0, high=1),
+        Column("luminance_p05", pa.float32(), "5th percentile of perceived brightness", low=0, high=1),
+        Column("luminance_p99", pa.float32(), "99th percentile of perceived brightness", low=0, high=1),
+        Column("contrast", pa.float32(), "standard deviation of perceived brightness", low=0, high=1),
+        Column("entropy", pa.float32(), "entropy of the 256-bin grey histogram, in bits", low=0, high=8),
+        Column(
+            "sharpness",
+            pa.float32(),
+            "mean squared Laplacian over mean squared slope of the grey picture at 64 pixels; 0 for a flat picture",
+            low=0,
+        ),
+        Column("colour", pa.float32(), "99th percentile of max − min over the channels", low=0, high=1),
+        Column("camera", pa.string(), "make and model in the EXIF data; null if none", nullable=True),
+        Column(
+            "exif_orientation", pa.int64(), "EXIF orientation, 1 = upright; null if none", nullable=True, low=1, high=8
+        ),
+        Column("frames", pa.int64(), "pages or animation frames; the first one is judged", nullable=True, low=1),
+    ),
+    ("image_id",),
+)
+
+NEIGHBORS = Table(
+    "neighbors",
+    "neighbors.parquet",
+    "pair of copies",
+    (
+        _ID,
+        Column("other_id", pa.string(), "the other image of the pair; image_id < other_id"),
+        Column("kind", pa.string(), "same bytes, same pixels, or near copies", choices=PAIR_KINDS),
+        Column("distance", pa.int64(), "Hamming distance of the 64-bit hashes, in bits", low=0, high=64),
+        Column("transform", pa.string(), "what turns other_id into image_id", choices=ORIENTATIONS),
+        Column(
+            "similarity",
+            pa.float32(),
+            "correlation of the detail of the two pictures after alignment",
+            low=-1,
+            high=1,
+        ),
+    ),
+    ("image_id", "other_id"),
+)
+
+CLUSTERS = Table(
+    "clusters",
+    "clusters.parquet",
+    "image in any pair or group",
+    (
+        _ID,
+        Column("cluster", pa.string(), "every two members are copies of each other; null if none", nullable=True),
+        Column("split_group", pa.string(), "connected component over all pairs and the group column"),
+    ),
+    ("image_id",),
+)
+
+SPLIT_TABLE = Table(
+    "splits",
+    "splits.parquet",
+    "labelled image",
+    (_ID, Column("split", pa.string(), "frozen before any decision", choices=SPLITS)),
+    ("image_id",),
+)
+
+ISSUES = Table(
+    "issues",
+    "issues.parquet",
+    "finding",
+    (
+        Column("check", pa.string(), "name of the check"),
+        Column("image_id", pa.string(), "null for a finding about the dataset or a class", nullable=True),
+        Column("label", pa.string(), "the class, for findings about a class", nullable=True),
+        Column("score", pa.float64(), "1 = worst; comparable within a check only", low=0, high=1),
+        Column("cluster", pa.string(), "cluster of copies that the finding is about", nullable=True),
+        Column("suggested_action", pa.string(), "copies say review: survivors are chosen later", choices=ACTIONS),
+        Column("suggested_label", pa.string(), "for relabel", nullable=True),
+        Column("evidence", pa.string(), "one sentence with the number that decided"),
+    ),
+)
+
+RERANK = Table(
+    "rerank",
+    "rerank-0001.parquet",
+    "labelled image",
+    (
+        _ID,
+        Column("label_quality", pa.float64(), "with the decisions so far; 0 = worst", low=0, high=1),
+        Column("suggested_label", pa.string(), "likeliest class; null when it is the label held now", nullable=True),
+    ),
+    ("image_id",),
+)
+
+DECISION_LOG = Table(
+    "decisions",
+    "decisions.csv",
+    "event, append-only",
+    (
+        Column("decision_id", pa.string(), "unique"),
+        Column("batch", pa.string(), "decisions made by one action share it; undo takes back a batch"),
+        _ID,
+        Column("sha256", pa.string(), "content that was judged: decisions follow it to a re-audit", nullable=True),
+        Column("given_label", pa.string(), "label at the time", nullable=True),
+        Column("decision", pa.string(), "what was decided", choices=DECISIONS),
+        Column("label", pa.string(), "new label, for relabel", nullable=True),
+        Column("confirmed", pa.string(), "checks found right, joined by ';'", nullable=True),
+        Column("rejected", pa.string(), "checks found wrong, joined by ';'", nullable=True),
+        Column("score", pa.float64(), "the finding's score when it was decided", nullable=True, low=0, high=1),
+        Column("sample", pa.string(), "how the image came up", choices=("ranked", "random")),
+        Column("stratum", pa.string(), "score band, for random samples", nullable=True),
+        Column("inclusion_prob", pa.float64(), "for random samples", nullable=True, low=0, high=1),
+        Column("reviewer", pa.string(), "a person, or policy:<name>"),
+        Column("decided_at", pa.string(), "UTC, ISO 8601"),
+        Column("note", pa.string(), "free text", nullable=True),
+    ),
+    ("decision_id",),
+    command="review",
+)
+
+MANIFEST = Table(
+    "manifest",
+    "manifest.csv",
+    "exported image",
+    (
+        _ID,
+        Column("path", pa.string(), "POSIX path relative to the export"),
+        Column("label", pa.string(), "class after cleaning"),
+        Column("original_label", pa.string(), "class before cleaning", nullable=True),
+        Column("split", pa.string(), "train, val or test", choices=SPLITS),
+        Column("split_group", pa.string(), "images that must share a split"),
+        Column("sha256", pa.string(), "hash of the exported file's bytes"),
+        Column("decision", pa.string(), "keep, relabel, or null when undecided", nullable=True),
+        Column(
+            "original_sha256",
+            pa.string(),
+            "of the source, where the file was encoded anew; else null",
+            nullable=True,
+            later=True,
+        ),
+    ),
+    ("image_id",),
+    command="export",
+)
+
+BALANCE = Table(
+    "balance",
+    "balance.csv",
+    "training image of an export",
+    (
+        _ID,
+        Column("path", pa.string(), "POSIX path relative to the export"),
+        Column("label", pa.string(), "class after cleaning"),
+        Column("times", pa.int64(), "how often it is shown in an epoch, so that classes are shown alike", low=0),
+    ),
+    ("image_id",),
+    command="export",
+)
+
+TABLES: Mapping[str, Table] = {
+    t.name: t
+    for t in (DATASET, FEATURES, NEIGHBORS, CLUSTERS, SPLIT_TABLE, ISSUES, RERANK, DECISION_LOG, MANIFEST, BALANCE)
+}

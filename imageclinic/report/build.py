@@ -1,0 +1,204 @@
+"""Run folder → one self-contained HTML file: no script, nothing fetched, hostile names stay text."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+from markupsafe import Markup, escape
+
+from imageclinic.core import tables
+from imageclinic.core.errors import InputError
+from imageclinic.core.run import Run
+from imageclinic.report import charts, diagnosis_section, search_section, sections
+from imageclinic.report.planted_truth import score
+from imageclinic.report.thumbnails import Picture, Tiles
+
+_CODE = re.compile(r"`([^`\n]+)`")
+_HERE = Path(__file__).resolve().parent
+
+
+def write(
+    run: Run,
+    *,
+    truth: pd.DataFrame | None = None,
+    status: Sequence[Mapping[str, Any]] | None = None,
+    help: Mapping[str, str] | None = None,
+) -> Path:
+    """Write `run.report` and return its path.
+
+    Args:
+        run: an audited run; decisions and a comparison are told where they are there.
+        truth: what was planted (`check, image_id, label`), for precision and recall.
+        status: rows of the review's progress: column → value, all with the same columns.
+        help: check → docstring: its first paragraph is shown, the rest on demand.
+
+    Raises:
+        InputError: when the run was not audited.
+    """
+    tables.write_text(run.report, render(run, truth=truth, status=status, help=help))
+    return run.report
+
+
+def render(
+    run: Run,
+    *,
+    truth: pd.DataFrame | None = None,
+    status: Sequence[Mapping[str, Any]] | None = None,
+    help: Mapping[str, str] | None = None,
+) -> str:
+    """The report as HTML; see `write`."""
+    info = run.info()
+    if "outcomes" not in info:
+        raise InputError(f"{run.path} holds no finished audit", fix="run imageclinic audit first")
+    dataset, issues = run.read(tables.DATASET), run.read(tables.ISSUES)
+    splits = _splits(run, dataset)
+    decided, decisions_note = _decisions(run)
+    compared, comparison, comparison_note = _comparison(run)
+    diagnosed, diagnosis_note = _diagnosis(run)
+    searched, search_note = search_section.read(run.tuning)
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_HERE),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(title_of=sections.title, prose=_prose)
+    return environment.get_template("template.html").render(
+        style=Markup((_HERE / "style.css").read_text("utf-8")),  # noqa: S704 (our own file)
+        name=Path(info["root"]).name or info["root"],
+        run=str(run.path),
+        info=info,
+        headline=headline(dataset, issues, info["outcomes"]),
+        facts=_facts(dataset, splits),
+        outcomes=info["outcomes"],
+        summaries={o["check"]: sections.summary((help or {}).get(o["check"], "")) for o in info["outcomes"]},
+        outcome_names=sections.OUTCOMES,
+        scores=None if truth is None else _records(score(issues, truth)),
+        distribution=charts.distribution(dataset, splits),
+        sections=_sections(run, info["outcomes"], dataset, issues, splits, help or {}),
+        decided=decided,
+        decisions_note=decisions_note,
+        status=status or [],
+        comparison=comparison,
+        comparisons=compared,
+        comparison_note=comparison_note,
+        diagnosis_note=diagnosis_note,
+        **diagnosed,
+        searched=searched,
+        search_note=search_note,
+    )
+
+
+def headline(dataset: pd.DataFrame, issues: pd.DataFrame, outcomes: Sequence[Mapping[str, Any]]) -> str:
+    """What was found, in one sentence."""
+    found = sorted((o for o in outcomes if o["outcome"] == "found"), key=lambda o: -o["n_issues"])
+    failed = sum(o["outcome"] == "failed" for o in outcomes)
+    warning = f" {failed} {'check' if failed == 1 else 'checks'} failed." if failed else ""
+    if not found:
+        return f"The checks that ran found nothing in {len(dataset):,} images.{warning}"
+    flagged = issues["image_id"].dropna().nunique()
+    share = f" ({100 * flagged / len(dataset):.0f} %)" if len(dataset) else ""
+    of_images = [o for o in found if issues.loc[issues["check"] == o["check"], "image_id"].notna().any()]
+    names = [f"{sections.title(o['check']).lower()} ({o['n_issues']:,})" for o in of_images[:3]]
+    most = (
+        f", most by {', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else f", by {names[0]}" if names else ""
+    )
+    return f"{flagged:,} of {len(dataset):,} images{share} have at least one finding{most}.{warning}"
+
+
+def _facts(dataset: pd.DataFrame, splits: Mapping[str, str]) -> list[tuple[str, str]]:
+    counts = pd.Series(list(splits.values()), dtype="object").value_counts()
+    formats = dataset["format"].dropna().value_counts()
+    size = dataset["bytes"].sum()
+    facts = [
+        ("images", f"{len(dataset):,}"),
+        ("classes", f"{dataset['label'].nunique():,}"),
+        *((name, f"{n:,}") for name, n in counts.items()),
+        ("unreadable", f"{dataset['read_error'].notna().sum():,}"),
+        ("on disk", f"{size / 1e6:,.1f} MB" if size < 1e9 else f"{size / 1e9:,.1f} GB"),
+        ("formats", ", ".join(f"{name} {n:,}" for name, n in formats.items()) or "none"),
+    ]
+    return [(str(name), value) for name, value in facts]
+
+
+def _splits(run: Run, dataset: pd.DataFrame) -> dict[str, str]:
+    """image_id → split: the dataset's own, else the one that the audit drew."""
+    own = dataset.dropna(subset=["split"])
+    if own.empty and run.has(tables.SPLIT_TABLE):
+        own = run.read(tables.SPLIT_TABLE)
+    return dict(zip(own["image_id"], own["split"], strict=True))
+
+
+def _sections(
+    run: Run,
+    outcomes: Sequence[Mapping[str, Any]],
+    dataset: pd.DataFrame,
+    issues: pd.DataFrame,
+    splits: Mapping[str, str],
+    help: Mapping[str, str],
+) -> list[sections.Section]:
+    tiles = Tiles()
+    given = dict(zip(dataset["image_id"], dataset["label"], strict=True))
+    issues = issues.assign(given=issues["image_id"].map(given), split=issues["image_id"].map(splits))
+
+    def picture(image_id: str) -> Picture:
+        return tiles.picture(run.image_path(image_id))
+
+    return [
+        sections.section(o, issues[issues["check"] == o["check"]], help.get(o["check"], ""), picture)
+        for o in outcomes
+        if o["outcome"] in ("found", "failed")
+    ]
+
+
+def _decisions(run: Run) -> tuple[list[dict[str, Any]], str]:
+    """Events in the decision log by reviewer, as they stand there (the log's owner replays it); or why not."""
+    if not run.decisions.is_file():
+        return [], ""
+    try:
+        log = tables.read_csv(run.decisions, tables.DECISION_LOG)
+    except InputError as error:
+        return [], str(error)
+    counts = pd.crosstab(log["reviewer"], log["decision"]).reindex(columns=list(tables.DECISIONS), fill_value=0)
+    return _records(counts.reset_index()), ""
+
+
+def _comparison(run: Run) -> tuple[list[charts.Comparison], dict[str, Any], str]:
+    """Charts, the content of comparison.json, and why it can't be told."""
+    if not run.comparison.is_file():
+        return [], {}, ""
+    try:
+        content = json.loads(run.comparison.read_text("utf-8"))
+        return charts.comparisons(content), {"verdict": content["verdict"], **content}, ""
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        return [], {}, f"{run.comparison.name} can't be shown: {type(error).__name__}: {error}. Compare again."
+
+
+def _diagnosis(run: Run) -> tuple[dict[str, Any], str]:
+    """What the template draws of diagnosis.json, and why it can't be told."""
+    nothing: dict[str, Any] = {"diagnosis": {}, "diagnosis_bars": []}
+    if not run.diagnosis.is_file():
+        return nothing, ""
+    try:
+        content = json.loads(run.diagnosis.read_text("utf-8"))
+        names = ("verdict", "experiments", "not_looked_at", "images", "seeds")
+        told = {**{name: content[name] for name in names}, "notes": content.get("notes", [])}
+        return {"diagnosis": told, "diagnosis_bars": diagnosis_section.bars(content)}, ""
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        return nothing, f"{run.diagnosis.name} can't be shown: {type(error).__name__}: {error}. Diagnose again."
+
+
+def _prose(text: str) -> Markup:
+    """Escaped text, with what stands between backticks set as code."""
+    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704 (escaped)
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(k): None if pd.isna(v) else v for k, v in row.items()} for row in frame.to_dict("records")]

@@ -1,0 +1,147 @@
+"""What the report tells about each check: its findings worst first, copies side by side, confusions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from imageclinic.report.charts import Confusion, confusion
+from imageclinic.report.thumbnails import Picture
+
+MOST_TILES = 24
+MOST_CLUSTERS = 12
+MOST_MEMBERS = 6
+MOST_CLASSES = 24
+
+OUTCOMES = {
+    "found": ("●", "found"),
+    "clean": ("✓", "clean"),
+    "not_applicable": ("–", "not applicable"),
+    "skipped": ("○", "skipped"),
+    "failed": ("✕", "failed"),
+}
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One finding about an image."""
+
+    image_id: str
+    picture: Picture
+    given: str | None
+    suggested: str | None
+    split: str | None
+    score: float
+    evidence: str
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Copies of one picture that a check flagged; `left_out` of them are not shown."""
+
+    tiles: list[Tile]
+    left_out: int
+
+
+@dataclass(frozen=True)
+class Section:
+    """One check that found something, or failed."""
+
+    check: str
+    outcome: str
+    n_issues: int
+    reason: str
+    options: Mapping[str, Any]
+    summary: str
+    help: str
+    tiles: list[Tile] = field(default_factory=list)
+    clusters: list[Cluster] = field(default_factory=list)
+    classes: list[tuple[str, float, str]] = field(default_factory=list)
+    confusion: Confusion | None = None
+    left_out: str = ""
+
+    @property
+    def title(self) -> str:
+        """The check's name, readable."""
+        return title(self.check)
+
+
+def title(check: str) -> str:
+    """A check's name as a heading."""
+    return check.replace("_", " ").capitalize()
+
+
+def summary(docstring: str) -> str:
+    """The first paragraph of a check's docstring, on one line."""
+    return " ".join(docstring.strip().partition("\n\n")[0].split())
+
+
+def section(
+    outcome: Mapping[str, Any],
+    issues: pd.DataFrame,
+    docstring: str,
+    picture: Callable[[str], Picture],
+) -> Section:
+    """Everything to show of one check.
+
+    Args:
+        outcome: its entry in run.json.
+        issues: its findings (`tables.ISSUES`), with `given` (label) and `split` of the image.
+        docstring: its documentation.
+        picture: thumbnail of an image_id.
+    """
+    issues = issues.sort_values(["score", "image_id", "label"], ascending=[False, True, True], na_position="last")
+    of_images = issues[issues["image_id"].notna()]
+    alone = of_images[of_images["cluster"].isna()]
+    together = of_images[of_images["cluster"].notna()]
+    of_classes = issues[issues["image_id"].isna()]
+    names = list(together["cluster"].drop_duplicates())
+    parts = [
+        (len(alone) - MOST_TILES, "images"),
+        (len(names) - MOST_CLUSTERS, "groups of copies"),
+        (len(of_classes) - MOST_CLASSES, "classes"),
+    ]
+    return Section(
+        check=outcome["check"],
+        outcome=outcome["outcome"],
+        n_issues=outcome.get("n_issues") or 0,
+        reason=outcome.get("reason") or "",
+        options=outcome.get("options") or {},
+        summary=summary(docstring),
+        help=docstring.strip().partition("\n\n")[2].strip(),
+        tiles=[_tile(row, picture) for row in _rows(alone.head(MOST_TILES))],
+        clusters=[_cluster(together[together["cluster"] == name], picture) for name in names[:MOST_CLUSTERS]],
+        classes=[
+            (row["label"] or "the whole dataset", row["score"], row["evidence"])
+            for row in _rows(of_classes.head(MOST_CLASSES))
+        ],
+        confusion=confusion(alone),
+        left_out=" and ".join(f"{n:,} more {what}" for n, what in parts if n > 0),
+    )
+
+
+def _cluster(members: pd.DataFrame, picture: Callable[[str], Picture]) -> Cluster:
+    tiles = [_tile(row, picture) for row in _rows(members.head(MOST_MEMBERS))]
+    return Cluster(tiles, max(0, len(members) - MOST_MEMBERS))
+
+
+def _tile(row: Mapping[str, Any], picture: Callable[[str], Picture]) -> Tile:
+    return Tile(
+        image_id=row["image_id"],
+        picture=picture(row["image_id"]),
+        given=row["given"],
+        suggested=row["suggested_label"],
+        split=row["split"],
+        score=row["score"],
+        evidence=row["evidence"],
+    )
+
+
+def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows as dicts, with None where a value is missing."""
+    return [
+        {str(key): None if pd.isna(value) else value for key, value in row.items()} for row in frame.to_dict("records")
+    ]

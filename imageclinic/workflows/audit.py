@@ -1,0 +1,352 @@
+"""Composes an audit: listing → scan → copies → frozen splits → embeddings → predictions → checks."""
+
+from __future__ import annotations
+
+import contextlib
+import platform
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+import imageclinic
+from imageclinic.audit import runner
+from imageclinic.audit.copies import find_copies
+from imageclinic.audit.labels import user_arrays
+from imageclinic.audit.listing import image_listing
+from imageclinic.audit.scan import scan
+from imageclinic.core import result_keys, tables
+from imageclinic.core.errors import InputError, NotApplicable
+from imageclinic.core.progress import Say, Stage, quiet, silent
+from imageclinic.core.result_keys import key
+from imageclinic.core.run import Run, create, is_current
+from imageclinic.workflows.steps import predictions
+from imageclinic.workflows.steps.predictions import Brought, Method
+
+#: Shares of train, val and test that are drawn when the dataset came without splits.
+SHARES = (0.7, 0.1, 0.2)
+_PACKAGES = ("tensorflow", "keras", "cleanlab", "fiftyone", "imagehash", "pandas", "scikit-learn", "numpy", "pillow")
+
+
+@dataclass(frozen=True)
+class Audit:
+    """An audit's results: the run folder, the issues table, and one outcome per check."""
+
+    run: Run
+    issues: pd.DataFrame
+    outcomes: pd.DataFrame
+
+
+def audit(
+    data: str | Path | pd.DataFrame,
+    out: str | Path | None = None,
+    *,
+    root: str | Path | None = None,
+    columns: Mapping[str, str] | None = None,
+    checks: Sequence[str] = (),
+    skip: Sequence[str] = (),
+    options: Sequence[str] = (),
+    model: str = "auto",
+    layer: str | None = None,
+    embeddings: user_arrays.Source | None = None,
+    pred_probs: user_arrays.Source | None = None,
+    train: str = "heads",
+    workers: int | None = None,
+    timeout: float = scan.TIMEOUT,
+    max_pixels: int = scan.MAX_PIXELS,
+    rehash: bool = False,
+    seed: int = 0,
+    stage: Stage = quiet,
+    say: Say = silent,
+) -> Audit:
+    """Audit a dataset. Nothing but the run folder is written; an interrupted audit goes on where it was.
+
+    Args:
+        data: a folder, a .csv/.parquet manifest, or a frame with the columns path and label.
+        out: the run folder; default ``imageclinic-runs/<dataset name>``.
+        root: for frames: the folder that the paths are relative to.
+        columns: for manifests and frames: our column name (path, label, split, group) → theirs.
+        checks, skip: names of checks to run, or to leave out.
+        options: check options as ``CHECK.OPTION=VALUE``.
+        model: what embeds the images, see `training.embed.embed_images`.
+        layer: for a .keras file, the layer whose output is the vector.
+        embeddings: a file or frame of embeddings to use instead, see `audit.labels.user_arrays`.
+        pred_probs: a file or frame of out-of-fold probabilities to use instead of ours, see `audit.labels.user_arrays`.
+        train: what predicts labels out of fold: linear ``heads`` on the embeddings, or ``full`` networks.
+        workers: processes that scan; default: the cores at hand.
+        timeout: seconds that a file may take before it is reported as hanging its decoder.
+        max_pixels: larger pictures are reported as too large and not decoded.
+        rehash: read every file again, instead of trusting its size and time, and rescan those whose bytes changed.
+        seed: of everything that is drawn at random.
+        stage, say: progress and notes.
+
+    Raises:
+        InputError: bad input; the message says what to do.
+    """
+    method = Method(model, layer, embeddings, pred_probs, train)
+    chosen, skipped = runner.select(checks, skip)
+    settings = runner.parse_options(options)
+    listing = _list(data, root, columns)
+    brought = method.read(listing.images)
+    path = Path(out) if out is not None else Path("imageclinic-runs") / (listing.name or "dataset")
+    # A manifest often lies above much else; what it does not list is not the dataset.
+    manifest = isinstance(data, pd.DataFrame) or not Path(data).is_dir()
+    if path.resolve().is_relative_to(listing.root) and (not manifest or _holds_images(path.resolve(), listing)):
+        raise InputError(
+            f"the run folder {path} lies inside the dataset {listing.root}",
+            expected="a folder outside of it: imageclinic never writes to your data",
+            fix="give another one with --out, or start from another folder",
+        )
+    reading = {"workers": workers, "timeout": timeout, "max_pixels": max_pixels, "rehash": rehash}
+    run = create(path)
+    with run.lock():
+        _check_same_root(run, listing.root)
+        run.update_info(
+            {
+                "format": 1,
+                "root": str(listing.root),
+                "manifest": manifest,
+                "versions": {
+                    "imageclinic": imageclinic.__version__,
+                    "python": platform.python_version(),
+                    **{p: version(p) for p in _PACKAGES},
+                },
+                "arguments": {
+                    "data": str(data) if not isinstance(data, pd.DataFrame) else "frame",
+                    "columns": dict(columns or {}),
+                    "checks": list(checks),
+                    "skip": list(skip),
+                    "options": list(options),
+                    **method.arguments,
+                },
+                "seed": seed,
+                "ignored": listing.ignored,
+            }
+        )
+        return _audit(run, listing, chosen, skipped, settings, method, brought, reading, seed, stage, say)
+
+
+def _audit(
+    run: Run,
+    listing: image_listing.Listing,
+    chosen: dict[str, runner.Check],
+    skipped: list[str],
+    settings: Mapping[str, Mapping[str, Any]],
+    method: Method,
+    brought: Brought,
+    reading: Mapping[str, Any],
+    seed: int,
+    stage: Stage,
+    say: Say,
+) -> Audit:
+    seconds: dict[str, float] = {}
+    notes = list(listing.notes)
+
+    @contextlib.contextmanager
+    def timed(name: str, description: str) -> Any:
+        start = time.perf_counter()
+        with stage(description) as progress:
+            yield progress
+        seconds[name] = round(time.perf_counter() - start, 3)
+
+    before = run.read_dataset() if run.has(tables.DATASET) else None
+    with timed("scan", "Scanning images") as progress:
+        dataset, features = scan.scan(run, listing.images, listing.root, **reading, progress=progress)
+    if before is not None and (changes := scan.changes(before, dataset)):
+        notes.append(changes)
+    if several := int((features["frames"] > 1).sum()):
+        notes.append(f"{several:,} files hold several pages or frames; the first one is judged")
+    if dataset["read_error"].eq("file is missing").all():
+        raise InputError(
+            f"none of the {len(dataset):,} images is there, such as {run.image_path(dataset['image_id'][0])}",
+            expected="paths relative to the manifest's folder",
+        )
+    current = _key(dataset, chosen, settings, method, brought, seed)
+    if current is not None and (earlier := _reuse(run, current)) is not None:
+        say("nothing has changed since the last audit: these are its results")
+        return earlier
+    with timed("copies", "Looking for copies") as progress:
+        neighbors, clusters = _copies(run, dataset, features, notes, progress)
+    _freeze_splits(run, dataset, clusters, seed, notes)
+
+    inputs: dict[str, Any] = {
+        "dataset": dataset,
+        "features": features,
+        "neighbors": neighbors,
+        "clusters": clusters,
+    }
+    missing: dict[str, str] = {}
+    broken: dict[str, str] = {}
+    wanted = {i for check in chosen.values() for i in check.inputs}
+
+    def attempt(name: str, make: Callable[[], Any], *, chosen: bool) -> None:
+        """Make an input; what can't be made is a reason, and an error only where the user chose how."""
+        try:
+            inputs[name] = make()
+        except NotApplicable as reason:
+            missing[name] = str(reason)
+        except InputError as error:
+            if chosen:
+                raise
+            missing[name] = str(error)
+        except Exception:  # what needs this input has the outcome failed, with the traceback; the rest still runs
+            broken[name] = traceback.format_exc()
+
+    predicted = "predictions" in wanted
+    if "embeddings" in wanted or (predicted and method.needs_embeddings):
+        with timed("embed", "Embedding images") as progress:
+            attempt(
+                "embeddings",
+                lambda: predictions.embed(run, dataset, method, brought, seed, say, progress),
+                chosen=method.model != "auto" or brought.embeddings is not None,
+            )
+    vectors = inputs.get("embeddings")
+    if predicted and vectors is None and method.needs_embeddings:
+        reasons = missing if "embeddings" in missing else broken
+        reasons["predictions"] = reasons["embeddings"]
+    elif predicted:
+        with timed("predict", "Cross-validating") as progress:
+            attempt(
+                "predictions",
+                lambda: predictions.predict(run, dataset, clusters, method, brought, vectors, seed, progress),
+                chosen=not method.needs_embeddings,
+            )
+    noise = None
+    if "predictions" in inputs:
+        notes += predictions.describe(run)["notes"]
+        noise = predictions.label_noise(dataset, run.read(tables.SPLIT_TABLE), inputs["predictions"])
+    with timed("checks", "Checking") as progress:
+        issues, outcomes = runner.run(chosen, skipped, inputs, missing, broken, settings, progress=progress)
+    run.write(tables.ISSUES, issues)
+    run.update_info(
+        {
+            "fingerprint": key(dataset),
+            "key": current,
+            "seconds": seconds,
+            "notes": notes,
+            "predictions": predictions.describe(run) if "predictions" in inputs else None,
+            "label_noise": noise,
+            "outcomes": outcomes,
+        }
+    )
+    for note in notes:
+        say(note)
+    if noise is not None:
+        say(predictions.in_words(noise))
+    return Audit(run, issues, pd.DataFrame(outcomes))
+
+
+def _key(
+    dataset: pd.DataFrame,
+    chosen: Mapping[str, runner.Check],
+    settings: Mapping[str, Mapping[str, Any]],
+    method: Method,
+    brought: Brought,
+    seed: int,
+) -> str | None:
+    """Of all that the results depend on; None when they depend on a user's function, which can't be told."""
+    if ":" in method.model:
+        return None
+    model = Path(method.model)
+    own = [model.stat().st_size, model.stat().st_mtime_ns] if model.is_file() else result_keys.weights()
+    digests = [source and source.digest for source in (brought.embeddings, brought.pred_probs)]
+    packages = [version(p) for p in _PACKAGES]
+    return key(dataset, sorted(chosen), settings, method.arguments, own, digests, seed, packages, result_keys.code())
+
+
+def _reuse(run: Run, current: str) -> Audit | None:
+    """The last audit's results, if they were made from the same and none has failed."""
+    info = run.info()
+    if info.get("key") != current or any(o["outcome"] == "failed" for o in info["outcomes"]):
+        return None
+    return Audit(run, run.read(tables.ISSUES), pd.DataFrame(info["outcomes"]))
+
+
+def summary(outcomes: pd.DataFrame) -> pd.DataFrame:
+    """Outcomes as people read them: the last line of a traceback is reason enough."""
+    reasons = [str(r).strip().splitlines()[-1] if str(r).strip() else "" for r in outcomes["reason"]]
+    return pd.DataFrame(
+        {
+            "check": outcomes["check"],
+            "outcome": outcomes["outcome"],
+            "findings": outcomes["n_issues"],
+            "reason": reasons,
+        }
+    )
+
+
+def explain(check: str | None = None) -> pd.DataFrame:
+    """What a check (or every check) detects, why it matters and what to do: a frame with check, help, options.
+
+    Raises:
+        InputError: no such check; the message lists them.
+    """
+    chosen, _ = runner.select([check] if check else [])
+    return pd.DataFrame(
+        [{"check": c.name, "summary": c.summary, "help": c.help, "options": c.options} for c in chosen.values()]
+    )
+
+
+def _list(
+    data: str | Path | pd.DataFrame, root: str | Path | None, columns: Mapping[str, str] | None
+) -> image_listing.Listing:
+    named = dict(columns or {})
+    if isinstance(data, pd.DataFrame):
+        if root is None:
+            raise InputError("a frame was given without a root", expected="root=, the folder of its paths")
+        return image_listing.from_frame(data, Path(root).resolve(), columns=named)
+    return image_listing.load(Path(data), columns=named)
+
+
+def _holds_images(path: Path, listing: image_listing.Listing) -> bool:
+    prefix = tables.to_image_id(path.relative_to(listing.root).as_posix()) + "/"
+    return bool(prefix == "./" or listing.images["image_id"].str.startswith(prefix).any())
+
+
+def _check_same_root(run: Run, root: Path) -> None:
+    before = run.info().get("root")
+    if before and Path(before) != root:
+        raise InputError(
+            f"{run.path} holds a run of {before}", expected=f"a run of {root}", fix="give another folder with --out"
+        )
+
+
+def _copies(
+    run: Run, dataset: pd.DataFrame, features: pd.DataFrame, notes: list[str], progress: Any
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    current = key(dataset[["image_id", "sha256", "group"]], find_copies.VERSION, scan.VERSION)
+    paths = [run.table_path(t) for t in (tables.NEIGHBORS, tables.CLUSTERS)]
+    if all(is_current(p, current) for p in paths):
+        return run.read(tables.NEIGHBORS), run.read(tables.CLUSTERS)
+    root = run.root
+    neighbors, clusters, found = find_copies.find(
+        dataset, features, run.read_thumbnails(), lambda i: root / tables.to_path(i), progress=progress
+    )
+    run.write(tables.NEIGHBORS, neighbors, current)
+    run.write(tables.CLUSTERS, clusters, current)
+    notes += found
+    return neighbors, clusters
+
+
+def _freeze_splits(run: Run, dataset: pd.DataFrame, clusters: pd.DataFrame, seed: int, notes: list[str]) -> None:
+    """The dataset's own split where it has one; else drawn once, and kept by every later audit of the run."""
+    from imageclinic.cleaning.split import stratified_split
+
+    labelled = dataset[dataset["label"].notna()]
+    grouped = labelled.merge(clusters[["image_id", "split_group"]], on="image_id", how="left")
+    fixed: pd.DataFrame | None
+    if labelled["split"].nunique() > 1:
+        fixed = labelled.loc[labelled["split"].notna(), ["image_id", "split"]]
+        if len(fixed) == len(labelled):
+            run.write(tables.SPLIT_TABLE, fixed)
+            return
+    else:
+        fixed = run.read(tables.SPLIT_TABLE) if run.has(tables.SPLIT_TABLE) else None
+    drawn, found = stratified_split.assign(grouped, SHARES, seed=seed, fixed=fixed)
+    run.write(tables.SPLIT_TABLE, drawn)
+    notes += found

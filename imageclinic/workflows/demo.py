@@ -1,0 +1,93 @@
+"""The whole chain on the sample data, with its planted truth: what users see first."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from imageclinic.workflows import audit, compare, decide, export
+
+if TYPE_CHECKING:
+    from imageclinic.cli.terminal import Terminal
+
+#: What the demo accepts without a person: findings that need no taste, and only the surest mislabels.
+POLICY = (
+    "corrupted",
+    "conflicting_label",
+    "exact_duplicate",
+    "near_duplicate",
+    "split_leakage",
+    "low_information",
+    "outlier",
+    "mislabeled:0.9",
+)
+
+
+def demo(out: Path, *, seeds: int, terminal: Terminal) -> dict[str, Any]:
+    """Audit the sample data, decide by a policy, export, prove, compare and report.
+
+    Args:
+        out: folder in which the demo's run and export are made; earlier ones are kept.
+        seeds: paired runs of the comparison.
+        terminal: where it is shown.
+
+    Returns:
+        The paths that were made, precision and recall per check, and the verdict.
+    """
+    from imageclinic import sample_data
+    from imageclinic.report.planted_truth import score
+
+    start = time.perf_counter()
+    run_path = _unused(out / "demo")
+    truth = pd.read_csv(sample_data.PLANTED, dtype="str")
+
+    terminal.title("1. Audit: handwritten digits with planted faults, of which the audit is not told")
+    result = audit.audit(sample_data.IMAGES, run_path, stage=terminal.stage, say=terminal.say)
+    scores = score(result.issues, truth)
+    shown = audit.summary(result.outcomes).merge(
+        scores[["check", "planted", "found", "precision", "recall"]], on="check", how="left", suffixes=("", "_planted")
+    )
+    terminal.table(shown, right=("findings", "planted", "found", "precision", "recall"))
+
+    terminal.title("2. Decide: by an explicit policy here; a person normally does this, in the App")
+    terminal.say("imageclinic decide RUN " + " ".join(f"--accept {p}" for p in POLICY))
+    events = decide.decide(run_path, accept=POLICY)
+    for kind, n in events["decision"].value_counts().items():
+        terminal.say(f"  {kind}: {n:,}")
+
+    cleaned = run_path.with_name(run_path.name + "-cleaned")
+    terminal.title("3. Export: a clean split, proven")
+    summary = export.export(run_path, cleaned, stage=terminal.stage, say=terminal.say)
+    for proof in summary["proofs"]:
+        terminal.say(f"  {'proven' if proof['ok'] else 'NOT SO'}: {proof['name']}: {proof['detail']}")
+
+    terminal.title("4. Compare: retrained before and after cleaning, tested on the same images")
+    comparison = compare.compare(run_path, seeds=seeds, stage=terminal.stage)
+    from imageclinic.cli.commands.training import show_comparison
+
+    show_comparison(comparison, terminal)
+
+    report = compare.report(run_path, truth=truth)
+    terminal.title(f"Done in {time.perf_counter() - start:.0f} s")
+    terminal.say(f"Report:         {report}")
+    terminal.say(f"Cleaned data:   {cleaned}")
+    terminal.say(f"See it in the App:  imageclinic review {run_path}")
+    terminal.say("On your own data:   imageclinic audit FOLDER")
+    return {
+        "run": str(run_path),
+        "export": str(cleaned),
+        "report": str(report),
+        "proven": all(p["ok"] for p in summary["proofs"]),
+        "checks": scores.to_dict("records"),
+        "verdict": comparison["verdict"],
+    }
+
+
+def _unused(path: Path) -> Path:
+    """`path`, or the first of path-2, path-3, … that is not there: a person may have decided in the earlier ones."""
+    numbered = (path.with_name(f"{path.name}-{n}") for n in itertools.count(2))
+    return next(p for p in itertools.chain([path], numbered) if not p.exists())

@@ -1,0 +1,260 @@
+"""Why is accuracy not improving? Composes the experiments, the audit's noise model and what a history tells."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import math
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+
+from imageclinic.audit.labels import noise_model
+from imageclinic.core import tables
+from imageclinic.core.errors import InputError
+from imageclinic.core.progress import Progress, Stage, quiet
+from imageclinic.workflows.steps import diagnosis_images
+
+if TYPE_CHECKING:
+    from imageclinic.training.diagnose.curves.read_history import Source
+    from imageclinic.training.diagnose.setup import Data, Images, Recipe
+
+#: Called with the diagnosis by the experiments that were done when Ctrl-C came.
+Interrupted = Callable[[dict[str, Any]], None]
+MINUTES = 5.0
+_ASKED = 50  # images, for their size
+_SIDES = (32, 24, 16)  # in pixels, where the model doesn't say; fewer where the images are smaller
+Shape: TypeAlias = tuple[int, int, int]
+_FILE, _RUNS = "diagnosis.json", "diagnosis-runs"
+
+
+def diagnose(
+    data: str | Path | None = None,
+    *,
+    history: Source | None = None,
+    classes: int | None = None,
+    val_images: int | None = None,
+    model: str | None = None,
+    budget: float = MINUTES,
+    seeds: int = 5,
+    seed: int = 0,
+    label_column: str | None = None,
+    to: str | Path | None = None,
+    stage: Stage = quiet,
+    interrupted: Interrupted | None = None,
+    **settings: Any,
+) -> dict[str, Any]:
+    """Find out by experiments why accuracy is not improving; and say what the curves of one training run show.
+
+    Args:
+        data: a run, an export or a dataset, see `workflows.steps.diagnosis_images.find`; None: the history alone.
+        history: a ``.csv`` of Keras's CSVLogger, the ``metrics.json`` of ``imageclinic train``, a frame, or
+            `History.history`.
+        classes: number of classes, if known; for the history.
+        val_images: number of validation images, if known; for the history.
+        model: a rung of the ladder, a ``.keras`` file or ``module:function`` (see `training.diagnose.user_model`); None: what
+            ``imageclinic train`` did with this export, else its defaults.
+        budget: minutes for the experiments.
+        seeds: runs of each arm; below 5 intervals are much wider.
+        seed: of the draw of images.
+        label_column: of a manifest.
+        to: folder for diagnosis.json and finished runs; None: the run, or ``NAME-diagnosis`` beside the data.
+        stage: progress.
+        interrupted: told what the experiments that are done say, when Ctrl-C comes; KeyboardInterrupt goes on.
+        settings: fields of `training.diagnose.setup.Recipe`.
+
+    Returns:
+        With data: the content of diagnosis.json, see `training.diagnose.ladder.climb`. With a history: `epochs, signs,
+        unknown`, see `training.diagnose.curves.curves.judge`; no sign does not mean healthy.
+
+    Raises:
+        InputError: neither data nor history; see `training.diagnose.curves.read_history.read`, `workflows.steps.diagnosis_images.find` and
+            `training.diagnose.ladder.climb`.
+    """
+    if data is None and history is None:
+        raise InputError("nothing to diagnose", expected="DATA (a run, an export or a dataset), --history, or both")
+    curves = {} if history is None else _curves(history, classes, val_images)
+    if data is None:
+        return curves
+    if not 0 < budget < math.inf:
+        raise InputError(f"a budget of {budget:g} minutes", expected="a positive number")
+    from imageclinic import training
+
+    training.load_tensorflow()
+    from imageclinic.training.diagnose import ladder, plan, user_model
+
+    found = diagnosis_images.find(Path(data), None if to is None else Path(to), seed, label_column=label_column)
+    recipe, remarks = _recipe(Path(data), model, settings)
+    names = tuple(sorted(found.images.loc[found.images["split"] == "train", "label"].unique()))
+    unknown = sorted(set(found.images["label"]) - set(names))
+    if len(names) < 2 or unknown:
+        raise InputError(
+            f"the training images have the classes {', '.join(names[:5])}"
+            + (f", and validation also has {unknown[0]}" if unknown else ""),
+            expected="2 classes at least, and training images of every class",
+        )
+    takes = (None, None, 3) if recipe.own is None else user_model.fits(recipe.own, str(model), len(names))
+    parts = {name: found.images[found.images["split"] == name] for name in ("train", "val")}
+    shapes = _shapes(takes, parts["train"]["path"])
+    key = _key(recipe, found.images, shapes, budget, seeds, seed)
+    runs = found.folder / _RUNS / key
+    fits = plan.make(
+        recipe, shapes, len(names), len(parts["train"]), 60 * budget, ladder.runs(seeds), runs / "plan.json"
+    )
+    with stage("Reading images") as progress:
+        drawn = {n: diagnosis_images.draw(part, getattr(fits, n), seed) for n, part in parts.items()}
+        looked = _load(drawn, names, len(parts["train"]), fits.shape, progress)
+    notes = [*found.notes, *remarks, *_left_out(parts, drawn, looked, fits.epochs, recipe)]
+
+    def whole(result: Mapping[str, Any]) -> dict[str, Any]:
+        return {**result, "notes": notes, "size": list(fits.shape), "budget_minutes": budget, **curves}
+
+    def keep(result: Mapping[str, Any]) -> None:
+        tables.write_json(found.folder / _FILE, whole(result))
+
+    try:
+        with stage("Experiments") as progress:
+            result = ladder.climb(
+                looked,
+                recipe.change(epochs=fits.epochs),
+                budget=60 * budget,
+                noise=lambda y, probs: noise_model.fit(y, probs).wrong,
+                seeds=seeds,
+                folder=runs,
+                told=keep,
+                progress=progress,
+            )
+    except ladder.Interrupted as stop:
+        keep(stop.result)
+        if interrupted is not None:
+            interrupted(whole(stop.result))
+        raise
+    keep(result)
+    return whole(result)
+
+
+def _curves(history: Source, classes: int | None, val_images: int | None) -> dict[str, Any]:
+    from imageclinic.training.diagnose.curves import curve_signs
+    from imageclinic.training.diagnose.curves import read_history as histories
+
+    return curve_signs.judge(histories.read(history), classes=classes, val_images=val_images)
+
+
+def _recipe(data: Path, model: str | None, settings: Mapping[str, Any]) -> tuple[Recipe, list[str]]:
+    """What was asked for; else what ``imageclinic train`` did with this export; else its defaults. And notes."""
+    from imageclinic.training.diagnose import user_model
+    from imageclinic.training.diagnose.setup import Recipe, check
+    from imageclinic.training.models import capacity_ladder as rungs
+
+    given = {name: value for name, value in {"model": model, **settings}.items() if value is not None}
+    use: dict[str, Any] = {}
+    notes = []
+    metrics = data.absolute().with_name(f"{data.absolute().name}-model") / "metrics.json"
+    if model is not None and (model.endswith(".keras") or ":" in model):
+        network, compiled = user_model.load(model)
+        use, given["own"] = {"augment": "none", **compiled}, network
+    elif metrics.is_file():
+        made = json.loads(metrics.read_text("utf-8"))["settings"]
+        use = {name: made[name] for name in Recipe.__dataclass_fields__ if made.get(name) is not None}
+        if model is None and use["model"] not in rungs.LADDER:
+            notes.append(
+                f"imageclinic train used {use.pop('model')}, which is too large for many experiments: they are made "
+                f"with {Recipe.model}."
+            )
+            use.pop("learning_rate", None)
+    recipe = Recipe(**{**use, **given})
+    if recipe.own is None and recipe.model not in rungs.LADDER:
+        raise InputError(
+            f"unknown model {recipe.model!r}",
+            expected=f"one of {', '.join(rungs.LADDER)}, a .keras file, or module:function",
+        )
+    check(recipe)
+    return recipe, notes
+
+
+def _shapes(takes: tuple[int | None, int | None, int], paths: pd.Series) -> list[Shape]:
+    """The shapes in which images may be looked at: the model's; where it takes any, by some images' own."""
+    height, width, channels = takes
+    if height is not None and width is not None:
+        return [(height, width, channels)]
+    side = _side(paths)
+    return [(height or s, width or s, channels) for s in [side, *(s for s in _SIDES if s < side)]]
+
+
+def _side(paths: pd.Series) -> int:
+    """Side in pixels of the images, by those of some that can be read."""
+    from imageclinic.training.data import image_pipelines
+    from imageclinic.training.fit import fit_model
+
+    readable = []
+    for path in paths.iloc[:: -(-len(paths) // _ASKED)]:
+        with contextlib.suppress(InputError):
+            image_pipelines.read_image(Path(path), (8, 8))
+            readable.append(Path(path))
+    if not readable:
+        raise InputError(f"none of the training images can be read, such as {paths.iloc[0]}", expected="images")
+    return fit_model.natural_size(readable, largest=_SIDES[0])
+
+
+def _key(recipe: Recipe, images: pd.DataFrame, shapes: list[Shape], budget: float, seeds: int, seed: int) -> str:
+    rows = images.sort_values("image_id")[["image_id", "label", "split"]].to_csv(index=False)
+    content = f"{recipe.digest()} {shapes} {budget} {seeds} {seed}\n{rows}"
+    return hashlib.blake2b(content.encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
+
+
+def _load(
+    frames: Mapping[str, pd.DataFrame], classes: tuple[str, ...], whole: int, shape: Shape, progress: Progress
+) -> Data:
+    """Decode the images, drawn of `whole`; those that can't be read are left out."""
+    from imageclinic.training.data import image_pipelines
+    from imageclinic.training.diagnose.setup import Data
+
+    number = {name: i for i, name in enumerate(classes)}
+
+    def read(path: str) -> Any:
+        try:
+            return image_pipelines.read_image(Path(path), shape[:2], channels=shape[2])
+        except InputError:
+            return None
+
+    parts: dict[str, Images] = {}
+    for name, frame in frames.items():
+        with ThreadPoolExecutor(image_pipelines.workers()) as pool:
+            pictures = list(pool.map(read, frame["path"]))
+        parts[name] = _images(frame, pictures, number, shape)
+        progress(len(parts), len(frames))
+    return Data(parts["train"], parts["val"], classes, whole)
+
+
+def _images(frame: pd.DataFrame, pictures: list[Any], number: Mapping[str, int], shape: Shape) -> Images:
+    from imageclinic.training.diagnose.setup import Images
+
+    readable = np.array([picture is not None for picture in pictures], bool)
+    whole = [picture for picture in pictures if picture is not None]
+    x = np.stack(whole) if whole else np.empty((0, *shape), np.uint8)
+    known = frame[readable]
+    y = np.array([number[label] for label in known["label"]], np.int64)
+    return Images(x, y, known["split_group"].to_numpy(object).astype(str))
+
+
+def _left_out(
+    parts: Mapping[str, pd.DataFrame], drawn: Mapping[str, pd.DataFrame], looked: Data, epochs: int, recipe: Recipe
+) -> list[str]:
+    notes = []
+    for name, word in (("train", "training"), ("val", "validation")):
+        unread = len(drawn[name]) - len(getattr(looked, name))
+        if unread:
+            notes.append(f"{unread:,} {word} images can't be read and were left out: imageclinic audit lists them.")
+        if len(drawn[name]) < len(parts[name]):
+            notes.append(
+                f"{len(drawn[name]):,} of {len(parts[name]):,} {word} images were drawn, to fit the budget: gains are "
+                "those with so many."
+            )
+    if epochs < recipe.epochs:
+        notes.append(f"{epochs} epochs instead of {recipe.epochs}, to fit the budget.")
+    return notes

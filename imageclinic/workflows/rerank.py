@@ -1,0 +1,72 @@
+"""Scores the labels anew with the decisions so far: seconds, because only the linear heads are fitted again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from imageclinic.audit.labels import confident_learning, noise_model
+from imageclinic.core import tables
+from imageclinic.core.errors import InputError
+from imageclinic.core.progress import Stage, quiet
+from imageclinic.workflows.decide import load
+from imageclinic.workflows.steps.predictions import draw_folds, rows_of
+
+
+def rerank(run: str | Path, *, stage: Stage = quiet) -> tuple[Path, pd.DataFrame]:
+    """Fit the heads again on the labels that are held now, without dropped images, and score every label.
+
+    The folds are those of the audit. The L2 strength is the one that it chose, or chosen now when the audit's
+    predictions came from a network or from the user: the scores are those of heads all the same. Earlier scores are
+    kept.
+
+    Returns:
+        The file that was written, the next ``rerank-NNNN.parquet``, and its content, worst first.
+
+    Raises:
+        InputError: the audit made no predictions or no embeddings, or the decisions leave fewer than two classes.
+    """
+    from imageclinic.cleaning.decisions import apply
+
+    state = load(run)
+    opened = state.run
+    made = tables.metadata(opened.predictions)
+    if not made:
+        raise InputError(f"{opened.path} has no predictions", fix="audit with the check mislabeled")
+    if not opened.embeddings.is_file():
+        raise InputError(
+            f"{opened.path} has no embeddings, and labels are scored anew by heads trained on them",
+            fix="audit with the check outlier too, or with --embeddings",
+        )
+    cleaned, _ = apply.apply(state.dataset, state.current)
+    held = cleaned[["image_id", "label", "split"]]
+    held = held.merge(state.clusters[["image_id", "split_group"]], on="image_id", how="left")
+    held["split_group"] = held["split_group"].fillna(held["image_id"])
+    classes = tuple(sorted(held["label"].unique()))
+    if len(classes) < 2:
+        raise InputError(f"the decisions leave {len(classes)} class(es)", expected="at least 2")
+
+    from imageclinic import training
+
+    training.load_tensorflow()
+    from imageclinic.training.predict import out_of_fold
+
+    given = confident_learning.codes(held["label"], classes)
+    folds = draw_folds(held["label"], held["split_group"], opened.info()["seed"])
+    vectors = rows_of(opened.read_embeddings(), held["image_id"])
+    strengths = [float(made["strength"])] if "strength" in made else out_of_fold.STRENGTHS
+    with stage("Scoring labels anew") as progress:
+        found = out_of_fold.out_of_fold(vectors, given, folds, strengths=strengths, progress=progress)
+    best = found.pred_probs.argmax(axis=1)
+    result = tables.frame(
+        tables.RERANK,
+        image_id=held["image_id"],
+        label_quality=1 - noise_model.fit(given, found.pred_probs, held["split"]).wrong,
+        suggested_label=[None if b == g else classes[b] for b, g in zip(best, given, strict=True)],
+    )
+    result = result.sort_values(["label_quality", "image_id"], ignore_index=True)
+    number = len(list(opened.path.glob("rerank-*.parquet"))) + 1
+    path = opened.rerank(number)
+    tables.write(path, result, tables.RERANK, {"decisions": str(len(state.log))})
+    return path, result

@@ -1,0 +1,41 @@
+"""Opens a run in the FiftyOne App."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from imageclinic.core.progress import Say, Stage, quiet, silent
+from imageclinic.core.run import open_run
+
+
+def review(
+    run: str | Path,
+    *,
+    port: int = 5151,
+    address: str = "127.0.0.1",
+    open_browser: bool = False,
+    reviewer: str | None = None,
+    say: Say = silent,
+    stage: Stage = quiet,
+) -> None:
+    """Show a run in the FiftyOne App until Ctrl-C; every decision goes to the run's decisions.csv at once.
+
+    Raises:
+        InputError: no run, no mongod, or a busy port; the message says what to do.
+    """
+    from imageclinic.cleaning.review.app import open_review
+    from imageclinic.cleaning.trust import trust_summary
+
+    with stage("Preparing the App") as progress:
+        open_review(
+            Path(run),
+            port=port,
+            address=address,
+            open_browser=open_browser,
+            reviewer=reviewer,
+            announce=say,
+            progress=progress,
+            words=lambda: trust_summary.lines_of(open_run(Path(run))),
+            rerank=[sys.executable, "-m", "imageclinic.cli.app", "rerank", str(Path(run).absolute())],
+        )

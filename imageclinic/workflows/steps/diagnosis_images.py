@@ -1,0 +1,95 @@
+"""What a diagnosis looks at: the labelled images of a run, an export or a dataset, and which of them validate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from imageclinic.audit.listing import image_listing
+from imageclinic.cleaning.decisions import apply
+from imageclinic.core import tables
+from imageclinic.core.errors import InputError
+from imageclinic.core.run import MARKER, open_run
+from imageclinic.workflows import decide
+from imageclinic.workflows.steps import comparison_arms, predictions
+
+_COLUMNS = ["image_id", "path", "label", "split", "split_group"]
+
+
+@dataclass(frozen=True)
+class Material:
+    """`images`: image_id, path, label, split (train, val) and split_group; `folder`: where the diagnosis is written;
+    `notes`: what users should know."""
+
+    images: pd.DataFrame
+    folder: Path
+    notes: tuple[str, ...]
+
+
+def find(path: Path, to: Path | None, seed: int, *, label_column: str | None = None) -> Material:
+    """Read what is at `path`. Test images are never looked at.
+
+    Args:
+        path: a run (its decisions are applied), an export, or a dataset.
+        to: where the diagnosis goes; None: into a run, else beside the data, ``NAME-diagnosis``.
+        seed: of the draw of validation images, where the data has none.
+        label_column: of a manifest.
+
+    Raises:
+        InputError: nothing there, or no labelled images to learn from.
+    """
+    whole = path.absolute()
+    beside = whole.with_name(f"{whole.stem if whole.is_file() else whole.name}-diagnosis")
+    notes: list[str] = []
+    if (path / MARKER).is_file():
+        images, folder = _of_run(path), whole
+        told = open_run(path).info().get("label_noise")
+        if told:
+            notes.append(f"The audit: {predictions.in_words(told)}")
+    elif (path / tables.MANIFEST.file).is_file():
+        manifest = tables.read_csv(path / tables.MANIFEST.file, tables.MANIFEST)
+        images, folder = manifest.assign(path=[str(path / tables.to_path(p)) for p in manifest["path"]]), beside
+    else:
+        listing = image_listing.load(path, columns=None if label_column is None else {"label": label_column})
+        paths = [str(listing.root / tables.to_path(i)) for i in listing.images["image_id"]]
+        images, folder = listing.images.assign(path=paths, split_group=listing.images["group"]), beside
+        notes.append(f"{path} was not audited: copies are told by small pictures, and wrong labels by a quick model.")
+    if label_column is not None and path.is_dir():
+        raise InputError(f"--label-column {label_column} with {path}", expected="a manifest with it")
+    images = images[images["label"].notna()]
+    learning = images[images["split"].ne("test") | images["split"].isna()]
+    if learning.empty:
+        raise InputError(f"{path} has no labelled images to learn from", expected="images in class folders")
+    learning = learning.assign(split_group=learning["split_group"].fillna(learning["image_id"]))
+    if not {"train", "val"} <= set(learning["split"].dropna()):
+        learning = comparison_arms.with_validation(learning.drop(columns="split"), seed)
+        notes.append(
+            f"There are no validation images: {comparison_arms.VALIDATION:.0%} were drawn from the training images."
+        )
+    return Material(learning[_COLUMNS].reset_index(drop=True), to or folder, tuple(notes))
+
+
+def draw(images: pd.DataFrame, most: int, seed: int) -> pd.DataFrame:
+    """At most `most` images, of each class in proportion, but two of each at least; sorted by image_id."""
+    if len(images) <= most:
+        return images.sort_values("image_id", ignore_index=True)
+    order = np.random.default_rng(seed).permutation(len(images))
+    mixed = images.sort_values("image_id").iloc[order]
+    place, size = mixed.groupby("label").cumcount(), mixed.groupby("label")["label"].transform("size")
+    kept = mixed[place < np.maximum(2, np.round(size * most / len(images)))]
+    return kept.sort_values("image_id", ignore_index=True)
+
+
+def _of_run(path: Path) -> pd.DataFrame:
+    """Readable images with their decisions; the dataset's own split where it has one, else the audit's."""
+    state = decide.load(path)
+    cleaned, _ = apply.apply(state.dataset, state.current)
+    own = cleaned["split"].isin(("train", "val"))
+    cleaned = cleaned[cleaned["read_error"].isna()]
+    if not {"train", "val"} <= set(cleaned.loc[own, "split"]):
+        cleaned = cleaned.drop(columns="split").merge(state.splits, on="image_id", how="left")
+    grouped = cleaned.merge(state.clusters[["image_id", "split_group"]], on="image_id", how="left")
+    return grouped.assign(path=[str(state.run.image_path(i)) for i in grouped["image_id"]])

@@ -1,0 +1,316 @@
+"""Embeddings and out-of-fold predictions of an audit: made here, or brought by the user."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from imageclinic.audit.labels import confident_learning, noise_model, user_arrays
+from imageclinic.core import tables
+from imageclinic.core.errors import InputError, NotApplicable
+from imageclinic.core.progress import Progress, Say
+from imageclinic.core.result_keys import key
+from imageclinic.core.run import Run, is_current
+
+#: Folds of the cross-validation, and how often it is repeated with other folds; the repeats are averaged.
+FOLDS, REPEATS = 5, 3
+#: Changes when predictions, or what the noise model made of them, must not be reused from an older version.
+VERSION = "2"
+#: What may be trained to predict labels.
+TRAIN = ("heads", "full")
+
+
+@dataclass(frozen=True)
+class Method:
+    """How images are embedded and their labels predicted."""
+
+    model: str = "auto"
+    """What embeds the images, see `training.embed.embed_images`."""
+    layer: str | None = None
+    """For a .keras file: the layer whose output is the vector."""
+    embeddings: user_arrays.Source | None = None
+    """Embeddings to use instead, see `audit.labels.user_arrays`."""
+    pred_probs: user_arrays.Source | None = None
+    """Out-of-fold probabilities to use instead, see `audit.labels.user_arrays`."""
+    train: str = "heads"
+    """What predicts labels: linear ``heads`` on the embeddings, or ``full`` networks, one a fold."""
+
+    def __post_init__(self) -> None:
+        if self.train not in TRAIN:
+            raise InputError(f"--train {self.train}", expected=f"one of {', '.join(TRAIN)}")
+        for file, other, instead in (
+            ("--embeddings", f"--model {self.model}", self.embeddings is not None and self.model != "auto"),
+            ("--embeddings", f"--layer {self.layer}", self.embeddings is not None and self.layer is not None),
+            ("--pred-probs", f"--train {self.train}", self.pred_probs is not None and self.train != "heads"),
+        ):
+            if instead:
+                raise InputError(f"{file} and {other} exclude each other", fix="give one of the two")
+        if self.layer is not None and not self.model.endswith(".keras"):
+            raise InputError(f"--layer {self.layer} with --model {self.model}", expected="--model FILE.keras with it")
+
+    @property
+    def needs_embeddings(self) -> bool:
+        """Whether labels are predicted from embeddings."""
+        return self.pred_probs is None and self.train == "heads"
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """For run.json."""
+        named = {"embeddings": self.embeddings, "pred_probs": self.pred_probs}
+        files = {k: "frame" if isinstance(v, pd.DataFrame) else v and str(v) for k, v in named.items()}
+        return {"model": self.model, "layer": self.layer, **files, "train": self.train}
+
+    def read(self, images: pd.DataFrame) -> Brought:
+        """Read and check what the user brings, before any work is done. `images` has image_id and label."""
+        return Brought(
+            None if self.embeddings is None else user_arrays.embeddings(self.embeddings, images),
+            None if self.pred_probs is None else user_arrays.pred_probs(self.pred_probs, images),
+        )
+
+
+@dataclass(frozen=True)
+class Brought:
+    """What the user brought."""
+
+    embeddings: user_arrays.Given | None
+    pred_probs: user_arrays.Given | None
+
+
+def embed(
+    run: Run, dataset: pd.DataFrame, method: Method, brought: Brought, seed: int, say: Say, progress: Progress
+) -> tables.Embeddings:
+    """Embeddings of all readable images, kept in the run until the images or the embedder change."""
+    readable = dataset.loc[dataset["read_error"].isna(), ["image_id", "sha256"]]
+    if readable.empty:
+        raise NotApplicable("no image can be read")
+    if brought.embeddings is not None:
+        source = brought.embeddings
+        vectors = source.rows(readable["image_id"]).astype(np.float32)
+        note = f"your embeddings, {source.where}"
+        say(note)
+        current = key(readable, source.digest)
+        made = {"model": "given", "version": source.digest, "note": note}
+        if not is_current(run.embeddings, current):
+            _write_embeddings(run, readable, vectors, {"key": current, **made})
+        return run.read_embeddings()
+
+    from imageclinic import training
+
+    training.load_tensorflow()
+    from imageclinic.training.embed import embed_images as embedding
+
+    embedder = embedding.choose(method.model, layer=method.layer)
+    say(embedder.note)
+    current = key(readable, embedder.name, embedder.version, embedder.note, seed)
+    if not is_current(run.embeddings, current):
+        root = run.root
+        paths = [root / tables.to_path(i) for i in readable["image_id"]]
+        vectors, info = embedding.embed(paths, model=method.model, layer=method.layer, seed=seed, progress=progress)
+        made = {"model": info["name"], "version": info["version"], "note": info["note"]}
+        _write_embeddings(run, readable, vectors, {"key": current, **made})
+    return run.read_embeddings()
+
+
+def predict(
+    run: Run,
+    dataset: pd.DataFrame,
+    clusters: pd.DataFrame,
+    method: Method,
+    brought: Brought,
+    embeddings: tables.Embeddings | None,
+    seed: int,
+    progress: Progress,
+) -> tables.Predictions:
+    """Out-of-fold predictions of readable, labelled images; copies share a fold, or they would vouch for each other.
+
+    How they were made is in the table's metadata (`describe`), with the notes that users should read.
+    """
+    wanted = dataset["read_error"].isna() & dataset["label"].notna()
+    labelled = dataset.loc[wanted, ["image_id", "sha256", "label", "split"]]
+    labelled = labelled.merge(clusters[["image_id", "split_group"]], on="image_id", how="left")
+    labelled["split_group"] = labelled["split_group"].fillna(labelled["image_id"])
+    sizes = labelled["label"].value_counts()
+    if len(sizes) < 2:
+        raise NotApplicable(f"the dataset has {len(sizes)} class(es) with readable images")
+    if brought.pred_probs is not None:
+        return _take(run, labelled, brought.pred_probs)
+    if method.train == "full":
+        return _train_networks(run, labelled, seed, progress)
+    if embeddings is None:
+        raise ValueError("heads need embeddings")
+    return _train_heads(run, labelled, embeddings, seed, progress)
+
+
+def describe(run: Run) -> dict[str, Any]:
+    """How the run's predictions were made, for run.json: ``made`` (heads, full or given) and what belongs to that."""
+    metadata = tables.metadata(run.predictions)
+    numbers = ("strength", "temperature", "accuracy", "log_loss", "folds", "repeats", "size")
+    return {
+        "made": metadata["made"],
+        **({"source": metadata["source"]} if "source" in metadata else {}),
+        **{name: float(metadata[name]) for name in numbers if name in metadata},
+        "notes": json.loads(metadata["notes"]),
+    }
+
+
+def label_noise(dataset: pd.DataFrame, splits: pd.DataFrame, predictions: tables.Predictions) -> dict[str, Any]:
+    """What the model makes of the labels as a whole, for run.json: an estimate that only random reviews calibrate.
+
+    Returns:
+        ``share``: of labels that are wrong; ``by_split``: the same in each split; ``ceiling``: the accuracy that a
+        perfect model would measure on the test labels (on all where there is no test split), 1 − share;
+        ``by_class``: share of each class's labels that are wrong; ``classes`` and ``matrix``: share of the images
+        labelled as a class (row) that are of each class; ``calibrated``: False; ``meaning``: in words.
+    """
+    known = predictions.rows.merge(dataset[["image_id", "label", "split"]], on="image_id", validate="1:1")
+    model = noise_model.fit(
+        confident_learning.codes(known["label"], predictions.classes), predictions.pred_probs, known["split"]
+    )
+    known = known.drop(columns="split").assign(wrong=1 - known["label_quality"])
+    known = known.merge(splits, on="image_id", how="left")
+    by_split = {str(k): float(v) for k, v in known.groupby("split")["wrong"].mean().round(4).items()}
+    share = round(float(known["wrong"].mean()), 4)
+    return {
+        "share": share,
+        "by_split": by_split,
+        "ceiling": round(1 - by_split.get("test", share), 4),
+        "by_class": {str(k): float(v) for k, v in known.groupby("label")["wrong"].mean().round(4).items()},
+        "classes": list(predictions.classes),
+        "matrix": model.held.round(4).tolist(),
+        "calibrated": False,
+        "meaning": "model-based, uncalibrated: only random reviews can calibrate it",
+    }
+
+
+def in_words(label_noise: Mapping[str, Any]) -> str:
+    """`label_noise` as a sentence."""
+    return (
+        f"About {label_noise['share']:.1%} of the labels seem to be wrong (model-based, uncalibrated), so a perfect "
+        f"model would measure an accuracy of about {label_noise['ceiling']:.1%} on "
+        f"{'the test labels' if 'test' in label_noise['by_split'] else 'them'}."
+    )
+
+
+def draw_folds(label: pd.Series, split_group: pd.Series, seed: int) -> npt.NDArray[np.int64]:
+    """Fold numbers, (repeats, images): stratified by label, copies in one fold."""
+    from imageclinic.cleaning.split import stratified_split
+
+    shares = [1.0] * FOLDS
+    return np.stack([stratified_split.allocate(label, split_group, shares, seed=seed + r) for r in range(REPEATS)])
+
+
+def rows_of(embeddings: tables.Embeddings, wanted: pd.Series) -> npt.NDArray[np.float32]:
+    """Embeddings of the `wanted` images, in their order."""
+    position = pd.Series(np.arange(len(embeddings.image_id)), index=embeddings.image_id.to_numpy())
+    return np.asarray(embeddings.vectors[position[wanted.to_numpy()].to_numpy()])
+
+
+def _train_heads(
+    run: Run, labelled: pd.DataFrame, embeddings: tables.Embeddings, seed: int, progress: Progress
+) -> tables.Predictions:
+    current = key(labelled, tables.metadata(run.embeddings)["key"], seed, FOLDS, REPEATS, VERSION)
+    if is_current(run.predictions, current):
+        return run.read_predictions()
+    training = _tensorflow()
+    folds = draw_folds(labelled["label"], labelled["split_group"], seed)
+    classes = tuple(sorted(labelled["label"].unique()))
+    codes = confident_learning.codes(labelled["label"], classes)
+    vectors = rows_of(embeddings, labelled["image_id"])
+    found = imageclinic.training.predict.out_of_fold.out_of_fold(vectors, codes, folds, progress=progress)
+    made = {
+        "made": "heads",
+        "strength": str(found.strength),
+        "repeats": str(found.repeats),
+        **_scores(found, [found.note] if found.note else [], labelled["label"]),
+    }
+    _write_predictions(run, labelled, found.fold, found.pred_probs, classes, {"key": current, **made})
+    return run.read_predictions()
+
+
+def _train_networks(run: Run, labelled: pd.DataFrame, seed: int, progress: Progress) -> tables.Predictions:
+    """Finished folds are kept in the run until all are: a killed audit goes on with the next one."""
+    from imageclinic.cleaning.split import stratified_split
+
+    current = key(labelled, "full", seed, FOLDS, VERSION)
+    if is_current(run.predictions, current):
+        return run.read_predictions()
+    training = _tensorflow()
+    parts = stratified_split.allocate(labelled["label"], labelled["split_group"], [1.0] * (2 * FOLDS), seed=seed)
+    classes = tuple(sorted(labelled["label"].unique()))
+    codes = confident_learning.codes(labelled["label"], classes)
+    root = run.root
+    paths = [root / tables.to_path(i) for i in labelled["image_id"]]
+    found = imageclinic.training.predict.network_folds.out_of_fold(
+        paths, codes, parts, run.folds / current, seed=seed, progress=progress
+    )
+    made = {"made": "full", "size": str(found.size), **_scores(found, [], labelled["label"])}
+    _write_predictions(run, labelled, found.fold, found.pred_probs, classes, {"key": current, **made})
+    shutil.rmtree(run.folds)
+    return run.read_predictions()
+
+
+def _tensorflow() -> Any:
+    """The package `training` with what predicts, its libraries loaded quietly."""
+    from imageclinic import training
+
+    training.load_tensorflow()
+
+    return training
+
+
+def _scores(found: Any, notes: list[str], label: pd.Series) -> dict[str, str]:
+    """Metadata that all trained predictions have."""
+    sizes = label.value_counts()
+    small = sizes[sizes < 2 * FOLDS]
+    if len(small):
+        named = ", ".join(f"{c} ({n})" for c, n in small.items())
+        notes = [*notes, f"classes too small for reliable cross-validation in {FOLDS} folds: {named}"]
+    return {
+        "temperature": f"{found.temperature:.4g}",
+        "accuracy": f"{found.accuracy:.4f}",
+        "log_loss": f"{found.log_loss:.4f}",
+        "folds": str(FOLDS),
+        "notes": json.dumps(notes),
+    }
+
+
+def _take(run: Run, labelled: pd.DataFrame, source: user_arrays.Given) -> tables.Predictions:
+    """The probabilities that the user brought. Of their folds nothing is known: -1."""
+    probs = source.rows(labelled["image_id"])
+    current = key(labelled, source.digest, VERSION)
+    if not is_current(run.predictions, current):
+        made = {"made": "given", "source": source.where, "version": source.digest, "notes": "[]"}
+        fold = np.full(len(labelled), -1, np.int32)
+        _write_predictions(run, labelled, fold, probs, source.classes, {"key": current, **made})
+    return run.read_predictions()
+
+
+def _write_embeddings(
+    run: Run, readable: pd.DataFrame, vectors: npt.NDArray[np.float32], metadata: dict[str, str]
+) -> None:
+    tables.write_vectors(run.embeddings, {"image_id": readable["image_id"]}, "embedding", vectors, metadata)
+
+
+def _write_predictions(
+    run: Run,
+    labelled: pd.DataFrame,
+    fold: npt.NDArray[np.integer],
+    probs: npt.NDArray[np.floating],
+    classes: tuple[str, ...],
+    metadata: dict[str, str],
+) -> None:
+    quality = 1 - noise_model.fit(confident_learning.codes(labelled["label"], classes), probs, labelled["split"]).wrong
+    tables.write_vectors(
+        run.predictions,
+        {"image_id": labelled["image_id"], "fold": fold, "label_quality": quality},
+        "pred_probs",
+        probs.astype(np.float32),
+        {"classes": json.dumps(classes), **metadata},
+    )

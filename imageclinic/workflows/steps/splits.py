@@ -1,0 +1,134 @@
+"""Which split each cleaned image goes to: what was asked for, what is frozen, and which copies stay together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from imageclinic.audit.copies import clusters, find_copies
+from imageclinic.core import tables
+from imageclinic.core.errors import InputError
+from imageclinic.workflows.decide import State
+
+if TYPE_CHECKING:
+    from imageclinic.workflows.steps.reencode import Reencoded
+
+
+def demanded(split: Sequence[float | None]) -> tuple[float | None, ...]:
+    """Shares as parts of one, or counts (whole numbers, one of which may be None for the rest).
+
+    Raises:
+        InputError: when they are neither.
+    """
+    parts = tuple(split)
+    numbers = [part for part in parts if part is not None]
+    good = len(parts) == len(tables.SPLITS) and all(math.isfinite(n) and n >= 0 for n in numbers) and sum(numbers) > 0
+    if (
+        good
+        and None not in parts
+        and math.isclose(total := sum(numbers), 1 if max(numbers) <= 1 else 100, rel_tol=1e-6)
+    ):
+        return tuple(number / total for number in numbers)
+    if good and len(numbers) >= len(parts) - 1 and all(number == int(number) for number in numbers):
+        return tuple(None if part is None else int(part) for part in parts)
+    raise InputError(
+        f"the split {', '.join('rest' if part is None else f'{part:g}' for part in parts)}",
+        expected="three shares that sum to 1, such as 0.8,0.1,0.1; or three numbers of images, such as 1000,100,200 "
+        "or rest,100,200",
+    )
+
+
+def regroup(
+    state: State,
+    cleaned: pd.DataFrame,
+    *,
+    new: Reencoded | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> pd.DataFrame:
+    """The clusters table, with split groups that also hold the copies found among the cleaned images alone.
+
+    How alike copies must look is measured on the images that are no copies (`audit.copies.thumbnail_match`), and cleaning changes
+    those: among fewer images a pair may stand out that did not among all. The proof looks at the cleaned images. Of
+    images that were encoded anew, the `new` file counts.
+    """
+    kept = cleaned.loc[cleaned["label"].notna(), "image_id"]
+    features = state.run.read(tables.FEATURES)
+    ids, pixels = state.run.read_thumbnails()
+    files: dict[str, Path] = {}
+    if new is not None:
+        files = dict(zip(new.files["image_id"], new.files["file"], strict=True))
+        features = pd.concat([features[~features["image_id"].isin(files)], new.features], ignore_index=True)
+        old = (~ids.isin(files)).to_numpy()
+        ids = pd.concat([ids[old], new.thumbnails[0]], ignore_index=True)
+        pixels = np.concatenate([pixels[old], new.thumbnails[1]])
+    pairs, _, _ = find_copies.find(
+        state.dataset[state.dataset["image_id"].isin(kept)],
+        features[features["image_id"].isin(kept)],
+        (ids, pixels),
+        lambda image_id: files.get(image_id) or state.run.image_path(image_id),
+        progress=progress,
+    )
+    before = state.clusters.set_index("image_id")
+    groups = clusters.cluster(pairs, before["split_group"])[["image_id", "split_group"]]
+    return tables.validate(groups.assign(cluster=groups["image_id"].map(before["cluster"])), tables.CLUSTERS)
+
+
+def assign(
+    state: State,
+    cleaned: pd.DataFrame,
+    demand: Sequence[float | None],
+    seed: int,
+    old: pd.DataFrame | None = None,
+) -> tuple[pd.DataFrame, list[str]]:
+    """Splits for a cleaned table: frozen test images stay test, the rest is divided as `demand` (see `demanded`) says.
+
+    What the dataset's own split says comes first; then `old`, the manifest of an earlier export; then the test images
+    that the audit drew.
+    """
+    from imageclinic.cleaning.split import stratified_split
+    from imageclinic.cleaning.split.split_counts import assign_counts
+
+    grouped = cleaned.merge(state.clusters[["image_id", "split_group"]], on="image_id", how="left")
+    frozen = state.splits[state.splits["split"] == "test"]
+    own = state.dataset.loc[state.dataset["split"].isin(["val", "test"]), "image_id"]
+    if len(own):
+        # The dataset's own validation images stay, too; only what it left open is drawn.
+        frozen = state.splits[state.splits["split"].eq("test") | state.splits["image_id"].isin(own)]
+    closed_val = frozen["split"].eq("val").any()
+    notes = []
+    if old is not None:
+        before = stratified_split.keep(grouped, old)
+        before = before[~before["image_id"].isin(own)]
+        frozen = pd.concat([before, frozen[~frozen["image_id"].isin(before["image_id"])]], ignore_index=True)
+        notes.append(f"{len(before):,} images are in the splits that the earlier export gave them.")
+    shares = [part for part in demand if isinstance(part, float)]
+    if len(shares) < len(demand):
+        counts = [None if part is None else int(part) for part in demand]
+        splits, deviations = assign_counts(grouped, counts, seed=seed, fixed=frozen if len(frozen) else None)
+        return splits, notes + deviations
+    if not len(frozen):
+        return stratified_split.assign(grouped, shares, seed=seed)
+    train, val, test = shares
+    held = grouped["image_id"].isin(frozen.loc[frozen["split"] == "test", "image_id"]).mean()
+    if held and abs(held - test) > 0.01:
+        notes.append(f"Images frozen as test stay test: {held:.1%} instead of {test:.1%}. The others share the rest.")
+    open_shares = (train, 0.0 if closed_val else val, 0.0 if frozen["split"].eq("test").any() else test)
+    splits, deviations = stratified_split.assign(grouped, open_shares, seed=seed, fixed=frozen)
+    return splits, notes + deviations
+
+
+def earlier(path: Path, cleaned: pd.DataFrame) -> pd.DataFrame:
+    """The manifest of an earlier export. Raises InputError when it is of other images."""
+    manifest = tables.read_csv(path / tables.MANIFEST.file if path.is_dir() else path, tables.MANIFEST)
+    if not (cleaned["image_id"].isin(manifest["image_id"]) | cleaned["sha256"].isin(manifest["sha256"])).any():
+        raise InputError(
+            f"no image of this run is in {path}",
+            expected="the manifest.csv of an earlier export of these images",
+            fix="leave --keep-split out for a new split",
+        )
+    return manifest

@@ -1,0 +1,379 @@
+"""One contract for all checks, then one small case each."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from imageclinic.audit import runner
+from imageclinic.audit.scan import decode
+from imageclinic.core import tables
+from imageclinic.core.errors import InputError, NotApplicable
+
+CHECKS = runner.load()
+NEEDED = (
+    "corrupted wrong_extension exact_duplicate near_duplicate conflicting_label split_leakage class_imbalance "
+    "too_few_images dark bright blurry low_information grayscale odd_aspect_ratio odd_size mislabeled outlier "
+    "overlapping_classes shortcut exif_orientation"
+).split()
+
+
+def inputs(n: int = 60, seed: int = 0) -> dict[str, Any]:
+    """Random but valid tables with something in them for every check."""
+    rng = np.random.default_rng(seed)
+    ids = [f"{'ab'[i % 2]}/{i:03}.jpg" for i in range(n)]
+    labels = ["c" if i in (30, 32) else "ab"[i % 2] for i in range(n)]
+    bad = [i == 7 for i in range(n)]
+    dataset = tables.frame(
+        tables.DATASET,
+        image_id=ids,
+        label=labels,
+        split=["test" if i % 5 == 0 else "train" for i in range(n)],
+        group=[None] * n,
+        bytes=rng.integers(100, 1000, n),
+        mtime_ns=[0] * n,
+        sha256=[f"{i:064}" for i in range(n)],
+        format=["PNG" if i == 5 else "JPEG" for i in range(n)],
+        width=[None if b else 2000 if i == 8 else 100 for i, b in enumerate(bad)],
+        height=[None if b else 500 if i == 9 else 100 for i, b in enumerate(bad)],
+        mode=["RGB"] * n,
+        read_error=["truncated: end of file" if b else None for b in bad],
+    )
+    readable = [i for i in ids if i != ids[7 % max(n, 1)]] if n > 7 else ids
+    m = len(readable)
+    features = tables.frame(
+        tables.FEATURES,
+        image_id=readable,
+        **{f"phash_{o}": rng.integers(0, 2**63, m, dtype=np.uint64) for o in tables.ORIENTATIONS},
+        pixel_hash=rng.integers(0, 2**63, m, dtype=np.uint64),
+        luminance_mean=[0.3 + 0.4 * (i[0] == "b") + rng.uniform(0, 0.2) for i in readable],
+        luminance_p05=np.where(np.arange(m) == 1, 0.99, 0.1),
+        luminance_p99=np.where(np.arange(m) == 2, 0.1, 0.9),
+        contrast=rng.uniform(0.1, 0.2, m),
+        entropy=np.where(np.arange(m) == 3, 0.5, 7),
+        sharpness=np.where(np.arange(m) == 4, 0.001, rng.uniform(0.2, 0.3, m)),
+        colour=np.where(np.arange(m) == 6, 0.0, 0.5),
+        exif_orientation=[{10: 6, 11: 1}.get(i) for i in range(m)],
+    )
+    pairs = [(0, 1, "bytes", 1.0), (2, 4, "pixels", 1.0), (3, 5, "near", 0.9)] if n else []
+    neighbors = tables.frame(
+        tables.NEIGHBORS,
+        image_id=[min(ids[a], ids[b]) for a, b, *_ in pairs],
+        other_id=[max(ids[a], ids[b]) for a, b, *_ in pairs],
+        kind=[p[2] for p in pairs],
+        distance=[0] * len(pairs),
+        transform=["flip"] * len(pairs),
+        similarity=[p[3] for p in pairs],
+    )
+    members = sorted({ids[k] for p in pairs for k in p[:2]})
+    names = {ids[k]: min(ids[a], ids[b]) for a, b, *_ in pairs for k in (a, b)}
+    clusters = tables.frame(
+        tables.CLUSTERS,
+        image_id=members,
+        cluster=[names[m] for m in members],
+        split_group=[names[m] for m in members],
+    )
+    code = np.array([{"a": 0, "b": 1, "c": 2}[labels[ids.index(i)]] for i in readable], dtype=int)
+    probs = np.where(code[:, None] == [0, 1, 2], 0.9, 0.1) + rng.uniform(-0.05, 0.05, (m, 3))
+    probs[10:12, :2] = probs[10:12, 1::-1]
+    probs = (probs / probs.sum(axis=1, keepdims=True)).astype(np.float32)
+    vectors = rng.normal(0, 0.1, (m, 8)) + np.where(code[:, None] == 0, 1, -1)
+    if m > 20:
+        vectors[20] = [9, -9] * 4
+    rows = pd.DataFrame(
+        {
+            "image_id": pd.Series(readable, dtype="str"),
+            "fold": [0] * m,
+            "label_quality": np.where(probs[np.arange(m), code] < 0.5, 0.02, 0.98),
+        }
+    )
+    return {
+        "dataset": dataset,
+        "features": features,
+        "neighbors": neighbors,
+        "clusters": clusters,
+        "embeddings": tables.Embeddings(pd.Series(readable), vectors.astype(np.float32)),
+        "predictions": tables.Predictions(rows, probs, ("a", "b", "c")),
+    }
+
+
+def find(name: str, tables_in: dict[str, Any], **options: Any) -> pd.DataFrame:
+    check = CHECKS[name]
+    found = check.find(*(tables_in[i] for i in check.inputs), **options)
+    return tables.validate(found.assign(check=name), tables.ISSUES)
+
+
+def shuffled(given: dict[str, Any], seed: int) -> dict[str, Any]:
+    rng = np.random.default_rng(seed)
+    mixed = {
+        k: v.sample(frac=1, random_state=seed, ignore_index=True) for k, v in given.items() if hasattr(v, "sample")
+    }
+    order = rng.permutation(len(given["embeddings"].image_id))
+    embeddings, predictions = given["embeddings"], given["predictions"]
+    mixed["embeddings"] = tables.Embeddings(
+        embeddings.image_id.iloc[order].reset_index(drop=True), embeddings.vectors[order]
+    )
+    mixed["predictions"] = tables.Predictions(
+        predictions.rows.iloc[order].reset_index(drop=True), predictions.pred_probs[order], predictions.classes
+    )
+    return mixed
+
+
+def canonical(found: pd.DataFrame) -> pd.DataFrame:
+    return found.sort_values(["image_id", "label", "evidence"], ignore_index=True).round({"score": 6})
+
+
+def test_all_checks_of_the_design_are_there() -> None:
+    assert set(NEEDED) <= set(CHECKS)
+
+
+@pytest.mark.parametrize("name", CHECKS)
+class TestContract:
+    def test_it_finds_something_and_scores_are_in_range(self, name: str) -> None:
+        found = find(name, inputs())
+        assert len(found), "the tables hold a case for every check"
+        assert not (found["image_id"].notna() & found["label"].notna()).any()
+        assert found["evidence"].str.endswith(".").all()
+        assert not found["image_id"].dropna().duplicated().any()
+
+    def test_same_input_same_output(self, name: str) -> None:
+        pd.testing.assert_frame_equal(find(name, inputs()), find(name, inputs()))
+
+    def test_row_order_does_not_matter(self, name: str) -> None:
+        pd.testing.assert_frame_equal(canonical(find(name, inputs())), canonical(find(name, shuffled(inputs(), 1))))
+
+    def test_inputs_are_left_alone(self, name: str) -> None:
+        given, kept = inputs(), inputs()
+        find(name, given)
+        for key, table in kept.items():
+            if isinstance(table, pd.DataFrame):
+                pd.testing.assert_frame_equal(given[key], table)
+        assert np.array_equal(given["embeddings"].vectors, kept["embeddings"].vectors)
+        assert np.array_equal(given["predictions"].pred_probs, kept["predictions"].pred_probs)
+
+    def test_empty_tables(self, name: str) -> None:
+        try:
+            assert find(name, inputs(0)).empty
+        except NotApplicable as reason:
+            assert str(reason)
+
+    def test_it_is_documented(self, name: str) -> None:
+        check = CHECKS[name]
+        for part in ("Why it matters:", "What to do:", "Score:"):
+            assert part in check.help or part.lower() in check.help.lower(), f"{part} is missing"
+        assert len(check.summary) < 200
+        for option in check.options:
+            assert f"`{option}`" in check.help or option in check.help, f"option {option} is not explained"
+        assert all(
+            p.annotation is not inspect.Parameter.empty for p in inspect.signature(check.find).parameters.values()
+        )
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("corrupted", {"b/007.jpg"}),
+        ("wrong_extension", {"b/005.jpg"}),
+        ("exact_duplicate", {"a/000.jpg", "b/001.jpg", "a/002.jpg", "a/004.jpg"}),
+        ("near_duplicate", {"b/003.jpg", "b/005.jpg"}),
+        ("conflicting_label", {"a/000.jpg", "b/001.jpg"}),
+        ("split_leakage", {"a/000.jpg", "b/001.jpg", "b/003.jpg", "b/005.jpg"}),
+        ("bright", {"b/001.jpg"}),
+        ("dark", {"a/002.jpg"}),
+        ("low_information", {"b/003.jpg"}),
+        ("blurry", {"a/004.jpg"}),
+        ("grayscale", {"a/006.jpg"}),
+        ("odd_size", {"a/008.jpg", "b/009.jpg"}),
+        ("odd_aspect_ratio", {"a/008.jpg", "b/009.jpg"}),
+        ("outlier", {"b/021.jpg"}),
+        ("exif_orientation", {"b/011.jpg"}),
+    ],
+)
+def test_what_is_found(name: str, expected: set[str]) -> None:
+    assert set(find(name, inputs())["image_id"]) == expected
+
+
+def test_every_kind_of_damage_is_told_apart() -> None:
+    errors = [f"{kind}: so it is" for kind in decode.KINDS]
+    n = len(errors)
+    ids = [f"{i:02}" for i in range(n)]
+    dataset = tables.frame(tables.DATASET, image_id=ids, bytes=[0] * n, mtime_ns=[0] * n, read_error=errors)
+    found = find("corrupted", {"dataset": dataset}).set_index("image_id")
+    for image_id, kind in zip(ids, decode.KINDS, strict=True):
+        assert f"`{kind}`" in CHECKS["corrupted"].help
+        assert found.loc[image_id, "evidence"].startswith(f"{kind[0].upper()}{kind[1:]}: so it is; ")
+    worst_first = [decode.KINDS[int(i)] for i in found.sort_values("score", ascending=False, kind="stable").index]
+    assert worst_first == [
+        "empty file",
+        "not an image",
+        "header only",
+        "truncated",
+        "damaged stream",
+        "crashes the decoder",
+        "hangs the decoder",
+        "file is missing",
+        "can't be read",
+        "unsupported",
+        "too large",
+    ]
+    assert found.loc[[str(decode.KINDS.index("empty file")).zfill(2)], "suggested_action"].tolist() == ["drop"]
+    assert found.loc[[str(decode.KINDS.index("too large")).zfill(2)], "suggested_action"].tolist() == ["review"]
+
+
+def test_an_unknown_read_error_is_reported_too() -> None:
+    dataset = tables.frame(tables.DATASET, image_id=["a"], bytes=[0], mtime_ns=[0], read_error=["odd."])
+    found = find("corrupted", {"dataset": dataset})
+    assert found["evidence"].tolist() == ["Odd; fetch it again, or drop it."]
+
+
+def test_exif_orientation_says_how_the_picture_lies() -> None:
+    given = inputs(20)
+    given["features"]["exif_orientation"] = pd.array([None, *range(1, 9), *[1] * 10], dtype="Int64")
+    found = find("exif_orientation", given).set_index("image_id")
+    lying = dict(zip(given["features"]["image_id"], given["features"]["exif_orientation"], strict=True))
+    assert sorted(lying[i] for i in found.index) == [2, 3, 4, 5, 6, 7, 8]
+    assert {lying[i]: score for i, score in found["score"].items()}[2] == 0.5
+    quarter_turns = found["evidence"].str.contains("on its side")
+    assert {lying[i] for i in found.index[quarter_turns]} == {5, 6, 7, 8}
+
+
+def test_mislabeled_suggests_the_other_class() -> None:
+    found = find("mislabeled", inputs()).set_index("image_id")
+    assert set(found.index) == {"b/011.jpg", "a/012.jpg"}
+    assert found.loc["b/011.jpg", "suggested_label"] == "a"
+    assert found.loc["b/011.jpg", "suggested_action"] == "relabel"
+    assert found["score"].gt(0.8).all()
+
+
+def test_overlapping_classes_name_both() -> None:
+    found = find("overlapping_classes", inputs())
+    assert found[["label", "suggested_label"]].values.tolist() == [["a", "b"]]
+    assert "About 2 images of a and b" in found["evidence"][0]
+    assert find("overlapping_classes", inputs(), min_share=0.5).empty
+
+
+def test_class_imbalance_names_the_small_class() -> None:
+    assert find("class_imbalance", inputs())["label"].tolist() == ["c"]
+
+
+def test_conflict_suggests_the_majority() -> None:
+    given = inputs()
+    given["neighbors"] = tables.frame(
+        tables.NEIGHBORS,
+        image_id=["a/000.jpg", "a/000.jpg", "a/002.jpg"],
+        other_id=["a/002.jpg", "b/001.jpg", "b/001.jpg"],
+        kind=["bytes"] * 3,
+        distance=[0] * 3,
+        transform=["identity"] * 3,
+        similarity=[1.0] * 3,
+    )
+    found = find("conflicting_label", given).set_index("image_id")["suggested_label"]
+    assert found.fillna("none").to_dict() == {"a/000.jpg": "none", "a/002.jpg": "none", "b/001.jpg": "a"}
+
+
+def test_not_applicable_says_why() -> None:
+    given = inputs()
+    given["dataset"] = given["dataset"].assign(split=None).astype({"split": "str"})
+    given["features"] = given["features"].assign(colour=np.float32(0))
+    _, outcomes = runner.run({n: CHECKS[n] for n in ("split_leakage", "grayscale")}, [], given, {}, {})
+    assert [o["outcome"] for o in outcomes] == ["not_applicable"] * 2
+    assert [o["reason"] for o in outcomes] == [
+        "59 of 59 images are grey: it is a grey dataset",
+        "the dataset came without splits; those that the audit draws keep copies together",
+    ]
+
+
+def test_runner_records_every_check_once() -> None:
+    def explode(dataset: pd.DataFrame) -> pd.DataFrame:
+        raise RuntimeError("boom")
+
+    chosen, skipped = runner.select(skip=["dark"])
+    chosen = {**chosen, "bright": runner.Check("bright", explode)}
+    given = inputs()
+    del given["predictions"], given["embeddings"]
+    issues, outcomes = runner.run(
+        chosen, skipped, given, {"predictions": "one class only"}, {"embeddings": "Traceback: no memory"}
+    )
+    by_name = {o["check"]: o for o in outcomes}
+    assert list(by_name) == sorted(CHECKS)
+    assert by_name["bright"]["outcome"] == "failed"
+    assert "RuntimeError: boom" in by_name["bright"]["reason"]
+    assert by_name["dark"]["outcome"] == "skipped"
+    assert by_name["mislabeled"] | {"seconds": 0} == {
+        "check": "mislabeled",
+        "outcome": "not_applicable",
+        "n_issues": 0,
+        "reason": "one class only",
+        "seconds": 0,
+        "options": {"filter_by": CHECKS["mislabeled"].options["filter_by"]},
+    }
+    assert by_name["outlier"]["outcome"] == "failed"
+    assert set(issues["check"]) == {n for n, o in by_name.items() if o["outcome"] == "found"}
+
+
+def test_a_check_that_flags_a_fifth_says_so() -> None:
+    given = inputs()
+    given["features"].loc[:19, "luminance_p05"] = 0.99
+    _, outcomes = runner.run({"bright": CHECKS["bright"]}, [], given, {}, {})
+    assert outcomes[0]["n_issues"] == 20
+    assert outcomes[0]["reason"].endswith("that says more about the dataset than about single images")
+
+
+@pytest.mark.parametrize(("name", "column", "value"), [("bright", "luminance_p05", 1), ("dark", "luminance_p99", 0.2)])
+def test_what_most_images_are_is_no_fault(name: str, column: str, value: float) -> None:
+    given = inputs()
+    given["features"].loc[:29, column] = value
+    with pytest.raises(NotApplicable, match=rf"of 59 images are {name}: it is a {name} dataset"):
+        find(name, given)
+
+
+def test_plain_pictures_are_judged_by_their_like() -> None:
+    given = inputs()
+    given["features"]["entropy"] = np.where(np.arange(59) == 3, np.float32(0.9), np.float32(2))
+    found = find("low_information", given)
+    assert found["evidence"].tolist() == ["The grey values hold 0.90 bits (limit 1)."]
+    assert found["score"].tolist() == pytest.approx([0.1], abs=1e-6)
+
+
+def test_blank_pictures_are_not_called_grey() -> None:
+    given = inputs()
+    given["features"].loc[7:8, ["colour", "contrast"]] = [[0, 0.001], [0, 0.1]]
+    assert set(find("grayscale", given)["image_id"]) == {"a/006.jpg", "b/009.jpg"}
+
+
+def test_mixed_orientations_do_not_hide_odd_shapes() -> None:
+    sizes = [(640, 480), (480, 640), (500, 500), (600, 400)] * 10 + [(640, 130), (130, 640)]
+    ids = [f"{i:02}" for i in range(len(sizes))]
+    width, height = zip(*sizes, strict=True)
+    n = len(ids)
+    dataset = tables.frame(tables.DATASET, image_id=ids, bytes=[1] * n, mtime_ns=[0] * n, width=width, height=height)
+    found = find("odd_aspect_ratio", {"dataset": dataset})
+    assert found["image_id"].tolist() == ["40", "41"]
+    assert found["evidence"][1] == ("130×640 pixels: 4.92 times as long as it is short; the dataset's median is 1.33.")
+    lines = dataset.assign(width=[600] * 40 + [20, 20], height=20)
+    assert find("odd_aspect_ratio", {"dataset": lines})["image_id"].tolist() == [
+        "40",
+        "41",
+    ]
+
+
+def test_options_are_typed_and_checked() -> None:
+    assert runner.parse_options(["dark.threshold=0.2", "wrong_extension.keras=false", "outlier.neighbours=3"]) == {
+        "dark": {"threshold": 0.2},
+        "wrong_extension": {"keras": False},
+        "outlier": {"neighbours": 3},
+    }
+    for bad, message in {
+        "drak.threshold=1": "there is no check 'drak'. Expected one of blurry",
+        "dark.treshold=1": r"check dark has no option 'treshold'. Expected threshold \(default 0.32\)",
+        "dark.threshold=x": "Expected a value of type float",
+        "dark": "Expected CHECK.OPTION=VALUE",
+    }.items():
+        with pytest.raises(InputError, match=message):
+            runner.parse_options([bad])
+    with pytest.raises(InputError, match="there is no check 'x'"):
+        runner.select(only=["x"])

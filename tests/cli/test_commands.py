@@ -1,0 +1,174 @@
+"""The command line as users meet it: messages and exit statuses."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from imageclinic.cli.app.app import main
+
+import imageclinic
+from imageclinic.audit import runner
+
+LIGHT = "--skip=mislabeled,outlier,overlapping_classes"  # neither embeds nor predicts: no TensorFlow
+
+
+@dataclass
+class Result:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
+    """Calls the entry point as the shell would; in this process, because TensorFlow takes seconds to import."""
+
+    def call(*arguments: object, cwd: Path | None = None) -> Result:
+        monkeypatch.setattr(sys, "argv", ["imageclinic", *map(str, arguments)])
+        if cwd is not None:
+            monkeypatch.chdir(cwd)
+        status = 0
+        try:
+            main()
+        except SystemExit as stop:
+            status = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+        out, err = capfd.readouterr()
+        return Result(status, out, err)
+
+    return call
+
+
+def test_every_command_explains_itself(run: Run) -> None:
+    listed = run("--help").stdout
+    for command in "demo audit review status decide export verify diff train compare report doctor explain".split():
+        assert f"\n  {command} " in listed
+        shown = run(command, "--help")
+        assert shown.returncode == 0
+        assert len(shown.stdout) > 200
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["audit", "nowhere"], "nowhere does not exist. Expected a folder"),
+        (["audit", "."], "no images in "),
+        (["audit", "loose"], "has 1 images but no class folders"),
+        (["audit", "pets", "--checks", "drak"], "there is no check 'drak'. Expected one of blurry,"),
+        (["audit", "pets", "--set", "dark.x=1"], "check dark has no option 'x'"),
+        (["audit", "pets", "--out", "taken"], "taken is not empty and no imageclinic run"),
+        (["audit", "pets", "--out", "pets/run"], "lies inside the dataset"),
+        (["audit", "pets", "--fail-on", "dark:x"], "--fail-on 'dark:x'. Expected CHECK or CHECK:N"),
+        (["audit", "missing.csv"], "none of the 1 images is there"),
+        (["audit", "leaves.csv"], "row 2: '../pets/cat/0.png' leaves the dataset's root"),
+        (["review", "pets"], "is no imageclinic run"),
+        (["export", "pets", "out"], "is no imageclinic run"),
+        (["explain", "drak"], "there is no check 'drak'"),
+        (["verify", "pets"], "manifest.csv is missing"),
+        (["train", "pets"], "manifest.csv"),
+    ],
+)
+def test_bad_input_is_one_clear_line(run: Run, folder: Path, tmp_path, arguments: list[str], message: str) -> None:
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "x").write_text("")
+    (tmp_path / "loose").mkdir()
+    (tmp_path / "loose" / "1.png").write_bytes((folder / "cat" / "0.png").read_bytes())
+    (tmp_path / "missing.csv").write_text("path,label\nnot/here.jpg,cat\n")
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "leaves.csv").write_text("path,label\n../pets/cat/0.png,cat\n")
+    if arguments[1] == ".":
+        (tmp_path / "void").mkdir()
+    if arguments[1] == "leaves.csv":
+        arguments = ["audit", "sub/leaves.csv"]
+    cwd = tmp_path / "void" if arguments[1] == "." else tmp_path
+    if arguments[0] == "audit" and "--out" not in arguments:
+        arguments = [*arguments, "--out", str(tmp_path / "run")]
+    result = run(*arguments, cwd=cwd)
+    assert result.returncode in ((1, 2) if arguments[0] == "verify" else (2,)), result.stderr
+    assert message in result.stderr + result.stdout
+    assert "Traceback" not in result.stderr
+
+
+def test_audit_then_fail_on_then_status(run: Run, folder: Path, tmp_path) -> None:
+    (folder / "dog" / "bad.jpg").write_bytes(b"")
+    out = tmp_path / "run"
+    first = run("audit", folder, "--out", out, LIGHT, "--json", "--fail-on", "corrupted")
+    assert first.returncode == 3, first.stderr
+    told = json.loads(first.stdout)
+    assert told["tripped"] == ["corrupted"]
+    outcomes = {o["check"]: o for o in told["outcomes"]}
+    assert set(outcomes) == set(runner.load())
+    assert outcomes["corrupted"]["n_issues"] == 1
+    assert outcomes["mislabeled"]["outcome"] == "skipped"
+    assert run("audit", folder, "--out", out, LIGHT, "--fail-on", "corrupted:2").returncode == 0
+    state = json.loads(run("status", out, "--json").stdout)
+    assert state["images"] == 17
+    assert state["flagged_decided"] == 0
+
+
+def test_one_class_and_tiny_classes(run: Run, tmp_path, folder: Path) -> None:
+    for path in (folder / "dog").iterdir():
+        path.unlink()
+    result = run("audit", folder, "--out", tmp_path / "run", "--json")
+    assert result.returncode == 0, result.stderr
+    outcomes = {o["check"]: o for o in json.loads(result.stdout)["outcomes"]}
+    assert outcomes["mislabeled"]["outcome"] == "not_applicable"
+    assert "1 class" in outcomes["mislabeled"]["reason"]
+
+
+def test_a_class_with_one_image_is_handled(run: Run, tmp_path, folder: Path) -> None:
+    (folder / "owl").mkdir()
+    (folder / "dog" / "0.png").rename(folder / "owl" / "0.png")
+    result = run("audit", folder, "--out", tmp_path / "run", "--json")
+    assert result.returncode == 0, result.stderr
+    outcomes = {o["check"]: o["outcome"] for o in json.loads(result.stdout)["outcomes"]}
+    assert outcomes["mislabeled"] in ("found", "clean")
+    assert "owl (1)" in result.stderr
+
+
+def test_the_dataset_is_never_touched(run: Run, folder: Path, tmp_path) -> None:
+    def state() -> dict[str, tuple[int, int]]:
+        return {str(p): (p.stat().st_mtime_ns, p.stat().st_size) for p in sorted(folder.rglob("*"))}
+
+    before = state()
+    assert run("audit", folder, "--out", tmp_path / "run", LIGHT).returncode == 0
+    assert state() == before
+
+
+def test_a_run_belongs_to_one_dataset(run: Run, folder: Path, tmp_path) -> None:
+    assert run("audit", folder, "--out", tmp_path / "run", LIGHT).returncode == 0
+    folder.rename(tmp_path / "moved")
+    result = run("audit", tmp_path / "moved", "--out", tmp_path / "run", LIGHT)
+    assert result.returncode == 2
+    assert "holds a run of" in result.stderr
+
+
+def test_explain_speaks_from_the_docstring(run: Run) -> None:
+    shown = run("explain", "dark").stdout
+    assert "Why it matters:" in shown
+    assert "--set dark.threshold=0.32" in shown
+
+
+def test_python_api_takes_frames(folder: Path, tmp_path) -> None:
+    table = pd.DataFrame({"path": [f"cat/{n}.png" for n in range(8)] + ["dog/1.png"], "label": ["cat"] * 8 + ["dog"]})
+    result = imageclinic.audit(table, tmp_path / "run", root=folder, checks=["class_imbalance", "dark"])
+    assert result.issues["check"].unique().tolist() == ["class_imbalance"]
+    assert result.outcomes.set_index("check").loc["bright", "outcome"] == "skipped"
+
+
+def test_a_manifest_may_lie_above_the_run_and_the_export(run: Run, folder: Path, tmp_path) -> None:
+    table = pd.DataFrame([(p.relative_to(tmp_path), p.parent.name) for p in folder.rglob("*.png")])
+    table.to_csv(tmp_path / "all.csv", index=False, header=["path", "label"])
+    assert run("audit", "all.csv", LIGHT, cwd=tmp_path).returncode == 0
+    made = f"imageclinic-runs/{tmp_path.name}"
+    assert run("export", made, "clean", cwd=tmp_path).returncode == 0
+    assert run("export", made, "pets/clean", cwd=tmp_path).returncode == 2
+    assert run("audit", "all.csv", LIGHT, "--out", "pets", cwd=tmp_path).returncode == 2

@@ -1,0 +1,446 @@
+"""The report: one file that fetches nothing, shows what is in the run, and keeps hostile text as text."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from PIL import Image
+
+from imageclinic.core import run as runs
+from imageclinic.core import tables
+from imageclinic.core.errors import InputError
+from imageclinic.core.run import Run
+from imageclinic.report import charts, search_section, thumbnails
+from imageclinic.report import diagnosis_section as told
+from imageclinic.report.build import headline, render, write
+from imageclinic.report.planted_truth import score
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+def outcome(check: str, outcome: str, n_issues: int = 0, reason: str = "", seconds: float = 0, **options: int) -> dict:
+    return {
+        "check": check,
+        "outcome": outcome,
+        "n_issues": n_issues,
+        "reason": reason,
+        "seconds": seconds,
+        "options": options,
+    }
+
+
+OUTCOMES = [
+    outcome("corrupted", "found", 1, seconds=0.1),
+    outcome("dark", "failed", reason="Traceback\nKeyError: 7"),
+    outcome("mislabeled", "found", 2, seconds=9, k=3),
+    outcome("near_duplicate", "found", 2, seconds=1),
+    outcome("outlier", "skipped", reason="left out"),
+    outcome("split_leakage", "not_applicable", reason="no splits"),
+    outcome("too_few_images", "found", 1),
+    outcome("wrong_extension", "clean"),
+]
+ISSUES = tables.frame(
+    tables.ISSUES,
+    check=["corrupted", "mislabeled", "mislabeled", "near_duplicate", "near_duplicate", "too_few_images"],
+    image_id=["cat/bad.jpg", "cat/1.png", f"cat/{HOSTILE}.png", "cat/1.png", "dog/2.png", None],
+    label=[None, None, None, None, None, "dog"],
+    score=[1.0, 0.5, 0.9, 0.8, 0.8, 0.99],
+    cluster=[None, None, None, "c1", "c1", None],
+    suggested_action=["drop", "relabel", "relabel", "review", "review", "review"],
+    suggested_label=[None, "dog", HOSTILE, None, None, None],
+    evidence=["Truncated.", "Probability 0.50.", HOSTILE, "Copy of dog/2.png.", "Copy of cat/1.png.", "1 image."],
+)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    root = tmp_path / HOSTILE.replace("/", "")
+    ids = ["cat/1.png", f"cat/{HOSTILE}.png", "cat/bad.jpg", "dog/2.png"]
+    for i, image_id in enumerate(ids):
+        (root / image_id).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (40, 30), (60 * i, 90, 200)).save(root / image_id)
+    (root / "cat/bad.jpg").write_bytes((root / "cat/bad.jpg").read_bytes()[:200])
+    run = runs.create(tmp_path / "run")
+    dataset = tables.frame(
+        tables.DATASET,
+        image_id=ids,
+        label=["cat", HOSTILE, "cat", "dog"],
+        split=["train", "train", "train", "test"],
+        bytes=[1000] * 4,
+        mtime_ns=[0] * 4,
+        format=["PNG", "PNG", "JPEG", "PNG"],
+        read_error=[None, None, "truncated", None],
+    )
+    run.write(tables.DATASET, dataset)
+    run.write(tables.ISSUES, ISSUES)
+    run.update_info(
+        {
+            "root": str(root),
+            "versions": {"imageclinic": "0.1.0", "numpy": "2.4.6"},
+            "arguments": {"data": HOSTILE, "seed": 7},
+            "seed": 7,
+            "fingerprint": "ab12cd",
+            "ignored": {".txt": 3},
+            "outcomes": OUTCOMES,
+        }
+    )
+    return run
+
+
+class Page(HTMLParser):
+    """Elements with their attributes, and the text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        if not self.elements or self.elements[-1][0] != "style":
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+    def having(self, attribute: str) -> list[str]:
+        return [attrs[attribute] or "" for _, attrs in self.elements if attribute in attrs]
+
+
+def test_it_is_written_into_the_run_and_is_the_same_twice(run: Run) -> None:
+    path = write(run)
+    assert path == run.report
+    assert path.read_text("utf-8") == render(run)
+
+
+def test_nothing_is_fetched_and_nothing_runs(run: Run) -> None:
+    html = render(run)
+    page = Page(html)
+    assert all(source.startswith("data:image/") for source in page.having("src"))
+    assert all(link.startswith("#") for link in page.having("href"))
+    assert not {"script", "link", "iframe", "object", "base"} & {tag for tag, _ in page.elements}
+    assert not [name for _, attrs in page.elements for name in attrs if name.startswith("on")]
+    assert not re.search(r"url\(|@import", html)
+    assert "default-src 'none'" in html
+
+
+def test_links_lead_somewhere(run: Run) -> None:
+    page = Page(render(run))
+    links = page.having("href")
+    assert links
+    assert {link[1:] for link in links} <= set(page.having("id"))
+
+
+def test_hostile_names_stay_text(run: Run) -> None:
+    hostile = {"mislabeled": f"{HOSTILE}\n\n{HOSTILE} `{HOSTILE}`"}
+    html = render(run, help=hostile, status=[{"check": HOSTILE, HOSTILE: 1.0}])
+    assert HOSTILE not in html
+    assert Page(html).text.count(HOSTILE) >= 8
+
+
+def test_every_check_is_told_once_with_its_outcome(run: Run) -> None:
+    html = render(run, help={"wrong_extension": "Looks at `names`.\n\nMore."})
+    table = html[html.index('id="outcomes"') : html.index('id="classes"')]
+    rows = [Page(row).text for row in re.findall(r"<tr>.*?</tr>", table, re.DOTALL)[1:]]
+    assert rows == [
+        "Corrupted ● found 1 0.1",
+        "Dark ✕ failed KeyError: 7",
+        "Mislabeled ● found 2 9.0",
+        "Near duplicate ● found 2 1.0",
+        "Outlier ○ skipped left out",
+        "Split leakage – not applicable no splits",
+        "Too few images ● found 1",
+        "Wrong extension ✓ clean Looks at names .",
+    ]
+
+
+def test_findings_are_worst_first_with_given_and_suggested_label(run: Run) -> None:
+    html = render(run)
+    section = Page(html[html.index('id="check-mislabeled"') : html.index('id="check-near_duplicate"')]).text
+    assert section.index("0.90") < section.index("0.50")
+    assert "cat → dog" in section
+    assert "k = 3" in section
+
+
+def test_unreadable_images_get_a_placeholder_with_the_reason(run: Run) -> None:
+    (run.root / "dog/2.png").unlink()
+    html = render(run)
+    corrupted = html[html.index('id="check-corrupted"') : html.index('id="check-dark"')]
+    assert "<img" not in corrupted
+    assert re.search(r'<span class="broken">.*truncated.*</span>', corrupted, re.IGNORECASE)
+    assert "the file is gone" in html
+
+
+def test_copies_stand_side_by_side(run: Run) -> None:
+    html = render(run)
+    section = html[html.index('id="check-near_duplicate"') : html.index('id="check-too_few_images"')]
+    assert section.count('class="cluster"') == 1
+    assert section.count("<figure>") == 2
+
+
+def test_a_failed_check_shows_its_traceback(run: Run) -> None:
+    html = render(run)
+    assert "<pre>Traceback\nKeyError: 7</pre>" in html
+    assert "1 check failed." in html
+
+
+def test_sections_without_content_are_absent(run: Run) -> None:
+    html = render(run)
+    assert all(f'id="{name}"' not in html for name in ("comparison", "search", "review", "truth"))
+
+
+def test_decisions_are_counted_and_a_broken_log_is_told(run: Run) -> None:
+    log = tables.frame(
+        tables.DECISION_LOG,
+        decision_id=["1", "2", "3"],
+        batch=["a", "b", "c"],
+        image_id=["cat/1.png", "dog/2.png", "dog/2.png"],
+        decision=["relabel", "drop", "undo"],
+        label=["dog", None, None],
+        sample="ranked",
+        reviewer="ann",
+        decided_at="2025-01-01T00:00:00Z",
+    )
+    tables.write_csv(run.decisions, log, tables.DECISION_LOG)
+    assert "reviewer keep drop relabel unsure undo ann 0 1 1 0 1" in Page(render(run)).text
+    run.decisions.write_text("decision_id,batch\n1,2\n", "utf-8")
+    assert "lacks the columns" in Page(render(run)).text
+
+
+def comparison() -> dict[str, object]:
+    scores = {"accuracy": [0.5, 0.7], "macro_f1": [0.4, 0.6]}
+    return {
+        "verdict": "Accuracy +2.0 points: no gain shown.",
+        "seeds": [0, 1],
+        "n_test": 1200,
+        "power_hint": "Five points could have been told.",
+        "notes": ["Two were left out."],
+        "arms": {
+            "original": {"n_train": 10, "original": scores},
+            "cleaned": {"n_train": 8, "original": {"accuracy": [0.6, 0.64], "macro_f1": [0.5, 0.5]}},
+        },
+        "delta": {"cleaned": {"original": {"estimate": 0.02, "low": -0.03, "high": 0.07}}},
+    }
+
+
+def test_the_comparison_is_told_with_its_interval(run: Run) -> None:
+    tables.write_json(run.comparison, comparison())
+    text = Page(render(run)).text
+    assert "no gain shown" in text
+    assert "cleaned 8 62.0 % 50.0 % +2.0 (−3.0 to +7.0)" in text
+    assert "1,200 test images, the same for all; 2 seeds. Five points" in text
+    assert "Two were left out." in text
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"verdict": "x"}', '{"verdict": "x", "arms": [], "delta": 3}'])
+def test_a_broken_comparison_is_told(run: Run, content: str) -> None:
+    run.comparison.write_text(content, "utf-8")
+    assert "comparison.json can't be shown" in Page(render(run)).text
+
+
+def tuning() -> dict[str, object]:
+    rows = [(0, "finished", 0.5, 0.1, "sgd"), (1, "pruned", 0.2, 0.001, "sgd"), (2, "finished", 0.8, 0.01, HOSTILE)]
+    trials = [
+        {"trial": n, "state": state, "val_accuracy": value, "options": {"rate": rate, "by": by}, "reason": ""}
+        for n, state, value, rate, by in rows
+    ]
+    failed = {"trial": 3, "state": "failed", "val_accuracy": None, "options": {"rate": 9.0, "by": "sgd"}}
+    share = {"name": "rate", "share": 0.6, "low": 0.3, "high": 0.9, "chance": 0.2, "told": True}
+    return {
+        "trials": [*trials, failed | {"reason": HOSTILE}],
+        "counts": {"finished": 2, "pruned": 1, "failed": 1, "running": 0},
+        "space": {"rate": {"low": 0.001, "high": 9, "log": True}, "by": {"values": ["sgd", HOSTILE]}},
+        "importance": {"shares": [share]},
+        "words": ["It is the greatest of many."],
+        "command": f"imageclinic train '{HOSTILE}'",
+    }
+
+
+def test_the_search_is_told_with_its_charts(run: Run) -> None:
+    tables.write_json(run.tuning, tuning())
+    html = render(run)
+    page = Page(html)
+    assert "It is the greatest of many." in page.text
+    assert "rate 60 % (30 to 90)" in page.text
+    assert "2 finished, 1 pruned, 1 failed" in page.text
+    trials = [a for tag, a in page.elements if tag == "i" and "trial" in (a.get("class") or "") and a.get("style")]
+    assert len(trials) == 3 * 3
+    assert HOSTILE not in html
+    run.tuning.write_text('{"trials": [1]}', "utf-8")
+    assert "tuning.json can't be shown" in Page(render(run)).text
+
+
+def test_trials_lie_where_their_numbers_are() -> None:
+    found = search_section.search(tuning())
+    assert [point.x for point in found.history.points] == pytest.approx([6, 50, 94])
+    assert [point.y for point in found.history.points] == pytest.approx([50, 94, 6])
+    assert found.history.line == "6.00,50.00 94.00,50.00 94.00,6.00 94.00,6.00"  # a pruned trial is never the best
+    rate, by = found.slices
+    assert [point.x for point in rate.points] == pytest.approx([94, 6, 50])  # on a logarithmic scale
+    assert [point.x for point in by.points] == [25, 25, 75]
+
+
+def test_the_interval_lies_where_its_numbers_are() -> None:
+    (chart,) = charts.comparisons(comparison())
+    baseline, cleaned = chart.arms
+    assert baseline.at is None
+    assert (cleaned.at, cleaned.low, cleaned.high) == pytest.approx((62.987, 30.519, 95.455), abs=0.001)
+    assert chart.ends == ("−7.7", "+7.7")
+
+
+def test_an_arm_without_interval_has_a_dot_only() -> None:
+    content = json.loads(json.dumps(comparison()))
+    content["delta"]["cleaned"]["original"].update(low=None, high=None)
+    arm = charts.comparisons(content)[0].arms[1]
+    assert arm.low is None
+    assert arm.at is not None
+    assert arm.delta == "+2.0"
+
+
+def test_precision_and_recall_per_image_or_class() -> None:
+    truth = pd.DataFrame(
+        {
+            "check": ["mislabeled", "mislabeled", "dark", "too_few_images"],
+            "image_id": ["cat/1.png", "dog/2.png", f"cat/{HOSTILE}.png", None],
+            "label": ["cat", "dog", "cat", "dog"],
+        },
+        dtype="str",
+    )
+    found = score(ISSUES, truth).set_index("check")
+    assert found.loc["mislabeled", ["planted", "found", "flagged", "elsewhere"]].tolist() == [2, 1, 2, 1]
+    assert found.loc["mislabeled", ["precision", "recall"]].tolist() == [0.5, 0.5]
+    assert found.loc["too_few_images", ["precision", "recall"]].tolist() == [1, 1]
+    assert found.loc["dark", "recall"] == 0
+    assert pd.isna(found.loc["dark", "precision"])
+    assert pd.isna(found.loc["near_duplicate", "recall"])
+
+
+def test_the_truth_is_a_section(run: Run) -> None:
+    truth = pd.DataFrame({"check": ["mislabeled"], "image_id": ["cat/1.png"], "label": ["cat"]}, dtype="str")
+    assert "Mislabeled 1 1 100 % 2 50 %" in Page(render(run, truth=truth)).text
+
+
+def test_distribution_counts_labels_per_split_and_keeps_both_ends() -> None:
+    few = tables.frame(
+        tables.DATASET, image_id=["a", "b", "c"], label=["x", "x", None], bytes=[1] * 3, mtime_ns=[1] * 3
+    )
+    shown = charts.distribution(few, {"a": "test", "b": "train"})
+    assert shown.splits == ["train", "test", "no split"]
+    assert [(bar.label, bar.counts) for bar in shown.bars] == [("x", [1, 1, 0]), ("(no label)", [0, 0, 1])]
+    assert shown.bars[0].shares == [0.5, 0.5, 0]
+    ids = [f"{label}/{i}" for label in range(100) for i in range(label + 1)]
+    many = tables.frame(
+        tables.DATASET,
+        image_id=ids,
+        label=[i.split("/")[0] for i in ids],
+        bytes=[1] * len(ids),
+        mtime_ns=[1] * len(ids),
+    )
+    shown = charts.distribution(many, {})
+    assert shown.left_out == 60
+    assert (shown.bars[0].label, shown.bars[-1].label) == ("99", "0")
+
+
+def test_confusion_counts_given_against_suggested() -> None:
+    findings = pd.DataFrame({"given": ["a", "a", "b", None], "suggested_label": ["b", "b", "a", "a"]}, dtype="str")
+    found = charts.confusion(findings)
+    assert found is not None
+    assert (found.rows, found.columns, found.counts) == (["a", "b"], ["a", "b"], [[0, 2], [1, 0]])
+    assert (found.largest, found.left_out) == (2, 0)
+    assert charts.confusion(findings.iloc[:0]) is None
+
+
+def test_thumbnails_are_small_and_keep_strange_modes(tmp_path: Path) -> None:
+    for mode, suffix in [
+        ("RGB", "jpg"),
+        ("CMYK", "jpg"),
+        ("P", "gif"),
+        ("I;16", "png"),
+        ("RGBA", "webp"),
+        ("1", "png"),
+    ]:
+        path = tmp_path / f"{mode.replace(';', '')}.{suffix}"
+        Image.new(mode, (900, 30)).save(path)
+        found = thumbnails.thumbnail(path)
+        assert found.uri.startswith("data:image/"), found.reason
+        assert len(found.uri) < 10_000
+
+
+def test_thumbnails_say_why_there_is_none(tmp_path: Path) -> None:
+    (tmp_path / "empty.png").touch()
+    (tmp_path / "text.png").write_text("no picture", "utf-8")
+    assert thumbnails.thumbnail(tmp_path / "empty.png").reason == "empty file"
+    assert thumbnails.thumbnail(tmp_path / "text.png").reason == "no image"
+    assert thumbnails.thumbnail(tmp_path / "absent.png").reason == "the file is gone"
+
+
+def test_the_report_stays_small(tmp_path: Path) -> None:
+    Image.effect_noise((300, 300), 90).save(tmp_path / "noise.png")
+    small = thumbnails.Tiles(budget=100_000)
+    shown = [small.picture(tmp_path / "noise.png") for _ in range(50)]
+    assert 0 < sum(len(p.uri) for p in shown) <= 100_000
+    assert "large enough" in shown[-1].reason
+
+
+def test_nothing_found_is_said() -> None:
+    dataset = tables.frame(tables.DATASET, image_id=["a"], bytes=[1], mtime_ns=[1])
+    assert headline(dataset, tables.empty(tables.ISSUES), OUTCOMES[-1:]) == (
+        "The checks that ran found nothing in 1 images."
+    )
+
+
+def test_a_run_without_an_audit_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="holds no finished audit"):
+        write(runs.create(tmp_path / "new"))
+
+
+def diagnosis() -> dict[str, object]:
+    def effect(cause: str, gain: float | None, low: float | None, high: float | None) -> dict[str, object]:
+        return {"cause": cause, "gain": gain, "low": low, "high": high, "evidence": f"{cause} <i>", "remedy": "--x"}
+
+    first = {"cause": "learning_rate", "estimated_gain": 12.0, "low": 8.0, "high": 16.0}
+    return {
+        "verdict": "Likeliest cause: learning rate.",
+        "causes": [{**first, "evidence": "With 0.01 <b>", "remedy": "--learning-rate 0.01", "fault": False}],
+        "healthy": False,
+        "experiments": {
+            "learning_rate": {
+                "question": "Is another better?",
+                "answer": "0.01 is.",
+                "effects": [effect("learning_rate", 0.12, 0.08, 0.16), effect("optimizer", -0.01, -0.9, 0.02)],
+            }
+        },
+        "not_looked_at": {"data_size": "the budget"},
+        "images": {"train": 1000, "val": 200},
+        "seeds": [0, 1, 2, 1000],
+    }
+
+
+def test_the_diagnosis_is_told_with_its_bars(run: Run) -> None:
+    tables.write_json(run.diagnosis, diagnosis())
+    text = Page(render(run)).text
+    for said in (
+        "Likeliest cause: learning rate.",
+        "+12.0 (+8.0 to +16.0)",
+        "With 0.01 <b>",
+        "not looked at: the budget",
+    ):
+        assert said in text
+    cause, other = told.bars(diagnosis())
+    assert cause.rank == 1 and other.rank is None and other.name == "Optimizer"
+    assert 0 <= other.low < other.at < cause.zero < cause.low < cause.at < cause.high <= 100
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"causes": [], "healthy": true}'])
+def test_a_broken_diagnosis_is_told(run: Run, content: str) -> None:
+    run.diagnosis.write_text(content, "utf-8")
+    assert "diagnosis.json can't be shown" in Page(render(run)).text

@@ -1,0 +1,208 @@
+"""Out-of-fold predictions (`training.predict.out_of_fold`, `training.predict.linear_heads`)."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
+
+from imageclinic.core.errors import Failed, InputError
+from imageclinic.training.predict import linear_heads, out_of_fold
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int32]
+
+
+@pytest.fixture(scope="module")
+def digits() -> tuple[Floats, Ints, Ints]:
+    """360 digits: pixels, labels and two repeats of four folds."""
+    pixels, labels = load_digits(return_X_y=True)
+    rng = np.random.default_rng(0)
+    rows = rng.permutation(len(labels))[:360]
+    folds = np.stack([rng.permutation(np.arange(360) % 4) for _ in range(2)])
+    return pixels[rows].astype(np.float32), labels[rows].astype(np.int32), folds.astype(np.int32)
+
+
+def sklearn_out_of_fold(x: Floats, labels: Ints, fold: Ints, strength: float) -> npt.NDArray[np.float64]:
+    """The same problem, solved by scikit-learn one fold after the other."""
+    classes = int(labels.max()) + 1
+    probs = np.empty((len(labels), classes))
+    for held_out in np.unique(fold):
+        used = fold != held_out
+        # The smoothing image at the mean, shared by all classes.
+        rows = np.concatenate([x[used], np.zeros((classes, x.shape[1]))])
+        targets = np.concatenate([labels[used], np.arange(classes)])
+        weights = np.concatenate([np.ones(used.sum()), np.full(classes, 1 / classes)])
+        model = LogisticRegression(C=1 / (strength * used.sum()), max_iter=10_000, tol=1e-8)
+        probs[~used] = model.fit(rows, targets, sample_weight=weights).predict_proba(x[~used])
+    return probs
+
+
+@pytest.mark.parametrize("strength", [1.0, 0.1, 0.01])
+def test_heads_agree_with_scikit_learn(digits: tuple[Floats, Ints, Ints], strength: float) -> None:
+    x, labels, folds = digits
+    scaled = ((x - x.mean(0)) / np.sqrt(np.square(x - x.mean(0)).mean())).astype(np.float32)
+    expected = sklearn_out_of_fold(scaled, labels, folds[0], strength)
+
+    fold = folds[0]
+    basis = linear_heads.principal(x)
+    used = np.stack([fold != f for f in range(4)], axis=1)
+    layer = linear_heads.train(basis, labels, used, np.full(4, strength, np.float32), 10, tolerance=1e-10)
+    logits = np.asarray(layer(basis.x))[np.arange(len(fold)), fold]
+    probs = np.exp(logits - logits.max(1, keepdims=True))
+    probs /= probs.sum(1, keepdims=True)
+
+    np.testing.assert_allclose(probs, expected, atol=1e-3)
+
+
+def test_heads_do_not_depend_on_the_chunks_of_rows(
+    digits: tuple[Floats, Ints, Ints], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x, labels, folds = digits
+    whole = out_of_fold.out_of_fold(x, labels, folds, strengths=[0.1])
+    monkeypatch.setattr(linear_heads, "_CHUNK_BYTES", 4 * 8 * 10 * 100)
+    in_chunks = out_of_fold.out_of_fold(x, labels, folds, strengths=[0.1])
+    np.testing.assert_allclose(in_chunks.pred_probs, whole.pred_probs, atol=1e-4)
+
+
+def test_principal_keeps_distances_up_to_scale() -> None:
+    rng = np.random.default_rng(0)
+    for shape in ((30, 5), (5, 30)):
+        x = rng.normal(3, 2, shape).astype(np.float32)
+        basis = linear_heads.principal(x)
+        ratio = np.linalg.norm(x[0] - x[1:], axis=1) / np.linalg.norm(basis.x[0] - basis.x[1:], axis=1)
+        np.testing.assert_allclose(ratio, ratio[0], rtol=1e-3)
+        np.testing.assert_allclose(basis.moments, np.square(basis.x).mean(0), rtol=1e-5)
+
+
+def test_probabilities_are_good_and_well_formed(digits: tuple[Floats, Ints, Ints]) -> None:
+    x, labels, folds = digits
+    result = out_of_fold.out_of_fold(x, labels, folds)
+    assert result.pred_probs.shape == (360, 10)
+    assert result.pred_probs.dtype == np.float32
+    np.testing.assert_allclose(result.pred_probs.sum(1), 1, atol=1e-5)
+    np.testing.assert_array_equal(result.fold, folds[0])
+    assert result.accuracy == (result.pred_probs.argmax(1) == labels).mean()
+    assert result.accuracy > 0.9
+    own = result.pred_probs[np.arange(360), labels]
+    assert result.log_loss == pytest.approx(-np.log(own).mean(), rel=1e-5)
+    assert result.strength in out_of_fold.STRENGTHS
+    assert (result.repeats, result.note) == (2, "")
+
+
+def test_the_strength_chosen_has_the_least_out_of_fold_loss(digits: tuple[Floats, Ints, Ints]) -> None:
+    x, labels, folds = digits
+    tried = (10.0, 0.05, 0.00001)
+    alone = {s: out_of_fold.out_of_fold(x, labels, folds[0], strengths=[s]) for s in tried}
+    assert out_of_fold.out_of_fold(x, labels, folds[0], strengths=tried).strength == 0.05
+    assert min(tried, key=lambda s: alone[s].log_loss) == 0.05
+
+
+def test_same_input_same_result(digits: tuple[Floats, Ints, Ints]) -> None:
+    first, second = (out_of_fold.out_of_fold(*digits) for _ in range(2))
+    np.testing.assert_array_equal(first.pred_probs, second.pred_probs)
+
+
+def test_a_head_never_sees_the_labels_that_it_predicts(digits: tuple[Floats, Ints, Ints]) -> None:
+    x, labels, folds = digits
+    before = out_of_fold.out_of_fold(x, labels, folds[0], strengths=[0.1])
+    changed = labels.copy()
+    held_out = folds[0] == 2
+    changed[held_out] = (changed[held_out] + 1) % 10
+    after = out_of_fold.out_of_fold(x, changed, folds[0], strengths=[0.1])
+    # One temperature is shared by all, so the logits differ by a factor only.
+    logits = [np.log(r.pred_probs[held_out].astype(np.float64)) * r.temperature for r in (before, after)]
+    centred = [z - z.mean(1, keepdims=True) for z in logits]
+    np.testing.assert_allclose(centred[0], centred[1], atol=1e-2)
+
+
+def test_row_order_does_not_matter(digits: tuple[Floats, Ints, Ints]) -> None:
+    x, labels, folds = digits
+    order = np.random.default_rng(1).permutation(len(labels))
+    straight = out_of_fold.out_of_fold(x, labels, folds, strengths=[0.1])
+    shuffled = out_of_fold.out_of_fold(x[order], labels[order], folds[:, order], strengths=[0.1])
+    np.testing.assert_allclose(shuffled.pred_probs, straight.pred_probs[order], atol=2e-3)
+
+
+def test_temperature_mends_heads_that_are_too_sure() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(120, 60)).astype(np.float32)
+    labels = rng.integers(0, 2, 120)
+    result = out_of_fold.out_of_fold(x, labels, np.arange(120) % 3, strengths=[1e-4])
+    assert result.temperature > 3
+    assert result.log_loss < 0.75
+
+
+def test_a_class_that_a_fold_never_trains_on_is_improbable_there(
+    digits: tuple[Floats, Ints, Ints],
+) -> None:
+    x, labels, folds = digits
+    rare = np.where(labels == 9, 8, labels)
+    rare[0] = 9
+    result = out_of_fold.out_of_fold(x, rare, folds, strengths=[0.1])
+    assert np.isfinite(result.pred_probs).all()
+    assert 0 < result.pred_probs[0, 9] < 0.05
+
+
+def test_many_classes_shrink_the_work_and_say_so(
+    digits: tuple[Floats, Ints, Ints], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x, labels, folds = digits
+    monkeypatch.setattr(out_of_fold, "MAX_COLUMNS", 50)
+    result = out_of_fold.out_of_fold(x, labels, folds)
+    assert result.repeats == 1
+    assert "1 of 2 repeats, 1 of 4 folds" in result.note
+    assert "5 of 7 L2 strengths, because of 10 classes" in result.note
+    assert result.accuracy > 0.9
+
+
+def test_out_of_memory_halves_the_heads_and_goes_on(
+    digits: tuple[Floats, Ints, Ints], monkeypatch: pytest.MonkeyPatch, exhausted: Exception
+) -> None:
+    whole = out_of_fold.out_of_fold(*digits, strengths=[0.1])
+    real, sizes = linear_heads.train, []
+
+    def hungry(
+        basis: linear_heads.Basis, labels: Ints, used: npt.NDArray[np.bool_], *rest: Any, **more: Any
+    ) -> linear_heads.Heads:
+        sizes.append(used.shape[1])
+        if used.shape[1] > most:
+            raise exhausted
+        return real(basis, labels, used, *rest, **more)
+
+    monkeypatch.setattr(out_of_fold, "train", hungry)
+    most = 2
+    halved = out_of_fold.out_of_fold(*digits, strengths=[0.1])
+    # The choice of strength and the heads that are used: four folds, then two repeats of four.
+    assert sizes == [4, 2, 2, 8, 4, 2, 2, 2, 2]
+    np.testing.assert_allclose(halved.pred_probs, whole.pred_probs, atol=1e-3)
+    most = 0
+    with pytest.raises(Failed, match="Out of memory for a single linear head"):
+        out_of_fold.out_of_fold(*digits, strengths=[0.1])
+
+
+def test_progress_ends_at_the_total(digits: tuple[Floats, Ints, Ints]) -> None:
+    seen: list[tuple[int, int]] = []
+    out_of_fold.out_of_fold(*digits, progress=lambda done, total: seen.append((done, total)))
+    assert seen == sorted(seen)
+    assert seen[-1] == (36, 36)  # 7 strengths on 4 folds, then 4 folds of 2 repeats
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"labels": np.zeros(360, int)}, "1 class among 360"),
+        ({"embeddings": np.full((360, 3), np.nan, np.float32)}, "360 of 360 embeddings hold NaN"),
+        ({"labels": np.arange(359) % 2}, "do not fit"),
+        ({"folds": np.zeros((1, 360), int)}, "one fold only"),
+        ({"labels": np.arange(360) % 2 - 1}, "negative"),
+        ({"strengths": [0.0]}, "one or more numbers above 0"),
+    ],
+)
+def test_refuses(digits: tuple[Floats, Ints, Ints], change: dict[str, object], message: str) -> None:
+    x, labels, folds = digits
+    arguments = {"embeddings": x, "labels": labels, "folds": folds, **change}
+    with pytest.raises(InputError, match=message):
+        out_of_fold.out_of_fold(**arguments)

@@ -1,0 +1,101 @@
+"""An audit's predictions on awkward data (`workflows.steps.predictions`): all of it is said in the run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import imageclinic
+from imageclinic.core.errors import InputError
+from imageclinic.workflows.steps import predictions as predicting
+
+
+def audited(folder: Path, out: Path, labels: dict[str, str | None], **options: Any) -> Any:
+    """Audit some pictures of the folder under other labels, with embeddings that tell cats from dogs."""
+    frame = pd.DataFrame({"path": list(labels), "label": list(labels.values())})
+    dog = np.array([path.startswith("dog") for path in labels], float)
+    vectors = np.random.default_rng(0).normal(0, 0.1, (len(labels), 4)) + dog[:, None]
+    given = pd.DataFrame({"image_id": list(labels), "embedding": list(vectors)})
+    checks = ["mislabeled", "overlapping_classes"]
+    return imageclinic.audit(frame, out, root=folder, checks=checks, embeddings=given, workers=1, **options)
+
+
+def pets(**changes: str | None) -> dict[str, str | None]:
+    """Path → label: eight cats and eight dogs, some under another label (``cat_3="fox"``)."""
+    labels: dict[str, str | None] = {f"{kind}/{n}.png": kind for kind in ("cat", "dog") for n in range(8)}
+    return labels | {name.replace("_", "/") + ".png": label for name, label in changes.items()}
+
+
+def test_labels_of_one_image_and_classes_smaller_than_the_folds(folder: Path, tmp_path: Path) -> None:
+    result = audited(folder, tmp_path / "run", pets(cat_0="fox", dog_0="wolf", dog_1="wolf", dog_2="wolf"))
+    info = result.run.info()
+    note = "classes too small for reliable cross-validation in 5 folds: cat (7), dog (5), wolf (3), fox (1)"
+    assert note in info["notes"]
+    assert note in info["predictions"]["notes"]
+    predictions = result.run.read_predictions()
+    assert predictions.classes == ("cat", "dog", "fox", "wolf")
+    assert len(predictions.rows) == 16
+    np.testing.assert_allclose(predictions.pred_probs.sum(axis=1), 1, atol=1e-5)
+    only_fox = predictions.rows["image_id"].eq("cat/0.png").to_numpy()
+    assert predictions.pred_probs[only_fox, 2] < 0.1, "no head that judges it has seen a fox"
+
+
+def test_unlabelled_images_are_embedded_and_not_predicted(folder: Path, tmp_path: Path) -> None:
+    result = audited(folder, tmp_path / "run", pets(cat_0=None, cat_1=None))
+    predicted = result.run.read_predictions().rows["image_id"]
+    assert len(predicted) == 14
+    assert not predicted.isin(["cat/0.png", "cat/1.png"]).any()
+    assert len(result.run.read_embeddings().image_id) == 16
+
+
+@pytest.mark.parametrize("label", ["pet", None])
+def test_fewer_than_two_classes_are_a_reason_and_no_error(folder: Path, tmp_path: Path, label: str | None) -> None:
+    result = audited(folder, tmp_path / "run", dict.fromkeys(pets(), label))
+    outcomes = result.outcomes.set_index("check")
+    for check in ("mislabeled", "overlapping_classes"):
+        assert outcomes.loc[check, "outcome"] == "not_applicable"
+        assert f"{0 if label is None else 1} class(es)" in outcomes.loc[check, "reason"]
+    assert result.run.info()["label_noise"] is None
+
+
+def test_the_share_of_wrong_labels_is_told_with_what_it_means(folder: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    result = audited(folder, tmp_path / "run", pets(cat_3="dog"), say=said.append)
+    noise = result.run.info()["label_noise"]
+    assert result.issues["image_id"].tolist()[0] == "cat/3.png"
+    quality = result.run.read_predictions().rows.set_index("image_id")["label_quality"]
+    assert noise["share"] == pytest.approx(1 - quality.mean(), abs=1e-4)
+    assert noise["by_class"]["dog"] > noise["by_class"]["cat"]
+    assert noise["ceiling"] == pytest.approx(1 - noise["by_split"]["test"])
+    assert noise["classes"] == ["cat", "dog"]
+    np.testing.assert_allclose(np.sum(noise["matrix"], axis=1), 1, atol=1e-3)
+    assert noise["calibrated"] is False
+    assert said[-1] == predicting.in_words(noise)
+    assert "model-based, uncalibrated" in said[-1]
+    assert imageclinic.status(result.run.path)["label_noise"] == noise
+
+
+def test_an_own_model_that_wants_to_run_code_stops_the_audit(folder: Path, tmp_path: Path) -> None:
+    import keras
+
+    keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Lambda(lambda x: x)]).save(tmp_path / "own.keras")
+    with pytest.raises(InputError, match="it was not run"):
+        imageclinic.audit(folder, tmp_path / "run", model=str(tmp_path / "own.keras"), workers=1)
+
+
+def test_a_network_whose_weights_cannot_be_had_stops_the_audit(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def offline(*_: object, **__: object) -> None:
+        raise OSError("Name or service not known")
+
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    monkeypatch.setattr("keras.src.utils.file_utils.get_file", offline)
+    said: list[str] = []
+    with pytest.raises(InputError, match=r"MobileNetV2 can't be downloaded: Name or service.*--model patches"):
+        imageclinic.audit(folder, tmp_path / "run", model="mobilenetv2", workers=1, say=said.append)
+    assert any("downloads about 9 MB" in line for line in said)

@@ -1,0 +1,1 @@
+"""What cleaning changed: arms retrained, tested on the same images, with intervals."""

@@ -1,0 +1,1 @@
+"""Image files → arrays and pipelines, and records."""

@@ -1,0 +1,1 @@
+"""Training one network: its settings, its loop, its logs, its metrics."""

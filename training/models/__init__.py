@@ -1,0 +1,1 @@
+"""The networks: the capacity ladder, pretrained backbones, augmentation, optimizers."""

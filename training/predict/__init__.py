@@ -1,0 +1,1 @@
+"""Out-of-fold class probabilities: linear heads on embeddings, or a network per fold."""
