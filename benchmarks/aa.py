@@ -4,11 +4,11 @@
     python -m benchmarks.aa MANIFEST.csv [--label COLUMN] [--runs 200] [--seeds 5] [--to FILE.csv]
 
 Each run draws anew which images are learnt from and which are tested on, and has seeds of its own; a seed draws the
-validation images as a comparison does (`training.compare.arms.redraw`). The model is `features`: linear heads, L2 strength
-chosen on validation, and the claim is that of `training.compare.intervals`. Without a manifest the images are scikit-learn's
-digits, their pixels are the features, 600 are learnt from and 500 tested on. With one (columns path, split, label) the
-images are embedded once, the embedder fitted on the train rows; 1,000 train rows are learnt from and 1,000 test rows
-tested on.
+validation images as a comparison does (`training.compare.arms.redraw`). The model is `features`: linear heads, L2
+strength chosen on validation, and the claim is that of `training.compare.intervals`. Without a manifest the images are
+scikit-learn's digits, their pixels are the features, 600 are learnt from and 500 tested on. With one (columns path,
+split, label) the images are embedded once, the embedder fitted on the train rows; 1,000 train rows are learnt from and
+1,000 test rows tested on.
 
 Two pairs of arms:
 

@@ -4,9 +4,9 @@
         [--to FOLDER]
 
 It audits the train rows of a manifest (path, split and label columns) on each --labels column, and retrains
-linear heads on one embedder's features (`training.compare.retrain`) with paired seeds, tested on the test rows, whose labels
-are those of --truth, which the audit never sees. The reviewer is the truth: an image that is looked at gets its true
-label. Arms:
+linear heads on one embedder's features (`training.compare.retrain`) with paired seeds, tested on the test rows, whose
+labels are those of --truth, which the audit never sees. The reviewer is the truth: an image that is looked at gets its
+true label. Arms:
 
 - **before**: the given labels.
 - **top N**: the N images that the audit ranks as worst are reviewed.
@@ -16,7 +16,8 @@ label. Arms:
 - **top N against random N**: what the ranking adds to the reviewing: the difference of those two arms, not to `before`.
 
 `wrong found` counts the reviewed (dropped) images whose given label was wrong. Delta is in points of accuracy against
-`before`, with the 95 % interval of `training.compare.intervals`. --to keeps the audit and the finished runs: it goes on there.
+`before`, with the 95 % interval of `training.compare.intervals`. --to keeps the audit and the finished runs: it goes on
+there.
 """
 
 from __future__ import annotations

@@ -3,12 +3,12 @@
     python -m benchmarks.neighbors N [--radius 8] [--orientations 1|8] [--hashes random|crowd|RUN] [--peer faiss|numpy]
                                      [--peer-rows ROWS] [--repeats 3] [--growth] [--seed 0]
 
-Ours (`audit.copies.candidate_pairs.hamming_pairs`) and the peer take turns on the same N 64-bit hashes, each as a process of its
-own; seconds are those of the search (imports and reading the hashes apart), memory is the peak of the process, ratios
-are medians over the rounds, with the smallest and the largest. Both use all cores that they know how to use. The peer
-is faiss's IndexBinaryFlat (`range_search`, in an environment of its own that uv makes) or numpy, which compares all
-with all. `--peer-rows` searches only so many of the rows, drawn at random, and extrapolates the peer's seconds: it is
-said where that was done, and the pairs of these rows are compared instead of all.
+Ours (`audit.copies.candidate_pairs.hamming_pairs`) and the peer take turns on the same N 64-bit hashes, each as a
+process of its own; seconds are those of the search (imports and reading the hashes apart), memory is the peak of the
+process, ratios are medians over the rounds, with the smallest and the largest. Both use all cores that they know how to
+use. The peer is faiss's IndexBinaryFlat (`range_search`, in an environment of its own that uv makes) or numpy, which
+compares all with all. `--peer-rows` searches only so many of the rows, drawn at random, and extrapolates the peer's
+seconds: it is said where that was done, and the pairs of these rows are compared instead of all.
 
 Hashes: `random`; `crowd`, random ones but for 5,000 equal and 5,000 nearly equal ones (up to six bits changed), which
 is what blank pages look like, the rest in pairs that are eight bits apart; or a run folder, whose perceptual hashes

@@ -9,10 +9,10 @@ flag is right when its label is wrong. Only the review is simulated, with the pr
 --runs reviewers carry 95 % Wilson intervals.
 
 **Intervals.** The precision of the flags that were not reviewed, and the share of wrong labels among the images that
-were not flagged (*missed*), after n random reviews drawn by `cleaning.trust.random_sample`: how often the 95 % interval holds the
-truth, its mean width, and the ratio to Wilson's interval for a simple random sample of n. *then by rank*: 300 flags are
-reviewed from the top afterwards; *after rank*: before; *in turns, better order*: ten times n/10 at random, then 30 by
-an order that knows more than the score does (the truth with noise), as after a rerank.
+were not flagged (*missed*), after n random reviews drawn by `cleaning.trust.random_sample`: how often the 95 % interval
+holds the truth, its mean width, and the ratio to Wilson's interval for a simple random sample of n. *then by rank*: 300
+flags are reviewed from the top afterwards; *after rank*: before; *in turns, better order*: ten times n/10 at random,
+then 30 by an order that knows more than the score does (the truth with noise), as after a rerank.
 
 **Stopping.** Reviewers who look after every review, and stop once the bound on the next 100 flags is below
 --stop-below. *premature*: of all reviewers, those who stopped although among the next 100 so many were right. *stopped

@@ -296,7 +296,8 @@ def main() -> None:
     files, size = read_all(options.dir)
     load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
     print(
-        f"{files:,} files, {size / files / 1000:.1f} kB on average, page cache warm; {worker_pool.available()} cores{load}"
+        f"{files:,} files, {size / files / 1000:.1f} kB on average, page cache warm; "
+        f"{worker_pool.available()} cores{load}"
     )
     with tempfile.TemporaryDirectory() as bytecode:
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

@@ -3,7 +3,8 @@
     python -m benchmarks.split [--rows 10000000] [--cases 200]
 
 The first table: a made-up table of so many images (1,000 classes, the largest of which holds over a third; a third of
-the images in groups of 2 to 40 of mixed classes) is split 80:10:10 by `cleaning.split.stratified_split.assign`. It prints wall-clock and
+the images in groups of 2 to 40 of mixed classes) is split 80:10:10 by `cleaning.split.stratified_split.assign`. It
+prints wall-clock and
 processor seconds, the peak memory of the process with and without the table, and what must be 0: groups in two splits.
 The second: so many random skewed cases (2 to 8 classes, 20 to 119 groups of 1 to 60 images) in 3 to 5 equal folds. It
 prints the mean over classes and folds of how far the share of a class that a fold has is off 1/folds, for ours and for

@@ -6,7 +6,8 @@ Every setting of a grid (learning rate, batch size, optimizer, L2, width) is tra
 each, on scikit-learn's digits: 600 to learn from, 200 to choose on, 997 to test on. The networks are scikit-learn's,
 with one hidden layer: what is compared are the searches, and these train in a fraction of a second. TABLE.csv keeps
 each training, so a run that was stopped goes on; `--minutes` stops it. On the whole table searches are replayed as
-`imageclinic tune` makes them (`training.tune.studies.sampler`), each with another seed, another split of the held-out images
+`imageclinic tune` makes them (`training.tune.studies.sampler`), each with another seed, another split of the held-out
+images
 into validation and test, and the training of one draw: hundreds of searches cost no training. (So do HPOBench and
 NAS-Bench-101.)
 

@@ -16,8 +16,9 @@ def find(neighbors: pd.DataFrame, clusters: pd.DataFrame) -> pd.DataFrame:
     What to do: keep one of each cluster, or keep them together in one split (the export does that in any case).
 
     Candidates lie within 12 of 64 bits of imagehash's phash in one of eight orientations; they are confirmed on
-    their detail after alignment, with a threshold that the dataset's own look-alikes set (see `audit/copies/full_decode_match.py`),
-    and by a 256-bit hash of the full decodes. Score: the correlation of the detail.
+    their detail after alignment, with a threshold that the dataset's own look-alikes set (see
+    `audit/copies/full_decode_match.py`), and by a 256-bit hash of the full decodes. Score: the correlation of the
+    detail.
     """
     found = partners(neighbors, clusters, ("near",))
     return findings(

@@ -55,8 +55,9 @@ def find(
     of one class only (sub-classes, persons), don't count. Each is cut into bins; four fifths of the images teach which
     bins speak for which classes, the rest is told by that. Of copies, and of images of one group, only one per class
     is used, and classes with fewer than `min_images` of such images are left out. Significant: p under
-    `alpha`, by Holm's correction for the number of properties (Holm, 1979; see `audit/labels/separability.py`). By nature,
-    classes of photographs reached 0.68, hand signs 0.76 and written digits 0.81: a 1 takes fewer bytes than the others.
+    `alpha`, by Holm's correction for the number of properties (Holm, 1979; see `audit/labels/separability.py`). By
+    nature, classes of photographs reached 0.68, hand signs 0.76 and written digits 0.81: a 1 takes fewer bytes than the
+    others.
 
     Score: 2 · accuracy − 1, so 0 for chance and 1 for a property that tells the classes apart without a fault.
     """

@@ -1,7 +1,7 @@
 """Perceptual hashes in all orientations → pairs of look-alikes, never more than a bound.
 
-The search itself is `audit.copies.hamming`. Some datasets hold crowds: ten thousand nearly blank pages are fifty million
-pairs, and say nothing. Where there are more pairs than `limit`, each image is searched only as far as its own
+The search itself is `audit.copies.hamming`. Some datasets hold crowds: ten thousand nearly blank pages are fifty
+million pairs, and say nothing. Where there are more pairs than `limit`, each image is searched only as far as its own
 neighbourhood is no crowd: to the largest distance at which at most `limit` / images look-alikes lie around it. Nearest
 copies stay, images outside of the crowd are searched as before, and the number of pairs is bounded.
 """

@@ -1,7 +1,7 @@
 """A folder of class folders, a split/class tree, or a CSV/Parquet manifest → a listing of image files.
 
-The listing says which files there are and what the dataset says of them; `audit.scan.scan` opens them. Names are handled
-a folder or a column at a time: there may be millions.
+The listing says which files there are and what the dataset says of them; `audit.scan.scan` opens them. Names are
+handled a folder or a column at a time: there may be millions.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Paths of image files → what the dataset and features tables say of them, one decode per image.
 
-`measure` is a pure function, so that any engine may map it over batches; `audit.scan.scan` maps it over local processes.
-It loads no pandas, because every worker process would pay for that.
+`measure` is a pure function, so that any engine may map it over batches; `audit.scan.scan` maps it over local
+processes. It loads no pandas, because every worker process would pay for that.
 """
 
 from __future__ import annotations

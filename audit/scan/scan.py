@@ -1,7 +1,7 @@
 """Listing → dataset, features and thumbnails tables: in parallel, resumable, and only what has changed.
 
-Worker processes (`audit.scan.worker_pool`) measure batches of files (`audit.scan.measure`) into shards, Arrow files in the run folder.
-A killed scan goes on from its shards; a later one reuses the rows of unchanged files.
+Worker processes (`audit.scan.worker_pool`) measure batches of files (`audit.scan.measure`) into shards, Arrow files in
+the run folder. A killed scan goes on from its shards; a later one reuses the rows of unchanged files.
 """
 
 from __future__ import annotations

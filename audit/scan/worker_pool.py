@@ -9,15 +9,14 @@ import os
 import queue
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from imageclinic import audit
 from imageclinic.audit.scan.worker import POSITION
+from imageclinic.core.child_process import import_path, python_module
 from imageclinic.core.errors import InputError
 
 #: Seconds after which a worker that is at the same file is taken for hung.
@@ -56,17 +55,15 @@ class _Worker:
         self.path = beat
         self.beat = beat.open("w+b", buffering=0)
         self.beat.write(POSITION.pack(-1, False))
-        # Not the current folder but this package's is searched for modules: the current one may be the dataset's.
-        home = os.pathsep.join([str(Path(audit.__path__[0]).parent), *filter(None, [os.environ.get("PYTHONPATH")])])
         settings = {f"{library}_NUM_THREADS": "1" for library in ("OPENBLAS", "OMP", "MKL")}
         # Memory that a batch has used stays for the next: asking the system anew takes as long as the statistics.
         settings |= {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(128 << 20)}
         self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "imageclinic.audit.scan.worker", str(beat), str(memory)],
+            python_module("imageclinic.audit.scan.worker", str(beat), str(memory)),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # decoders' chatter; our own errors come as answers
-            env={**os.environ, **settings, "PYTHONPATH": home},
+            env={**os.environ, **settings, "PYTHONPATH": import_path()},
         )
         self.since, self.seen, self.files, self.busy, self.hung = 0.0, (-1, False), 0, False, False
 

@@ -69,10 +69,11 @@ def export(
             ``reflink`` saves it without that, where the file system can.
         current: what stands decided, for the manifest's column ``decision`` (see
             `cleaning.decisions.decision_log.current`).
-        balanced: whether and how to balance the training images (see `cleaning.export.balance.files`), by a file beside them.
+        balanced: whether and how to balance the training images (see `cleaning.export.balance.files`), by a file beside
+            them.
         seed: of `balanced`.
-        encoded: image_id, file, why of images that were encoded anew (see `cleaning.export.encode_images.encode`): `cleaned` has
-            their new content, and the run's dataset table that of the source.
+        encoded: image_id, file, why of images that were encoded anew (see `cleaning.export.encode_images.encode`):
+            `cleaned` has their new content, and the run's dataset table that of the source.
         options: further options of the command, for the instructions in DATASET.md.
         notes: sentences about the split, for DATASET.md.
         pack: writes the records of ``tfrecord``.

@@ -11,7 +11,6 @@ import logging
 import os
 import signal
 import socket
-import sys
 import tempfile
 import time
 import warnings
@@ -124,7 +123,7 @@ def serving(run: Run, address: str, port: int) -> Iterator[Callable[[], None]]:
     log = run.review / "server.log"
     log.parent.mkdir(exist_ok=True)
     log.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "fiftyone.server.main", "--address", address, "--port", str(port)]
+    command = child_process.python_module("fiftyone.server.main", "--address", address, "--port", str(port))
     with child_process.running(command, log) as process:
 
         def wait_until_ready() -> None:

@@ -27,8 +27,8 @@ def assign_counts(
             left out.
         counts: images of train, val and test; None, for one of them: all that the others leave.
         seed: see `cleaning.split.allocation.allocate`.
-        fixed: image_id, split of images placed before; see `cleaning.split.stratified_split.assign`. They stay in, also where that
-            makes a split larger than asked.
+        fixed: image_id, split of images placed before; see `cleaning.split.stratified_split.assign`. They stay in, also
+            where that makes a split larger than asked.
 
     Returns:
         A frame of `tables.SPLIT_TABLE` of the images that have a split, in the table's order, and one sentence for

@@ -43,8 +43,8 @@ def by_check(
         rest_high (share of the unreviewed that is right); missed, missed_low, missed_high (share of the unflagged,
         unreviewed images that are errors; for checks of labels only: why an image is dropped is not known);
         next_flags (undecided, at most 100), next_errors (upper bound on the right ones among them on average) and
-        weak_below (score), see `cleaning.trust.stopping`; stop: the review of this check may end. Intervals and bounds are
-        of 95 %; null where the reviews do not say.
+        weak_below (score), see `cleaning.trust.stopping`; stop: the review of this check may end. Intervals and bounds
+        are of 95 %; null where the reviews do not say.
     """
     known = Log(log, dataset)
     flags = issues.loc[issues["image_id"].notna(), ["check", "image_id", "score"]]

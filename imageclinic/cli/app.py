@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from imageclinic.cli.commands import auditing, diagnosing, exporting, reviewing, telling, tuning
+from imageclinic.cli.commands import load
 from imageclinic.core.errors import Failed, InputError
 
 app = typer.Typer(
@@ -19,25 +19,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (
-    auditing.demo,
-    auditing.audit,
-    reviewing.review,
-    reviewing.status,
-    reviewing.decide,
-    reviewing.rerank,
-    exporting.export,
-    exporting.verify,
-    exporting.diff,
-    imageclinic.training.fit.train_export,
-    imageclinic.training.compare.retrain,
-    tuning.tune,
-    diagnosing.diagnose,
-    telling.report,
-    telling.doctor,
-    auditing.explain,
-):
-    app.command()(command)
+for name, function in load().items():
+    app.command(name)(function)
 
 _INTERRUPTED = "imageclinic: interrupted. What is done is kept: run the same command again to go on."
 

@@ -1,4 +1,5 @@
-"""Prints docs/checks.md and docs/commands.md from the docstrings and the help texts: `python -m imageclinic.cli.docs_pages`.
+"""Prints docs/checks.md and docs/commands.md from the docstrings and the help texts: `python -m
+imageclinic.cli.docs_pages`.
 
 A test fails when the committed pages are stale.
 """
@@ -12,7 +13,7 @@ from typing import Any
 import typer.main
 
 from imageclinic.audit import runner
-from imageclinic.cli.app.app import app
+from imageclinic.cli.app import app
 
 NOTE = "<!-- Written by `python -m imageclinic.cli.docs_pages`. Change the docstrings, not this page. -->"
 

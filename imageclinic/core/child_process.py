@@ -53,6 +53,18 @@ def running(command: Sequence[str], log: Path, *, at_once: bool = False) -> Iter
         process.wait()
 
 
+def python_module(module: str, *arguments: str) -> list[str]:
+    """The command that runs a module in a Python like ours. ``-P``: modules of the current folder, which may be the
+    user's own project or dataset (``json.py``, ``training/``), are not searched."""
+    return [sys.executable, "-P", "-m", module, *arguments]
+
+
+def import_path() -> str:
+    """``PYTHONPATH`` for a child that imports imageclinic, wherever this one was imported from."""
+    ours = str(Path(__file__).parents[2])
+    return os.pathsep.join([ours, *filter(None, [os.environ.get("PYTHONPATH")])])
+
+
 def last_line(log: Path) -> str:
     """The last line that was printed; says so when there is none."""
     lines = log.read_text("utf-8", "replace").strip().splitlines() if log.is_file() else []

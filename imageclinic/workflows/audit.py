@@ -280,18 +280,6 @@ def summary(outcomes: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def explain(check: str | None = None) -> pd.DataFrame:
-    """What a check (or every check) detects, why it matters and what to do: a frame with check, help, options.
-
-    Raises:
-        InputError: no such check; the message lists them.
-    """
-    chosen, _ = runner.select([check] if check else [])
-    return pd.DataFrame(
-        [{"check": c.name, "summary": c.summary, "help": c.help, "options": c.options} for c in chosen.values()]
-    )
-
-
 def _list(
     data: str | Path | pd.DataFrame, root: str | Path | None, columns: Mapping[str, str] | None
 ) -> image_listing.Listing:

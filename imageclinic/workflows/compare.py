@@ -1,4 +1,4 @@
-"""Composes training, the comparison before and after, and the report."""
+"""Composes the comparison before and after cleaning."""
 
 from __future__ import annotations
 
@@ -6,14 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
-from imageclinic.audit import runner
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
 from imageclinic.core.progress import Stage, quiet
-from imageclinic.core.run import open_run
-from imageclinic.workflows import decide
+from imageclinic.workflows.steps.run_state import load
 
 #: Called with a comparison of the seeds that were done when Ctrl-C came.
 Interrupted = Callable[[dict[str, Any]], None]
@@ -64,7 +60,7 @@ def compare(
     comparison_recipe.known(model, unfreeze=unfreeze, weights=None if weights is None else Path(weights))
     notes: list[str] = []
     if after is None:
-        state = decide.load(run)
+        state = load(run)
         arms, test = arms_of.of_run(state, seed)
         file, cache = state.run.comparison, state.run.path / "comparison"
         if to is not None:
@@ -105,40 +101,3 @@ def compare(
     result["notes"] = [*notes, *result["notes"]]
     tables.write_json(file, result)
     return result
-
-
-def train(out: str | Path, *, to: str | Path | None = None, stage: Stage = quiet, **settings: Any) -> dict[str, Any]:
-    """Train on an export: writes a .keras file, its metrics and a model card to `to` (default: OUT-model).
-
-    Args:
-        out: an export; of records, a copy as files is made for as long as it takes.
-        to: the folder for the model; logs lie there as well, and until it is done what a killed training goes on from.
-        stage: progress.
-        settings: fields of `training.fit.settings.Settings`.
-
-    Returns:
-        The metrics; see `training.fit.train_export.train`.
-    """
-    from imageclinic import training
-
-    training.load_tensorflow()
-    from imageclinic.training.fit.settings import Settings
-    from imageclinic.training.fit.train_export import train as run
-    from imageclinic.workflows.export import as_files
-
-    folder = Path(out).absolute().with_name(f"{Path(out).absolute().name}-model") if to is None else Path(to)
-    with as_files(Path(out)) as files, stage("Training") as progress:
-        return run(files, to=folder, settings=Settings(**settings), progress=progress)
-
-
-def report(run: str | Path, *, truth: pd.DataFrame | None = None) -> Path:
-    """Write report.html, one self-contained file, and return its path.
-
-    Args:
-        run: an audited run.
-        truth: for datasets with planted faults: check, image_id and label of each.
-    """
-    from imageclinic.report import build
-
-    helps = {name: check.help for name, check in runner.load().items()}
-    return build.write(open_run(Path(run)), truth=truth, status=decide.status(run)["checks"], help=helps)

@@ -1,48 +1,17 @@
-"""Decisions without the App, and how far the review is."""
+"""Decisions without the App: by a policy, from a file, or taken back."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from imageclinic.cleaning.decisions import decision_log, import_decisions, policy, survivors
-from imageclinic.cleaning.trust import estimates, trust_summary
+from imageclinic.cleaning.decisions import decision_log, import_decisions, policy
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
-from imageclinic.core.run import Run, open_run
-
-
-@dataclass(frozen=True)
-class State:
-    """A run's tables, its decision log, and what the log says now."""
-
-    run: Run
-    dataset: pd.DataFrame
-    clusters: pd.DataFrame
-    splits: pd.DataFrame
-    issues: pd.DataFrame
-    log: pd.DataFrame
-    current: pd.DataFrame
-
-
-def load(run: str | Path) -> State:
-    """Read what decisions are made from. Raises InputError when the run was not audited."""
-    opened = open_run(Path(run))
-    dataset = opened.read(tables.DATASET)
-    log = decision_log.read(opened.decisions)
-    return State(
-        opened,
-        dataset,
-        opened.read(tables.CLUSTERS),
-        opened.read(tables.SPLIT_TABLE),
-        opened.read(tables.ISSUES),
-        log,
-        decision_log.current(log, dataset),
-    )
+from imageclinic.core.run import open_run
+from imageclinic.workflows.steps.run_state import load, propose
 
 
 def decide(
@@ -100,21 +69,6 @@ def decide(
     return events if dry_run or events.empty else decision_log.append(path, events)
 
 
-def propose(state: State, accept: Mapping[str, float], name: str) -> pd.DataFrame:
-    """What a policy would decide now: events for the log."""
-    return policy.policy_events(
-        accept,
-        name=name,
-        dataset=state.dataset,
-        issues=state.issues,
-        clusters=state.clusters,
-        features=state.run.read(tables.FEATURES),
-        splits=state.splits,
-        current=state.current,
-        checks=[o["check"] for o in state.run.info().get("outcomes", [])],
-    )
-
-
 def new_classes(run: str | Path, events: pd.DataFrame) -> list[str]:
     """The labels that these events give and no image of the dataset came with: new classes, or slips of the pen."""
     given = open_run(Path(run)).read(tables.DATASET)["label"]
@@ -138,50 +92,3 @@ def class_counts(run: str | Path, events: pd.DataFrame) -> pd.DataFrame:
     table["change"] = table["after"] - table["before"]
     order = table["change"].abs().sort_values(ascending=False, kind="stable").index
     return table.loc[order].query("change != 0").reset_index(drop=True)
-
-
-def proposed_survivors(state: State) -> pd.DataFrame:
-    """The copy of each cluster that is proposed to stay, given what was decided so far."""
-    features = state.run.read(tables.FEATURES)
-    return survivors.choose(state.dataset, features, state.clusters, state.splits, state.current)
-
-
-def status(run: str | Path, *, stop_below: float | None = None) -> dict[str, Any]:
-    """How far the review is, how far its flags can be trusted, and whether it may stop.
-
-    Args:
-        run: an audited run.
-        stop_below: remember for this run that a review stops where fewer than so many of the next 100 flags are right.
-
-    Returns:
-        ``images, flagged, flagged_decided, decided, disputed, stale``, ``decisions`` (counts by kind), ``stop_below``,
-        ``checks``: one record per check with findings, see `cleaning.trust.estimates.by_check`; ``unflagged``: see
-        `cleaning.trust.estimates.unflagged`; ``words``: what these two say, a few lines a check; and ``label_noise``: see
-        `workflows.steps.predictions.label_noise`.
-
-    Raises:
-        InputError: the run was not audited, or `stop_below` is not above 0, up to 100.
-    """
-    state = load(run)
-    if stop_below is not None:
-        trust_summary.set_worth(state.run, stop_below)
-    worth = trust_summary.worth(state.run)
-    flagged = set(state.issues["image_id"].dropna())
-    decided = state.current[state.current["decision"].notna()]
-    by_check = estimates.by_check(state.issues, state.log, state.dataset, worth)
-    unflagged = estimates.unflagged(state.issues, state.log, state.dataset)
-    return {
-        "run": str(state.run.path),
-        "images": len(state.dataset),
-        "flagged": len(flagged),
-        "flagged_decided": len(flagged & set(decided["image_id"])),
-        "decided": len(decided),
-        "disputed": sorted(state.current.loc[state.current["disputed"], "image_id"]),
-        "stale": len(decision_log.stale(state.log, state.dataset)),
-        "decisions": {str(k): int(v) for k, v in decided["decision"].value_counts().sort_index().items()},
-        "stop_below": worth,
-        "checks": by_check.astype(object).where(by_check.notna(), None).to_dict("records"),
-        "unflagged": unflagged,
-        "words": trust_summary.lines(by_check, unflagged, worth),
-        "label_noise": state.run.info().get("label_noise"),
-    }

@@ -57,8 +57,8 @@ def diagnose(
             `History.history`.
         classes: number of classes, if known; for the history.
         val_images: number of validation images, if known; for the history.
-        model: a rung of the ladder, a ``.keras`` file or ``module:function`` (see `training.diagnose.user_model`); None: what
-            ``imageclinic train`` did with this export, else its defaults.
+        model: a rung of the ladder, a ``.keras`` file or ``module:function`` (see `training.diagnose.user_model`);
+            None: what ``imageclinic train`` did with this export, else its defaults.
         budget: minutes for the experiments.
         seeds: runs of each arm; below 5 intervals are much wider.
         seed: of the draw of images.
@@ -73,8 +73,8 @@ def diagnose(
         unknown`, see `training.diagnose.curves.curves.judge`; no sign does not mean healthy.
 
     Raises:
-        InputError: neither data nor history; see `training.diagnose.curves.read_history.read`, `workflows.steps.diagnosis_images.find` and
-            `training.diagnose.ladder.climb`.
+        InputError: neither data nor history; see `training.diagnose.curves.read_history.read`,
+            `workflows.steps.diagnosis_images.find` and `training.diagnose.ladder.climb`.
     """
     if data is None and history is None:
         raise InputError("nothing to diagnose", expected="DATA (a run, an export or a dataset), --history, or both")

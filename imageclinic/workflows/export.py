@@ -1,25 +1,19 @@
-"""Composes an export (decisions → cleaned table → split → files → proof), and repeats the proof."""
+"""Composes an export: decisions → cleaned table → split → files → proof."""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
-from imageclinic.audit.copies import find_copies
-from imageclinic.audit.scan import scan
-from imageclinic.core import tables
 from imageclinic.core.errors import InputError
 from imageclinic.core.progress import Say, Stage, quiet, silent
-from imageclinic.core.run import create
-from imageclinic.workflows.decide import load
 from imageclinic.workflows.steps import splits as splitting
+from imageclinic.workflows.steps.export_copies import find_pairs
+from imageclinic.workflows.steps.export_records import pack, unpack
+from imageclinic.workflows.steps.run_state import load
 
 
 def export(
@@ -116,77 +110,8 @@ def export(
                     "reencode": reencode,
                 },
                 notes=notes,
-                pack=_pack,
-                prove=lambda folder: exporter.verify(folder, _find_pairs(progress), unpack=_unpack, progress=progress),
+                pack=pack,
+                prove=lambda folder: exporter.verify(folder, find_pairs(progress), unpack=unpack, progress=progress),
                 progress=progress,
             )
     return {**summary, "proofs": [dataclasses.asdict(proof) for proof in summary["proofs"]]}
-
-
-def verify(out: str | Path, *, stage: Stage = quiet) -> pd.DataFrame:
-    """Prove an export again: hashes, counts, classes, no copies in two splits. A frame with name, ok and detail.
-
-    The pairs of copies are computed anew from the exported files; the manifest is not trusted.
-    """
-    from imageclinic.cleaning.export.proof import verify as prove
-
-    with stage("Verifying") as progress:
-        proofs = prove(Path(out), _find_pairs(progress), unpack=_unpack, progress=progress)
-    return pd.DataFrame([dataclasses.asdict(proof) for proof in proofs])
-
-
-@contextlib.contextmanager
-def as_files(out: Path) -> Iterator[Path]:
-    """The export itself; or, of records, a copy of it as files that is there for as long as the context."""
-    if not any(out.glob("*.tfrecord")):
-        yield out
-        return
-    with tempfile.TemporaryDirectory(prefix="imageclinic-records-") as scratch:
-        _unpack(out, Path(scratch))
-        for file in out.iterdir():
-            if file.suffix in (".csv", ".json"):
-                shutil.copy(file, scratch)
-        yield Path(scratch)
-
-
-def _pack(manifest: pd.DataFrame, files: Sequence[Path], folder: Path, progress: Callable[[int, int], None]) -> None:
-    """Write records; see `training.data.tfrecord.write`. TensorFlow is loaded only here and in `_unpack`."""
-    _tfrecord().write(manifest, files, folder, progress)
-
-
-def _unpack(out: Path, folder: Path) -> pd.DataFrame:
-    """Read records; see `training.data.tfrecord.unpack`."""
-    records: pd.DataFrame = _tfrecord().unpack(out, folder)
-    return records
-
-
-def _tfrecord() -> Any:
-    from imageclinic import training
-
-    training.load_tensorflow()
-    from imageclinic.training.data import tfrecord
-
-    return tfrecord
-
-
-def _find_pairs(progress: Callable[[int, int], None]) -> Callable[[Path], pd.DataFrame]:
-    def find(folder: Path) -> pd.DataFrame:
-        # The manifest only says which files to look at; that there are no others is a proof of its own.
-        manifest = tables.read_csv(folder / tables.MANIFEST.file, tables.MANIFEST)
-        listing = pd.DataFrame({"image_id": sorted(set(manifest["path"])), "label": None, "split": None, "group": None})
-        with tempfile.TemporaryDirectory(prefix="imageclinic-verify-") as scratch:
-            run = create(Path(scratch))
-            dataset, features = scan.scan(run, listing, folder, progress=progress)
-            pairs, _, _ = find_copies.find(
-                dataset, features, run.read_thumbnails(), lambda i: folder / tables.to_path(i), progress=progress
-            )
-        return pairs
-
-    return find
-
-
-def diff(one: str | Path, two: str | Path) -> pd.DataFrame:
-    """What changed between two exports: a frame with image_id, change, before, after."""
-    from imageclinic.cleaning.export.export_diff import diff as compare
-
-    return compare(Path(one), Path(two))

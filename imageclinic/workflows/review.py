@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
+from imageclinic.core.child_process import python_module
 from imageclinic.core.progress import Say, Stage, quiet, silent
 from imageclinic.core.run import open_run
 
@@ -37,5 +37,5 @@ def review(
             announce=say,
             progress=progress,
             words=lambda: trust_summary.lines_of(open_run(Path(run))),
-            rerank=[sys.executable, "-m", "imageclinic.cli.app", "rerank", str(Path(run).absolute())],
+            rerank=python_module("imageclinic", "rerank", str(Path(run).absolute())),
         )

@@ -18,7 +18,7 @@ from benchmarks import copies, damage, peers, photos, scan, show
 from imageclinic.audit import runner
 from tests.conftest import picture
 
-HOME = Path(__file__).parent.parent
+HOME = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")

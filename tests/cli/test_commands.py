@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from imageclinic.cli.app.app import main
 
 import imageclinic
 from imageclinic.audit import runner
+from imageclinic.cli.app import main
 
 LIGHT = "--skip=mislabeled,outlier,overlapping_classes"  # neither embeds nor predicts: no TensorFlow
 

@@ -18,7 +18,7 @@ from tests.conftest import picture
 
 
 def command(*arguments: object) -> list[str]:
-    return [sys.executable, "-m", "imageclinic.cli.app", *map(str, arguments)]
+    return [sys.executable, "-m", "imageclinic", *map(str, arguments)]
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from imageclinic.cli.app import docs_pages
+from imageclinic.cli import docs_pages
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize("page", docs_pages.PAGES)

@@ -64,8 +64,8 @@ class Data:
 @dataclass(frozen=True)
 class Recipe:
     """How a network is trained. `own` is a user's model, to be trained from fresh weights; without it `model` is a rung
-    of `training.models.capacity_ladder.LADDER`, with `dropout`. `scale`: what pixels, 0 to 255, are multiplied by on their way to the
-    network. `unfrozen` makes all layers of `own` trainable."""
+    of `training.models.capacity_ladder.LADDER`, with `dropout`. `scale`: what pixels, 0 to 255, are multiplied by on
+    their way to the network. `unfrozen` makes all layers of `own` trainable."""
 
     model: str = "small_cnn"
     learning_rate: float = 1e-3

@@ -30,15 +30,16 @@ RANGES = {
 
 @dataclass(frozen=True)
 class Settings:
-    """How to train. See `training.models.capacity_ladder.build` and `training.fit.fit_model.fit` for those that are not told here.
+    """How to train. See `training.models.capacity_ladder.build` and `training.fit.fit_model.fit` for those that are not
+    told here.
 
     `size`: side in pixels to which images are resized; None: a pretrained network's own, else see
-    `training.fit.fit_model.natural_size`. `learning_rate`: None: 0.001, or 0.0001 where pretrained stages are trained as well.
-    `mirror`: whether images may be mirrored: yes, no, or auto, which looks (`training.data.mirror_check`). `augment_starved`: a
-    strength at which images of classes with few images (`training.models.augmentation.starved`) are changed on top. `balance`:
-    ``weights`` makes classes count alike in the loss, ``sampling`` shows images of rare classes more often, until each
-    class is seen as often as the largest; ``auto`` does what the export says (`training.data.export_balance`), and nothing when it
-    says nothing.
+    `training.fit.fit_model.natural_size`. `learning_rate`: None: 0.001, or 0.0001 where pretrained stages are trained
+    as well. `mirror`: whether images may be mirrored: yes, no, or auto, which looks (`training.data.mirror_check`).
+    `augment_starved`: a strength at which images of classes with few images (`training.models.augmentation.starved`)
+    are changed on top. `balance`: ``weights`` makes classes count alike in the loss, ``sampling`` shows images of rare
+    classes more often, until each class is seen as often as the largest; ``auto`` does what the export says
+    (`training.data.export_balance`), and nothing when it says nothing.
     """
 
     model: str = "small_cnn"

@@ -1,11 +1,11 @@
 """The upper rungs of the ladder: networks of `keras.applications` with weights that were learnt elsewhere.
 
-A rung is the name of a network in `training.models.backbones.BACKBONES`, or ``pretrained``: the preferred one of those whose
-weights lie in Keras's cache. Nothing is ever downloaded here. All stages are frozen (only the classifier is trained),
-or the last few are trained as well. A stage is the layers that work at one resolution: the last ones' features are the
-most particular to what they were learnt for (Yosinski et al., "How transferable are features in deep neural
-networks?", 2014). Batch normalisation stays frozen in either case: the statistics of small batches would ruin what the
-weights rely on.
+A rung is the name of a network in `training.models.backbones.BACKBONES`, or ``pretrained``: the preferred one of those
+whose weights lie in Keras's cache. Nothing is ever downloaded here. All stages are frozen (only the classifier is
+trained), or the last few are trained as well. A stage is the layers that work at one resolution: the last ones'
+features are the most particular to what they were learnt for (Yosinski et al., "How transferable are features in deep
+neural networks?", 2014). Batch normalisation stays frozen in either case: the statistics of small batches would ruin
+what the weights rely on.
 """
 
 from __future__ import annotations

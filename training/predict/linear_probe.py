@@ -62,8 +62,8 @@ def fit_each(
     *,
     strengths: tuple[float, ...] = STRENGTHS,
 ) -> list[Head]:
-    """`fit` for several draws of the validation rows, bool (draws, n): all at once (`training.predict.linear_heads`), which takes
-    little longer than one."""
+    """`fit` for several draws of the validation rows, bool (draws, n): all at once (`training.predict.linear_heads`),
+    which takes little longer than one."""
     mean, turn, basis = _principal(features)
     used = np.repeat(~validations.T, len(strengths), axis=1)
     penalties = np.tile(np.array(strengths, np.float32), len(validations))

@@ -1,8 +1,9 @@
 """Out-of-fold class probabilities from a network per fold, trained from scratch on the images.
 
-Far dearer than linear heads on embeddings (`training.predict.out_of_fold`), and not always better: for those who can afford it
-and whose embedder is weak. Each fold's network is `training.models.capacity_ladder`'s, trained with early stopping on a tenth of the
-images that is neither predicted nor trained on; then one temperature calibrates all probabilities.
+Far dearer than linear heads on embeddings (`training.predict.out_of_fold`), and not always better: for those who can
+afford it and whose embedder is weak. Each fold's network is `training.models.capacity_ladder`'s, trained with early
+stopping on a tenth of the images that is neither predicted nor trained on; then one temperature calibrates all
+probabilities.
 """
 
 from __future__ import annotations

@@ -28,11 +28,12 @@ NAME = "imageclinic"
 class Search:
     """How to search.
 
-    `over`: see `training.tune.search_space.parse`. `search`: a name in `training.tune.studies.SEARCHES`. `trials`: how many the study
-    shall have, those of earlier runs and other processes included; those that were interrupted don't count. `budget`:
-    minutes after which this process begins no epoch more; None: none. `prune`: a name in `training.tune.studies.PRUNERS`.
-    `seeds`: times that the best setting and the usual one are retrained and tested; 0: never. `settings`: everything
-    that is not searched. `url`, `name`: the study, to share it; None: a file in the folder.
+    `over`: see `training.tune.search_space.parse`. `search`: a name in `training.tune.studies.SEARCHES`. `trials`: how
+    many the study shall have, those of earlier runs and other processes included; those that were interrupted don't
+    count. `budget`: minutes after which this process begins no epoch more; None: none. `prune`: a name in
+    `training.tune.studies.PRUNERS`. `seeds`: times that the best setting and the usual one are retrained and tested; 0:
+    never. `settings`: everything that is not searched. `url`, `name`: the study, to share it; None: a file in the
+    folder.
     """
 
     over: Sequence[str] = ()

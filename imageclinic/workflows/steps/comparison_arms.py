@@ -1,4 +1,5 @@
-"""The arms and test images of a comparison, as `training.compare.retrain` wants them: from a run, or from two datasets."""
+"""The arms and test images of a comparison, as `training.compare.retrain` wants them: from a run, or from two
+datasets."""
 
 from __future__ import annotations
 
@@ -15,8 +16,8 @@ from imageclinic.cleaning.decisions import apply, decision_log
 from imageclinic.cleaning.split import stratified_split
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
-from imageclinic.workflows.decide import State
 from imageclinic.workflows.steps import combined_copies
+from imageclinic.workflows.steps.run_state import State
 
 #: Share of each arm's own images, test aside, that its epoch is chosen on.
 VALIDATION = 0.15

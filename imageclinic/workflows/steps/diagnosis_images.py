@@ -13,8 +13,8 @@ from imageclinic.cleaning.decisions import apply
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
 from imageclinic.core.run import MARKER, open_run
-from imageclinic.workflows import decide
 from imageclinic.workflows.steps import comparison_arms, predictions
+from imageclinic.workflows.steps.run_state import load
 
 _COLUMNS = ["image_id", "path", "label", "split", "split_group"]
 
@@ -85,7 +85,7 @@ def draw(images: pd.DataFrame, most: int, seed: int) -> pd.DataFrame:
 
 def _of_run(path: Path) -> pd.DataFrame:
     """Readable images with their decisions; the dataset's own split where it has one, else the audit's."""
-    state = decide.load(path)
+    state = load(path)
     cleaned, _ = apply.apply(state.dataset, state.current)
     own = cleaned["split"].isin(("train", "val"))
     cleaned = cleaned[cleaned["read_error"].isna()]

@@ -218,12 +218,14 @@ def _train_heads(
     current = key(labelled, tables.metadata(run.embeddings)["key"], seed, FOLDS, REPEATS, VERSION)
     if is_current(run.predictions, current):
         return run.read_predictions()
-    training = _tensorflow()
+    _tensorflow()
+    from imageclinic.training.predict import out_of_fold
+
     folds = draw_folds(labelled["label"], labelled["split_group"], seed)
     classes = tuple(sorted(labelled["label"].unique()))
     codes = confident_learning.codes(labelled["label"], classes)
     vectors = rows_of(embeddings, labelled["image_id"])
-    found = imageclinic.training.predict.out_of_fold.out_of_fold(vectors, codes, folds, progress=progress)
+    found = out_of_fold.out_of_fold(vectors, codes, folds, progress=progress)
     made = {
         "made": "heads",
         "strength": str(found.strength),
@@ -241,28 +243,25 @@ def _train_networks(run: Run, labelled: pd.DataFrame, seed: int, progress: Progr
     current = key(labelled, "full", seed, FOLDS, VERSION)
     if is_current(run.predictions, current):
         return run.read_predictions()
-    training = _tensorflow()
+    _tensorflow()
+    from imageclinic.training.predict import network_folds
+
     parts = stratified_split.allocate(labelled["label"], labelled["split_group"], [1.0] * (2 * FOLDS), seed=seed)
     classes = tuple(sorted(labelled["label"].unique()))
     codes = confident_learning.codes(labelled["label"], classes)
     root = run.root
     paths = [root / tables.to_path(i) for i in labelled["image_id"]]
-    found = imageclinic.training.predict.network_folds.out_of_fold(
-        paths, codes, parts, run.folds / current, seed=seed, progress=progress
-    )
+    found = network_folds.out_of_fold(paths, codes, parts, run.folds / current, seed=seed, progress=progress)
     made = {"made": "full", "size": str(found.size), **_scores(found, [], labelled["label"])}
     _write_predictions(run, labelled, found.fold, found.pred_probs, classes, {"key": current, **made})
     shutil.rmtree(run.folds)
     return run.read_predictions()
 
 
-def _tensorflow() -> Any:
-    """The package `training` with what predicts, its libraries loaded quietly."""
+def _tensorflow() -> None:
     from imageclinic import training
 
     training.load_tensorflow()
-
-    return training
 
 
 def _scores(found: Any, notes: list[str], label: pd.Series) -> dict[str, str]:

@@ -15,15 +15,15 @@ from imageclinic.cleaning.export import encode_images, safe_names
 from imageclinic.core import tables
 from imageclinic.core.progress import Progress
 from imageclinic.core.run import create
-from imageclinic.workflows.decide import State
+from imageclinic.workflows.steps.run_state import State
 
 
 @dataclasses.dataclass(frozen=True)
 class Reencoded:
     """Images that were encoded anew.
 
-    `files` as `cleaning.export.encode_images.encode` gives it, and why; `features` and `thumbnails` as a scan of the new files
-    gives them, under the images' own ids.
+    `files` as `cleaning.export.encode_images.encode` gives it, and why; `features` and `thumbnails` as a scan of the
+    new files gives them, under the images' own ids.
     """
 
     files: pd.DataFrame

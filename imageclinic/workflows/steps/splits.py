@@ -13,7 +13,7 @@ import pandas as pd
 from imageclinic.audit.copies import clusters, find_copies
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
-from imageclinic.workflows.decide import State
+from imageclinic.workflows.steps.run_state import State
 
 if TYPE_CHECKING:
     from imageclinic.workflows.steps.reencode import Reencoded
@@ -52,7 +52,8 @@ def regroup(
 ) -> pd.DataFrame:
     """The clusters table, with split groups that also hold the copies found among the cleaned images alone.
 
-    How alike copies must look is measured on the images that are no copies (`audit.copies.thumbnail_match`), and cleaning changes
+    How alike copies must look is measured on the images that are no copies (`audit.copies.thumbnail_match`), and
+    cleaning changes
     those: among fewer images a pair may stand out that did not among all. The proof looks at the cleaned images. Of
     images that were encoded anew, the `new` file counts.
     """

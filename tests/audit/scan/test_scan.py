@@ -28,7 +28,7 @@ from imageclinic.core import tables
 from imageclinic.core.run import create
 from tests.conftest import picture
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def jpeg(image: Image.Image, quality: int = 90) -> bytes:
@@ -381,7 +381,7 @@ def test_ctrl_c_leaves_a_run_that_goes_on(tmp_path) -> None:
         (root / label).mkdir(parents=True)
         for n in range(150):
             (root / label / f"{n:03}.jpg").write_bytes(jpeg(picture(n, (900, 700))))
-    command = [sys.executable, "-m", "imageclinic.cli.app", "audit", str(root), "--out", str(tmp_path / "run")]
+    command = [sys.executable, "-m", "imageclinic", "audit", str(root), "--out", str(tmp_path / "run")]
     command += ["--checks", "dark", "--workers", "1"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
     shards = tmp_path / "run" / "shards"

@@ -29,7 +29,7 @@ from imageclinic.cleaning.review.database import mongod
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
 from imageclinic.training.data import tfrecord
-from imageclinic.workflows.decide import load
+from imageclinic.workflows.steps.run_state import load
 from imageclinic.workflows.steps.splits import assign
 
 LIGHT = ("mislabeled", "outlier", "overlapping_classes")

@@ -19,7 +19,8 @@ from imageclinic.core.errors import InputError
 from tests.helpers.review_run import MISLABELED, make_run
 
 OPEN = (
-    "import sys; from pathlib import Path; from imageclinic.core.errors import Failed, InputError; from imageclinic.cleaning.review.app import *\n"
+    "import sys; from pathlib import Path; from imageclinic.core.errors import Failed, InputError; "
+    "from imageclinic.cleaning.review.app import *\n"
     "try: open_review(Path(sys.argv[1]), port=int(sys.argv[2]), reviewer='ann', "
     "announce=lambda line: print(line, flush=True), words=list, rerank=[])\n"
     "except (Failed, InputError) as error: print('ERROR', error, flush=True); sys.exit(2)"

@@ -12,8 +12,8 @@ from imageclinic.audit.listing import image_listing
 from imageclinic.audit.scan import scan
 from imageclinic.cleaning.decisions import decision_log
 from imageclinic.core import run, tables
-from imageclinic.workflows.decide import State
 from imageclinic.workflows.steps import splits
+from imageclinic.workflows.steps.run_state import State
 
 
 @pytest.fixture(scope="module")

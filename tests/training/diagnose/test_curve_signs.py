@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from imageclinic.cli.app.app import app
 from typer.testing import CliRunner
 
 import imageclinic
+from imageclinic.cli.app import app
 from imageclinic.core.errors import InputError
 from imageclinic.training.diagnose.curves import curve_signs, read_history
 

@@ -13,7 +13,7 @@ from imageclinic.core.errors import InputError
 from imageclinic.training.models import augmentation, capacity_ladder
 
 SHAPES = {"linear": (512,)}
-DOCS = (Path(__file__).parent.parent / "docs" / "training.md").read_text("utf-8")
+DOCS = (Path(__file__).resolve().parents[3] / "docs" / "training.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize("rung", capacity_ladder.LADDER)

@@ -14,7 +14,7 @@ from imageclinic.training.models import backbones, capacity_ladder, pretrained
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
 
-DOCS = (Path(__file__).parent.parent / "docs" / "training.md").read_text("utf-8")
+DOCS = (Path(__file__).resolve().parents[3] / "docs" / "training.md").read_text("utf-8")
 MOBILE = backbones.BACKBONES["mobilenetv2"]
 
 

@@ -106,8 +106,9 @@ def test_trials_are_balanced_as_the_export_or_the_user_says(export: Path) -> Non
 
 
 def test_the_command_trains_the_best(export: Path) -> None:
-    from imageclinic.cli.app.app import app
     from typer.testing import CliRunner
+
+    from imageclinic.cli.app import app
 
     result = tuning.tune(export, over=[RATES, "optimizer=sgd", "batch_size=16"], trials=1, **QUICK)
     assert "--optimizer sgd" in result["command"]

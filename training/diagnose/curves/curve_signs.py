@@ -46,8 +46,8 @@ def judge(history: pd.DataFrame, *, classes: int | None = None, val_images: int 
     """Read the curves of one run.
 
     Args:
-        history: as `training.diagnose.curves.read_history.read` gives it: ``loss``, and any of ``val_loss, accuracy, val_accuracy,
-            learning_rate``; one row an epoch, the index counts from 1.
+        history: as `training.diagnose.curves.read_history.read` gives it: ``loss``, and any of ``val_loss, accuracy,
+            val_accuracy, learning_rate``; one row an epoch, the index counts from 1.
         classes: number of classes, at least 2, if known: tells what guessing would give.
         val_images: number of validation images, if known: tells how far chance alone moves their accuracy.
 
@@ -202,7 +202,8 @@ def _still_improving(history: pd.DataFrame, val_images: int | None) -> Sign | No
     return Sign(
         "still_improving",
         ("underfitting",),
-        f"The validation loss fell from {third:.3g} to {val[-1]:.3g} over the last {curve_trends.third(val)} epochs and "
+        f"The validation loss fell from {third:.3g} to {val[-1]:.3g} over the last "
+        f"{curve_trends.third(val)} epochs and "
         f"was lowest in epoch {_at(history, val.argmin())} of {len(val)}: training stopped while it improved.",
         "Train more epochs, with EarlyStopping(patience=5) to end it. How much that brings, a curve can't tell.",
     )

@@ -19,8 +19,8 @@ NEXT = {
 
 
 def run(lab: Lab) -> tuple[Result, Lab]:
-    """The strengths of `training.models.augmentation` but the recipe's; on a user's own network, which may hold layers of its own
-    for it, a shift and no more."""
+    """The strengths of `training.models.augmentation` but the recipe's; on a user's own network, which may hold layers
+    of its own for it, a shift and no more."""
     strengths = NEXT[lab.recipe.augment] if lab.recipe.own is None else ("light",)
     tries = [
         Try("augmentation", f"augmentation {name}", lab.recipe.change(augment=name), f"--augment {name}")

@@ -13,7 +13,8 @@ QUESTION = "How many labels are wrong, and what do they cost?"
 RUNS = (3, 1)
 
 FOLDS = 3
-OFF = 0.03  # how far the noise model's share was off on 22 label sets (imageclinic.audit.labels.noise_model), with 100 images a class and more
+#: How far the noise model's share was off on 22 label sets (`audit.labels.noise_model`), 100 images a class and more.
+OFF = 0.03
 
 
 def run(lab: Lab) -> tuple[Result, Lab]:

@@ -7,7 +7,10 @@ from typing import Annotated, Any
 
 from typer import Argument, Option
 
+import imageclinic
 from imageclinic.cli.arguments import AsJson, Seed, terminal_for
+
+PLACE = 130
 
 
 def diagnose(
@@ -54,7 +57,6 @@ def diagnose(
     as_json: AsJson = False,
 ) -> None:
     """Why is accuracy not improving: small experiments on your images, ranked causes with evidence."""
-    from imageclinic.workflows import diagnose as diagnosing
 
     terminal = terminal_for(as_json)
 
@@ -62,7 +64,7 @@ def diagnose(
         terminal.say(f"Interrupted after {len(partial['experiments'])} experiments. What these say so far:")
         show(partial, terminal)
 
-    result = diagnosing.diagnose(
+    result = imageclinic.diagnose(
         data,
         history=history,
         classes=classes,

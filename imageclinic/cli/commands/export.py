@@ -1,14 +1,18 @@
-"""The cleaned dataset: `export`, `verify`, `diff`."""
+"""`imageclinic export`."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from typer import Argument, Option
 
+import imageclinic
 from imageclinic.cli.arguments import AsJson, RunFolder, Seed, terminal_for
-from imageclinic.core.errors import Failed, InputError
+from imageclinic.cli.commands.verify import show_proofs
+from imageclinic.core.errors import InputError
+
+PLACE = 70
 
 
 def export(
@@ -41,10 +45,9 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write the cleaned dataset: stratified, copies on one side, proven before OUT gets its name."""
-    from imageclinic.workflows import export as exporting
 
     terminal = terminal_for(as_json)
-    summary = exporting.export(
+    summary = imageclinic.export(
         run,
         out,
         split=_parts(split),
@@ -59,47 +62,7 @@ def export(
     )
     terminal.say(f"Exported to {out}")
     terminal.result(summary)
-    _show_proofs(summary["proofs"], terminal, out)
-
-
-def verify(
-    out: Annotated[Path, Argument(help="A folder that imageclinic export wrote.", show_default=False)],
-    as_json: AsJson = False,
-) -> None:
-    """Prove an export again: hashes, counts, classes, no copies in two splits."""
-    from imageclinic.workflows import export as exporting
-
-    terminal = terminal_for(as_json)
-    proofs = exporting.verify(out, stage=terminal.stage).to_dict("records")
-    terminal.result({"out": str(out), "proofs": proofs})
-    _show_proofs(proofs, terminal, out)
-
-
-def _show_proofs(proofs: list[dict[Any, Any]], terminal: Any, out: Path) -> None:
-    for proof in proofs:
-        mark = "[green]proven[/green]" if proof["ok"] else "[bold red]NOT SO[/bold red]"
-        terminal.console.print(mark, end="  ")
-        terminal.say(f"{proof['name']}: {proof['detail']}")
-    wrong = [p["name"] for p in proofs if not p["ok"]]
-    if wrong:
-        raise Failed(f"{out} does not hold what it promises: {', '.join(wrong)}")
-
-
-def diff(
-    one: Annotated[Path, Argument(help="An export.", show_default=False)],
-    two: Annotated[Path, Argument(help="Another export.", show_default=False)],
-    as_json: AsJson = False,
-) -> None:
-    """What changed between two exports."""
-    from imageclinic.cli.terminal import records
-    from imageclinic.workflows import export as exporting
-
-    terminal = terminal_for(as_json)
-    changes = exporting.diff(one, two)
-    terminal.say(f"{len(changes):,} changes.")
-    if len(changes):
-        terminal.table(changes.head(50))
-    terminal.result({"changes": records(changes)})
+    show_proofs(summary["proofs"], terminal, out)
 
 
 def _parts(text: str) -> list[float | None]:

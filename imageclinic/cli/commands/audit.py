@@ -1,4 +1,4 @@
-"""Finding what is wrong: `demo`, `audit`, `explain`."""
+"""`imageclinic audit`."""
 
 from __future__ import annotations
 
@@ -8,25 +8,11 @@ from typing import Annotated
 import typer
 from typer import Argument, Option
 
+import imageclinic
 from imageclinic.cli.arguments import AsJson, Seed, terminal_for
-from imageclinic.cli.commands.reviewing import open_review
 from imageclinic.core.errors import Failed, InputError
 
-
-def demo(
-    open_app: Annotated[bool, Option("--app", help="Open the FiftyOne App on the result at the end.")] = False,
-    out: Annotated[Path, Option(help="Where the demo's folders are made.")] = Path("imageclinic-runs"),
-    seeds: Annotated[int, Option(help="Paired training runs of the comparison.")] = 5,
-    as_json: AsJson = False,
-) -> None:
-    """Run the whole chain on the sample data: audit, decide, export, compare, report."""
-    from imageclinic.workflows.demo import demo as run_demo
-
-    terminal = terminal_for(as_json)
-    result = run_demo(out, seeds=seeds, terminal=terminal)
-    terminal.result(result)
-    if open_app:
-        open_review(Path(result["run"]), terminal)
+PLACE = 20
 
 
 def audit(
@@ -83,12 +69,12 @@ def audit(
 ) -> None:
     """Find what is wrong with a dataset. Writes nothing but the run folder."""
     from imageclinic.cli.terminal import records
-    from imageclinic.workflows import audit as auditing
+    from imageclinic.workflows.audit import summary
 
     terminal = terminal_for(as_json)
     limits = _limits(fail_on or [])
     given = {"path": path_column, "label": label_column, "split": split_column, "group": group_column}
-    result = auditing.audit(
+    result = imageclinic.audit(
         data,
         out,
         columns={ours: theirs for ours, theirs in given.items() if theirs is not None},
@@ -109,7 +95,7 @@ def audit(
         say=terminal.say,
     )
     terminal.title(f"{len(result.run.read_dataset()):,} images in {result.run.root}")
-    terminal.table(auditing.summary(result.outcomes), right=("findings", "seconds"))
+    terminal.table(summary(result.outcomes), right=("findings", "seconds"))
     terminal.say(f"\nRun folder: {result.run.path}")
     terminal.say(f"Next: imageclinic review {result.run.path}")
     counts = dict(zip(result.outcomes["check"], result.outcomes["n_issues"], strict=True))
@@ -121,26 +107,6 @@ def audit(
     if tripped:
         terminal.say(f"--fail-on: {', '.join(tripped)}")
         raise typer.Exit(3)
-
-
-def explain(
-    check: Annotated[str | None, Argument(help="A check. Default: all.", show_default=False)] = None,
-    as_json: AsJson = False,
-) -> None:
-    """What a check detects, why it matters, and what to do."""
-    from imageclinic.cli.terminal import records
-    from imageclinic.workflows import audit as auditing
-
-    terminal = terminal_for(as_json)
-    found = auditing.explain(check)
-    if check is None:
-        terminal.table(found[["check", "summary"]])
-    else:
-        terminal.title(check)
-        terminal.say(found["help"].iloc[0])
-        for name, default in found["options"].iloc[0].items():
-            terminal.say(f"  --set {check}.{name}={default}   (the default)")
-    terminal.result({"checks": records(found)})
 
 
 def _names(text: str) -> list[str]:

@@ -7,7 +7,10 @@ from typing import Annotated, Any
 
 from typer import Argument, Option
 
+import imageclinic
 from imageclinic.cli.arguments import AsJson, Seed, terminal_for
+
+PLACE = 120
 
 
 def tune(
@@ -46,12 +49,11 @@ def tune(
     as_json: AsJson = False,
 ) -> None:
     """Search for hyperparameters on the validation images; test the best once. Run again, a killed search goes on."""
-    from imageclinic.workflows import tune as tuning
 
     terminal = terminal_for(as_json)
     folder = to or Path(f"{out}-tune")
     try:
-        result = tuning.tune(
+        result = imageclinic.tune(
             out,
             to=folder,
             over=over or [],

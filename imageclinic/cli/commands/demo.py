@@ -1,18 +1,21 @@
-"""The whole chain on the sample data, with its planted truth: what users see first."""
+"""`imageclinic demo`: the whole chain on the sample data, with its planted truth: what users see first."""
 
 from __future__ import annotations
 
 import itertools
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Annotated, Any
 
-import pandas as pd
+from typer import Option
 
-from imageclinic.workflows import audit, compare, decide, export
+import imageclinic
+from imageclinic.cli.arguments import AsJson, terminal_for
+from imageclinic.cli.commands.compare import show_comparison
+from imageclinic.cli.commands.review import open_review
 
-if TYPE_CHECKING:
-    from imageclinic.cli.terminal import Terminal
+PLACE = 10
+
 
 #: What the demo accepts without a person: findings that need no taste, and only the surest mislabels.
 POLICY = (
@@ -27,7 +30,21 @@ POLICY = (
 )
 
 
-def demo(out: Path, *, seeds: int, terminal: Terminal) -> dict[str, Any]:
+def demo(
+    open_app: Annotated[bool, Option("--app", help="Open the FiftyOne App on the result at the end.")] = False,
+    out: Annotated[Path, Option(help="Where the demo's folders are made.")] = Path("imageclinic-runs"),
+    seeds: Annotated[int, Option(help="Paired training runs of the comparison.")] = 5,
+    as_json: AsJson = False,
+) -> None:
+    """Run the whole chain on the sample data: audit, decide, export, compare, report."""
+    terminal = terminal_for(as_json)
+    result = run_demo(out, seeds=seeds, terminal=terminal)
+    terminal.result(result)
+    if open_app:
+        open_review(Path(result["run"]), terminal)
+
+
+def run_demo(out: Path, *, seeds: int, terminal: Any) -> dict[str, Any]:
     """Audit the sample data, decide by a policy, export, prove, compare and report.
 
     Args:
@@ -38,40 +55,41 @@ def demo(out: Path, *, seeds: int, terminal: Terminal) -> dict[str, Any]:
     Returns:
         The paths that were made, precision and recall per check, and the verdict.
     """
+    import pandas as pd
+
     from imageclinic import sample_data
     from imageclinic.report.planted_truth import score
+    from imageclinic.workflows.audit import summary
 
     start = time.perf_counter()
     run_path = _unused(out / "demo")
     truth = pd.read_csv(sample_data.PLANTED, dtype="str")
 
     terminal.title("1. Audit: handwritten digits with planted faults, of which the audit is not told")
-    result = audit.audit(sample_data.IMAGES, run_path, stage=terminal.stage, say=terminal.say)
+    result = imageclinic.audit(sample_data.IMAGES, run_path, stage=terminal.stage, say=terminal.say)
     scores = score(result.issues, truth)
-    shown = audit.summary(result.outcomes).merge(
+    shown = summary(result.outcomes).merge(
         scores[["check", "planted", "found", "precision", "recall"]], on="check", how="left", suffixes=("", "_planted")
     )
     terminal.table(shown, right=("findings", "planted", "found", "precision", "recall"))
 
     terminal.title("2. Decide: by an explicit policy here; a person normally does this, in the App")
     terminal.say("imageclinic decide RUN " + " ".join(f"--accept {p}" for p in POLICY))
-    events = decide.decide(run_path, accept=POLICY)
+    events = imageclinic.decide(run_path, accept=POLICY)
     for kind, n in events["decision"].value_counts().items():
         terminal.say(f"  {kind}: {n:,}")
 
     cleaned = run_path.with_name(run_path.name + "-cleaned")
     terminal.title("3. Export: a clean split, proven")
-    summary = export.export(run_path, cleaned, stage=terminal.stage, say=terminal.say)
-    for proof in summary["proofs"]:
+    exported = imageclinic.export(run_path, cleaned, stage=terminal.stage, say=terminal.say)
+    for proof in exported["proofs"]:
         terminal.say(f"  {'proven' if proof['ok'] else 'NOT SO'}: {proof['name']}: {proof['detail']}")
 
     terminal.title("4. Compare: retrained before and after cleaning, tested on the same images")
-    comparison = compare.compare(run_path, seeds=seeds, stage=terminal.stage)
-    from imageclinic.cli.commands.training import show_comparison
-
+    comparison = imageclinic.compare(run_path, seeds=seeds, stage=terminal.stage)
     show_comparison(comparison, terminal)
 
-    report = compare.report(run_path, truth=truth)
+    report = imageclinic.report(run_path, truth=truth)
     terminal.title(f"Done in {time.perf_counter() - start:.0f} s")
     terminal.say(f"Report:         {report}")
     terminal.say(f"Cleaned data:   {cleaned}")
@@ -81,7 +99,7 @@ def demo(out: Path, *, seeds: int, terminal: Terminal) -> dict[str, Any]:
         "run": str(run_path),
         "export": str(cleaned),
         "report": str(report),
-        "proven": all(p["ok"] for p in summary["proofs"]),
+        "proven": all(p["ok"] for p in exported["proofs"]),
         "checks": scores.to_dict("records"),
         "verdict": comparison["verdict"],
     }

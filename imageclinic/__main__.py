@@ -1,0 +1,5 @@
+"""`python -m imageclinic` is the command line."""
+
+from imageclinic.cli.app import main
+
+main()

@@ -1,0 +1,98 @@
+"""`imageclinic compare`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from typer import Argument, Option
+
+import imageclinic
+from imageclinic.cli.arguments import AsJson, Seed, Unfreeze, Weights, terminal_for
+
+PLACE = 110
+
+
+def compare(
+    before: Annotated[
+        Path, Argument(metavar="RUN|BEFORE", help="A run folder; or, with AFTER, a dataset.", show_default=False)
+    ],
+    after: Annotated[
+        Path | None,
+        Argument(
+            metavar="[AFTER]",
+            help="Another dataset with the same test images: an export, train/… and test/… folders, or a manifest.",
+            show_default=False,
+        ),
+    ] = None,
+    model: Annotated[
+        str, Option(help="features (fast), a model that train knows, or FILE.keras, trained anew.")
+    ] = "features",
+    weights: Weights = None,
+    unfreeze: Unfreeze = 0,
+    size: Annotated[
+        int | None, Option(help="Side in pixels. Default: 32, or the network's own.", show_default=False)
+    ] = None,
+    seeds: Annotated[int, Option(help="Paired runs of each arm.")] = 5,
+    epochs: Annotated[int | None, Option(help="Most epochs of a run.", show_default=False)] = None,
+    seed: Seed = 0,
+    truth: Annotated[
+        Path | None,
+        Option(help="For benchmarks: a .csv of image_id and true label; adds a random review.", show_default=False),
+    ] = None,
+    to: Annotated[
+        Path | None,
+        Option(help="For two datasets: the folder of the result. Default: AFTER-comparison.", show_default=False),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Retrain on the original and the cleaned images; test both on the same images."""
+
+    terminal = terminal_for(as_json)
+
+    def interrupted(partial: dict[str, Any]) -> None:
+        terminal.say(f"Interrupted after {len(partial['seeds'])} of {seeds} seeds. What these say so far:")
+        show_comparison(partial, terminal)
+
+    result = imageclinic.compare(
+        before,
+        after,
+        model=model,
+        seeds=seeds,
+        epochs=epochs,
+        seed=seed,
+        size=size,
+        unfreeze=unfreeze,
+        weights=weights,
+        truth=truth,
+        to=to,
+        stage=terminal.stage,
+        interrupted=interrupted,
+    )
+    show_comparison(result, terminal)
+    terminal.result(result)
+
+
+def show_comparison(result: dict[str, Any], terminal: Any) -> None:
+    """Print a comparison: the arms' accuracies, the verdict and its notes."""
+    import numpy as np
+    import pandas as pd
+
+    rows = [
+        {
+            "arm": name.replace("_", " "),
+            "train": arm["n_train"],
+            "val": arm["n_val"],
+            **{
+                f"accuracy, {labels.replace('_', ' ')} labels": f"{np.mean(arm[labels]['accuracy']):.3f}"
+                for labels in ("original", "reviewed", "reviewed_at_random")
+                if arm.get(labels)
+            },
+        }
+        for name, arm in result["arms"].items()
+    ]
+    terminal.table(pd.DataFrame(rows), right=("train", "val"))
+    terminal.title(result["verdict"])
+    terminal.say(result["power_hint"])
+    for note in result.get("notes", []):
+        terminal.say(note)

@@ -1,0 +1,70 @@
+"""`imageclinic decide`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Option
+
+import imageclinic
+from imageclinic.cli.arguments import AsJson, RunFolder, terminal_for
+
+PLACE = 50
+
+
+def decide(
+    run: RunFolder,
+    accept: Annotated[
+        list[str] | None,
+        Option(help="Accept a check's findings as right: CHECK[:SCORE]. Repeatable.", show_default=False),
+    ] = None,
+    policy: Annotated[
+        Path | None, Option(help="A YAML file with name and accept: {CHECK: SCORE}.", show_default=False)
+    ] = None,
+    source: Annotated[
+        Path | None, Option("--from", help="A CSV file with image_id, decision, label.", show_default=False)
+    ] = None,
+    undo: Annotated[bool, Option("--undo", help="Take back the last batch.")] = False,
+    every: Annotated[
+        bool, Option("--all", help="With --undo: all that the reviewer, or policy:NAME, decided.")
+    ] = False,
+    reviewer: Annotated[str, Option(help="Whose decisions, for --from and --undo.", show_default=False)] = "",
+    dry_run: Annotated[bool, Option("--dry-run", help="Show what would be decided; write nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Decide without the App: by an explicit policy or from a file. Nothing is dropped by default."""
+    from imageclinic.cli.terminal import records
+    from imageclinic.workflows.decide import class_counts, new_classes
+
+    terminal = terminal_for(as_json)
+    events = imageclinic.decide(
+        run,
+        accept=accept or [],
+        policy_file=policy,
+        source=source,
+        undo=undo,
+        every=every,
+        reviewer=reviewer,
+        dry_run=dry_run,
+    )
+    verb = "would be decided" if dry_run else "decided"
+    terminal.say(f"{len(events):,} {'image' if len(events) == 1 else 'images'} {verb}.")
+    new = new_classes(run, events)
+    if new:
+        terminal.say(f"No image of the dataset was labelled {', '.join(new)} before: a new class, or a slip?")
+    if len(events):
+        counts = events.groupby(["decision", "given_label"], dropna=False).size().rename("images").reset_index()
+        terminal.table(counts, right=("images",))
+        columns = ["image_id", "decision", "given_label", "label", "note"]
+        terminal.title("The first of them" if len(events) > 20 else "These")
+        terminal.table(events[columns].head(20))
+    result = {"dry_run": dry_run, "events": records(events)}
+    if dry_run:
+        classes = class_counts(run, events)
+        terminal.title("Images of each class that would change")
+        terminal.table(classes.head(20), right=("before", "after", "change"))
+        if len(classes) > 20:
+            terminal.say(f"and {len(classes) - 20:,} more classes (--json has all)")
+        result["classes"] = records(classes)
+    terminal.result(result)

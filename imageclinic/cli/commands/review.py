@@ -1,0 +1,30 @@
+"""`imageclinic review`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from typer import Option
+
+import imageclinic
+from imageclinic.cli.arguments import RunFolder, terminal_for
+
+PLACE = 30
+
+
+def review(
+    run: RunFolder,
+    port: Annotated[int, Option(help="Port of the App.")] = 5151,
+    address: Annotated[str, Option(help="Address to serve on. FiftyOne has no login.")] = "127.0.0.1",
+    browser: Annotated[bool, Option("--browser/--no-browser", help="Open a browser.")] = True,
+    reviewer: Annotated[str | None, Option(help="Your name in the decision log.", show_default=False)] = None,
+) -> None:
+    """Decide about the findings in the FiftyOne App."""
+    open_review(run, terminal_for(False), port=port, address=address, open_browser=browser, reviewer=reviewer)
+
+
+def open_review(run: Path, terminal: Any, **options: Any) -> None:
+    """Open the App on a run; options as for `workflows.review.review`."""
+
+    imageclinic.review(run, say=terminal.say, stage=terminal.stage, **options)

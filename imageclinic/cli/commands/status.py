@@ -1,0 +1,60 @@
+"""`imageclinic status`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from typer import Option
+
+import imageclinic
+from imageclinic.cli.arguments import AsJson, RunFolder, terminal_for
+
+PLACE = 40
+
+
+def status(
+    run: RunFolder,
+    stop_below: Annotated[
+        float | None,
+        Option(
+            help="Stop reviewing a check when fewer than this many of its next 100 flags are right (20 at first); "
+            "kept with the run.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """How far the review is, how far the flags can be trusted, and whether to stop."""
+    import pandas as pd
+
+    from imageclinic.workflows.steps import predictions
+
+    terminal = terminal_for(as_json)
+    state = imageclinic.status(run, stop_below=stop_below)
+    terminal.say(
+        f"{state['images']:,} images, {state['flagged']:,} with findings, "
+        f"{state['flagged_decided']:,} of these decided."
+    )
+    for kind, n in state["decisions"].items():
+        terminal.say(f"  {kind}: {n:,}")
+    if state["disputed"]:
+        terminal.say(
+            f"{len(state['disputed'])} disputed by reviewers, so undecided: {', '.join(state['disputed'][:5])}"
+        )
+    if state["stale"]:
+        terminal.say(f"{state['stale']} decisions are about files that changed since; they are not applied.")
+    if state["checks"]:
+        checks = pd.DataFrame(state["checks"])
+        estimates = [
+            "–" if pd.isna(p) else f"{p:.2f} ({low:.2f} to {high:.2f})"
+            for p, low, high in zip(checks["precision"], checks["low"], checks["high"], strict=True)
+        ]
+        counts = ["flagged", "reviewed", "confirmed", "rejected"]
+        terminal.table(checks[["check", *counts]].assign(precision=estimates), right=tuple(counts))
+        terminal.say("Only what persons decided counts here. Precision, of all flags of a check, with a 95 % interval,")
+        terminal.say("comes from random reviews (the Calibrate view); – where there are none.")
+        for line in state["words"]:
+            terminal.say(line)
+    if state["label_noise"]:
+        terminal.say(predictions.in_words(state["label_noise"]))
+    terminal.result(state)

@@ -1,0 +1,37 @@
+"""`imageclinic verify`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from typer import Argument
+
+import imageclinic
+from imageclinic.cli.arguments import AsJson, terminal_for
+from imageclinic.core.errors import Failed
+
+PLACE = 80
+
+
+def verify(
+    out: Annotated[Path, Argument(help="A folder that imageclinic export wrote.", show_default=False)],
+    as_json: AsJson = False,
+) -> None:
+    """Prove an export again: hashes, counts, classes, no copies in two splits."""
+
+    terminal = terminal_for(as_json)
+    proofs = imageclinic.verify(out, stage=terminal.stage).to_dict("records")
+    terminal.result({"out": str(out), "proofs": proofs})
+    show_proofs(proofs, terminal, out)
+
+
+def show_proofs(proofs: list[dict[Any, Any]], terminal: Any, out: Path) -> None:
+    """Print each proof. Raises Failed when one does not hold."""
+    for proof in proofs:
+        mark = "[green]proven[/green]" if proof["ok"] else "[bold red]NOT SO[/bold red]"
+        terminal.console.print(mark, end="  ")
+        terminal.say(f"{proof['name']}: {proof['detail']}")
+    wrong = [p["name"] for p in proofs if not p["ok"]]
+    if wrong:
+        raise Failed(f"{out} does not hold what it promises: {', '.join(wrong)}")

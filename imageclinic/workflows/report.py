@@ -1,0 +1,24 @@
+"""Composes the report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from imageclinic.audit import runner
+from imageclinic.core.run import open_run
+from imageclinic.workflows.status import status
+
+
+def report(run: str | Path, *, truth: pd.DataFrame | None = None) -> Path:
+    """Write report.html, one self-contained file, and return its path.
+
+    Args:
+        run: an audited run.
+        truth: for datasets with planted faults: check, image_id and label of each.
+    """
+    from imageclinic.report import build
+
+    helps = {name: check.help for name, check in runner.load().items()}
+    return build.write(open_run(Path(run)), truth=truth, status=status(run)["checks"], help=helps)

@@ -1,0 +1,51 @@
+"""How far the review is, and how far its flags can be trusted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from imageclinic.cleaning.decisions import decision_log
+from imageclinic.cleaning.trust import estimates, trust_summary
+from imageclinic.workflows.steps.run_state import load
+
+
+def status(run: str | Path, *, stop_below: float | None = None) -> dict[str, Any]:
+    """How far the review is, how far its flags can be trusted, and whether it may stop.
+
+    Args:
+        run: an audited run.
+        stop_below: remember for this run that a review stops where fewer than so many of the next 100 flags are right.
+
+    Returns:
+        ``images, flagged, flagged_decided, decided, disputed, stale``, ``decisions`` (counts by kind), ``stop_below``,
+        ``checks``: one record per check with findings, see `cleaning.trust.estimates.by_check`; ``unflagged``: see
+        `cleaning.trust.estimates.unflagged`; ``words``: what these two say, a few lines a check; and ``label_noise``:
+        see `workflows.steps.predictions.label_noise`.
+
+    Raises:
+        InputError: the run was not audited, or `stop_below` is not above 0, up to 100.
+    """
+    state = load(run)
+    if stop_below is not None:
+        trust_summary.set_worth(state.run, stop_below)
+    worth = trust_summary.worth(state.run)
+    flagged = set(state.issues["image_id"].dropna())
+    decided = state.current[state.current["decision"].notna()]
+    by_check = estimates.by_check(state.issues, state.log, state.dataset, worth)
+    unflagged = estimates.unflagged(state.issues, state.log, state.dataset)
+    return {
+        "run": str(state.run.path),
+        "images": len(state.dataset),
+        "flagged": len(flagged),
+        "flagged_decided": len(flagged & set(decided["image_id"])),
+        "decided": len(decided),
+        "disputed": sorted(state.current.loc[state.current["disputed"], "image_id"]),
+        "stale": len(decision_log.stale(state.log, state.dataset)),
+        "decisions": {str(k): int(v) for k, v in decided["decision"].value_counts().sort_index().items()},
+        "stop_below": worth,
+        "checks": by_check.astype(object).where(by_check.notna(), None).to_dict("records"),
+        "unflagged": unflagged,
+        "words": trust_summary.lines(by_check, unflagged, worth),
+        "label_noise": state.run.info().get("label_noise"),
+    }

@@ -1,0 +1,63 @@
+"""What is known of a run when something is decided, exported or compared: its tables and its decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from imageclinic.cleaning.decisions import decision_log, policy, survivors
+from imageclinic.core import tables
+from imageclinic.core.run import Run, open_run
+
+
+@dataclass(frozen=True)
+class State:
+    """A run's tables, its decision log, and what the log says now."""
+
+    run: Run
+    dataset: pd.DataFrame
+    clusters: pd.DataFrame
+    splits: pd.DataFrame
+    issues: pd.DataFrame
+    log: pd.DataFrame
+    current: pd.DataFrame
+
+
+def load(run: str | Path) -> State:
+    """Read what decisions are made from. Raises InputError when the run was not audited."""
+    opened = open_run(Path(run))
+    dataset = opened.read(tables.DATASET)
+    log = decision_log.read(opened.decisions)
+    return State(
+        opened,
+        dataset,
+        opened.read(tables.CLUSTERS),
+        opened.read(tables.SPLIT_TABLE),
+        opened.read(tables.ISSUES),
+        log,
+        decision_log.current(log, dataset),
+    )
+
+
+def propose(state: State, accept: Mapping[str, float], name: str) -> pd.DataFrame:
+    """What a policy would decide now: events for the log."""
+    return policy.policy_events(
+        accept,
+        name=name,
+        dataset=state.dataset,
+        issues=state.issues,
+        clusters=state.clusters,
+        features=state.run.read(tables.FEATURES),
+        splits=state.splits,
+        current=state.current,
+        checks=[o["check"] for o in state.run.info().get("outcomes", [])],
+    )
+
+
+def proposed_survivors(state: State) -> pd.DataFrame:
+    """The copy of each cluster that is proposed to stay, given what was decided so far."""
+    features = state.run.read(tables.FEATURES)
+    return survivors.choose(state.dataset, features, state.clusters, state.splits, state.current)

@@ -1,0 +1,32 @@
+"""Composes a training on an export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from imageclinic.core.progress import Stage, quiet
+
+
+def train(out: str | Path, *, to: str | Path | None = None, stage: Stage = quiet, **settings: Any) -> dict[str, Any]:
+    """Train on an export: writes a .keras file, its metrics and a model card to `to` (default: OUT-model).
+
+    Args:
+        out: an export; of records, a copy as files is made for as long as it takes.
+        to: the folder for the model; logs lie there as well, and until it is done what a killed training goes on from.
+        stage: progress.
+        settings: fields of `training.fit.settings.Settings`.
+
+    Returns:
+        The metrics; see `training.fit.train_export.train`.
+    """
+    from imageclinic import training
+
+    training.load_tensorflow()
+    from imageclinic.training.fit.settings import Settings
+    from imageclinic.training.fit.train_export import train as run
+    from imageclinic.workflows.steps.export_records import as_files
+
+    folder = Path(out).absolute().with_name(f"{Path(out).absolute().name}-model") if to is None else Path(to)
+    with as_files(Path(out)) as files, stage("Training") as progress:
+        return run(files, to=folder, settings=Settings(**settings), progress=progress)

@@ -1,0 +1,24 @@
+"""Repeats the proof of an export."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pandas as pd
+
+from imageclinic.core.progress import Stage, quiet
+from imageclinic.workflows.steps.export_copies import find_pairs
+from imageclinic.workflows.steps.export_records import unpack
+
+
+def verify(out: str | Path, *, stage: Stage = quiet) -> pd.DataFrame:
+    """Prove an export again: hashes, counts, classes, no copies in two splits. A frame with name, ok and detail.
+
+    The pairs of copies are computed anew from the exported files; the manifest is not trusted.
+    """
+    from imageclinic.cleaning.export.proof import verify as prove
+
+    with stage("Verifying") as progress:
+        proofs = prove(Path(out), find_pairs(progress), unpack=unpack, progress=progress)
+    return pd.DataFrame([dataclasses.asdict(proof) for proof in proofs])
