@@ -21,7 +21,7 @@ from imageclinic.core.errors import Failed, InputError
 from imageclinic.core.run import Run, open_run
 from tests.cleaning.export.test_write_export import audited
 
-HERE = Path(__file__).parent
+ROOT = Path(__file__).resolve().parents[3]
 FORMATS = ("folders", "imagefolder", "fiftyone", "tfrecord")
 
 
@@ -81,7 +81,7 @@ def test_a_kill_at_any_moment_leaves_no_half(run: Run, tmp_path: Path) -> None:
         folder = tmp_path / str(kills)
         folder.mkdir()
         command = [sys.executable, "-c", SCRIPT, str(run.path), str(folder), "folders"]
-        with subprocess.Popen(command, cwd=HERE.parent, stdout=subprocess.PIPE) as process:
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as process:
             assert process.stdout
             process.stdout.readline()
             time.sleep(0.03 + 0.07 * kills)

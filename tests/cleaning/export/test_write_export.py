@@ -400,8 +400,8 @@ def test_a_kill_leaves_no_export_and_the_next_one_tidies_up(data, tmp_path):
     script = textwrap.dedent("""
         import os, signal, sys
         from pathlib import Path
-        sys.path[:0] = sys.argv[2:]
-        from test_export import exported
+        sys.path.insert(0, sys.argv[2])
+        from tests.cleaning.export.test_write_export import exported
         from imageclinic.core.run import open_run
 
         def die(done, total):
@@ -410,8 +410,7 @@ def test_a_kill_leaves_no_export_and_the_next_one_tidies_up(data, tmp_path):
 
         exported(open_run(Path(sys.argv[1]) / "run"), Path(sys.argv[1]) / "out", progress=die)
     """)
-    here = Path(__file__).parent
-    died = subprocess.run([sys.executable, "-c", script, tmp_path, here, here.parent], check=False)
+    died = subprocess.run([sys.executable, "-c", script, tmp_path, Path(__file__).resolve().parents[3]], check=False)
     assert died.returncode == -signal.SIGKILL
     assert not (tmp_path / "out").exists()
     exported(run, tmp_path / "out")
