@@ -253,7 +253,7 @@ def _stages(runs: Sequence[Measured]) -> str:
 #: Audits argv[1] into argv[2] twice, and prints the seconds of each, without imports.
 _TWICE = """
 import json, sys, time
-from audit import runner
+from imageclinic.audit import runner
 from imageclinic.workflows.audit import audit
 runner.load()
 seconds = []

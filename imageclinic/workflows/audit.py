@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-import imageclinic
+from imageclinic import __version__
 from imageclinic.audit import runner
 from imageclinic.audit.copies import find_copies
 from imageclinic.audit.labels import user_arrays
@@ -112,7 +112,7 @@ def audit(
                 "root": str(listing.root),
                 "manifest": manifest,
                 "versions": {
-                    "imageclinic": imageclinic.__version__,
+                    "imageclinic": __version__,
                     "python": platform.python_version(),
                     **{p: version(p) for p in _PACKAGES},
                 },

@@ -9,6 +9,8 @@ import pytest
 
 from benchmarks import aa
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_few_runs_claim_little_and_are_not_done_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "runs.csv"

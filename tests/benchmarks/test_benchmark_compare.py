@@ -13,6 +13,8 @@ from sklearn.datasets import load_digits
 from benchmarks import compare
 from imageclinic.training.embed import patch_dictionary
 
+pytestmark = pytest.mark.slow
+
 
 def test_it_runs_prints_every_arm_and_goes_on(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

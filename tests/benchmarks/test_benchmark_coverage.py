@@ -6,6 +6,8 @@ import pytest
 
 from benchmarks import coverage
 
+pytestmark = pytest.mark.slow
+
 
 def test_ours_holds_the_truth_where_one_variance_alone_does_not(capsys: pytest.CaptureFixture[str]) -> None:
     coverage.main(["--runs", "100"])

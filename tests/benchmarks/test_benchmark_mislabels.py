@@ -15,6 +15,8 @@ from imageclinic.core import tables
 from imageclinic.core.run import create
 from imageclinic.training.embed import patch_dictionary
 
+pytestmark = pytest.mark.slow
+
 
 def test_precision_recall_and_accuracy_of_a_method() -> None:
     own, truth = np.array([0, 0, 1, 1]), np.array([0, 1, 1, 0])

@@ -9,6 +9,8 @@ from benchmarks import review, reviewers
 from imageclinic.cleaning.trust import stopping
 from imageclinic.training.embed import patch_dictionary
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_review_in_turns_looks_at_nothing_twice():
     at, drawn = reviewers.in_turns(np.array([3, 1, 2, 0]), np.arange(4), [(1, 2), (1, 0)])

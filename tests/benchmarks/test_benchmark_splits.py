@@ -11,6 +11,8 @@ import pytest
 from benchmarks import leak, split
 from tests.conftest import picture
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_small_table_is_split_without_leaks() -> None:
     timed = split.time_rows(3000)

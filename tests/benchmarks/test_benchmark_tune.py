@@ -11,6 +11,8 @@ import pytest
 
 from benchmarks import tune
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_table_goes_on_where_it_was(tmp_path: Path) -> None:
     file = tmp_path / "table.csv"

@@ -18,6 +18,8 @@ from benchmarks import copies, damage, peers, photos, scan, show
 from imageclinic.audit import runner
 from tests.conftest import picture
 
+pytestmark = pytest.mark.slow
+
 HOME = Path(__file__).resolve().parents[2]
 
 

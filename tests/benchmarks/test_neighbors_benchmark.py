@@ -9,6 +9,8 @@ import pytest
 
 from benchmarks import neighbors
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("rows", [None, "40"])
 def test_ours_against_an_exhaustive_search(capsys: pytest.CaptureFixture[str], rows: str | None) -> None:

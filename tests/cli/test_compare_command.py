@@ -16,6 +16,8 @@ import pytest
 import imageclinic
 from tests.conftest import picture
 
+pytestmark = pytest.mark.slow
+
 
 def command(*arguments: object) -> list[str]:
     return [sys.executable, "-m", "imageclinic", *map(str, arguments)]

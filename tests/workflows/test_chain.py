@@ -17,6 +17,8 @@ from imageclinic.core.run import open_run
 from imageclinic.report.planted_truth import score
 from imageclinic.workflows import decide
 
+pytestmark = pytest.mark.slow
+
 CLASSES = ("0", "1", "6", "7")
 
 

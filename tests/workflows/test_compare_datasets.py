@@ -16,6 +16,8 @@ from imageclinic.workflows.steps import comparison_arms
 from imageclinic.workflows.steps.comparison_arms import of_datasets
 from tests.conftest import picture
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def before(tmp_path: Path) -> Path:

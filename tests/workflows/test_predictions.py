@@ -13,6 +13,8 @@ import imageclinic
 from imageclinic.core.errors import InputError
 from imageclinic.workflows.steps import predictions as predicting
 
+pytestmark = pytest.mark.slow
+
 
 def audited(folder: Path, out: Path, labels: dict[str, str | None], **options: Any) -> Any:
     """Audit some pictures of the folder under other labels, with embeddings that tell cats from dogs."""

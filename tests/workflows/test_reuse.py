@@ -10,6 +10,8 @@ import pytest
 import imageclinic
 from imageclinic.core import result_keys
 
+pytestmark = pytest.mark.slow
+
 CHECKS = ("corrupted", "exact_duplicate", "dark", "class_imbalance")
 
 

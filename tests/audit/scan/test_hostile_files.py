@@ -15,6 +15,8 @@ from imageclinic.core import tables
 from imageclinic.workflows.audit import audit
 from tests.conftest import picture
 
+pytestmark = pytest.mark.slow
+
 CHECKS = ("corrupted", "wrong_extension", "exact_duplicate", "near_duplicate", "dark", "bright", "low_information")
 FILES = {file.name: file for file in hostile_files.files()}
 

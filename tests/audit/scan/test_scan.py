@@ -324,11 +324,12 @@ SCRIPT = """
 import resource
 import sys
 from pathlib import Path
-from audit import scan, source
+from imageclinic.audit.listing import image_listing
+from imageclinic.audit.scan import scan
 from imageclinic.core.run import create
 if __name__ == "__main__":
     scan.BATCH = 4
-    listing = source.load(Path(sys.argv[1]))
+    listing = image_listing.load(Path(sys.argv[1]))
     print("go", flush=True)
     scan.scan(create(Path(sys.argv[2])), listing.images, listing.root, workers=1)
     print("end", flush=True)

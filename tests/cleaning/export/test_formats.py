@@ -32,6 +32,8 @@ from imageclinic.training.data import tfrecord
 from imageclinic.workflows.steps.run_state import load
 from imageclinic.workflows.steps.splits import assign
 
+pytestmark = pytest.mark.slow
+
 LIGHT = ("mislabeled", "outlier", "overlapping_classes")
 #: Hostile to folders, to CSV files that are read by guessing, and to Markdown.
 CLASSES = ("01", "a|b`c", "../up")

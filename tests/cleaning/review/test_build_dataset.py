@@ -20,6 +20,8 @@ from imageclinic.core import tables
 from imageclinic.core.run import Run
 from tests.helpers.review_run import COPIES, FORMULA, HOSTILE, MISLABELED, make_run
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def fiftyone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:

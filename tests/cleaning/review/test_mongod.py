@@ -17,6 +17,8 @@ import pytest
 from imageclinic.cleaning.review.database import find_mongod, mongod
 from imageclinic.core.errors import InputError
 
+pytestmark = pytest.mark.slow
+
 
 def silent(line: str) -> None:
     assert line
@@ -92,7 +94,7 @@ SIGNALS = [signal.SIGINT, *([signal.SIGKILL, signal.SIGTERM] if sys.platform == 
 @pytest.mark.parametrize("number", SIGNALS)
 def test_it_ends_when_we_are_killed(number: signal.Signals) -> None:
     code = (
-        "import time; from cleaning import mongod\n"
+        "import time; from imageclinic.cleaning.review.database import mongod\n"
         "with mongod.running(print) as database:\n"
         "    print('PID', database.process.pid, database.folder, flush=True); time.sleep(100)"
     )

@@ -18,6 +18,8 @@ from imageclinic.cleaning.review import app
 from imageclinic.core.errors import InputError
 from tests.helpers.review_run import MISLABELED, make_run
 
+pytestmark = pytest.mark.slow
+
 OPEN = (
     "import sys; from pathlib import Path; from imageclinic.core.errors import Failed, InputError; "
     "from imageclinic.cleaning.review.app import *\n"

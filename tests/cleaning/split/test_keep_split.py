@@ -14,6 +14,8 @@ from imageclinic.core import tables
 from imageclinic.core.errors import InputError
 from tests.conftest import picture
 
+pytestmark = pytest.mark.slow
+
 LIGHT = ("mislabeled", "outlier", "overlapping_classes")
 
 

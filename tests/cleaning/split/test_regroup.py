@@ -15,6 +15,8 @@ from imageclinic.core import run, tables
 from imageclinic.workflows.steps import splits
 from imageclinic.workflows.steps.run_state import State
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def state(tmp_path_factory: pytest.TempPathFactory) -> State:

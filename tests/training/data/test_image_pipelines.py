@@ -11,6 +11,8 @@ from PIL import Image
 from imageclinic.core.errors import InputError
 from imageclinic.training.data import image_pipelines
 
+pytestmark = pytest.mark.slow
+
 RNG = np.random.default_rng(0)
 PIXELS = RNG.integers(0, 256, (8, 12, 3), np.uint8)
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 from sklearn.datasets import load_digits
 
 from imageclinic.training.data import mirror_check
+
+pytestmark = pytest.mark.slow
 
 
 def test_digits_are_not_mirrored() -> None:

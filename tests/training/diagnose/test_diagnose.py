@@ -39,6 +39,8 @@ from imageclinic.training.models.augmentation import STRENGTHS
 from imageclinic.workflows import diagnose
 from imageclinic.workflows.steps import diagnosis_images
 
+pytestmark = pytest.mark.slow
+
 RECIPE = Recipe(model="linear", augment="none", dropout=0.0, learning_rate=1e-2, epochs=12)
 
 

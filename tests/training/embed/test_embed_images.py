@@ -19,6 +19,8 @@ from imageclinic.core.errors import Failed, InputError
 from imageclinic.training.embed import embed_images, embedder, patch_dictionary
 from imageclinic.training.models import backbones
 
+pytestmark = pytest.mark.slow
+
 Floats = embedder.Floats
 
 

@@ -27,7 +27,10 @@ from imageclinic.training.fit.train_export import class_weights
 from imageclinic.training.models import backbones, capacity_ladder, optimizers
 
 # Keras 3.15 reads TensorFlow's variables in a way that NumPy 2 deprecates.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"),
+]
 
 Arrays = tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]
 

@@ -12,6 +12,8 @@ import tensorflow as tf
 from imageclinic.core.errors import InputError
 from imageclinic.training.models import augmentation, capacity_ladder
 
+pytestmark = pytest.mark.slow
+
 SHAPES = {"linear": (512,)}
 DOCS = (Path(__file__).resolve().parents[3] / "docs" / "training.md").read_text("utf-8")
 

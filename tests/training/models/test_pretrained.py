@@ -12,7 +12,10 @@ from imageclinic.core.errors import InputError
 from imageclinic.training.compare import comparison_recipe
 from imageclinic.training.models import backbones, capacity_ladder, pretrained
 
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"),
+]
 
 DOCS = (Path(__file__).resolve().parents[3] / "docs" / "training.md").read_text("utf-8")
 MOBILE = backbones.BACKBONES["mobilenetv2"]

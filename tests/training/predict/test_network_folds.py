@@ -18,6 +18,8 @@ from imageclinic.core.errors import Failed, InputError
 from imageclinic.training.fit import fit_model
 from imageclinic.training.predict import network_folds
 
+pytestmark = pytest.mark.slow
+
 Ints = npt.NDArray[np.int64]
 Digits = tuple[list[Path], Ints, Ints]
 

@@ -11,6 +11,8 @@ from sklearn.linear_model import LogisticRegression
 from imageclinic.core.errors import Failed, InputError
 from imageclinic.training.predict import linear_heads, out_of_fold
 
+pytestmark = pytest.mark.slow
+
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int32]
 

@@ -24,6 +24,8 @@ from imageclinic.training.fit.settings import Settings
 from imageclinic.training.tune import importance, search, search_space, search_summary, studies, trials
 from imageclinic.workflows import tune as tuning
 
+pytestmark = pytest.mark.slow
+
 QUICK: dict[str, Any] = {"model": "linear", "epochs": 3, "size": 8, "mirror": "no", "seeds": 0, "prune": "none"}
 RATES = "learning_rate=0.001:0.1"
 
