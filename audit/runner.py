@@ -7,9 +7,9 @@ import inspect
 import pkgutil
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import pandas as pd
@@ -20,16 +20,21 @@ from imageclinic.core.errors import InputError, NotApplicable
 
 #: What a check may ask for.
 INPUTS = ("dataset", "features", "neighbors", "clusters", "embeddings", "predictions")
+#: What a finding may be about: single images, their labels, copies among them, or whole classes.
+SUBJECTS = ("images", "labels", "copies", "classes")
 #: A check that flags more than this share of the images has found a property of the dataset.
 PROPERTY_SHARE = 0.2
 
 
 @dataclass(frozen=True)
 class Check:
-    """A check: its name, its function, and what the function's signature and docstring say."""
+    """A check: its name, its function, what the function's signature and docstring say, how urgent its findings are
+    (the smallest number is seen first), and what they are about (some of `SUBJECTS`)."""
 
     name: str
     find: Callable[..., pd.DataFrame]
+    urgency: int
+    about: tuple[str, ...]
 
     @cached_property
     def inputs(self) -> tuple[str, ...]:
@@ -54,23 +59,41 @@ class Check:
         return " ".join(self.help.split("\n\n")[0].split())
 
 
+@cache
 def load() -> dict[str, Check]:
     """All checks by name, found by walking `audit/checks`.
 
     Raises:
-        TypeError: a module there has no function `find`, or one that asks for an unknown table.
+        TypeError: a module there has no function `find`, one that asks for an unknown table, or no `URGENCY` and
+            `ABOUT`.
     """
     found = {}
     for module in sorted(pkgutil.iter_modules(checks.__path__), key=lambda m: m.name):
-        find = getattr(importlib.import_module(f"{checks.__name__}.{module.name}"), "find", None)
+        content = importlib.import_module(f"{checks.__name__}.{module.name}")
+        find, urgency, about = (getattr(content, name, None) for name in ("find", "URGENCY", "ABOUT"))
         if not callable(find):
             raise TypeError(f"audit/checks/{module.name}.py has no function find")
-        check = Check(module.name, find)
+        if not isinstance(urgency, int) or not isinstance(about, tuple) or not about or set(about) - set(SUBJECTS):
+            raise TypeError(
+                f"audit/checks/{module.name}.py needs URGENCY, a number, and ABOUT, some of {', '.join(SUBJECTS)}"
+            )
+        check = Check(module.name, find, urgency, about)
         unknown = set(check.inputs) - set(INPUTS)
         if unknown:
             raise TypeError(f"audit/checks/{module.name}.py asks for {unknown}; known: {', '.join(INPUTS)}")
         found[module.name] = check
     return found
+
+
+def names_about(subject: str) -> frozenset[str]:
+    """Names of the checks whose findings are about a subject, one of `SUBJECTS`."""
+    return frozenset(name for name, check in load().items() if subject in check.about)
+
+
+def ordered(names: Iterable[str]) -> list[str]:
+    """Distinct names of checks, the most urgent first; those of no check of ours last, by name."""
+    known = load()
+    return sorted(set(names), key=lambda name: (name not in known, known[name].urgency if name in known else 0, name))
 
 
 def select(only: Sequence[str] = (), skip: Sequence[str] = ()) -> tuple[dict[str, Check], list[str]]:

@@ -48,6 +48,7 @@ def of_kind(planted: pd.DataFrame, check: str, *kinds: str) -> pd.DataFrame:
     return rows
 
 
+@pytest.mark.slow
 def test_the_script_makes_the_same_pixels(tmp_path: Path, planted: pd.DataFrame) -> None:
     again = make(tmp_path)
     pd.testing.assert_frame_equal(again, planted)

@@ -8,6 +8,9 @@ import pandas as pd
 from imageclinic.audit.copies.find_copies import FLAT
 from imageclinic.audit.issue_rows import findings, robust_z
 
+URGENCY = 110
+ABOUT = ("images",)
+
 
 def find(features: pd.DataFrame, *, deviations: float = 2.5, share: float = 0.4) -> pd.DataFrame:
     """Images far less sharp than the dataset's median: by `deviations` robust standard deviations of the logarithm

@@ -7,6 +7,9 @@ import pandas as pd
 from imageclinic.audit.issue_rows import findings
 from imageclinic.core.errors import NotApplicable
 
+URGENCY = 130
+ABOUT = ("images",)
+
 
 def find(features: pd.DataFrame, *, threshold: float = 0.95) -> pd.DataFrame:
     """Images of which even the darkest parts are bright: 5th percentile of brightness over `threshold`.

@@ -7,6 +7,9 @@ import pandas as pd
 from imageclinic.audit.issue_rows import findings
 from imageclinic.core.errors import NotApplicable
 
+URGENCY = 200
+ABOUT = ("classes",)
+
 
 def find(dataset: pd.DataFrame, *, min_share: float = 0.33) -> pd.DataFrame:
     """Classes with fewer readable images than `min_share` of the median class.

@@ -7,6 +7,9 @@ import pandas as pd
 from imageclinic.audit.copies.pair_views import both_ways, first_clusters
 from imageclinic.audit.issue_rows import findings
 
+URGENCY = 10
+ABOUT = ("copies", "labels")
+
 
 def find(dataset: pd.DataFrame, neighbors: pd.DataFrame, clusters: pd.DataFrame) -> pd.DataFrame:
     """Images whose copy carries another label: at least one of the two labels is wrong.

@@ -6,6 +6,9 @@ import pandas as pd
 
 from imageclinic.audit.issue_rows import findings
 
+URGENCY = 70
+ABOUT = ("images",)
+
 #: What a read error begins with → how sure it is that nobody can use the file, and what to do.
 _KINDS = {
     "empty file": (1.0, "drop", "fetch it again, or drop it"),

@@ -7,6 +7,9 @@ import pandas as pd
 from imageclinic.audit.issue_rows import findings
 from imageclinic.core.errors import NotApplicable
 
+URGENCY = 120
+ABOUT = ("images",)
+
 
 def find(features: pd.DataFrame, *, threshold: float = 0.32) -> pd.DataFrame:
     """Images of which even the brightest parts are dark: 99th percentile of brightness under `threshold`.

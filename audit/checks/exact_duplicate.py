@@ -7,6 +7,9 @@ import pandas as pd
 from imageclinic.audit.copies.pair_views import partners
 from imageclinic.audit.issue_rows import findings
 
+URGENCY = 40
+ABOUT = ("copies",)
+
 
 def find(neighbors: pd.DataFrame, clusters: pd.DataFrame) -> pd.DataFrame:
     """Images that are byte-identical to another, or decode to identical pixels under other bytes.

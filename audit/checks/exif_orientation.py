@@ -6,6 +6,9 @@ import pandas as pd
 
 from imageclinic.audit.issue_rows import findings
 
+URGENCY = 90
+ABOUT = ("images",)
+
 #: EXIF orientation → how the picture lies as stored, seen from the picture as it was meant. From the EXIF standard
 #: (CIPA DC-008), tag 0x0112.
 _LIES = {

@@ -8,6 +8,9 @@ from imageclinic.audit.copies.find_copies import FLAT
 from imageclinic.audit.issue_rows import findings
 from imageclinic.core.errors import NotApplicable
 
+URGENCY = 160
+ABOUT = ("images",)
+
 
 def find(features: pd.DataFrame, *, threshold: float = 0.02) -> pd.DataFrame:
     """Images without colour, also when stored as RGB, in a dataset that is mostly in colour.

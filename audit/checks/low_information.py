@@ -6,6 +6,9 @@ import pandas as pd
 
 from imageclinic.audit.issue_rows import findings
 
+URGENCY = 100
+ABOUT = ("images",)
+
 
 def find(features: pd.DataFrame, *, threshold: float = 3.0, share: float = 0.5) -> pd.DataFrame:
     """Images with little information: entropy of the grey values under `threshold` bits (of 8), and under `share` of

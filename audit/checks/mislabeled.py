@@ -10,6 +10,9 @@ from imageclinic.audit.labels import confident_learning, noise_model
 from imageclinic.core.errors import InputError, NotApplicable
 from imageclinic.core.tables import Predictions
 
+URGENCY = 20
+ABOUT = ("labels",)
+
 NOISE_MODEL = "noise_model"
 
 

@@ -7,6 +7,9 @@ import pandas as pd
 from imageclinic.audit.copies.pair_views import partners
 from imageclinic.audit.issue_rows import findings
 
+URGENCY = 50
+ABOUT = ("copies",)
+
 
 def find(neighbors: pd.DataFrame, clusters: pd.DataFrame) -> pd.DataFrame:
     """Images that are re-encoded, resized, brightened, slightly cropped, mirrored or turned copies of another.

@@ -7,6 +7,9 @@ import pandas as pd
 
 from imageclinic.audit.issue_rows import fences, findings
 
+URGENCY = 140
+ABOUT = ("images",)
+
 
 def find(dataset: pd.DataFrame, *, factor: float = 2.0, iqr: float = 1.5) -> pd.DataFrame:
     """Images whose long side / short side lies `factor` times away from the median, and beyond Tukey's fences (`iqr`).

@@ -7,6 +7,9 @@ import pandas as pd
 
 from imageclinic.audit.issue_rows import fences, findings
 
+URGENCY = 150
+ABOUT = ("images",)
+
 
 def find(dataset: pd.DataFrame, *, factor: float = 4.0, iqr: float = 3.0) -> pd.DataFrame:
     """Images whose area lies `factor` times away from the median, and beyond Tukey's fences (`iqr`).

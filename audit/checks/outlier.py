@@ -9,6 +9,9 @@ from imageclinic.audit.issue_rows import findings, none
 from imageclinic.core.errors import NotApplicable
 from imageclinic.core.tables import Embeddings
 
+URGENCY = 60
+ABOUT = ("images",)
+
 
 def find(embeddings: Embeddings, *, neighbours: int = 20, deviations: float = 2.5) -> pd.DataFrame:
     """Images that lie far from their nearest neighbours in the embedding: they may belong to no class.

@@ -9,6 +9,9 @@ from imageclinic.audit.labels import confident_learning, noise_model
 from imageclinic.core.errors import NotApplicable
 from imageclinic.core.tables import Predictions
 
+URGENCY = 200
+ABOUT = ("classes",)
+
 
 def find(dataset: pd.DataFrame, predictions: Predictions, *, min_share: float = 0.03) -> pd.DataFrame:
     """Pairs of classes of which at least `min_share` of the images likely carry the other's label.

@@ -11,6 +11,9 @@ from imageclinic.audit.issue_rows import findings, none
 from imageclinic.audit.labels.separability import Codes, Separation, bins_for, holm, number_codes, separation
 from imageclinic.core.errors import NotApplicable
 
+URGENCY = 200
+ABOUT = ("classes",)
+
 _FOLDS = 5
 #: So many of the commonest formats, cameras, folders are told apart; the rest counts as one.
 _MOST_NAMES = 256

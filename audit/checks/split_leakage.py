@@ -8,6 +8,9 @@ from imageclinic.audit.copies.pair_views import both_ways, first_clusters
 from imageclinic.audit.issue_rows import findings
 from imageclinic.core.errors import NotApplicable
 
+URGENCY = 30
+ABOUT = ("copies",)
+
 
 def find(dataset: pd.DataFrame, neighbors: pd.DataFrame, clusters: pd.DataFrame) -> pd.DataFrame:
     """Images with a copy in another split of the dataset.

@@ -7,6 +7,9 @@ import pandas as pd
 from imageclinic.audit.issue_rows import findings
 from imageclinic.core.errors import NotApplicable
 
+URGENCY = 200
+ABOUT = ("classes",)
+
 
 def find(dataset: pd.DataFrame, *, minimum: int = 1000) -> pd.DataFrame:
     """Classes with fewer than `minimum` readable images: a note, not a verdict.

@@ -6,6 +6,9 @@ import pandas as pd
 
 from imageclinic.audit.issue_rows import findings
 
+URGENCY = 80
+ABOUT = ("images",)
+
 #: Format by content → extensions that are right for it, the usual one first.
 _EXTENSIONS = {
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),

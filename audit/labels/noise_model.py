@@ -28,6 +28,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import xxhash
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -39,6 +40,10 @@ _POWERS = (-1.0, 2.0)  # natural logarithms of the least and the greatest power
 _STEPS, _SETTLED = 200, 1e-4
 _CHUNK = 4_000_000  # probabilities that are worked on at once
 _ENOUGH = 500_000  # probabilities that the power is fitted to; five images a class where that is more
+
+
+#: The last model that was fitted, under a hash of what it was fitted to.
+_LAST: dict[bytes, Noise] = {}
 
 
 @dataclass(frozen=True)
@@ -72,10 +77,27 @@ def fit(labels: Ints, pred_probs: npt.NDArray[np.floating], parts: pd.Series | N
             share of wrong labels in all.
 
     Returns:
-        The model. Time and memory are proportional to n × classes.
+        The model, its arrays read-only; the last one is kept. Time and memory are proportional to n × classes.
     """
-    whole = _fit(labels, pred_probs, _SHARE)
     number = np.zeros(len(labels), np.intp) if parts is None else pd.factorize(parts, use_na_sentinel=False)[0]
+    # The labels' scores, their summary and the overlap of classes ask for the model of the same predictions in turn.
+    digest = xxhash.xxh3_128()
+    for values in (labels, pred_probs, number):
+        array = np.ascontiguousarray(values)
+        digest.update(f"{array.dtype}{array.shape}".encode())
+        digest.update(array.tobytes())
+    key = digest.digest()
+    if key not in _LAST:
+        noise = _fit_parts(labels, pred_probs, number)
+        for array in (noise.wrong, noise.matrix, noise.held):
+            array.setflags(write=False)
+        _LAST.clear()
+        _LAST[key] = noise
+    return _LAST[key]
+
+
+def _fit_parts(labels: Ints, pred_probs: npt.NDArray[np.floating], number: npt.NDArray[np.intp]) -> Noise:
+    whole = _fit(labels, pred_probs, _SHARE)
     if not number.any():
         return whole
     wrong, moved = np.empty(len(labels)), np.zeros_like(whole.held)

@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from imageclinic.audit import runner
 from imageclinic.cleaning.decisions import log_file
 from imageclinic.cleaning.decisions.policy import policy_events
 from imageclinic.core import tables
@@ -33,8 +34,6 @@ from imageclinic.core.errors import InputError
 __all__ = ["append", "current", "filled", "policy_events", "read", "stale", "targets", "undo_batch"]
 
 TABLE = tables.DECISION_LOG
-#: Checks about two images: dropping one of them says nothing about a third that has the same content.
-COPY_CHECKS = frozenset({"exact_duplicate", "near_duplicate", "split_leakage", "conflicting_label"})
 POLICY = "policy:"
 _COLUMNS = ("image_id", "decision", "label", "reviewer", "decided_at", "confirmed", "rejected", "disputed", "note")
 
@@ -253,4 +252,4 @@ def _joined(names: Iterable[object]) -> str | None:
 
 
 def _about_copies(confirmed: object) -> bool:
-    return isinstance(confirmed, str) and not COPY_CHECKS.isdisjoint(confirmed.split(";"))
+    return isinstance(confirmed, str) and not runner.names_about("copies").isdisjoint(confirmed.split(";"))

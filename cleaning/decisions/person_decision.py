@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from imageclinic.audit import runner
 from imageclinic.cleaning.decisions import decision_log, priority, survivors
 from imageclinic.cleaning.trust import random_sample
 from imageclinic.core import tables
@@ -100,7 +101,7 @@ def _log(run: Run, rows: Sequence[tuple[str, str, str | None]], reviewer: str, b
         found = about.get(image_id, issues.head(0))
         actual = "keep" if decision == "relabel" and new == given else decision
         confirmed, rejected = priority.spoken_about(actual, found)
-        urgent = priority.ordered_checks(found["check"])[:1]
+        urgent = runner.ordered(found["check"])[:1]
         events.append(
             {
                 "image_id": image_id,

@@ -9,15 +9,9 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
+from imageclinic.audit import runner
 from imageclinic.cleaning.decisions import survivors
 from imageclinic.core.errors import InputError
-
-#: Checks that a policy resolves by dropping all but the best copy, in this order.
-COPIES = ("exact_duplicate", "near_duplicate", "split_leakage")
-#: Findings about a class or the dataset: no image to decide about.
-ABOUT_CLASSES = frozenset({"class_imbalance", "too_few_images", "overlapping_classes", "shortcut"})
-_RELABEL = "mislabeled"
-_CONFLICT = "conflicting_label"
 
 
 def parse_accept(items: Sequence[str]) -> dict[str, float]:
@@ -96,12 +90,13 @@ def policy_events(
     threshold = found["check"].map(accept).astype("float64")
     found = found[~found["image_id"].isin(decided["image_id"]) & found["score"].ge(threshold)]
 
+    labels, copies = runner.names_about("labels"), runner.names_about("copies")
     proposals = [
-        _majorities(found[found["check"] == _CONFLICT], dataset, clusters, current),
-        _relabels(found[found["check"] == _RELABEL], dataset),
-        found[~found["check"].isin({_RELABEL, _CONFLICT, *COPIES})].assign(decision="drop", label=None),
+        _majorities(found[found["check"].isin(labels & copies)], dataset, clusters, current),
+        _relabels(found[found["check"].isin(labels - copies)], dataset),
+        found[~found["check"].isin(labels | copies)].assign(decision="drop", label=None),
     ]
-    for check in COPIES:
+    for check in sorted(copies - labels):  # exact copies, near copies, leaks
         flagged = found[found["check"] == check]
         if len(flagged):
             so_far = after(current, _events(proposals, dataset, name))
@@ -125,12 +120,13 @@ def _score(check: str, text: object) -> float:
 
 
 def _validate(accept: Mapping[str, float], name: str, known: Collection[str]) -> None:
-    valid = ", ".join(sorted(set(known) - ABOUT_CLASSES))
+    about_classes = runner.names_about("classes")  # no image to decide about
+    valid = ", ".join(sorted(set(known) - about_classes))
     if not name.strip():
         raise InputError("a policy without a name", expected="a name: it becomes the reviewer")
     for check, score in accept.items():
         _score(check, score)
-        if check in ABOUT_CLASSES:
+        if check in about_classes:
             raise InputError(f"{check} is about classes, not images: there is nothing to drop", expected=valid)
         if check not in known:
             raise InputError(f"unknown check {check!r}", expected=f"one of {valid}")

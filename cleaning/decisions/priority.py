@@ -2,38 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import pandas as pd
 
-#: The most useful checks for a reviewer first: what is wrong with labels, then copies, then files and looks.
-#: A check that is not listed comes after these, by name.
-PRIORITY = (
-    "conflicting_label",
-    "mislabeled",
-    "split_leakage",
-    "exact_duplicate",
-    "near_duplicate",
-    "outlier",
-    "corrupted",
-    "wrong_extension",
-    "exif_orientation",
-    "low_information",
-    "blurry",
-    "dark",
-    "bright",
-    "odd_aspect_ratio",
-    "odd_size",
-    "grayscale",
-)
-
-CONFLICT = "conflicting_label"
-
-
-def ordered_checks(checks: Iterable[str]) -> list[str]:
-    """The distinct names in `checks`, by `PRIORITY`, the unknown ones last and by name."""
-    known = {name: position for position, name in enumerate(PRIORITY)}
-    return sorted(set(checks), key=lambda name: (known.get(name, len(known)), name))
+from imageclinic.audit import runner
 
 
 def per_image(issues: pd.DataFrame) -> pd.DataFrame:
@@ -51,7 +24,7 @@ def per_image(issues: pd.DataFrame) -> pd.DataFrame:
         ``queue`` (int64, 0 = first in the Inbox).
     """
     found = issues[issues["image_id"].notna()].copy()
-    names = ordered_checks(found["check"])
+    names = runner.ordered(found["check"])
     found["urgency"] = found["check"].map({name: n for n, name in enumerate(names)}).astype("int64")
     found["unit"] = found["cluster"].where(found["cluster"].notna(), found["image_id"])
     found["worst"] = found.groupby(["check", "unit"])["score"].transform("max")
@@ -73,18 +46,18 @@ def per_image(issues: pd.DataFrame) -> pd.DataFrame:
 
 def scores(issues: pd.DataFrame) -> pd.DataFrame:
     """The score of every check for every image with a finding: index ``image_id``, one float64 column per
-    check (in the order of `ordered_checks`), NaN where it found nothing; the worst of several findings."""
+    check (in the order of `audit.runner.ordered`), NaN where it found nothing; the worst of several findings."""
     found = issues[issues["image_id"].notna()]
     table = found.pivot_table(index="image_id", columns="check", values="score", aggfunc="max")
-    return table.reindex(columns=ordered_checks(found["check"]))
+    return table.reindex(columns=runner.ordered(found["check"]))
 
 
 def spoken_about(decision: str, findings: pd.DataFrame) -> tuple[list[str], list[str]]:
     """Which checks a decision on one image says were right, and which were wrong.
 
-    Findings about copies name a cluster; findings about labels suggest relabelling, or are `CONFLICT`, which is
-    about both. Keeping rejects all but findings about copies: one of two copies is always kept. Relabelling
-    confirms findings about labels and says nothing else. Dropping one of several copies confirms that they are
+    Findings about copies name a cluster; findings about labels suggest relabelling or come from a check about labels,
+    and conflicting labels are about both. Keeping rejects all but findings about copies: one of two copies is always
+    kept. Relabelling confirms findings about labels and says nothing else. Dropping one of several copies confirms that they are
     copies and says nothing about the label; dropping an image without copies confirms whatever was found.
     Unsure and undo say nothing.
 
@@ -96,7 +69,7 @@ def spoken_about(decision: str, findings: pd.DataFrame) -> tuple[list[str], list
         (confirmed, rejected): names of checks, sorted.
     """
     copies = findings["cluster"].notna()
-    labels = (findings["suggested_action"] == "relabel") | (findings["check"] == CONFLICT)
+    labels = (findings["suggested_action"] == "relabel") | (findings["check"].isin(runner.names_about("labels")))
     match decision:
         case "keep":
             return [], _names(findings, ~copies)

@@ -31,9 +31,10 @@ def choose(
     """Choose the best copy of each cluster: in the test split (then dropping the others removes a leak and
     keeps the test images), a reviewed label, any label, resolution, sharpness, file size, name.
 
-    Dropped and unreadable images can't survive. Where the copies left carry different labels, those that were
-    reviewed must agree, and only copies under the label that they agree on can survive; without that, or when
-    that would cost the cluster its test image, nobody survives and the cluster stays unresolved.
+    Dropped and unreadable images can't survive. Where the copies left carry different labels, only copies under one
+    of them can survive: the label that the reviewed copies agree on, or, where none was reviewed, the label that more
+    copies have than any other. Where reviewed copies disagree or two labels are equally frequent, and where the choice
+    would cost the cluster its test image, nobody survives and the cluster stays unresolved, for a person.
 
     Args:
         dataset: tables.DATASET.
@@ -51,7 +52,8 @@ def choose(
     known = left[left["label"].notna()]
     conflict = known.groupby("cluster")["label"].nunique().gt(1)
     answers = known[known["reviewed"]].groupby("cluster")["label"].agg(["first", "nunique"])
-    answer = answers.loc[answers["nunique"].eq(1), "first"]
+    majority = _majority(known[~known["cluster"].isin(answers.index)])
+    answer = pd.concat([answers.loc[answers["nunique"].eq(1), "first"], majority])
     clash = left["cluster"].map(conflict).eq(True)
     testing = left.groupby("cluster")["in_test"].any()
     left = left[~clash | left["label"].eq(left["cluster"].map(answer))]
@@ -140,6 +142,15 @@ def _members(
         pixels=(members["width"] * members["height"]).astype("float64").fillna(0.0),
         sharpness=at.map(features.set_index("image_id")["sharpness"]).fillna(-1.0),
     ).reset_index(drop=True)
+
+
+def _majority(known: pd.DataFrame) -> pd.Series:
+    """The most frequent label of each cluster, by cluster; clusters where two are equally frequent are left out."""
+    counts = known.groupby(["cluster", "label"]).size().rename("copies").reset_index()
+    counts = counts.sort_values(["cluster", "copies"], ascending=[True, False], kind="stable")
+    most = counts.drop_duplicates("cluster").set_index("cluster")
+    second = counts[counts["cluster"].duplicated()].drop_duplicates("cluster").set_index("cluster")["copies"]
+    return most.loc[most["copies"].gt(second.reindex(most.index, fill_value=0)), "label"]
 
 
 def _why(best: dict[Hashable, Any], second: dict[Hashable, Any] | None) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from imageclinic.cleaning.decisions import priority
+from imageclinic.audit import runner
 
 #: How many images `like` returns at most, the image itself included.
 MOST = 60
@@ -79,7 +79,7 @@ def _same_mistake(image_id: str, issues: pd.DataFrame, dataset: pd.DataFrame) ->
         return pd.Series(dtype="str")
     suggested = mine["suggested_label"].dropna()
     if suggested.empty:
-        urgent = priority.ordered_checks(mine["check"])[0]
+        urgent = runner.ordered(mine["check"])[0]
         return found.loc[found["check"].eq(urgent), "image_id"].drop_duplicates()
     given = dataset.loc[dataset["label"].eq(dataset.set_index("image_id")["label"][image_id]), "image_id"]
     alike = found["suggested_label"].eq(suggested.iloc[0]) & found["image_id"].isin(given)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from imageclinic.audit import runner
 from imageclinic.cleaning.trust import stopping
 from imageclinic.cleaning.trust.reviews import Log, Reviews
 
@@ -16,9 +17,12 @@ COLUMNS = (
     *("next_flags", "next_errors", "weak_below", "stop"),
 )
 NOT_ESTIMATED = "not estimated: no random reviews of what is left"
-#: A new label on an unflagged image is an error that these checks missed.
-LABELS = frozenset({"mislabeled"})
 _FLOATS = ("precision", "low", "high", "rest", "rest_low", "rest_high", "missed", "missed_low", "missed_high")
+
+
+def label_checks() -> frozenset[str]:
+    """Names of the checks about labels alone: a new label on an unflagged image is an error that these missed."""
+    return runner.names_about("labels") - runner.names_about("copies")
 
 
 def by_check(
@@ -54,7 +58,7 @@ def by_check(
         about = known.about_flags(found, str(check))
         rest = stopping.rest(about)
         missed = (math.nan,) * 3
-        if check in LABELS:
+        if check in label_checks():
             others = dataset.loc[~dataset["image_id"].isin(found["image_id"]), "image_id"]
             missed = known.about_others(others, ("relabel",), flags["image_id"]).rest()
         coming, errors = stopping.ahead(about)

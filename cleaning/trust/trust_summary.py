@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from imageclinic.audit import runner
 from imageclinic.cleaning.decisions import decision_log
 from imageclinic.cleaning.trust import estimates, stopping
 from imageclinic.core import tables
@@ -70,7 +71,7 @@ def _left(row: Mapping[Any, Any]) -> str:
         return "every flag was reviewed."
     policy = f" ({row['by_policy']:,} decided by a policy alone)" if row["by_policy"] else ""
     line = f"{row['unreviewed']:,} flags were reviewed by nobody{policy}"
-    if pd.isna(row["rest"]) and row["check"] in decision_log.COPY_CHECKS:
+    if pd.isna(row["rest"]) and row["check"] in runner.names_about("copies"):
         return f"{line}; how many of them are right is not estimated: a random image does not come with its copies."
     if pd.isna(row["rest"]):
         return f"{line}; how many of them are right is not known without random reviews (the Calibrate view)."
@@ -80,7 +81,7 @@ def _left(row: Mapping[Any, Any]) -> str:
 
 
 def _missed(row: Mapping[Any, Any]) -> str:
-    if row["check"] not in estimates.LABELS:
+    if row["check"] not in estimates.label_checks():
         return ""
     if pd.isna(row["missed"]):
         return "what it missed is not known without random reviews of unflagged images."

@@ -23,7 +23,7 @@ SPLITS = ("train", "val", "test")
 @dataclass(frozen=True)
 class Column:
     """One column: its name, Arrow type, whether it may be null, its range or choices, and its meaning. `later`: it came
-    with a later version, so a CSV file may lack it."""
+    with a later version, so a file of an earlier one may lack it, and is read as null there."""
 
     name: str
     type: pa.DataType

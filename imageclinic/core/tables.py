@@ -165,7 +165,7 @@ def read(path: Path, table: Table) -> pd.DataFrame:
     Raises:
         InputError: when the file is missing, is no Parquet file, or holds another table.
     """
-    return validate(_read_arrow(path).to_pandas(), table, where=str(path))
+    return validate(_with_later_columns(_read_arrow(path).to_pandas(), table), table, where=str(path))
 
 
 def write_vectors(
@@ -262,10 +262,9 @@ def read_csv(path: Path, table: Table) -> pd.DataFrame:
         raise InputError(f"{path} is missing", expected=f"a file that imageclinic {table.command} wrote") from None
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is no readable CSV file: {error}", expected=f"the table {table.name}") from error
+    data = _with_later_columns(data, table)
     for column in table.columns:
         if column.name not in data.columns:
-            if column.later:
-                data[column.name] = pd.Series(None, index=data.index, dtype="str")
             continue
         if pa.types.is_string(column.type):
             data[column.name] = data[column.name].map(unescape_cell, na_action="ignore")
@@ -275,6 +274,12 @@ def read_csv(path: Path, table: Table) -> pd.DataFrame:
             except ValueError as error:
                 raise InputError(f"{path}, column {column.name}: {error}", expected="numbers") from error
     return validate(data, table, where=str(path))
+
+
+def _with_later_columns(data: pd.DataFrame, table: Table) -> pd.DataFrame:
+    """`data` with the columns that came with a later version than the one that wrote it, empty."""
+    missing = {c.name: None for c in table.columns if c.later and c.name not in data.columns}
+    return data.assign(**missing) if missing else data
 
 
 def _write_arrow(path: Path, arrow: pa.Table, metadata: Mapping[str, str] | None) -> None:

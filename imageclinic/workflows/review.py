@@ -24,7 +24,7 @@ def review(
     Raises:
         InputError: no run, no mongod, or a busy port; the message says what to do.
     """
-    from imageclinic.cleaning.review.app import open_review
+    from imageclinic.cleaning.review.session import open_review
     from imageclinic.cleaning.trust import trust_summary
 
     with stage("Preparing the App") as progress:

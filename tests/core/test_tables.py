@@ -29,6 +29,17 @@ def test_missing_column_is_named(tmp_path) -> None:
         tables.validate(clusters().drop(columns="split_group"), tables.CLUSTERS)
 
 
+def test_a_table_of_an_earlier_version_lacks_later_columns(tmp_path) -> None:
+    later = [c.name for c in tables.MANIFEST.columns if c.later]
+    assert later
+    now = tables.empty(tables.MANIFEST)
+    now.drop(columns=later).to_parquet(tmp_path / "m.parquet")
+    assert tables.read(tmp_path / "m.parquet", tables.MANIFEST).equals(now)
+    now.drop(columns="image_id").to_parquet(tmp_path / "m.parquet")
+    with pytest.raises(InputError, match="lacks the columns image_id"):
+        tables.read(tmp_path / "m.parquet", tables.MANIFEST)
+
+
 @pytest.mark.parametrize(
     ("table", "change", "message"),
     [

@@ -1,6 +1,6 @@
 """The FiftyOne plugin ``@imageclinic/review``: operators that decide, and a panel that shows how far one is.
 
-FiftyOne loads this file in its server, because ``FIFTYONE_PLUGINS_DIR`` points to it (`cleaning.review.app`). Every
+FiftyOne loads this file in its server, because ``FIFTYONE_PLUGINS_DIR`` points to it (`cleaning.review.session`). Every
 decision goes to the run's decision log first and into the App's dataset second, so the log is never behind.
 """
 

@@ -305,11 +305,12 @@ def _write_predictions(
     classes: tuple[str, ...],
     metadata: dict[str, str],
 ) -> None:
+    probs = probs.astype(np.float32)  # as they are read again: the noise model is then fitted once
     quality = 1 - noise_model.fit(confident_learning.codes(labelled["label"], classes), probs, labelled["split"]).wrong
     tables.write_vectors(
         run.predictions,
         {"image_id": labelled["image_id"], "fold": fold, "label_quality": quality},
         "pred_probs",
-        probs.astype(np.float32),
+        probs,
         {"classes": json.dumps(classes), **metadata},
     )

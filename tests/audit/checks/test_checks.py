@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import inspect
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from imageclinic.audit import runner
+import imageclinic
+from imageclinic.audit import checks, runner
 from imageclinic.audit.scan import decode
+from imageclinic.cleaning.decisions import priority
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError, NotApplicable
 
@@ -292,7 +296,7 @@ def test_runner_records_every_check_once() -> None:
         raise RuntimeError("boom")
 
     chosen, skipped = runner.select(skip=["dark"])
-    chosen = {**chosen, "bright": runner.Check("bright", explode)}
+    chosen = {**chosen, "bright": runner.Check("bright", explode, 1, ("images",))}
     given = inputs()
     del given["predictions"], given["embeddings"]
     issues, outcomes = runner.run(
@@ -377,3 +381,43 @@ def test_options_are_typed_and_checked() -> None:
             runner.parse_options([bad])
     with pytest.raises(InputError, match="there is no check 'x'"):
         runner.select(only=["x"])
+
+
+def test_a_check_is_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Written into the folder it is found, explained, run, and takes its place among the others; nothing else knows."""
+    (tmp_path / "upside_down.py").write_text(
+        '''"""Images that stand on their heads."""
+
+import pandas as pd
+
+from imageclinic.audit.issue_rows import findings
+
+URGENCY = 15
+ABOUT = ("images",)
+
+
+def find(dataset: pd.DataFrame, *, most: int = 2) -> pd.DataFrame:
+    """Images that stand on their heads."""
+    return findings(
+        image_id=dataset["image_id"].head(most),
+        score=[0.5] * most,
+        suggested_action=["review"] * most,
+        evidence=["Its sky is below."] * most,
+    )
+'''
+    )
+    monkeypatch.setattr(checks, "__path__", [*checks.__path__, str(tmp_path)])
+    runner.load.cache_clear()
+    try:
+        chosen, _ = runner.select(["upside_down"])
+        issues, _ = runner.run(chosen, [], inputs(), {}, {}, runner.parse_options(["upside_down.most=3"]))
+        assert issues["check"].tolist() == ["upside_down"] * 3
+        assert runner.ordered(["mislabeled", "upside_down", "conflicting_label", "unheard_of"]) == [
+            "conflicting_label", "upside_down", "mislabeled", "unheard_of",
+        ]  # fmt: skip
+        assert imageclinic.explain("upside_down")["help"].item() == "Images that stand on their heads."
+        assert [len(priority.per_image(issues)), priority.scores(issues).columns.tolist()] == [3, ["upside_down"]]
+    finally:
+        monkeypatch.undo()
+        runner.load.cache_clear()
+        sys.modules.pop("imageclinic.audit.checks.upside_down")

@@ -39,6 +39,17 @@ def test_the_matrix_and_the_share_are_recovered() -> None:
     np.testing.assert_allclose(found.held, expected, atol=0.06)
 
 
+def test_one_fit_serves_all_who_ask_for_the_same() -> None:
+    given, _, probs = draw(channel(0.1), 200)
+    parts = pd.Series(["train", "test"] * 100)
+    found = noise_model.fit(given, probs, parts)
+    assert noise_model.fit(given.copy(), probs.copy(), parts.copy()) is found
+    assert not found.wrong.flags.writeable
+    other = noise_model.fit(given, probs, pd.Series(["train"] * 200))
+    assert other is not found and not np.allclose(other.wrong, found.wrong)
+    assert noise_model.fit(given, probs.astype(np.float32), parts) is not found
+
+
 def test_labels_that_are_right_are_taken_for_right() -> None:
     given, _, probs = draw(np.eye(4))
     found = noise_model.fit(given, probs)

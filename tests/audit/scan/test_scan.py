@@ -186,6 +186,7 @@ def test_statistics_mean_what_they_say(tmp_path) -> None:
     assert measure(tmp_path, _png(soft), "t.png")["sharpness"] < sharp["sharpness"] / 10
 
 
+@pytest.mark.slow
 def test_scan_reads_only_what_has_changed(folder: Path, tmp_path) -> None:
     run, listing = create(tmp_path / "run"), image_listing.load(folder)
     dataset, features = scan.scan(run, listing.images, listing.root)
@@ -218,6 +219,7 @@ def test_scan_reads_only_what_has_changed(folder: Path, tmp_path) -> None:
         assert np.array_equal(one, two)
 
 
+@pytest.mark.slow
 def test_rehash_reads_content(folder: Path, tmp_path) -> None:
     run, listing = create(tmp_path / "run"), image_listing.load(folder)
     scan.scan(run, listing.images, listing.root)
@@ -260,6 +262,7 @@ def _child(beat: str) -> int:
     raise AssertionError(f"no process of {beat}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("signal_number", "error"),
     [
@@ -287,6 +290,7 @@ def test_a_file_that_ends_or_stalls_its_worker_costs_that_file(
     assert again == [16], "it is not tried again before it changes"
 
 
+@pytest.mark.slow
 def test_a_picture_that_needs_too_much_memory_costs_that_picture(tmp_path) -> None:
     Image.new("RGB", (12000, 12000)).save(tmp_path / "big.png", compress_level=1)
     picture(1).save(tmp_path / "small.png")
@@ -309,6 +313,7 @@ def test_a_picture_that_needs_too_much_memory_costs_that_picture(tmp_path) -> No
     ]
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_told_and_the_scan_goes_on_later(folder: Path, tmp_path) -> None:
     script = tmp_path / "limited.py"
     script.write_text(SCRIPT.replace("scan.BATCH = 4", "resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000))"))
@@ -336,6 +341,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_a_scan_killed_at_random_moments_resumes_to_the_same_tables(tmp_path) -> None:
     root = tmp_path / "data"
     for label in "ab":
@@ -376,6 +382,7 @@ def test_a_scan_killed_at_random_moments_resumes_to_the_same_tables(tmp_path) ->
         assert one.read_bytes() == two.read_bytes(), name
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_a_run_that_goes_on(tmp_path) -> None:
     root = tmp_path / "data"
     for label in "ab":

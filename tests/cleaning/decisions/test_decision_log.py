@@ -57,6 +57,7 @@ nasty = st.text(
 ).filter(lambda text: text.strip() == text)
 
 
+@pytest.mark.slow
 @settings(max_examples=80, deadline=None)
 @given(st.lists(st.tuples(nasty, nasty, nasty), min_size=1, max_size=4), st.data())
 def test_any_text_survives_a_round_trip_and_a_torn_last_row_is_ignored(tmp_path_factory, cells, data):
@@ -78,6 +79,7 @@ def test_any_text_survives_a_round_trip_and_a_torn_last_row_is_ignored(tmp_path_
     assert set(healed["decision_id"]) - set(more["decision_id"]) == {*written["decision_id"], *after["decision_id"]}
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_byte_of_the_first_write_leaves_a_log_that_goes_on(tmp_path):
     source = tmp_path / "whole.csv"
     decision_log.append(source, pd.DataFrame([event("a", "keep", note="fine")]))
@@ -161,6 +163,7 @@ def write_many(path, name):
         decision_log.append(path, pd.DataFrame([event(f"{name}-{i}", "keep", name)]))
 
 
+@pytest.mark.slow
 def test_processes_that_write_at_once_lose_nothing(path):
     context = multiprocessing.get_context("spawn")
     writers = [context.Process(target=write_many, args=(path, name)) for name in ("ann", "bob")]
@@ -390,8 +393,14 @@ def test_of_two_test_copies_the_better_survives():
 
 def test_conflicting_labels_need_a_decision(path):
     data = make(["a", "b", "c"], ["cat", "dog", "dog"], width=[9, 8, 8])
-    winner, why = survivor(data)
-    assert winner is None and "cat, dog" in why["a"]
+    assert survivor(data)[0] == "b", "two of three copies are dogs, and b is the larger"
+    assert survivor(data, a="test")[0] is None, "the only test image is no dog: a person decides"
+    assert survivor(data, c="test")[0] == "c"
+    two = make(["a", "b"], ["cat", "dog"])
+    winner, why = survivor(two)
+    assert winner is None and "cat, dog" in why["a"], "one of each"
+    four = make(["a", "b", "c", "d"], ["cat", "dog", "dog", "cat"])
+    assert survivor(four)[0] is None, "two of each"
     right = decision_log.current(log_of(path, event("b", "keep"), data=data), data)
     assert survivor(data, right)[0] == "b"
     assert survivor(data, right, a="test")[0] is None, "the test image must not be lost silently"
@@ -499,7 +508,9 @@ def test_conflicting_copies_follow_a_majority_and_nothing_else():
     assert events[["image_id", "decision", "label"]].to_numpy().tolist() == [["a", "relabel", "dog"]]
     assert policy_of({"conflicting_label": 0}, found, dataset(a="cat", b="dog", c="owl"), cluster).empty
     copies = issues(*(finding("near_duplicate", i, 1, cluster="k") for i in "abc"))
-    assert policy_of({"near_duplicate": 0}, copies, dataset(a="cat", b="dog", c="dog"), cluster).empty
+    dropped = policy_of({"near_duplicate": 0}, copies, dataset(a="cat", b="dog", c="dog"), cluster)
+    assert dict(zip(dropped["image_id"], dropped["decision"], strict=True)) == {"a": "drop", "c": "drop"}
+    assert policy_of({"near_duplicate": 0}, copies, dataset(a="cat", b="dog", c="owl"), cluster).empty
 
 
 def test_what_can_not_be_accepted():

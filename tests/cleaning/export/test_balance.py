@@ -101,6 +101,7 @@ def test_a_sample_is_of_training_images_and_even(
     assert result["images"] == {"train": 3 * each, "val": 18, "test": 0}
 
 
+@pytest.mark.slow
 def test_weights_fit_the_numbers_of_the_folder_loader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = exported(tmp_path, balanced="weights")
     assert failing(out) == set()

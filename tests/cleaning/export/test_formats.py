@@ -24,7 +24,7 @@ from imageclinic.cleaning.decisions.apply import apply
 from imageclinic.cleaning.export import layouts, place_file
 from imageclinic.cleaning.export.write_export import export as write
 from imageclinic.cleaning.export.write_export import verify
-from imageclinic.cleaning.review import app
+from imageclinic.cleaning.review import session
 from imageclinic.cleaning.review.database import mongod
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
@@ -101,11 +101,11 @@ def fiftyone(tmp_path_factory: pytest.TempPathFactory, run: Path) -> Iterator[An
     before = dict(os.environ)
     os.environ.pop("FIFTYONE_DATABASE_URI", None)
     with mongod.running(lambda line: None) as database:
-        app.prepare(database.uri, tmp_path_factory.mktemp("plugins"), open_run(run), "ann")
+        session.prepare(database.uri, tmp_path_factory.mktemp("plugins"), open_run(run), "ann")
         import fiftyone
 
         yield fiftyone
-        app.forget_database()
+        session.forget_database()
     os.environ.clear()
     os.environ.update(before)
 

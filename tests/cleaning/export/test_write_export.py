@@ -395,6 +395,7 @@ def test_a_second_export_at_the_same_time_fails_cleanly(data, tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["data", "out", "run"]
 
 
+@pytest.mark.slow
 def test_a_kill_leaves_no_export_and_the_next_one_tidies_up(data, tmp_path):
     run = audited(data)
     script = textwrap.dedent("""

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from imageclinic.cleaning.decisions import decision_log, person_decision
-from imageclinic.cleaning.review import app
+from imageclinic.cleaning.review import session
 from imageclinic.cleaning.review.database import mongod
 from imageclinic.cleaning.review.dataset import build_dataset, load_samples, sample_rows
 from imageclinic.cleaning.trust import random_sample
@@ -30,11 +30,11 @@ def fiftyone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     run = make_run(tmp_path_factory.mktemp("first"))
     os.environ.pop("FIFTYONE_DATABASE_URI", None)
     with mongod.running(lambda line: None) as database:
-        app.prepare(database.uri, tmp_path_factory.mktemp("plugins"), run, "ann")
+        session.prepare(database.uri, tmp_path_factory.mktemp("plugins"), run, "ann")
         import fiftyone
 
         yield fiftyone
-        app.forget_database()
+        session.forget_database()
     os.environ.clear()
     os.environ.update(before)
 

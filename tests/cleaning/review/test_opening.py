@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from imageclinic.cleaning.decisions import decision_log, person_decision
-from imageclinic.cleaning.review import app
+from imageclinic.cleaning.review import session
 from imageclinic.core.errors import InputError
 from tests.helpers.review_run import MISLABELED, make_run
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 OPEN = (
     "import sys; from pathlib import Path; from imageclinic.core.errors import Failed, InputError; "
-    "from imageclinic.cleaning.review.app import *\n"
+    "from imageclinic.cleaning.review.session import *\n"
     "try: open_review(Path(sys.argv[1]), port=int(sys.argv[2]), reviewer='ann', "
     "announce=lambda line: print(line, flush=True), words=list, rerank=[])\n"
     "except (Failed, InputError) as error: print('ERROR', error, flush=True); sys.exit(2)"
@@ -53,38 +53,38 @@ def test_a_busy_port_is_named_at_once(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         with pytest.raises(InputError, match=rf"port {port} on 127\.0\.0\.1 .*--port {port + 1}"):
-            app.open_review(run.path, port=port, announce=lambda line: None, words=list, rerank=[])
+            session.open_review(run.path, port=port, announce=lambda line: None, words=list, rerank=[])
 
 
 @pytest.mark.parametrize(("address", "port"), [("127.0.0.1", 70_000), ("no.such.host.invalid", 0), ("::1", -1)])
 def test_an_impossible_port_or_address(tmp_path: Path, address: str, port: int) -> None:
     with pytest.raises(InputError, match=f"port {port} on {address} can't be used"):
-        app.open_review(
+        session.open_review(
             make_run(tmp_path).path, port=port, address=address, announce=lambda line: None, words=list, rerank=[]
         )
 
 
 def test_no_run(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is no imageclinic run"):
-        app.open_review(tmp_path, announce=lambda line: None, words=list, rerank=[])
+        session.open_review(tmp_path, announce=lambda line: None, words=list, rerank=[])
 
 
 def test_a_run_without_an_audit(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     (run.path / "issues.parquet").unlink()
     with pytest.raises(InputError, match=r"issues\.parquet"):
-        app.open_review(run.path, announce=lambda line: None, words=list, rerank=[])
+        session.open_review(run.path, announce=lambda line: None, words=list, rerank=[])
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.2", "localhost", "::1"])
 def test_loopback_needs_no_warning(address: str) -> None:
-    assert app.open_to_others(address) == ""
+    assert session.open_to_others(address) == ""
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0", "192.168.1.7", "::"])
 def test_any_other_address_is_warned_about(address: str) -> None:
-    assert "FiftyOne has no login" in app.open_to_others(address)
-    assert "ssh -L" in app.open_to_others(address)
+    assert "FiftyOne has no login" in session.open_to_others(address)
+    assert "ssh -L" in session.open_to_others(address)
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -94,7 +94,7 @@ def test_a_signal_that_python_loses_still_ends_the_review(number: signal.Signals
         """Something that can be collected."""
 
     done, before = [], signal.getsignal(number)
-    with pytest.raises(KeyboardInterrupt), app.signals_unwind() as check:
+    with pytest.raises(KeyboardInterrupt), session.signals_unwind() as check:
         thing = Thing()
         reference = weakref.ref(thing, lambda _: os.kill(os.getpid(), number))
         del thing

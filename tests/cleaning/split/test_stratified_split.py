@@ -101,6 +101,7 @@ def test_an_overfull_fixed_part_leaves_the_other_shares_in_proportion():
     assert np.bincount(part).tolist() == [622, 78, 300]
 
 
+@pytest.mark.slow
 def test_no_worse_than_scikit_learn_on_200_skewed_cases():
     found = benchmark.compare(200)
     assert found["leaks"].sum() == 0
