@@ -57,8 +57,8 @@ def spoken_about(decision: str, findings: pd.DataFrame) -> tuple[list[str], list
 
     Findings about copies name a cluster; findings about labels suggest relabelling or come from a check about labels,
     and conflicting labels are about both. Keeping rejects all but findings about copies: one of two copies is always
-    kept. Relabelling confirms findings about labels and says nothing else. Dropping one of several copies confirms that they are
-    copies and says nothing about the label; dropping an image without copies confirms whatever was found.
+    kept. Relabelling confirms findings about labels and says nothing else. Dropping one of several copies confirms that
+    they are copies and says nothing about the label; dropping an image without copies confirms whatever was found.
     Unsure and undo say nothing.
 
     Args:
