@@ -25,7 +25,8 @@ def find(dataset: pd.DataFrame, features: pd.DataFrame, *, keras: bool = True) -
     reported.
 
     Tried with Keras 3.15 and TensorFlow 2.21, in colour. Stops it: AVIF, HEIF, JPEG 2000, TIFF, PPM and ICO under
-    another name, WebP that is animated or has alpha, BMP with 1 bit a pixel. Skipped: the same under their own names, WebP, and JPEG
+    another name, WebP that is animated or has alpha, BMP with 1 bit a pixel. Skipped: the same under their own
+    names, WebP, and JPEG
     named jfif, jpe or mpo. Misread: BMP with a palette (its numbers are taken for grey), 16-bit grey (TensorFlow
     keeps the high byte, `keras.utils.load_img` cuts off at 255), animated GIF (4-D from `tf.io.decode_image` unless
     `expand_animations=False`). Read well: JPEG of any kind, MPO and CMYK included, other PNG, GIF and BMP; but not
