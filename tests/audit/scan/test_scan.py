@@ -324,7 +324,8 @@ SCRIPT = """
 import resource
 import sys
 from pathlib import Path
-from audit import scan, source
+from imageclinic.audit.listing import image_listing as source
+from imageclinic.audit.scan import scan
 from imageclinic.core.run import create
 if __name__ == "__main__":
     scan.BATCH = 4
