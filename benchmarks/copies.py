@@ -34,8 +34,8 @@ from PIL import Image, ImageDraw, ImageEnhance
 from benchmarks.peers import PER_FILE, map_files
 from benchmarks.scan import timed
 from benchmarks.show import share, table
-from imageclinic.audit.listing.image_listing import EXTENSIONS
 from imageclinic.audit.scan import worker_pool
+from imageclinic.core.formats import SUFFIXES
 
 Ints = npt.NDArray[np.int64]
 Random = np.random.Generator
@@ -168,7 +168,7 @@ def plant(originals: list[Path], folder: Path, copies: int, seed: int = 0) -> Pl
 
 def draw(folder: Path, n: int, seed: int = 0) -> list[Path]:
     """Up to n images of a folder, no two of the same bytes."""
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in EXTENSIONS)
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
     chosen: dict[bytes, Path] = {}
     for at in np.random.default_rng(seed).permutation(len(paths)):
         chosen.setdefault(hashlib.sha256(paths[at].read_bytes()).digest(), paths[at])

@@ -39,8 +39,8 @@ import pyarrow.parquet as pq
 from benchmarks import peers
 from benchmarks.show import table
 from imageclinic.audit import runner
-from imageclinic.audit.listing.image_listing import EXTENSIONS
 from imageclinic.audit.scan import worker_pool
+from imageclinic.core.formats import SUFFIXES
 
 CLEANVISION = "cleanvision==0.3.7"
 #: Seconds between looks at the memory.
@@ -190,7 +190,7 @@ def compare(folder: Path, name: str, repeats: int, python: str = sys.executable)
 
 def single(folder: Path, scratch: Path) -> Path:
     """A copy of one image of `folder`, alone in a class folder."""
-    first = min(path for path in folder.rglob("*") if path.suffix.lower() in EXTENSIONS)
+    first = min(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
     (scratch / "single" / "class").mkdir(parents=True)
     shutil.copyfile(first, scratch / "single" / "class" / first.name)
     return scratch / "single"

@@ -5,30 +5,12 @@ from __future__ import annotations
 import pandas as pd
 
 from imageclinic.audit.issue_rows import findings
+from imageclinic.core.formats import KERAS_SUFFIXES, suffixes
+from imageclinic.core.pixels import keras_misreads, keras_refuses
 
 URGENCY = 80
 ABOUT = ("images",)
 
-#: Format by content → extensions that are right for it, the usual one first.
-_EXTENSIONS = {
-    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
-    "MPO": (".jpg", ".jpeg", ".mpo"),
-    "PNG": (".png",),
-    "GIF": (".gif",),
-    "BMP": (".bmp", ".dib"),
-    "DIB": (".dib", ".bmp"),
-    "WEBP": (".webp",),
-    "TIFF": (".tif", ".tiff"),
-    "AVIF": (".avif",),
-    "HEIF": (".heic", ".heif"),
-    "JPEG2000": (".jp2", ".j2k", ".jpx"),
-    "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
-    "ICO": (".ico",),
-}
-#: What `keras.utils.image_dataset_from_directory` lists (Keras 3.15), whatever the case.
-_LISTED = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
-#: What `tf.io.decode_image` decodes (TensorFlow 2.21), whatever the name. MPO: its first picture, as JPEG.
-_DECODED = ("JPEG", "MPO", "PNG", "GIF", "BMP", "WEBP")
 #: Scores, the worst first.
 _STOPS, _SKIPPED, _CONTRADICTION, _MISREAD = 1.0, 0.8, 0.6, 0.4
 
@@ -46,7 +28,8 @@ def find(dataset: pd.DataFrame, features: pd.DataFrame, *, keras: bool = True) -
     reported.
 
     Tried with Keras 3.15 and TensorFlow 2.21, in colour. Stops it: AVIF, HEIF, JPEG 2000, TIFF, PPM and ICO under
-    another name, animated WebP, BMP with 1 bit a pixel. Skipped: the same under their own names, WebP, and JPEG
+    another name, WebP that is animated or has alpha, BMP with 1 bit a pixel. Skipped: the same under their own
+    names, WebP, and JPEG
     named jfif, jpe or mpo. Misread: BMP with a palette (its numbers are taken for grey), 16-bit grey (TensorFlow
     keeps the high byte, `keras.utils.load_img` cuts off at 255), animated GIF (4-D from `tf.io.decode_image` unless
     `expand_animations=False`). Read well: JPEG of any kind, MPO and CMYK included, other PNG, GIF and BMP; but not
@@ -75,43 +58,20 @@ def find(dataset: pd.DataFrame, features: pd.DataFrame, *, keras: bool = True) -
 
 def _judge(kind: str, extension: str, mode: str, moving: bool, *, keras: bool) -> tuple[float, str]:
     """Score (0: nothing to say) and evidence."""
-    right = _EXTENSIONS.get(kind, (extension,))
+    right = suffixes(kind) or (extension,)
     contradiction = extension not in right
     name = f"named {extension!r}" if extension else "named without an extension"
     what = f"{name.capitalize()}, but the content is {kind}" if contradiction else f"{kind} {name}"
-    rename = f"rename it to {right[0]}" if right[0] in _LISTED else "convert it to PNG or JPEG"
+    rename = f"rename it to {right[0]}" if right[0] in KERAS_SUFFIXES else "convert it to PNG or JPEG"
     if not keras:
         return (_CONTRADICTION, f"{what}: rename it to {right[0]}.") if contradiction else (0.0, "")
-    refused = _refused(kind, mode, moving)
-    if refused and extension in _LISTED:
+    refused = keras_refuses(kind, mode, moving=moving)
+    if refused and extension in KERAS_SUFFIXES:
         return _STOPS, f"{what}: {refused}, so Keras's folder loader stops there; convert it to PNG or JPEG."
-    if extension not in _LISTED:
+    if extension not in KERAS_SUFFIXES:
         return _SKIPPED, f"{what}: Keras's folder loader skips it without a word; {rename}."
-    misread = _misread(kind, mode, moving)
+    misread = keras_misreads(kind, mode, moving=moving)
     if contradiction:
         also = f"; {misread}" if misread else ""
         return _CONTRADICTION, f"{what}: Keras decodes it by content{also}, other loaders may not; {rename}."
     return (_MISREAD, f"{what}: {misread}.") if misread else (0.0, "")
-
-
-def _refused(kind: str, mode: str, moving: bool) -> str:
-    if kind not in _DECODED:
-        return f"TensorFlow does not decode {kind}"
-    if kind == "WEBP" and moving:
-        return "TensorFlow does not decode an animated WebP as RGB"
-    if kind == "BMP" and mode == "1":
-        return "TensorFlow does not decode a BMP with 1 bit a pixel"
-    return ""
-
-
-def _misread(kind: str, mode: str, moving: bool) -> str:
-    if kind == "BMP" and mode == "P":
-        return "TensorFlow takes the numbers of its palette for grey, or refuses it; convert it to PNG"
-    if mode.startswith("I"):
-        return (
-            "16 bits a pixel, of which TensorFlow keeps the high byte and keras.utils.load_img what lies under 256; "
-            "convert it to 8 bits over the range that it uses"
-        )
-    if kind == "GIF" and moving:
-        return "animated: Keras takes the first frame, tf.io.decode_image gives all of them as a 4-D array"
-    return ""

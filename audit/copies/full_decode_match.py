@@ -19,6 +19,7 @@ import numpy.typing as npt
 import xxhash
 from PIL import Image
 
+from imageclinic.core import pixels
 from imageclinic.core.tables import ORIENTATIONS
 
 Progress = Callable[[int, int], None]
@@ -76,11 +77,11 @@ def _side_by_side(work: Callable[[Item], Result], items: list[Item], progress: P
 def _digest(path: Path) -> tuple[str | None, str | None]:
     try:
         with _decoded(path) as image:
-            pixels = _pixels(image)
+            stored = _pixels(image)
     except Exception as error:  # decoders raise anything, and one file must not stop a run
         return None, str(error) or type(error).__name__
-    digest = xxhash.xxh3_128(f"{pixels.shape} {pixels.dtype}".encode())
-    digest.update(np.ascontiguousarray(pixels).data)
+    digest = xxhash.xxh3_128(f"{stored.shape} {stored.dtype}".encode())
+    digest.update(np.ascontiguousarray(stored).data)
     return digest.hexdigest(), None
 
 
@@ -88,7 +89,8 @@ def _compare(pair: Pair) -> Verdict:
     try:
         with _decoded(pair.one) as one, _decoded(pair.two) as two:
             equal = one.size == two.size and np.array_equal(_pixels(one), _pixels(two))
-            left, right = _grey(one), _turned(_grey(two), pair.orientation)
+            left, right = (pixels.plain(image).convert("L") for image in (one, two))
+            right = _turned(right, pair.orientation)
     except Exception as error:  # as above
         return Verdict(error=str(error) or type(error).__name__)
     if pair.first:
@@ -101,22 +103,10 @@ def _compare(pair: Pair) -> Verdict:
     return Verdict(equal, bits / 256)
 
 
-def _deep(image: Image.Image) -> bool:
-    return image.mode in ("I", "F") or image.mode.startswith("I;16")
-
-
 def _pixels(image: Image.Image) -> npt.NDArray[Any]:
-    """Pixels without regard to how they are stored: palette, grey or colour."""
-    return np.asarray(image if _deep(image) else image.convert("RGBA"))
-
-
-def _grey(image: Image.Image) -> Image.Image:
-    """The picture in 8-bit grey; more bits are stretched, because Pillow would cut them off."""
-    if not _deep(image):
-        return image.convert("L")
-    values = np.nan_to_num(np.asarray(image, dtype=np.float32), nan=0, posinf=0, neginf=0)
-    low, high = float(values.min(initial=0)), float(values.max(initial=0))
-    return Image.fromarray(((values - low) * (255 / max(high - low, 1e-9))).astype(np.uint8))
+    """Pixels at full depth and with alpha, without regard to how they are stored: palette, grey or colour. Not by
+    the rule of `core.pixels`: pictures that look the same to a model may differ in what their files hold."""
+    return np.asarray(image if pixels.deep(image.mode) else image.convert("RGBA"))
 
 
 @contextlib.contextmanager

@@ -18,13 +18,9 @@ import pandas as pd
 
 from imageclinic.audit.listing.folder_walk import Trouble, notes, walk
 from imageclinic.core.errors import InputError
-from imageclinic.core.formats import sniff
+from imageclinic.core.formats import SUFFIXES, sniff
 from imageclinic.core.tables import SPLITS, to_image_id
 
-EXTENSIONS = frozenset(
-    ".jpg .jpeg .jpe .jfif .png .gif .bmp .dib .webp .tif .tiff .avif .jp2 .j2k .jpx .ppm .pgm .pbm .pnm .ico .mpo"
-    " .heic .heif .tga".split()
-)
 #: Names under which datasets keep their splits, and ours for them.
 SPLIT_NAMES = {
     **{s: s for s in SPLITS},
@@ -192,7 +188,7 @@ def _from_folder(root: Path) -> Listing:
 def _is_named_so(name: str) -> bool:
     """Whether a file has an image's name. What is named `._…` holds what macOS knows of the file named `…`."""
     dot = name.rfind(".")
-    return dot > 0 and name[dot:].lower() in EXTENSIONS and not name.startswith("._")
+    return dot > 0 and name[dot:].lower() in SUFFIXES and not name.startswith("._")
 
 
 def _begins_so(root: Path, path: str, trouble: Trouble) -> bool:

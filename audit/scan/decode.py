@@ -1,8 +1,8 @@
 """Bytes of one file → its pixels, or what is wrong with it.
 
 JPEG goes through libjpeg-turbo (simplejpeg) in strict mode, scaled down while decoding: the fastest decoder at hand
-and the one that notices most damage. Everything else goes through Pillow, first page or frame. EXIF orientation is
-not applied, because Keras and TensorFlow do not apply it either: what is judged is what a model sees.
+and the one that notices most damage. Everything else, CMYK JPEGs too, goes through Pillow and is brought to 8-bit RGB
+by the rule that training shares (`core.pixels`): what is judged is what a model sees.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ import simplejpeg
 from PIL import Image, UnidentifiedImageError
 
 from imageclinic.audit.scan.container_damage import damage
-from imageclinic.core.formats import sniff
+from imageclinic.core import pixels
+from imageclinic.core.formats import FORMATS, sniff
 
 #: Side of the colour sample; images with no longer side are kept whole. Side of the grey picture of larger ones.
 SMALL, LARGE = 32, 64
@@ -41,14 +42,8 @@ KINDS = (
 # APP0 to APP15, and comments.
 _SEGMENTS = frozenset(bytes([code]) for code in (*range(0xE0, 0xF0), 0xFE))
 _EXIF_ORIENTATION, _EXIF_MAKE, _EXIF_MODEL = 0x0112, 0x010F, 0x0110
-_NO_DECODER = ("HEIF",)
 # Pillow's decoders for a format: no other is asked, such as the one for EPS, which starts Ghostscript.
-_PLUGINS = {
-    **{kind: (kind,) for kind in ("PNG", "GIF", "BMP", "WEBP", "TIFF", "AVIF", "JPEG2000", "PPM", "ICO", "TGA")},
-    "JPEG": ("JPEG", "MPO"),
-}
-# Formats that hold several pages or frames.
-_SEQUENCES = ("GIF", "TIFF", "WEBP", "PNG", "AVIF", "MPO")
+_PLUGINS = {name: (name,) for name, kind in FORMATS.items() if kind.decoder} | {"JPEG": ("JPEG", "MPO")}
 
 
 class Undecodable(Exception):
@@ -104,7 +99,7 @@ def _decode(data: bytes, found: Decoded, max_pixels: int) -> npt.NDArray[np.uint
     found.format = sniff(data)
     if found.format is None:
         raise Undecodable(f"not an image: begins with {data[:8]!r}")
-    if found.format in _NO_DECODER:
+    if found.format not in _PLUGINS:
         raise Undecodable(f"unsupported: no decoder for {found.format} at hand")
     if found.format == "JPEG":
         rgb = _decode_jpeg(data, found, max_pixels)
@@ -208,7 +203,7 @@ def _pillow_kind(data: bytes, message: str) -> str:
 
 
 def _frames(image: Image.Image) -> int | None:
-    if image.format not in _SEQUENCES:
+    if not FORMATS[image.format or ""].sequence:
         return 1
     try:
         return max(1, int(getattr(image, "n_frames", 1)))
@@ -245,31 +240,6 @@ def _check_size(width: int, height: int, max_pixels: int) -> None:
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    """First frame as RGB, scaled down about as a JPEG is; alpha over white; 16-bit and float stretched to 8 bits."""
+    """The picture by the rule that all share (`core.pixels`), scaled down about as a JPEG is."""
     factor = next(f for f in (8, 4, 2, 1) if f == 1 or min(image.size) >= f * LARGE)
-    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        return _stretch(image, factor).convert("RGB")
-    if image.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in image.info:
-        image = image if image.mode in ("RGBA", "RGBa") else image.convert("RGBA")
-        # With premultiplied alpha, what is transparent has no share in an average.
-        values = np.asarray(image.convert("RGBa").reduce(factor))
-        return Image.fromarray(
-            np.minimum(values[..., :3].astype(np.uint16) + 255 - values[..., 3:], 255).astype(np.uint8)
-        )
-    if image.mode not in ("L", "RGB"):
-        image = image.convert("L" if image.mode == "1" else "RGB")
-    return image.reduce(factor).convert("RGB")
-
-
-def _stretch(image: Image.Image, factor: int) -> Image.Image:
-    """A 16-bit, 32-bit or float picture as 8-bit grey, averaged over blocks: its full range would need much memory."""
-    values = np.asarray(image)
-    if image.mode == "F":
-        values = np.nan_to_num(values, nan=0, posinf=0, neginf=0)
-    high = float(values.max(initial=0))
-    top = 65535.0 if image.mode != "F" and high > 255 else 255.0
-    top = 1.0 if image.mode == "F" and high <= 1 else top
-    height, width = (side // factor * factor for side in values.shape)
-    blocks = values[:height, :width].reshape(height // factor, factor, width // factor, factor)
-    means = blocks.mean(axis=(1, 3), dtype=np.float32)
-    return Image.fromarray(np.clip(means * np.float32(255 / top), 0, 255).astype(np.uint8))
+    return pixels.plain(image).reduce(factor).convert("RGB")

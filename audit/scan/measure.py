@@ -22,7 +22,7 @@ from imageclinic.audit.scan.image_statistics import THUMBNAIL, statistics
 from imageclinic.core import schema
 
 #: Changes when rows made by an older version must not be reused.
-VERSION = "4"
+VERSION = "5"
 
 _GIVEN = ("image_id", "label", "split", "group")
 _FILE = [c for c in schema.DATASET.columns if c.name not in _GIVEN]

@@ -6,7 +6,6 @@ the run folder. A killed scan goes on from its shards; a later one reuses the ro
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +26,7 @@ from imageclinic.audit.scan.image_statistics import THUMBNAIL
 from imageclinic.audit.scan.measure import MEASURED, VERSION
 from imageclinic.audit.scan.worker_pool import TIMEOUT
 from imageclinic.core import tables
+from imageclinic.core.hashing import readable_sha256
 from imageclinic.core.run import Run
 
 __all__ = ["BATCH", "MAX_PIXELS", "THUMBNAIL", "TIMEOUT", "VERSION", "changes", "scan"]
@@ -237,17 +237,9 @@ def _usable(
     wanted = rows["sha256"].to_pylist()
     paths = [root / tables.to_path(i) for i in ids]
     with ThreadPoolExecutor(workers) as threads:
-        same = threads.map(lambda at: _sha256(paths[at]) == wanted[at], np.flatnonzero(known))
+        same = threads.map(lambda at: readable_sha256(paths[at]) == wanted[at], np.flatnonzero(known))
         known[np.flatnonzero(known)] = np.fromiter(same, dtype=bool)
     return known
-
-
-def _sha256(path: Path) -> str | None:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
-        return None
 
 
 def _write_thumbnails(run: Run, ids: npt.NDArray[np.object_], sources: Sequence[_Rows], position: Positions) -> None:

@@ -1,22 +1,22 @@
 """Encodes images anew, as PNG or JPEG of 8 bits a channel, so that every loader reads them. The source is only read.
 
-What a picture shows is what the audit judged and training sees: EXIF orientation is not applied, alpha is laid over
-white, of several pages or frames the first one counts, 16-bit and float pictures are brought to 8 bits.
+What a picture shows is what the audit judged and training sees (`core.pixels`).
 """
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from PIL import Image, ImageFile
 
 from imageclinic.core.errors import InputError
+from imageclinic.core.hashing import file_sha256
+from imageclinic.core.pixels import plain
 
 #: Option → Pillow's name of the format, suffix, how it is saved.
 KINDS: Mapping[str, tuple[str, str, Mapping[str, int]]] = {
@@ -26,6 +26,8 @@ KINDS: Mapping[str, tuple[str, str, Mapping[str, int]]] = {
 CHOICES = ("none", *KINDS)
 #: A read error that begins so may leave a part of the picture.
 DAMAGED = ("truncated", "damaged stream")
+_DECODE_ERRORS = (OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, Image.DecompressionBombError)
+_SWITCH = threading.Lock()
 
 
 def encode(sources: Mapping[str, Path], kind: str, folder: Path, progress: Callable[[int, int], None]) -> pd.DataFrame:
@@ -49,46 +51,36 @@ def encode(sources: Mapping[str, Path], kind: str, folder: Path, progress: Calla
         if picture is not None:
             file = folder / f"{done:08}{suffix}"
             picture.save(file, format, **options)
-            content = file.read_bytes()
-            rows.append((image_id, file, hashlib.sha256(content).hexdigest(), format, len(content)))
+            rows.append((image_id, file, file_sha256(file), format, file.stat().st_size))
         progress(done, len(sources))
     return pd.DataFrame(rows, columns=["image_id", "file", "sha256", "format", "bytes"])
 
 
 def _decode(source: Path) -> Image.Image | None:
     """The picture, grey or RGB; None when nothing of it can be decoded."""
-    with warnings.catch_warnings(), _lenient():
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of odd metadata
-        try:
-            with Image.open(source) as image:
-                image.load()
-                return _eight_bits(image)
-        except (OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, Image.DecompressionBombError):
-            return None
+        with contextlib.suppress(*_DECODE_ERRORS):
+            return _plain(source)
+        with _lenient(), contextlib.suppress(*_DECODE_ERRORS):
+            return _plain(source)
+    return None
 
 
-@contextmanager
+def _plain(source: Path) -> Image.Image:
+    with Image.open(source) as image:
+        image.load()
+        return plain(image)
+
+
+@contextlib.contextmanager
 def _lenient() -> Iterator[None]:
-    before = ImageFile.LOAD_TRUNCATED_IMAGES
-    ImageFile.LOAD_TRUNCATED_IMAGES = True
-    try:
-        yield
-    finally:
-        ImageFile.LOAD_TRUNCATED_IMAGES = before
-
-
-def _eight_bits(image: Image.Image) -> Image.Image:
-    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        values = np.nan_to_num(np.asarray(image, np.float64))
-        tops = (1.0, 255.0, 65535.0) if image.mode == "F" else (255.0, 65535.0)
-        low, high = float(values.min()), float(values.max())
-        top = 65535.0 if image.mode.startswith("I;16") else next((t for t in tops if high <= t), None)
-        if low < 0 or top is None:
-            values, top = values - low, max(high - low, float(np.finfo(np.float64).tiny))
-        return Image.fromarray(np.round(values / top * 255).astype(np.uint8))
-    if image.has_transparency_data:
-        picture = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
-    if image.mode in ("1", "L"):
-        return image.convert("L")
-    return image.convert("RGB")
+    """Let Pillow decode what is there of a damaged file. It has one switch for the whole process and no other way
+    (its parser takes PNG only whole): so it is on for one damaged file at a time, and then as it was."""
+    with _SWITCH:
+        before = ImageFile.LOAD_TRUNCATED_IMAGES
+        ImageFile.LOAD_TRUNCATED_IMAGES = True
+        try:
+            yield
+        finally:
+            ImageFile.LOAD_TRUNCATED_IMAGES = before

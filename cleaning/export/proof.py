@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import tempfile
 from collections.abc import Callable, Collection, Sequence
@@ -15,6 +14,7 @@ import pandas as pd
 from imageclinic.cleaning.export import balance, datasheet, export_facts, layouts
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
+from imageclinic.core.hashing import readable_sha256
 
 #: Files of an export that are no images, and files that systems leave in folders.
 _OWN = frozenset({tables.MANIFEST.file, datasheet.FILE, export_facts.FILE})
@@ -100,7 +100,7 @@ def _proofs(
     } - _OWN
     hashes = []
     for done, file in enumerate(files, 1):
-        hashes.append(_sha256(file))
+        hashes.append(readable_sha256(file))
         if progress:
             progress(done, len(files))
     actual = pd.Series(hashes, index=manifest.index, dtype="str")
@@ -136,14 +136,6 @@ def _proof(name: str, offenders: Collection[str] | pd.Series, good: str, bad: st
 def _some(names: Sequence[str]) -> str:
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return ", ".join(names[:_SHOWN]) + more
-
-
-def _sha256(file: Path) -> str | None:
-    try:
-        with file.open("rb") as handle:
-            return hashlib.file_digest(handle, "sha256").hexdigest()
-    except OSError:
-        return None
 
 
 def _balance(manifest: pd.DataFrame, about: dict[str, Any]) -> dict[str, str]:

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
+from imageclinic.core.formats import suffixes
+from imageclinic.core.hashing import text_digest
+
 #: Longest name in bytes; most file systems take 255.
 LONGEST = 150
 _FORBIDDEN = re.compile(r'[<>:"/\\|?*]')
 # https://learn.microsoft.com/windows/win32/fileio/naming-a-file
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
-#: Usual suffixes of formats (Pillow's names), the one to give first.
-_SUFFIXES = {
-    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
-    "MPO": (".jpg", ".jpeg", ".mpo"),
-    "PNG": (".png",),
-    "GIF": (".gif",),
-    "BMP": (".bmp", ".dib"),
-    "WEBP": (".webp",),
-    "TIFF": (".tif", ".tiff"),
-}
 
 
 def safe(name: str) -> str:
@@ -59,7 +51,7 @@ def unique(names: Sequence[str], of: Sequence[str]) -> list[str]:
 def with_suffix(name: str, format: str | None) -> str:
     """The name with a suffix that fits the file's format; unchanged when it fits already or the format has
     none."""
-    usual = _SUFFIXES.get(format or "", ())
+    usual = suffixes(format)
     path = PurePosixPath(name)
     if not usual or path.suffix.lower() in usual:
         return name
@@ -71,6 +63,6 @@ def _key(name: str) -> str:
 
 
 def _with_hash(name: str, owner: str, length: int) -> str:
-    digest = hashlib.sha256(owner.encode()).hexdigest()[:length]
+    digest = text_digest(owner, length)
     suffix = PurePosixPath(name).suffix
     return f"{name.removesuffix(suffix) if suffix else name}~{digest}{suffix}"

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from imageclinic.core.errors import InputError
+from imageclinic.core.hashing import text_digest
 
 ORIGINAL, CLEANED = "original", "cleaned"
 RANDOM_REMOVAL, RANDOM_REVIEW = "random_removal", "random_review"
@@ -135,7 +136,7 @@ def digest(settings: Mapping[str, Any], *frames: pd.DataFrame) -> str:
     """A hash of settings and of every cell of the frames: equal exactly for equal content."""
     content = [json.dumps(settings, sort_keys=True)]
     content += [json.dumps([list(frame.columns), frame.to_numpy(object).tolist()]) for frame in frames]
-    return hashlib.sha256("\n".join(content).encode()).hexdigest()[:32]
+    return text_digest("\n".join(content), 32)
 
 
 def _tidy(data: pd.DataFrame, columns: list[str], what: str) -> pd.DataFrame:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import keras
 
 from imageclinic.core.errors import InputError
+from imageclinic.core.hashing import file_version
 from imageclinic.training.models import backbones, pretrained, user_network
 from imageclinic.training.models import capacity_ladder as ladder
 
@@ -60,7 +60,7 @@ def choose(model: str, classes: int, *, size: int | None, unfreeze: int, weights
         file = weights or backbones.weights_path(backbone)
         version = f"{backbone.name}, {unfreeze} stages"
         if file.is_file():  # else building says so
-            version += f", {hashlib.sha256(file.read_bytes()).hexdigest()[:12]}"
+            version += f", {file_version(file)}"
 
     def build(seed: int) -> keras.Model:
         with backbones.working_in(backbones.precision()):

@@ -3,15 +3,11 @@
 One path for every format: Pillow decodes, converts and resizes, so that a picture gives the same pixels
 whatever its file format (TensorFlow's own decoders know few formats, and round differently from each other).
 
-- **Orientation**: EXIF orientation is not applied. Neither TensorFlow nor Keras applies it, so this is what a
-  model in use will see, and widths and heights agree with the dataset table.
 - **Size**: every image is stretched to the wanted size (bilinear, with anti-aliasing): nothing is cut off, no
   border is invented, and the aspect ratio is not kept, as in ``keras.utils.image_dataset_from_directory``.
   Large JPEGs are decoded at a fraction of their size, but never at less than twice the wanted one.
-- **Layout**: alpha is laid over white; palettes are looked up; CMYK, YCbCr and the like are turned to RGB
-  without colour profiles; of an animation or a multi-page file the first frame counts. 16-bit grey loses its
-  low byte. 32-bit integers and floats have no agreed range: they are read as [0, 1] (floats only), [0, 255]
-  or [0, 65535], the first that holds all values, else stretched from their least to their greatest.
+- **Layout**: to 8 bits a channel, without alpha, by the rule that the audit shares (`core.pixels`). EXIF orientation
+  is not applied.
 """
 
 from __future__ import annotations
@@ -28,6 +24,7 @@ import numpy.typing as npt
 import tensorflow as tf
 from PIL import Image, UnidentifiedImageError
 
+from imageclinic.core import pixels
 from imageclinic.core.errors import InputError
 
 _BATCH = 256
@@ -64,7 +61,7 @@ def read_image(path: Path, size: tuple[int, int] | None, *, channels: int = 3) -
             if size is not None:
                 image.draft(None, (2 * size[1], 2 * size[0]))
             image.load()
-            picture = _flatten(image).convert(mode)
+            picture = pixels.plain(image).convert(mode)
     except _DECODE_ERRORS as error:
         unknown = isinstance(error, UnidentifiedImageError)
         raise InputError(
@@ -206,27 +203,3 @@ def _from_memory(paths: Sequence[Path], size: tuple[int, int], channels: int) ->
     with tf.device("/CPU:0"):
         images = tf.constant(load_images(paths, size, channels=channels))
     return lambda index: tf.gather(images, index)
-
-
-def _flatten(image: Image.Image) -> Image.Image:
-    """8 bits a channel, without alpha."""
-    if image.mode.startswith("I;16"):
-        return Image.fromarray((np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8))
-    if image.mode in ("I", "F"):
-        return Image.fromarray(_to_bytes(np.asarray(image, np.float64), unit=image.mode == "F"))
-    if image.has_transparency_data:
-        picture = image.convert("RGBA")
-        white = Image.new("RGBA", picture.size, "white")
-        return Image.alpha_composite(white, picture).convert("RGB")
-    return image
-
-
-def _to_bytes(values: npt.NDArray[np.float64], *, unit: bool) -> npt.NDArray[np.uint8]:
-    """Pixels without an agreed range → 0 to 255; see the module's text."""
-    values = np.nan_to_num(values)
-    low, high = float(values.min()), float(values.max())
-    tops = (1.0, 255.0, 65535.0) if unit else (255.0, 65535.0)
-    top = next((t for t in tops if high <= t), None)
-    if low < 0 or top is None:
-        values, top = values - low, max(high - low, np.finfo(np.float64).tiny)
-    return np.round(values / top * 255).astype(np.uint8)

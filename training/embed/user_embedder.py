@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 import zipfile
 from pathlib import Path
@@ -12,6 +11,7 @@ import keras
 import numpy as np
 
 from imageclinic.core.errors import InputError
+from imageclinic.core.hashing import file_version
 from imageclinic.training.embed.embedder import Embedder, Ready, checked
 from imageclinic.training.models import user_function
 
@@ -40,7 +40,7 @@ def from_file(path: Path, layer: str | None) -> Embedder:
     def prepare(*_: Any) -> Ready:
         return Ready(vectors.predict_on_batch, vectors.output_shape[-1], size, shape[2])
 
-    version = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+    version = file_version(path)
     return Embedder(path.name, version, f"your model {path}, the output of its layer {name}", prepare)
 
 
@@ -65,7 +65,7 @@ def from_function(spec: str) -> Embedder:
         return Ready(lambda images: function(images.numpy()), tried.shape[1], (height, width), 3)
 
     file = inspect.getsourcefile(inspect.unwrap(function)) if inspect.isroutine(function) else None
-    version = hashlib.sha256(Path(file).read_bytes()).hexdigest()[:12] if file else ""
+    version = file_version(Path(file)) if file else ""
     return Embedder(spec, version, f"your function {spec}", prepare)
 
 

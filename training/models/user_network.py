@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import keras
 import numpy as np
 
 from imageclinic.core.errors import InputError
+from imageclinic.core.hashing import file_version
 from imageclinic.training.embed import user_embedder
 
 
@@ -58,4 +58,4 @@ def load(path: Path, classes: int, size: int) -> OwnNetwork:
             expected="outputs from 0 to 1 that sum to 1",
             fix="end the model in a softmax",
         )
-    return OwnNetwork(model, side, channels, hashlib.sha256(path.read_bytes()).hexdigest()[:12])
+    return OwnNetwork(model, side, channels, file_version(path))

@@ -1,13 +1,13 @@
 """What the App shows for each image: the file where a browser can draw it, else a picture that we make.
 
 A browser draws JPEG, PNG, GIF, BMP, WebP and AVIF in the usual pixel layouts, by a name that says image. The
-rest (TIFF, 16 bit, CMYK, odd names) is converted; a file that can't be decoded shows a placeholder. The
-pictures live in the run folder; the user's files are only read.
+rest (TIFF, 16 bit, CMYK, alpha, which a browser lays over the App's dark ground, odd names) is converted as the
+audit judged it (`core.pixels`), and turned as a browser turns a JPEG; a file that can't be decoded shows a
+placeholder. The pictures live in the run folder; the user's files are only read.
 """
 
 from __future__ import annotations
 
-import hashlib
 import mimetypes
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,13 +17,19 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from imageclinic.core import tables
+from imageclinic.core import pixels, tables
+from imageclinic.core.formats import FORMATS
+from imageclinic.core.hashing import text_digest
 from imageclinic.core.run import Run
 
-_DRAWN = {"JPEG", "MPO", "PNG", "GIF", "BMP", "WEBP", "AVIF"}
-_LAYOUTS = {"1", "L", "LA", "P", "PA", "RGB", "RGBA"}
+_DRAWN = {name for name, kind in FORMATS.items() if kind.browser}
+_LAYOUTS = {"1", "L", "P", "RGB"}
+# Formats that keep a transparent colour beside the pixels, so that the layout does not tell. (Of a PNG in grey or
+# RGB it is not looked for: that is rare, and a file to open for each.)
+_MARKED = {("PNG", "P"), ("GIF", "P"), ("GIF", "L"), ("GIF", "RGB")}
 _LARGEST = 2048
 _PLACEHOLDER = "undecodable.png"
+_DECODE_ERRORS = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 
 
 def shown(run: Run, dataset: pd.DataFrame, progress: Callable[[int, int], None] | None = None) -> pd.Series:
@@ -45,8 +51,12 @@ def shown(run: Run, dataset: pd.DataFrame, progress: Callable[[int, int], None] 
     result.update(dict.fromkeys(dataset.loc[broken, "image_id"], str(placeholder)))
     drawn = dataset["format"].isin(_DRAWN) & dataset["mode"].isin(_LAYOUTS)
     drawn &= np.array([says_image(path) for path in paths.values()], bool)
-    todo = dataset.loc[~broken & ~drawn, ["image_id", "sha256"]]
+    marked = [pair in _MARKED for pair in zip(dataset["format"], dataset["mode"], strict=True)]
     with ThreadPoolExecutor() as pool:
+        doubtful = dataset.loc[~broken & drawn & np.array(marked, bool), "image_id"]
+        clear = pool.map(lambda image_id: _has_alpha(paths[image_id]), doubtful)
+        drawn &= ~dataset["image_id"].isin([i for i, found in zip(doubtful, clear, strict=True) if found])
+        todo = dataset.loc[~broken & ~drawn, ["image_id", "sha256"]]
         jobs = {
             image_id: pool.submit(_convert, paths[image_id], run.review / _name(image_id, sha256))
             for image_id, sha256 in todo.set_index("image_id")["sha256"].items()
@@ -70,7 +80,17 @@ def says_image(path: Path) -> bool:
 
 
 def _name(image_id: object, sha256: object) -> str:
-    return hashlib.sha256(f"{sha256}/{image_id}".encode()).hexdigest()[:24] + ".png"
+    # The rule's version is in the name, so that a picture of another rule is not shown.
+    return text_digest(f"{pixels.VERSION}/{sha256}/{image_id}", 24) + ".png"
+
+
+def _has_alpha(source: Path) -> bool:
+    """Whether a file's header names a transparent colour; False for one that can't be opened."""
+    try:
+        with Image.open(source) as opened:
+            return opened.has_transparency_data
+    except _DECODE_ERRORS:
+        return False
 
 
 def _convert(source: Path, target: Path) -> Path | None:
@@ -79,16 +99,9 @@ def _convert(source: Path, target: Path) -> Path | None:
         return target
     try:
         with Image.open(source) as opened:
-            picture = ImageOps.exif_transpose(opened)
-            if picture.mode in ("I", "F") or picture.mode.startswith("I;16"):
-                values = np.asarray(picture, np.float64)
-                low, high = float(values.min()), float(values.max())
-                grey = (values - low) * (255 / (high - low) if high > low else 0)
-                picture = Image.fromarray(grey.astype(np.uint8))
-            elif picture.mode not in ("L", "RGB", "RGBA"):
-                picture = picture.convert("RGBA" if "A" in picture.getbands() else "RGB")
+            picture = pixels.plain(ImageOps.exif_transpose(opened))
             picture.thumbnail((_LARGEST, _LARGEST))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except _DECODE_ERRORS:
         return None
     with tables.replacing(target) as temporary:
         picture.save(temporary, "PNG")

@@ -5,7 +5,6 @@ The run folder is the truth, and the dataset is made anew from it and from the d
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from imageclinic.cleaning.decisions import decision_log, label_ranking
 from imageclinic.cleaning.decisions.survivors import choose as choose_survivors
 from imageclinic.cleaning.review.dataset import appearance, load_samples, sample_rows, saved_views
 from imageclinic.core import tables
+from imageclinic.core.hashing import text_digest
 from imageclinic.core.run import Run
 
 if TYPE_CHECKING:
@@ -79,6 +79,6 @@ def build(
 
 def dataset_name(run: Run) -> str:
     """The dataset's name in FiftyOne: the same for every opening of the run folder at this path."""
-    digest = hashlib.sha256(str(run.path).encode("utf-8", "surrogateescape")).hexdigest()[:8]
+    digest = text_digest(str(run.path), 8)
     word = re.sub(r"[^A-Za-z0-9]+", "-", run.path.name).strip("-").lower() or "run"
     return f"imageclinic-{word}-{digest}"

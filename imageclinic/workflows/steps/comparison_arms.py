@@ -3,7 +3,6 @@ datasets."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,6 +15,7 @@ from imageclinic.cleaning.decisions import apply, decision_log
 from imageclinic.cleaning.split import stratified_split
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
+from imageclinic.core.hashing import file_sha256
 from imageclinic.workflows.steps import combined_copies
 from imageclinic.workflows.steps.run_state import State
 
@@ -154,7 +154,7 @@ def _hash(path: str) -> str | None:
         image_pipelines.read_image(Path(path), (8, 8))
     except InputError:
         return None
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    return file_sha256(Path(path))
 
 
 def _same_test(one: pd.DataFrame, two: pd.DataFrame, before: Path, after: Path) -> None:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from imageclinic.audit.labels import confident_learning, noise_model, user_arrays
-from imageclinic.core import tables
+from imageclinic.core import pixels, tables
 from imageclinic.core.errors import InputError, NotApplicable
 from imageclinic.core.progress import Progress, Say
 from imageclinic.core.result_keys import key
@@ -108,7 +108,9 @@ def embed(
 
     embedder = embedding.choose(method.model, layer=method.layer)
     say(embedder.note)
-    current = key(readable, embedder.name, embedder.version, embedder.note, seed)
+    # Only what the rule of `core.pixels` changes is embedded again when that rule changes.
+    rule = [pixels.VERSION] if dataset["mode"].fillna("").map(pixels.deep).any() else []
+    current = key(readable, embedder.name, embedder.version, embedder.note, seed, *rule)
     if not is_current(run.embeddings, current):
         root = run.root
         paths = [root / tables.to_path(i) for i in readable["image_id"]]

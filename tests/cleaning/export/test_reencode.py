@@ -115,7 +115,7 @@ def test_what_is_no_image_is_left_out_and_wrong_options_are_told(run: Path, root
 @pytest.mark.parametrize(
     ("mode", "value", "expected"),
     [("RGBA", (255, 0, 0, 0), (255, 255, 255)), ("1", 1, 255), ("CMYK", (0, 0, 0, 255), (0, 0, 0)), ("F", 0.5, 128),
-     ("I", 65535, 255), ("I;16", 128, 0)],
+     ("I", 65535, 255), ("I;16", 128, 128)],
 )  # fmt: skip
 def test_eight_bits(mode: str, value: object, expected: object, tmp_path: Path) -> None:
     Image.new(mode, (4, 4), value).save(tmp_path / "a.tif")  # type: ignore[arg-type]

@@ -1,0 +1,164 @@
+"""One rule from a picture of any mode to 8 bits a channel: what is judged is what a model sees.
+
+The scan, the comparison of copies, the App, the report, re-encoding, embedding and training all convert with `plain`,
+so that none of them sees a picture that another does not:
+
+- **16 bits, 32 bits, floats**: files don't say which range they use, so it is told from the values. It is the smallest
+  of the usual ranges that holds them all: [0, 1] (floats only), then 8, 10, 12, 14 and 16 bits. A 12-bit picture
+  (sensors, X-rays) is not dark for being stored in 16 bits, and one whose brightest value is 255 is neither black nor
+  stretched. What fits none of these (negative or larger values) is stretched from its least to its greatest value.
+  The range depends on this picture alone, never on the dataset, so that every command finds the same one. Hence an
+  underexposed picture is shown brighter than it was taken, by up to 4 times (2 bits), wherever it is used.
+  Of floats, NaN and −∞ are black and ∞ is white.
+- **Alpha** is laid over white, also the transparent colour of a palette, of a PNG or of a GIF.
+- **Palettes** are looked up; CMYK, YCbCr, HSV and Lab are turned to RGB without the file's colour profile.
+- Of several pages or frames the current one counts, which is the first of a file just opened. EXIF orientation is not
+  applied: neither TensorFlow nor Keras applies it. (Where a picture is shown to a person it may be turned afterwards.)
+
+Colour of 16 bits a channel reaches us with its high bytes only: that is what Pillow decodes, and TensorFlow too.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+#: Changes when the rule does: of a picture that is `deep`, results of an older version are not to be reused.
+VERSION = "1"
+
+Bytes = npt.NDArray[np.uint8]
+
+_TOPS = (255.0, 1023.0, 4095.0, 16383.0, 65535.0)
+# Values that are converted at a time: a large picture must not need several times its memory.
+_AT_ONCE = 1 << 20
+
+
+def plain(image: Image.Image) -> Image.Image:
+    """The picture with 8 bits a channel and without alpha, by the rule of this module.
+
+    Args:
+        image: of any mode; loaded if it isn't. Not changed.
+
+    Returns:
+        A picture of mode L (where the image is grey: L, LA, La, 1, I, F, I;16…) or RGB. It may be `image` itself.
+
+    Raises:
+        OSError: and whatever else Pillow raises when the image can't be decoded.
+    """
+    if deep(image.mode):
+        values = np.asarray(image)
+        grey = _to_bytes(values)
+        transparent = image.info.get("transparency")  # of a grey PNG: one value, at full depth
+        if isinstance(transparent, int):
+            grey[values == transparent] = 255
+        return Image.fromarray(grey)
+    if image.has_transparency_data:
+        mode, white = ("L", "LA") if image.mode in ("1", "L", "LA", "La") else ("RGB", "RGBA")
+        alpha = image if image.mode == white else image.convert(white)
+        under = Image.new(mode, image.size, "white")
+        under.paste(alpha.convert(mode), mask=alpha.getchannel("A"))
+        return under
+    mode = "L" if image.mode in ("1", "L") else "RGB"
+    return image if image.mode == mode else image.convert(mode)
+
+
+def rgb(picture: Image.Image | npt.NDArray[Any]) -> Bytes:
+    """The picture as RGB, by the rule of this module.
+
+    Args:
+        picture: a Pillow image of any mode; or an array of booleans, integers or floats of the shape (height, width)
+            or (height, width, channels): 1 channel is grey, 2 grey and alpha, 3 RGB, 4 RGB and alpha. Integers other
+            than uint8, and floats, are read over one range for all channels; True is white.
+
+    Returns:
+        uint8 (height, width, 3). May be read-only.
+
+    Raises:
+        ValueError: an array of another shape.
+    """
+    if not isinstance(picture, Image.Image):
+        if picture.ndim not in (2, 3) or (picture.ndim == 3 and picture.shape[2] not in (1, 2, 3, 4)):
+            raise ValueError(f"an array of shape {picture.shape} is no picture")
+        values = picture.astype(np.uint8) * np.uint8(255) if picture.dtype == bool else picture
+        values = values if values.dtype == np.uint8 else _to_bytes(values)
+        picture = Image.fromarray(values[..., 0] if values.ndim == 3 and values.shape[2] == 1 else values)
+    return np.asarray(plain(picture).convert("RGB"))
+
+
+def deep(mode: str) -> bool:
+    """Whether a picture of this Pillow mode has more than 8 bits a channel: I, F, and the kinds of I;16."""
+    return mode in ("I", "F") or mode.startswith("I;16")
+
+
+def _to_bytes(values: npt.NDArray[Any]) -> Bytes:
+    """Values of one picture, of any shape, over the range that they use → 0 to 255."""
+    low, top = _range(values)
+    flat = values.reshape(-1)
+    made = np.empty(flat.shape, np.uint8)
+    for start in range(0, len(flat), _AT_ONCE):
+        share = (flat[start : start + _AT_ONCE].astype(np.float64) - low) / (top - low)
+        made[start : start + _AT_ONCE] = np.round(np.nan_to_num(np.clip(share, 0, 1), nan=0) * 255)
+    return made.reshape(values.shape)
+
+
+def _range(values: npt.NDArray[Any]) -> tuple[float, float]:
+    """What becomes black and white, by the rule of this module."""
+    real = values.dtype.kind == "f"
+    if real and not np.isfinite(values).all():
+        values = values[np.isfinite(values)]
+    low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
+    top = next((top for top in ((1.0, *_TOPS) if real else _TOPS) if high <= top), None)
+    if low >= 0 and top is not None:
+        return 0.0, top
+    return low, high if high > low else low + 1.0
+
+
+def keras_refuses(kind: str, mode: str, *, moving: bool = False) -> str | None:
+    """Why `tf.io.decode_image`, which Keras's folder loader decodes with, raises an error at a file; None: it decodes
+    it. As `keras_misreads`."""
+    if kind not in _DECODED:
+        return f"TensorFlow does not decode {kind}"
+    if kind == "WEBP" and moving:
+        return "TensorFlow does not decode an animated WebP as RGB"
+    if kind == "WEBP" and mode == "RGBA":
+        return "TensorFlow does not decode a WebP with alpha as RGB"
+    if kind == "BMP" and mode == "1":
+        return "TensorFlow does not decode a BMP with 1 bit a pixel"
+    return None
+
+
+def keras_misreads(kind: str, mode: str, *, moving: bool = False, transparent: bool = False) -> str | None:
+    """What Keras's loaders make of a file that they decode, where it is not what `plain` makes of it.
+
+    A description, tried with Keras 3.15 and TensorFlow 2.21 in colour, and held against them by a test.
+
+    Args:
+        kind: the file's format, Pillow's name.
+        mode: the mode in which Pillow opens it.
+        moving: whether it has several frames.
+        transparent: whether it has pixels that are not opaque.
+
+    Returns:
+        What they make of it; None: the same picture, but for rounding and the decoders' differences.
+    """
+    if kind == "BMP" and mode == "P":
+        return "TensorFlow takes the numbers of its palette for grey, or refuses it; convert it to PNG"
+    if mode.startswith("I"):
+        return (
+            "16 bits a pixel, of which TensorFlow keeps the high byte and keras.utils.load_img what lies under 256; "
+            "convert it to 8 bits over the range that it uses"
+        )
+    if kind == "GIF" and moving:
+        return "animated: Keras takes the first frame, tf.io.decode_image gives all of them as a 4-D array"
+    if transparent and kind == "GIF":
+        return "transparent: TensorFlow makes it black there; lay it over a background"
+    if transparent:
+        return "transparent: Keras drops the alpha and shows the colours stored under it; lay it over a background"
+    return None
+
+
+#: Formats that `tf.io.decode_image` decodes (TensorFlow 2.21), whatever the name. MPO: its first picture, as JPEG.
+_DECODED = ("JPEG", "MPO", "PNG", "GIF", "BMP", "WEBP")
