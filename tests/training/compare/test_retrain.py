@@ -19,12 +19,18 @@ from sklearn.datasets import load_digits
 from imageclinic.core.errors import InputError
 from imageclinic.training.compare import arm_inputs
 from imageclinic.training.compare import retrain as module
-from imageclinic.training.compare.retrain import Interrupted, compare, random_removal
+from imageclinic.training.compare.compare_options import CompareOptions
+from imageclinic.training.compare.retrain import Interrupted, random_removal
 from imageclinic.training.models import user_network
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
 
 Frames = tuple[pd.DataFrame, pd.DataFrame]
+
+
+def compare(arms: Any, test: pd.DataFrame, *, progress: Any = None, cache: Path | None = None, **options: Any) -> Any:
+    """`retrain.compare` with these options."""
+    return module.compare(arms, test, CompareOptions(**options), progress=progress, cache=cache)
 
 
 @pytest.fixture(scope="module")
