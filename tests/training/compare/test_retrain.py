@@ -55,14 +55,14 @@ def cache(digits: Frames, tmp_path_factory: pytest.TempPathFactory) -> Path:
     frame, test = digits
     folder = tmp_path_factory.mktemp("cache")
     seen: list[tuple[set[str], set[str]]] = []
-    fit_embed = arm_inputs.embed.fit_embed
+    fit_embed = arm_inputs.embed_images.fit_embed
 
     def spy(fit_paths: Sequence[Path], paths: Sequence[Path], **options: Any) -> Any:
         seen.append(({p.name for p in fit_paths}, {p.name for p in paths}))
         return fit_embed(fit_paths, paths, **options)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(arm_inputs.embed, "fit_embed", spy)
+        patch.setattr(arm_inputs.embed_images, "fit_embed", spy)
         compare({"original": frame, "cleaned": frame.drop(index=range(40))}, test, seeds=1, cache=folder)
     assert seen == [(set(frame["image_id"]), set(frame["image_id"]) | set(test["image_id"]))]
     return folder
