@@ -143,13 +143,13 @@ def test_one_seed_claims_nothing(digits: Frames, cache: Path) -> None:
 def runs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The seeds of the runs that were really done, as they are done."""
     done: list[int] = []
-    run = module._run
+    run = module._Comparison.run
 
     def counted(*args: Any) -> Any:
         done.append(args[-1])
         return run(*args)
 
-    monkeypatch.setattr(module, "_run", counted)
+    monkeypatch.setattr(module._Comparison, "run", counted)
     return done
 
 
