@@ -60,6 +60,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _gains(data: pd.DataFrame, column: str, home: Path, given: argparse.Namespace) -> Iterator[tuple[object, ...]]:
+    from imageclinic.training.compare.compare_options import CompareOptions
     from imageclinic.training.compare.retrain import compare  # loads TensorFlow
 
     root = given.data.resolve().parent
@@ -93,7 +94,8 @@ def _gains(data: pd.DataFrame, column: str, home: Path, given: argparse.Namespac
             "split_group": held["image_id"],
         }
     )
-    result = compare(arms, test, seeds=given.seeds, seed=given.seed, cache=home)
+    options = CompareOptions(seeds=given.seeds, seed=given.seed)
+    result = compare(arms, test, options, cache=home)
     titles = {"original": "before", "cleaned": "fully clean"}
     for name in ("original", *(n for n in arms if n not in titles), "cleaned"):
         accuracy = float(np.mean(result["arms"][name]["original"]["accuracy"]))
@@ -105,7 +107,7 @@ def _gains(data: pd.DataFrame, column: str, home: Path, given: argparse.Namespac
     for budget in budgets:
         # The runs are there already: only what they say of each other is new.
         pair = {"original": arms[f"random {budget}"], "cleaned": arms[f"top {budget}"]}
-        delta = compare(pair, test, seeds=given.seeds, seed=given.seed, cache=home)["delta"]["cleaned"]["original"]
+        delta = compare(pair, test, options, cache=home)["delta"]["cleaned"]["original"]
         yield f"top {budget} against random {budget}", "", "", *_points(delta)
 
 

@@ -91,6 +91,7 @@ def accuracies(
     from sklearn.neighbors import KNeighborsClassifier
 
     from imageclinic.training.fit import fit_model
+    from imageclinic.training.fit.settings import Settings
     from imageclinic.training.models import capacity_ladder
 
     inside = {name: part == name for name in tables.SPLITS}
@@ -103,7 +104,7 @@ def accuracies(
         train, validation = (
             (pixels[inside[name]].astype(np.float32), label[inside[name]]) for name in ("train", "val")
         )
-        fit_model.fit(network, train, validation, epochs=epochs, seed=seed)
+        fit_model.fit(network, train, validation, Settings(epochs=epochs, seed=seed))
         guess = network.predict(pixels[inside["test"]].astype(np.float32), verbose=0).argmax(axis=1)
         found.append(float((guess == label[inside["test"]]).mean()))
     return found

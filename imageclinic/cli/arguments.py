@@ -10,11 +10,6 @@ from typer import Argument, Option
 RunFolder = Annotated[Path, Argument(help="A run folder, written by imageclinic audit.", show_default=False)]
 AsJson = Annotated[bool, Option("--json", help="Print one JSON object; human text goes to standard error.")]
 Seed = Annotated[int, Option(min=0, max=2**31 - 1, help="Seed of everything that is drawn at random.")]
-Weights = Annotated[
-    Path | None,
-    Option(help="Weights of a pretrained network. Default: Keras's cache; never downloaded.", show_default=False),
-]
-Unfreeze = Annotated[int, Option(help="Last stages of a pretrained network that are trained as well.")]
 
 
 def terminal_for(as_json: bool) -> Any:

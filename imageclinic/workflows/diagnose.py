@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import math
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,11 +21,11 @@ from imageclinic.workflows.steps import diagnosis_images
 
 if TYPE_CHECKING:
     from imageclinic.training.diagnose.curves.read_history import Source
+    from imageclinic.training.diagnose.diagnose_options import DiagnoseOptions
     from imageclinic.training.diagnose.setup import Data, Images, Recipe
 
 #: Called with the diagnosis by the experiments that were done when Ctrl-C came.
 Interrupted = Callable[[dict[str, Any]], None]
-MINUTES = 5.0
 _ASKED = 50  # images, for their size
 _SIDES = (32, 24, 16)  # in pixels, where the model doesn't say; fewer where the images are smaller
 Shape: TypeAlias = tuple[int, int, int]
@@ -37,17 +36,10 @@ def diagnose(
     data: str | Path | None = None,
     *,
     history: Source | None = None,
-    classes: int | None = None,
-    val_images: int | None = None,
-    model: str | None = None,
-    budget: float = MINUTES,
-    seeds: int = 5,
-    seed: int = 0,
-    label_column: str | None = None,
     to: str | Path | None = None,
     stage: Stage = quiet,
     interrupted: Interrupted | None = None,
-    **settings: Any,
+    **options: Any,
 ) -> dict[str, Any]:
     """Find out by experiments why accuracy is not improving; and say what the curves of one training run show.
 
@@ -55,18 +47,10 @@ def diagnose(
         data: a run, an export or a dataset, see `workflows.steps.diagnosis_images.find`; None: the history alone.
         history: a ``.csv`` of Keras's CSVLogger, the ``metrics.json`` of ``imageclinic train``, a frame, or
             `History.history`.
-        classes: number of classes, if known; for the history.
-        val_images: number of validation images, if known; for the history.
-        model: a rung of the ladder, a ``.keras`` file or ``module:function`` (see `training.diagnose.user_model`);
-            None: what ``imageclinic train`` did with this export, else its defaults.
-        budget: minutes for the experiments.
-        seeds: runs of each arm; below 5 intervals are much wider.
-        seed: of the draw of images.
-        label_column: of a manifest.
         to: folder for diagnosis.json and finished runs; None: the run, or ``NAME-diagnosis`` beside the data.
         stage: progress.
         interrupted: told what the experiments that are done say, when Ctrl-C comes; KeyboardInterrupt goes on.
-        settings: fields of `training.diagnose.setup.Recipe`.
+        options: fields of `training.diagnose.diagnose_options.DiagnoseOptions`: model, budget, seeds, learning_rate, ….
 
     Returns:
         With data: the content of diagnosis.json, see `training.diagnose.ladder.climb`. With a history: `epochs, signs,
@@ -78,18 +62,20 @@ def diagnose(
     """
     if data is None and history is None:
         raise InputError("nothing to diagnose", expected="DATA (a run, an export or a dataset), --history, or both")
-    curves = {} if history is None else _curves(history, classes, val_images)
+    from imageclinic.training.diagnose.diagnose_options import DiagnoseOptions, check
+
+    use = DiagnoseOptions(**options)
+    curves = {} if history is None else _curves(history, use.classes, use.val_images)
     if data is None:
         return curves
-    if not 0 < budget < math.inf:
-        raise InputError(f"a budget of {budget:g} minutes", expected="a positive number")
+    check(use)
     from imageclinic import training
 
     training.load_tensorflow()
     from imageclinic.training.diagnose import ladder, plan, user_model
 
-    found = diagnosis_images.find(Path(data), None if to is None else Path(to), seed, label_column=label_column)
-    recipe, remarks = _recipe(Path(data), model, settings)
+    found = diagnosis_images.find(Path(data), None if to is None else Path(to), use.seed, label_column=use.label_column)
+    recipe, remarks = _recipe(Path(data), use)
     names = tuple(sorted(found.images.loc[found.images["split"] == "train", "label"].unique()))
     unknown = sorted(set(found.images["label"]) - set(names))
     if len(names) < 2 or unknown:
@@ -98,21 +84,21 @@ def diagnose(
             + (f", and validation also has {unknown[0]}" if unknown else ""),
             expected="2 classes at least, and training images of every class",
         )
-    takes = (None, None, 3) if recipe.own is None else user_model.fits(recipe.own, str(model), len(names))
+    takes = (None, None, 3) if recipe.own is None else user_model.fits(recipe.own, str(use.model), len(names))
     parts = {name: found.images[found.images["split"] == name] for name in ("train", "val")}
     shapes = _shapes(takes, parts["train"]["path"])
-    key = _key(recipe, found.images, shapes, budget, seeds, seed)
+    key = _key(recipe, found.images, shapes, use)
     runs = found.folder / _RUNS / key
     fits = plan.make(
-        recipe, shapes, len(names), len(parts["train"]), 60 * budget, ladder.runs(seeds), runs / "plan.json"
+        recipe, shapes, len(names), len(parts["train"]), 60 * use.budget, ladder.runs(use.seeds), runs / "plan.json"
     )
     with stage("Reading images") as progress:
-        drawn = {n: diagnosis_images.draw(part, getattr(fits, n), seed) for n, part in parts.items()}
+        drawn = {n: diagnosis_images.draw(part, getattr(fits, n), use.seed) for n, part in parts.items()}
         looked = _load(drawn, names, len(parts["train"]), fits.shape, progress)
     notes = [*found.notes, *remarks, *_left_out(parts, drawn, looked, fits.epochs, recipe)]
 
     def whole(result: Mapping[str, Any]) -> dict[str, Any]:
-        return {**result, "notes": notes, "size": list(fits.shape), "budget_minutes": budget, **curves}
+        return {**result, "notes": notes, "size": list(fits.shape), "budget_minutes": use.budget, **curves}
 
     def keep(result: Mapping[str, Any]) -> None:
         tables.write_json(found.folder / _FILE, whole(result))
@@ -122,9 +108,9 @@ def diagnose(
             result = ladder.climb(
                 looked,
                 recipe.change(epochs=fits.epochs),
-                budget=60 * budget,
+                budget=60 * use.budget,
                 noise=lambda y, probs: noise_model.fit(y, probs).wrong,
-                seeds=seeds,
+                seeds=use.seeds,
                 folder=runs,
                 told=keep,
                 progress=progress,
@@ -145,13 +131,13 @@ def _curves(history: Source, classes: int | None, val_images: int | None) -> dic
     return curve_signs.judge(histories.read(history), classes=classes, val_images=val_images)
 
 
-def _recipe(data: Path, model: str | None, settings: Mapping[str, Any]) -> tuple[Recipe, list[str]]:
+def _recipe(data: Path, options: DiagnoseOptions) -> tuple[Recipe, list[str]]:
     """What was asked for; else what ``imageclinic train`` did with this export; else its defaults. And notes."""
     from imageclinic.training.diagnose import user_model
     from imageclinic.training.diagnose.setup import Recipe, check
-    from imageclinic.training.models import capacity_ladder as rungs
+    from imageclinic.training.models.rungs import LADDER
 
-    given = {name: value for name, value in {"model": model, **settings}.items() if value is not None}
+    model, given = options.model, options.recipe
     use: dict[str, Any] = {}
     notes = []
     metrics = data.absolute().with_name(f"{data.absolute().name}-model") / "metrics.json"
@@ -161,17 +147,17 @@ def _recipe(data: Path, model: str | None, settings: Mapping[str, Any]) -> tuple
     elif metrics.is_file():
         made = json.loads(metrics.read_text("utf-8"))["settings"]
         use = {name: made[name] for name in Recipe.__dataclass_fields__ if made.get(name) is not None}
-        if model is None and use["model"] not in rungs.LADDER:
+        if model is None and use["model"] not in LADDER:
             notes.append(
                 f"imageclinic train used {use.pop('model')}, which is too large for many experiments: they are made "
                 f"with {Recipe.model}."
             )
             use.pop("learning_rate", None)
     recipe = Recipe(**{**use, **given})
-    if recipe.own is None and recipe.model not in rungs.LADDER:
+    if recipe.own is None and recipe.model not in LADDER:
         raise InputError(
             f"unknown model {recipe.model!r}",
-            expected=f"one of {', '.join(rungs.LADDER)}, a .keras file, or module:function",
+            expected=f"one of {', '.join(LADDER)}, a .keras file, or module:function",
         )
     check(recipe)
     return recipe, notes
@@ -201,9 +187,9 @@ def _side(paths: pd.Series) -> int:
     return fit_model.natural_size(readable, largest=_SIDES[0])
 
 
-def _key(recipe: Recipe, images: pd.DataFrame, shapes: list[Shape], budget: float, seeds: int, seed: int) -> str:
+def _key(recipe: Recipe, images: pd.DataFrame, shapes: list[Shape], use: DiagnoseOptions) -> str:
     rows = images.sort_values("image_id")[["image_id", "label", "split"]].to_csv(index=False)
-    content = f"{recipe.digest()} {shapes} {budget} {seeds} {seed}\n{rows}"
+    content = f"{recipe.digest()} {shapes} {use.budget} {use.seeds} {use.seed}\n{rows}"
     return hashlib.blake2b(content.encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +16,8 @@ def tune(
     out: str | Path,
     *,
     to: str | Path | None = None,
-    over: list[str] | tuple[str, ...] = (),
-    search: str = "tpe",
-    trials: int = 30,
-    budget: float | None = None,
-    prune: str = "median",
-    seeds: int = 5,
-    study: str | None = None,
-    name: str = "imageclinic",
     stage: Stage = quiet,
-    **settings: Any,
+    **options: Any,
 ) -> dict[str, Any]:
     """Search for hyperparameters on an export, and test the best once. Writes tuning.json and tuning.html to `to`.
 
@@ -32,10 +25,9 @@ def tune(
         out: an export.
         to: folder for the study, finished retrainings and tuning.json, such as a run folder, whose report then tells of
             the search; None: ``OUT-tune``.
-        over, search, trials, budget, prune, seeds: see `training.tune.search.Search`.
-        study, name: URL of an SQL database and name of the study in it, to share a search; None: ``study.db`` in `to`.
         stage: progress.
-        settings: fields of `training.fit.settings.Settings` that are not searched.
+        options: fields of `training.tune.search_options.SearchOptions`: over, search, trials, budget, prune, seeds,
+            study and name; and of `training.fit.settings.Settings`, what is not searched.
 
     Returns:
         The content of tuning.json; see `training.tune.search.tune`.
@@ -49,22 +41,15 @@ def tune(
     training.load_tensorflow()
     from imageclinic.training.fit.settings import Settings
     from imageclinic.training.tune import search as tuning
+    from imageclinic.training.tune.search_options import SearchOptions
 
     out = Path(out)
     folder = Path(to) if to is not None else out.absolute().with_name(f"{out.absolute().name}-tune")
-    how = tuning.Search(
-        over=over,
-        search=search,
-        trials=trials,
-        budget=budget,
-        prune=prune,
-        seeds=seeds,
-        settings=Settings(**settings),
-        url=study,
-        name=name,
-    )
+    names = {each.name for each in fields(SearchOptions)}
+    search = SearchOptions(**{name: value for name, value in options.items() if name in names})
+    settings = Settings(**{name: value for name, value in options.items() if name not in names})
     try:
-        result = tuning.tune(out, folder, how=how, stage=stage)
+        result = tuning.tune(out, folder, search, settings, stage=stage)
     except tuning.Interrupted as stop:
         if stop.result is not None:
             _write(folder, stop.result)

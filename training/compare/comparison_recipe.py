@@ -10,10 +10,12 @@ import keras
 
 from imageclinic.core.errors import InputError
 from imageclinic.core.hashing import file_version
+from imageclinic.training.compare.compare_options import FEATURES, CompareOptions
+from imageclinic.training.fit.settings import usual_rate
 from imageclinic.training.models import backbones, pretrained, user_network
 from imageclinic.training.models import capacity_ladder as ladder
+from imageclinic.training.models.rungs import LADDER
 
-FEATURES = "features"
 SIDE = 32  # pixels, for a network that any size fits, where the caller names none
 
 
@@ -29,30 +31,33 @@ class Recipe:
     learning_rate: float
 
 
-def known(model: str, *, unfreeze: int, weights: Path | None) -> None:
+def known(options: CompareOptions) -> None:
     """Raises InputError for an unknown model, or weights and stages where there are none. Reads no file."""
-    if (unfreeze or weights is not None) and not pretrained.is_one(model):
+    model = options.model
+    if (options.unfreeze or options.weights is not None) and not pretrained.is_one(model):
         raise InputError(
             f"weights or stages to unfreeze with the model {model}",
             expected=f"{pretrained.AUTO}, or one of {', '.join(backbones.BACKBONES)}",
         )
     if model != FEATURES and not model.endswith(".keras") and not ladder.is_rung(model):
-        names = ", ".join([*ladder.LADDER, pretrained.AUTO, *backbones.BACKBONES])
+        names = ", ".join([*LADDER, pretrained.AUTO, *backbones.BACKBONES])
         raise InputError(f"unknown model {model!r}", expected=f"{FEATURES} or one of {names}, or a .keras file")
 
 
-def choose(model: str, classes: int, *, size: int | None, unfreeze: int, weights: Path | None) -> Recipe:
-    """The recipe that `model` names; see `training.compare.retrain.compare` for the arguments.
+def choose(options: CompareOptions, classes: int) -> Recipe:
+    """The recipe that `options` name.
 
     Raises:
         InputError: an unknown model, or one that does not fit; weights that are not there.
     """
-    known(model, unfreeze=unfreeze, weights=weights)
+    known(options)
+    model, size, unfreeze = options.model, options.size, options.unfreeze
+    weights = None if options.weights is None else Path(options.weights)
     if model == FEATURES:
-        return Recipe(None, 3, model, None, pretrained.learning_rate(0))
+        return Recipe(None, 3, model, None, usual_rate(0))
     if model.endswith(".keras"):
         own = user_network.load(Path(model), classes, size or SIDE)
-        return Recipe(own.side, own.channels, own.version, own.build, pretrained.learning_rate(0))
+        return Recipe(own.side, own.channels, own.version, own.build, usual_rate(0))
     version, side = model, size or SIDE
     if pretrained.is_one(model):
         backbone = pretrained.find(model)
@@ -75,4 +80,4 @@ def choose(model: str, classes: int, *, size: int | None, unfreeze: int, weights
             )
 
     build(0)  # what does not fit is told before any image is read
-    return Recipe((side, side), 3, version, build, pretrained.learning_rate(unfreeze))
+    return Recipe((side, side), 3, version, build, usual_rate(unfreeze))

@@ -14,7 +14,7 @@ Three kinds of model:
 - ``features`` (fast): embeddings, then a linear head per arm and seed, its L2 strength chosen on validation. One
   embedder serves all arms: an unsupervised one is fitted on the original arm's training and validation images,
   a pretrained one is taken as it is. It never sees a label, so it can't favour the arm whose labels are better.
-- a rung of `training.models.capacity_ladder.LADDER`, trained from scratch per arm and seed, or a pretrained network
+- a rung of `training.models.rungs.LADDER`, trained from scratch per arm and seed, or a pretrained network
   (`training.models.pretrained`), whose classifier and unfrozen stages are trained likewise.
 - a ``.keras`` file: its architecture, trained likewise (`training.models.user_network`).
 """
@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,14 +33,15 @@ import numpy.typing as npt
 import pandas as pd
 
 from imageclinic.core import signals, tables
-from imageclinic.core.errors import InputError
 from imageclinic.training.compare import arms as arms_of
+from imageclinic.training.compare import compare_options, verdict
 from imageclinic.training.compare import comparison_recipe as recipes
-from imageclinic.training.compare import verdict
 from imageclinic.training.compare.arm_inputs import Inputs
 from imageclinic.training.compare.arms import random_removal, random_review
-from imageclinic.training.compare.comparison_recipe import FEATURES, Recipe
+from imageclinic.training.compare.compare_options import FEATURES, CompareOptions
+from imageclinic.training.compare.comparison_recipe import Recipe
 from imageclinic.training.fit import fit_model
+from imageclinic.training.fit.settings import Settings
 from imageclinic.training.predict import linear_probe
 
 __all__ = ["EPOCHS", "FEATURES", "Interrupted", "compare", "random_removal", "random_review"]
@@ -61,14 +63,8 @@ class Interrupted(KeyboardInterrupt):
 def compare(
     arms: Mapping[str, pd.DataFrame],
     test: pd.DataFrame,
+    options: CompareOptions | None = None,
     *,
-    seeds: int = 5,
-    model: str = FEATURES,
-    epochs: int | None = None,
-    size: int | None = None,
-    unfreeze: int = 0,
-    weights: Path | None = None,
-    seed: int = 0,
     progress: Progress | None = None,
     cache: Path | None = None,
 ) -> dict[str, Any]:
@@ -81,13 +77,7 @@ def compare(
         test: the same test images for all: `image_id`, `path`, `label_original`, `label_reviewed` (null: the
             reviewer dropped the image), `split_group`. Images that share a group with an arm's images are
             left out, and counted.
-        seeds: paired runs an arm; below 2 there is no interval.
-        model: ``features``, a rung of the ladder (`training.models.capacity_ladder.is_rung`), or a ``.keras`` file.
-        epochs: most epochs of a run of a rung; None: 15. ``features`` has none.
-        size: side in pixels of the images that a rung, or a model without a size of its own, sees; None: 32, or a
-            pretrained network's own.
-        unfreeze, weights: of a pretrained network, see `training.models.capacity_ladder.build`.
-        seed: the first of the seeds; the others follow it.
+        options: how; None: the defaults.
         progress: called with (runs done, runs).
         cache: folder for finished runs and embeddings: a killed comparison goes on where it stopped, and one
             with other images, labels or settings does not use them.
@@ -106,108 +96,104 @@ def compare(
         Failed: training broke down.
         Interrupted: Ctrl-C came; holds what the seeds that are done say.
     """
-    if seeds < 1:
-        raise InputError(f"{seeds} seeds", expected="at least 1, and at least 2 for an interval")
+    use = options or CompareOptions()
+    compare_options.check(use)
     frames, kept, left_out = arms_of.checked(arms, test)
     classes = sorted(set().union(*(frame["label"] for frame in frames.values())))
-    recipe = recipes.choose(model, len(classes), size=size, unfreeze=unfreeze, weights=weights)
-    epochs = None if recipe.build is None else EPOCHS if epochs is None else epochs
-    inputs = Inputs(frames, test, recipe.side, recipe.channels, seed, cache)
-    settings = {"model": recipe.version, "epochs": epochs, "classes": classes, "inputs": inputs.key}
+    recipe = recipes.choose(use, len(classes))
+    inputs = Inputs(frames, test, recipe.side, recipe.channels, use.seed, cache)
+    comparison = _Comparison(frames, kept, left_out, classes, recipe, inputs, use)
+    settings = {"model": recipe.version, "epochs": comparison.epochs, "classes": classes, "inputs": inputs.key}
     done: dict[str, list[dict[str, Any]]] = {name: [] for name in frames}
-
-    def result() -> dict[str, Any]:
-        """The comparison of the seeds that all arms have."""
-        return _result(done, frames, kept, classes, left_out, model, epochs, recipe.side, seed)
-
     try:
         with signals.heeded() as check:
-            for number in range(seeds):
+            for number in range(use.seeds):
                 for place, (name, frame) in enumerate(frames.items()):
                     check()
+                    seed = use.seed + number
                     file = None
                     if cache is not None:
-                        key = arms_of.digest({**settings, "seed": seed + number}, frame, kept[["image_id", "path"]])
+                        key = arms_of.digest({**settings, "seed": seed}, frame, kept[["image_id", "path"]])
                         file = cache / f"run-{key}.json"
                     run = _read(file)
                     if run is None:
-                        run = _run(frame, kept, inputs, classes, recipe, epochs, seed + number)
+                        run = comparison.run(frame, seed)
                         if file is not None:
                             tables.write_json(file, run)
                     done[name].append(run)
                     if progress is not None:
-                        progress(number * len(frames) + place + 1, seeds * len(frames))
+                        progress(number * len(frames) + place + 1, use.seeds * len(frames))
     except KeyboardInterrupt as stop:
-        raise Interrupted(result() if all(done.values()) else None) from stop
-    return result()
+        raise Interrupted(comparison.result(done) if all(done.values()) else None) from stop
+    return comparison.result(done)
 
 
-def _result(
-    done: Mapping[str, list[dict[str, Any]]],
-    frames: Mapping[str, pd.DataFrame],
-    kept: pd.DataFrame,
-    classes: Sequence[str],
-    left_out: int,
-    model: str,
-    epochs: int | None,
-    side: tuple[int, int] | None,
-    seed: int,
-) -> dict[str, Any]:
-    """The content of comparison.json, of the seeds that all arms have done."""
-    seeds = min(map(len, done.values()))
-    done = {name: runs[:seeds] for name, runs in done.items()}
-    predicted = {name: np.array([run["predicted"] for run in found], np.int64) for name, found in done.items()}
-    chosen = "l2_strengths" if model == FEATURES else "best_epochs"
-    return {
-        "model": model,
-        "embedder": done[ORIGINAL][0]["embedder"],
-        "epochs": epochs,
-        "size": None if side is None else side[0],
-        "seeds": [seed + i for i in range(seeds)],
-        "classes": classes,
-        "n_test": len(kept),
-        "n_test_reviewed": int(kept["label_reviewed"].notna().sum()),
-        "left_out": left_out,
-        "arms": {
-            name: {
-                "n_train": int((frame["split"] == "train").sum()),
-                "n_val": int((frame["split"] == "val").sum()),
-                chosen: [run["chosen"] for run in done[name]],
-                **verdict.scores(predicted[name], kept, classes),
-            }
-            for name, frame in frames.items()
-        },
-        **verdict.conclusions(predicted, kept, classes, left_out),
-    }
+@dataclass(frozen=True)
+class _Comparison:
+    """What all runs share: the arms, the test images that were kept and how many were left out, class names, what is
+    trained and on which inputs."""
 
+    frames: Mapping[str, pd.DataFrame]
+    test: pd.DataFrame
+    left_out: int
+    classes: Sequence[str]
+    recipe: Recipe
+    inputs: Inputs
+    options: CompareOptions
 
-def _run(
-    frame: pd.DataFrame,
-    test: pd.DataFrame,
-    inputs: Inputs,
-    classes: Sequence[str],
-    recipe: Recipe,
-    epochs: int | None,
-    seed: int,
-) -> dict[str, Any]:
-    """Train one arm with one seed (without epochs: a linear head); predict the test images."""
-    drawn = arms_of.redraw(frame, seed)
-    validation = (drawn["split"] == "val").to_numpy()
-    numbers = {name: i for i, name in enumerate(classes)}
-    truth = drawn["label"].map(numbers).to_numpy(np.int64)
-    rows, test_rows = inputs.rows(drawn["path"]), inputs.rows(test["path"])
-    if recipe.build is None or epochs is None:
-        head = linear_probe.fit(rows, truth, validation, len(classes))
-        predicted, chosen = head.logits(test_rows).argmax(axis=1), head.strength
-    else:
-        keras.utils.clear_session()
-        network = recipe.build(seed)
-        train, held_out = [(rows[part], truth[part]) for part in (~validation, validation)]
-        chosen = fit_model.fit(
-            network, train, held_out, epochs=epochs, seed=seed, learning_rate=recipe.learning_rate
-        ).best_epoch
-        predicted = _predict(network, test_rows)
-    return {"predicted": predicted.tolist(), "chosen": chosen, "embedder": inputs.embedder}
+    @property
+    def epochs(self) -> int | None:
+        """Most epochs of a run; None for a linear head."""
+        if self.recipe.build is None:
+            return None
+        return EPOCHS if self.options.epochs is None else self.options.epochs
+
+    def run(self, frame: pd.DataFrame, seed: int) -> dict[str, Any]:
+        """Train one arm with one seed; predict the test images."""
+        drawn = arms_of.redraw(frame, seed)
+        validation = (drawn["split"] == "val").to_numpy()
+        numbers = {name: i for i, name in enumerate(self.classes)}
+        truth = drawn["label"].map(numbers).to_numpy(np.int64)
+        rows, test_rows = self.inputs.rows(drawn["path"]), self.inputs.rows(self.test["path"])
+        if self.recipe.build is None or self.epochs is None:
+            head = linear_probe.fit(rows, truth, validation, len(self.classes))
+            predicted, chosen = head.logits(test_rows).argmax(axis=1), head.strength
+        else:
+            keras.utils.clear_session()
+            network = self.recipe.build(seed)
+            train, held_out = [(rows[part], truth[part]) for part in (~validation, validation)]
+            how = Settings(epochs=self.epochs, seed=seed, learning_rate=self.recipe.learning_rate)
+            chosen = fit_model.fit(network, train, held_out, how).best_epoch
+            predicted = _predict(network, test_rows)
+        return {"predicted": predicted.tolist(), "chosen": chosen, "embedder": self.inputs.embedder}
+
+    def result(self, done: Mapping[str, list[dict[str, Any]]]) -> dict[str, Any]:
+        """The content of comparison.json, of the seeds that all arms have done."""
+        seeds = min(map(len, done.values()))
+        done = {name: runs[:seeds] for name, runs in done.items()}
+        predicted = {name: np.array([run["predicted"] for run in found], np.int64) for name, found in done.items()}
+        chosen = "l2_strengths" if self.options.model == FEATURES else "best_epochs"
+        return {
+            "model": self.options.model,
+            "embedder": done[ORIGINAL][0]["embedder"],
+            "epochs": self.epochs,
+            "size": None if self.recipe.side is None else self.recipe.side[0],
+            "seeds": [self.options.seed + i for i in range(seeds)],
+            "classes": self.classes,
+            "n_test": len(self.test),
+            "n_test_reviewed": int(self.test["label_reviewed"].notna().sum()),
+            "left_out": self.left_out,
+            "arms": {
+                name: {
+                    "n_train": int((frame["split"] == "train").sum()),
+                    "n_val": int((frame["split"] == "val").sum()),
+                    chosen: [run["chosen"] for run in done[name]],
+                    **verdict.scores(predicted[name], self.test, self.classes),
+                }
+                for name, frame in self.frames.items()
+            },
+            **verdict.conclusions(predicted, self.test, self.classes, self.left_out),
+        }
 
 
 def _predict(network: keras.Model, rows: npt.NDArray[Any]) -> npt.NDArray[np.int64]:

@@ -11,53 +11,14 @@ from typing import Any
 
 from imageclinic.core.errors import InputError
 from imageclinic.training.diagnose import causes as conclusions
-from imageclinic.training.diagnose.experiments import (
-    augmentation,
-    batches,
-    capacity,
-    copies,
-    corrupted,
-    data_size,
-    frozen,
-    gap,
-    imbalance,
-    input_range,
-    label_noise,
-    label_order,
-    learning_rate,
-    loss,
-    memorise,
-    regularisation,
-    shuffled,
-    signals,
-)
+from imageclinic.training.diagnose import experiments
+from imageclinic.training.diagnose.experiments import Experiment
 from imageclinic.training.diagnose.lab import EXPLORING, Lab, Noise, Runs
 from imageclinic.training.diagnose.results import NothingToTry, Result
 from imageclinic.training.diagnose.setup import Data, Recipe
 
-#: Experiments in their order: what makes the others' numbers worthless first, then what is likeliest.
-EXPERIMENTS: dict[str, Any] = {
-    "copies": copies,
-    "memorise": memorise,
-    "gap": gap,
-    "input_range": input_range,
-    "loss": loss,
-    "frozen": frozen,
-    "label_order": label_order,
-    "learning_rate": learning_rate,
-    "corrupted": corrupted,
-    "imbalance": imbalance,
-    "label_noise": label_noise,
-    "augmentation": augmentation,
-    "regularisation": regularisation,
-    "data_size": data_size,
-    "capacity": capacity,
-    "batches": batches,
-    "signals": signals,
-    "shuffled": shuffled,
-}
+BASELINE = "gap"  # the experiment that trains the recipe itself: it tells what a run takes, and how accurate it is
 NOTHING = "nothing to try"  # begins the reason for what was looked at in vain
-ALWAYS = 5  # experiments that are run whatever the budget
 LEAST_IMAGES = 20
 #: What no experiment here can see, and why.
 OUT_OF_SIGHT = {
@@ -69,7 +30,7 @@ Told = Callable[[dict[str, Any]], None]
 
 def runs(seeds: int) -> int:
     """About how many runs of the recipe all experiments take."""
-    return sum(_runs(experiment, seeds) for experiment in EXPERIMENTS.values())
+    return sum(experiment.runs(seeds) for experiment in experiments.load().values())
 
 
 class Interrupted(KeyboardInterrupt):
@@ -96,7 +57,7 @@ def climb(
     Args:
         data: what is learnt from and judged on.
         recipe: how.
-        budget: seconds. An experiment that would likely end later is not begun, but the first five always are.
+        budget: seconds. An experiment that would likely end later is not begun, unless its file says `ALWAYS`.
         noise: the audit's noise model: labels and out-of-fold probabilities → probability that each label is wrong.
         seeds: runs of each arm, at least 2; below 5 intervals are much wider.
         folder: where finished runs are kept; the same images and recipe find them again.
@@ -117,20 +78,32 @@ def climb(
     _check(data, seeds, budget)
     lab = Lab(data, recipe, tuple(range(seeds)), noise, Runs(folder))
     start = time.monotonic()
+    order = experiments.load()
     results: dict[str, Result] = {}
     seconds: dict[str, float] = {}
     left: dict[str, str] = {}
 
     def diagnosis() -> dict[str, Any]:
-        missing = {n: left.get(n, "not reached") for n in EXPERIMENTS if n not in results}
-        return _diagnosis(lab, data, recipe, results, seconds, missing)
+        missing = {n: left.get(n, "not reached") for n in order if n not in results}
+        return {
+            **_conclusions(results, missing),
+            "experiments": {
+                name: _told(order[name], result, seconds.get(name, 0.0)) for name, result in results.items()
+            },
+            "not_looked_at": {**missing, **OUT_OF_SIGHT},
+            "recipe": recipe.described,
+            "went_on_with": lab.recipe.described,
+            "images": {"train": len(data.train), "val": len(data.val)},
+            "classes": list(data.classes),
+            "seeds": [*lab.seeds, EXPLORING],
+        }
 
     per_run = 0.0
     try:
-        for number, (name, experiment) in enumerate(EXPERIMENTS.items()):
+        for number, (name, experiment) in enumerate(order.items()):
             begun = time.monotonic()
-            needed, rest = _runs(experiment, seeds) * per_run, max(0.0, budget - (begun - start))
-            if number >= ALWAYS and needed > rest:
+            needed, rest = experiment.runs(seeds) * per_run, max(0.0, budget - (begun - start))
+            if not experiment.always and needed > rest:
                 left[name] = f"the budget: it takes about {needed:.0f} s, and {rest:.0f} s are left"
                 continue
             try:
@@ -139,21 +112,16 @@ def climb(
                 left[name] = f"{NOTHING}: {nothing}"
             else:
                 seconds[name] = time.monotonic() - begun
-            if name == "gap":
+            if name == BASELINE:
                 per_run = seconds[name] / len(lab.seeds)
             if told is not None:
                 told(diagnosis())
             if progress is not None:
-                progress(number + 1, len(EXPERIMENTS))
+                progress(number + 1, len(order))
     except KeyboardInterrupt as stop:
-        left |= {name: "interrupted" for name in EXPERIMENTS if name not in left}
+        left |= {name: "interrupted" for name in order if name not in left}
         raise Interrupted(diagnosis()) from stop
     return diagnosis()
-
-
-def _runs(experiment: Any, seeds: int) -> int:
-    once, each = experiment.RUNS
-    return int(once + each * seeds)
 
 
 def _check(data: Data, seeds: int, budget: float) -> None:
@@ -172,37 +140,25 @@ def _check(data: Data, seeds: int, budget: float) -> None:
             raise InputError(f"all {name} images are of one class", expected="2 classes")
 
 
-def _diagnosis(
-    lab: Lab,
-    data: Data,
-    recipe: Recipe,
-    results: dict[str, Result],
-    seconds: dict[str, float],
-    missing: dict[str, str],
-) -> dict[str, Any]:
+def _conclusions(results: dict[str, Result], missing: dict[str, str]) -> dict[str, Any]:
+    """What the results say together, with what was not looked at, and why."""
     unmade = sum(not reason.startswith(NOTHING) for reason in missing.values())
     healthy = conclusions.healthy(results, unmade)
     causes, possible = conclusions.causes(results), conclusions.possible(results)
-    now = results["gap"].numbers["validation"] if "gap" in results else None
+    now = results[BASELINE].numbers["validation"] if BASELINE in results else None
     return {
         "verdict": conclusions.verdict(causes, possible, healthy, unmade, now),
         "causes": causes,
         "possible": possible,
         "healthy": healthy,
-        "experiments": {
-            name: {
-                "question": EXPERIMENTS[name].QUESTION,
-                "answer": result.answer,
-                "seconds": round(seconds.get(name, 0.0), 1),
-                "effects": [asdict(effect) for effect in result.effects],
-                "numbers": result.numbers,
-            }
-            for name, result in results.items()
-        },
-        "not_looked_at": {**missing, **OUT_OF_SIGHT},
-        "recipe": recipe.described,
-        "went_on_with": lab.recipe.described,
-        "images": {"train": len(data.train), "val": len(data.val)},
-        "classes": list(data.classes),
-        "seeds": [*lab.seeds, EXPLORING],
+    }
+
+
+def _told(experiment: Experiment, result: Result, seconds: float) -> dict[str, Any]:
+    return {
+        "question": experiment.question,
+        "answer": result.answer,
+        "seconds": round(seconds, 1),
+        "effects": [asdict(effect) for effect in result.effects],
+        "numbers": result.numbers,
     }

@@ -14,14 +14,12 @@ import numpy.typing as npt
 
 from imageclinic.core.errors import InputError
 from imageclinic.training.fit import settings
-from imageclinic.training.models import augmentation
+from imageclinic.training.models import augmentation, optimizers
 from imageclinic.training.models import capacity_ladder as ladder
 
 Ints = npt.NDArray[np.int64]
 Rows = npt.NDArray[np.bool_]
 
-#: Optimizers that a recipe may name, and what they are made of.
-OPTIMIZERS = ("adamw", "adam", "sgd", "rmsprop")
 #: Losses that can be trained here, by the names that Keras gives them; the value: whether labels are one-hot.
 LOSSES = {"sparse_categorical_crossentropy": False, "categorical_crossentropy": True}
 
@@ -64,7 +62,7 @@ class Data:
 @dataclass(frozen=True)
 class Recipe:
     """How a network is trained. `own` is a user's model, to be trained from fresh weights; without it `model` is a rung
-    of `training.models.capacity_ladder.LADDER`, with `dropout`. `scale`: what pixels, 0 to 255, are multiplied by on
+    of `training.models.rungs.LADDER`, with `dropout`. `scale`: what pixels, 0 to 255, are multiplied by on
     their way to the network. `unfrozen` makes all layers of `own` trainable."""
 
     model: str = "small_cnn"
@@ -98,6 +96,7 @@ class Recipe:
     def digest(self, *but: str) -> str:
         """Equal for equal recipes, whatever the fields `but` are."""
         content: list[Any] = [{k: v for k, v in self.described.items() if k not in but}]
+        content.append(dict(optimizers.OPTIMIZERS[self.optimizer].arguments))
         if self.own is not None:
             content.append(self.own.to_json())
         return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=8).hexdigest()
@@ -107,8 +106,7 @@ def check(recipe: Recipe) -> None:
     """Raises InputError for a number out of its range, or an unknown optimizer or augmentation."""
     names = ("learning_rate", "batch_size", "epochs", "weight_decay", "dropout", "augment")
     settings.check(settings.Settings(**{name: getattr(recipe, name) for name in names}))
-    if recipe.optimizer not in OPTIMIZERS:
-        raise InputError(f"optimizer {recipe.optimizer!r}", expected=f"one of {', '.join(OPTIMIZERS)}")
+    optimizers.check(recipe.optimizer)
     if not 0 < recipe.scale < math.inf:
         raise InputError(
             f"scale {recipe.scale:g}", expected="what pixels, 0 to 255, are multiplied by, such as 0.00392 for /255"
@@ -153,18 +151,3 @@ def network(recipe: Recipe, shape: tuple[int, ...], classes: int, seed: int) -> 
     for layer in [*layers, fresh]:
         outputs = layer(outputs)
     return keras.Model(inputs, outputs)
-
-
-def optimizer(recipe: Recipe) -> keras.optimizers.Optimizer:
-    """A new optimizer of the recipe's kind, one of `OPTIMIZERS`."""
-    rate = float(recipe.learning_rate)
-    decay = recipe.weight_decay or None
-    made = {
-        "adamw": lambda: keras.optimizers.AdamW(rate, weight_decay=recipe.weight_decay),
-        "adam": lambda: keras.optimizers.Adam(rate, weight_decay=decay),
-        "sgd": lambda: keras.optimizers.SGD(rate, momentum=0.9, weight_decay=decay),
-        "rmsprop": lambda: keras.optimizers.RMSprop(rate, weight_decay=decay),
-    }[recipe.optimizer]()
-    if decay:
-        made.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    return made

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from imageclinic.training.diagnose.setup import LOSSES, Images, Recipe, network, optimizer
+from imageclinic.training.diagnose.setup import LOSSES, Images, Recipe, network
+from imageclinic.training.models import optimizers
 
 _EVALUATED = 256  # images at once
 _DECAYING = 1 / 3  # share of the steps, at the end, over which the learning rate falls to 0
@@ -32,7 +33,7 @@ class Trainer:
     def __init__(self, recipe: Recipe, shape: tuple[int, ...], classes: int) -> None:
         self.shape, self.classes, self.scale = shape, classes, recipe.scale
         self.model = network(recipe, shape, classes, 0)
-        self.optimizer = optimizer(recipe)
+        self.optimizer = optimizers.make(recipe.optimizer, recipe.learning_rate, recipe.weight_decay)
         self.optimizer.build(self.model.trainable_variables)
         self.at_start = [v.numpy() for v in self.optimizer.variables]
         self.one_hot = LOSSES[recipe.loss]

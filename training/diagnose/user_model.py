@@ -11,9 +11,10 @@ from typing import Any
 import keras
 
 from imageclinic.core.errors import InputError
-from imageclinic.training.diagnose.setup import LOSSES, OPTIMIZERS
+from imageclinic.training.diagnose.setup import LOSSES
 from imageclinic.training.embed import user_embedder
 from imageclinic.training.models import user_function
+from imageclinic.training.models.optimizers import OPTIMIZERS
 
 
 def load(spec: str) -> tuple[keras.Model, dict[str, Any]]:
@@ -72,7 +73,7 @@ def recipe_of(compiled: Mapping[str, Any], spec: str) -> dict[str, Any]:
         name, config = str(optimizer["class_name"]).lower(), optimizer["config"]
         if name not in OPTIMIZERS:
             raise InputError(f"{spec} was compiled with {name}", expected=f"one of {', '.join(OPTIMIZERS)}")
-        rate = config.get("learning_rate", 1e-2 if name == "sgd" else 1e-3)
+        rate = config.get("learning_rate", OPTIMIZERS[name].usual_rate)
         if isinstance(rate, Mapping):  # a schedule begins with it
             rate = rate["config"].get("initial_learning_rate", 1e-3)
         found = {

@@ -21,6 +21,7 @@ from imageclinic.core.signals import heeded
 from imageclinic.training.data import image_pipelines
 from imageclinic.training.data.input_wait import Waiting
 from imageclinic.training.fit.checkpoint import Checkpoint
+from imageclinic.training.fit.settings import Settings
 from imageclinic.training.fit.training_logs import BoardLog, CsvLog
 from imageclinic.training.models import optimizers
 
@@ -57,17 +58,9 @@ def fit(
     model: keras.Model,
     train: Examples,
     validation: Examples,
+    settings: Settings,
     *,
-    epochs: int,
-    seed: int,
-    batch_size: int = 64,
-    learning_rate: float = 1e-3,
-    weight_decay: float = 1e-3,
-    optimizer: str = "adamw",
-    patience: int = 5,
     class_weight: Mapping[int, float] | None = None,
-    schedule: str = "plateau",
-    warm_up: int = 0,
     logs_to: Path | None = None,
     checkpoint: tuple[Path, str] | None = None,
     deterministic: bool = False,
@@ -76,24 +69,20 @@ def fit(
 ) -> History:
     """Train `model` in place and leave it with the weights of the epoch of least validation loss.
 
-    Training stops when the validation loss has not fallen for `patience` epochs. Nothing is printed.
+    Training stops when the validation loss has not fallen for `settings.patience` epochs. Nothing is printed.
 
     Args:
         model: outputs probabilities, (n, classes).
         train: examples; arrays are shuffled anew each epoch, a dataset comes in its own order.
         validation: examples that choose the epoch. Never the test images.
-        epochs: most epochs, at least 1.
-        seed: of batches, dropout and augmentation. Sets the global seeds of Python, NumPy and TensorFlow. The
-            same seed on fresh weights gives the same model on the same machine and number of threads.
-        batch_size: examples a step, for arrays.
-        learning_rate: of the optimizer at the start.
-        weight_decay: of the optimizer, decoupled, on kernels only.
-        optimizer: a name in `training.models.optimizers.OPTIMIZERS`.
-        patience: epochs without progress before training stops, at least 1.
+        settings: of these `epochs`, `seed`, `batch_size` (for arrays), `learning_rate` (at its highest),
+            `weight_decay`, `optimizer`, `patience`, `schedule` and `warm_up` count. The seed is that of batches,
+            dropout and augmentation; it sets the global seeds of Python, NumPy and TensorFlow. The same seed on fresh
+            weights gives the same model on the same machine and number of threads. The schedule is a name in
+            `SCHEDULES`: ``plateau`` halves the learning rate when the validation loss has not fallen for half of
+            `patience`; ``cosine`` lets it fall along half a cosine over all `epochs`; over `warm_up` epochs it rises
+            first.
         class_weight: class number → weight of its examples in the loss.
-        schedule: a name in `SCHEDULES`: ``plateau`` halves the learning rate when the validation loss has not fallen
-            for half of `patience`; ``cosine`` lets it fall along half a cosine over all `epochs`.
-        warm_up: epochs over which the learning rate rises to its full value first.
         logs_to: folder for ``training.csv``, a line an epoch, and for ``tensorboard``.
         checkpoint: a file (``.npz``) in which the state is kept after each epoch, and a name for these settings and
             data: a training that was killed goes on from the last whole epoch, one under another name starts anew.
@@ -109,6 +98,8 @@ def fit(
         InputError: for empty arrays, or settings out of range.
         Failed: when the loss stops being a number, training diverges, or memory runs out; says what to try.
     """
+    epochs, patience, batch_size = settings.epochs, settings.patience, settings.batch_size
+    learning_rate, schedule, warm_up = settings.rate, settings.schedule, settings.warm_up
     if epochs < 1 or patience < 1 or learning_rate <= 0 or batch_size < 1:
         raise InputError(
             f"epochs {epochs}, patience {patience}, learning rate {learning_rate}, batch size {batch_size}",
@@ -122,10 +113,10 @@ def fit(
     for name, examples in (("train on", train), ("validate on", validation)):
         if isinstance(examples, tuple) and not len(examples[0]):
             raise InputError(f"there are no images to {name}", expected="at least one")
-    keras.utils.set_random_seed(seed)
+    keras.utils.set_random_seed(settings.seed)
     if deterministic:
         tf.config.experimental.enable_op_determinism()
-    descent = optimizers.make(optimizer, learning_rate, weight_decay)
+    descent = optimizers.make(settings.optimizer, learning_rate, settings.weight_decay)
     model.compile(descent, "sparse_categorical_crossentropy", metrics=["accuracy"])
     stop = keras.callbacks.EarlyStopping("val_loss", patience=patience, restore_best_weights=True)
     remembering = [stop]

@@ -1,4 +1,4 @@
-"""How a training on an export is made."""
+"""How a training is made: the options of ``imageclinic train``, which a search varies. Loads no TensorFlow."""
 
 from __future__ import annotations
 
@@ -6,26 +6,15 @@ import math
 from dataclasses import dataclass
 
 from imageclinic.core.errors import InputError
-from imageclinic.training.models import augmentation, pretrained
+from imageclinic.core.option_fields import check_ranges, listed, option
+from imageclinic.training.models import optimizers
+from imageclinic.training.models.augmentation_strengths import STRENGTHS
+from imageclinic.training.models.rungs import LADDER
 
 BALANCES = ("auto", "none", "weights", "sampling")
 MIRRORS = ("auto", "yes", "no")
 #: What Keras and Optuna both take.
 SEEDS = 1 << 31
-#: Setting → its least value and what it has to stay below.
-RANGES = {
-    "epochs": (1, math.inf),
-    "seed": (0, SEEDS),
-    "size": (8, math.inf),
-    "batch_size": (1, math.inf),
-    "weight_decay": (0, math.inf),
-    "dropout": (0, 1),
-    "l1": (0, math.inf),
-    "l2": (0, math.inf),
-    "unfreeze": (0, math.inf),
-    "warm_up": (0, math.inf),
-    "patience": (1, math.inf),
-}
 
 
 @dataclass(frozen=True)
@@ -42,50 +31,60 @@ class Settings:
     (`training.data.export_balance`), and nothing when it says nothing.
     """
 
-    model: str = "small_cnn"
-    epochs: int = 30
-    seed: int = 0
-    size: int | None = None
-    batch_size: int = 64
-    learning_rate: float | None = None
-    weight_decay: float = 1e-3
-    optimizer: str = "adamw"
-    dropout: float = 0.2
-    l1: float = 0.0
-    l2: float = 0.0
-    augment: str = "light"
-    augment_starved: str = "none"
-    mirror: str = "auto"
-    unfreeze: int = 0
-    weights: str | None = None
-    balance: str = "auto"
-    schedule: str = "plateau"
-    warm_up: int = 0
-    patience: int = 5
+    model: str = option("small_cnn", f"{', '.join(LADDER)}, pretrained, or a network's name: resnet50v2, ….")
+    weights: str | None = option(
+        None,
+        "Weights of a pretrained network. Default: Keras's cache; never downloaded.",
+        metavar="<path>",
+    )
+    unfreeze: int = option(0, "Last stages of a pretrained network that are trained as well.", least=0)
+    epochs: int = option(30, "Most epochs.", least=1)
+    seed: int = option(0, "Seed of everything that is drawn at random.", least=0, below=SEEDS, min=0, max=SEEDS - 1)
+    size: int | None = option(None, "Side in pixels. Default: from the images.", least=8)
+    batch_size: int = option(64, "Images a step.", least=1)
+    learning_rate: float | None = option(
+        None, "Of the optimizer, at its highest. Default: 0.001; 0.0001 with --unfreeze."
+    )
+    optimizer: str = option("adamw", f"{optimizers.in_words(optimizers.OFFERED)}.")
+    schedule: str = option("plateau", "How the learning rate falls: plateau or cosine.")
+    warm_up: int = option(0, "Epochs over which the learning rate rises first.", least=0)
+    patience: int = option(5, "Epochs without progress before training stops.", least=1)
+    weight_decay: float = option(1e-3, "Of the optimizer, on kernels.", least=0)
+    dropout: float = option(0.2, "Share of the last features dropped in training.", least=0, below=1)
+    l1: float = option(0.0, "L1 penalty on kernels.", least=0)
+    l2: float = option(0.0, "L2 penalty on kernels.", least=0)
+    augment: str = option("light", f"{listed(list(STRENGTHS))}.")
+    augment_starved: str = option(
+        "none", "Change images of classes with less than half the average number more: medium, strong."
+    )
+    mirror: str = option("auto", "Mirror images: yes, no, or auto, where that keeps their class.")
+    balance: str = option(
+        "auto", "Rare classes: auto (as the export says), none, weights (in the loss), sampling (shown more)."
+    )
 
     @property
     def rate(self) -> float:
         """The learning rate that is used."""
-        return pretrained.learning_rate(self.unfreeze) if self.learning_rate is None else self.learning_rate
+        return usual_rate(self.unfreeze) if self.learning_rate is None else self.learning_rate
+
+
+def usual_rate(unfreeze: int) -> float:
+    """The usual learning rate, or a tenth of it where `unfreeze` pretrained stages are trained as well."""
+    return 1e-4 if unfreeze else 1e-3
 
 
 def check(settings: Settings) -> None:
-    """Raises InputError for a number out of its range, or an unknown balance, mirroring or strength. (Models,
-    optimizers and schedules are checked where they are made.)"""
-    for name, (least, below) in RANGES.items():
-        value = getattr(settings, name)
-        if value is not None and not least <= value < below:
-            raise InputError(
-                f"{name.replace('_', ' ')} {value}",
-                expected=f"a number from {least}" + ("" if below == math.inf else f", below {below:,}"),
-            )
+    """Raises InputError for a number out of its range, or an unknown optimizer, balance, mirroring or strength. (Models
+    and schedules are checked where they are made.)"""
+    check_ranges(settings)
     if not 0 < settings.rate < math.inf:
         raise InputError(f"learning rate {settings.rate}", expected="a number above 0, such as 0.001")
+    optimizers.check(settings.optimizer, optimizers.OFFERED)
     names = {
         "balance": BALANCES,
         "mirror": MIRRORS,
-        "augment": tuple(augmentation.STRENGTHS),
-        "augment_starved": tuple(augmentation.STRENGTHS),
+        "augment": tuple(STRENGTHS),
+        "augment_starved": tuple(STRENGTHS),
     }
     for name, valid in names.items():
         if getattr(settings, name) not in valid:

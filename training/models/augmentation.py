@@ -1,11 +1,9 @@
-"""Random changes to training images that keep their label: Keras layers, in named strengths.
+"""Random changes to training images that keep their label: Keras layers, in the strengths that have names.
 
 The layers work on float images in [0, 255], before any rescaling, and do nothing at inference.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import keras
 import numpy as np
@@ -13,27 +11,8 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from imageclinic.core.errors import InputError
+from imageclinic.training.models.augmentation_strengths import STRENGTHS
 
-
-@dataclass(frozen=True)
-class Strength:
-    """How far an image may be changed. Shift and zoom as fractions of the size, turn as a fraction of a full
-    circle, brightness and contrast as fractions of the range."""
-
-    shift: float
-    turn: float
-    zoom: float
-    brightness: float
-    contrast: float
-
-
-#: From nothing to as much as photos and digits bear. A turn of 0.03 is 11 degrees: a 6 stays a 6.
-STRENGTHS: dict[str, Strength | None] = {
-    "none": None,
-    "light": Strength(shift=0.08, turn=0.0, zoom=0.0, brightness=0.0, contrast=0.0),
-    "medium": Strength(shift=0.1, turn=0.03, zoom=0.1, brightness=0.1, contrast=0.2),
-    "strong": Strength(shift=0.15, turn=0.05, zoom=0.2, brightness=0.2, contrast=0.4),
-}
 #: A class with fewer images than this share of the average class is starved.
 STARVED = 0.5
 
@@ -42,7 +21,7 @@ def layers(strength: str, *, mirror: bool = False, seed: int | None = None) -> l
     """The layers of a strength, to put in front of a model (`training.models.capacity_ladder.build` does).
 
     Args:
-        strength: a name in `STRENGTHS`.
+        strength: a name in `training.models.augmentation_strengths.STRENGTHS`.
         mirror: also mirror left and right. Only for classes that mean the same mirrored: photos of things do,
             digits, letters and left-or-right diagnoses do not.
         seed: of the changes; None: Keras's global one.
@@ -86,7 +65,7 @@ def strengthened(
     Args:
         batches: (images float32 (n, height, width, channels) in [0, 255], class numbers (n,)).
         classes: the class numbers whose images are changed.
-        strength: a name in `STRENGTHS`.
+        strength: a name in `training.models.augmentation_strengths.STRENGTHS`.
         seed: of the changes.
     """
     change = keras.Sequential(layers(strength, seed=seed))

@@ -1,5 +1,5 @@
-"""The capacity ladder: models of growing size. The first rungs are trained from scratch; above them stand networks
-with weights that were learnt elsewhere (`training.models.pretrained`).
+"""The capacity ladder: models of growing size. The first rungs (`training.models.rungs`) are trained from scratch;
+above them stand networks with weights that were learnt elsewhere (`training.models.pretrained`).
 
 What each costs is told by `row`, and by the table in docs/training.md, which is made of it. Convolutional rungs end in
 global average pooling: they take any image size from 8 pixels up, and their cost grows with the area.
@@ -7,19 +7,16 @@ global average pooling: they take any image size from 8 pixels up, and their cos
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeAlias
 
 import keras
 
 from imageclinic.core.errors import InputError
 from imageclinic.training.models import augmentation, backbones, pretrained
+from imageclinic.training.models.rungs import LADDER
 
 _L = keras.layers
-Tensor: TypeAlias = keras.KerasTensor
-Regularizer: TypeAlias = keras.regularizers.Regularizer | None
 
 
 def build(
@@ -40,7 +37,7 @@ def build(
     (Weight decay is the optimizer's: see `training.fit.fit_model.fit`.)
 
     Args:
-        rung: a name in `LADDER`, or a pretrained network: see `training.models.pretrained`.
+        rung: a name in `training.models.rungs.LADDER`, or a pretrained network: see `training.models.pretrained`.
         input_shape: (height, width, channels) for images as floats or bytes in [0, 255], rescaled inside; or
             (features,) for vectors, taken as they are (``linear`` only).
         classes: number of classes, at least 2.
@@ -105,7 +102,7 @@ def multiply_adds(model: keras.Model) -> int:
 
 def row(rung: str) -> str:
     """A rung's row in the documentation's table: name, what it is, parameters, multiply-adds an image."""
-    network = build(rung, (512,) if rung == "linear" else (32, 32, 3), 10)
+    network = build(rung, (512,) if LADDER[rung].takes_vectors else (32, 32, 3), 10)
     return f"| `{rung}` | {LADDER[rung].what} | {network.count_params():,} | {multiply_adds(network):,} |"
 
 
@@ -123,79 +120,16 @@ def _check(rung: str, shape: tuple[int, ...], classes: int, dropout: float, l1: 
     if classes < 2:
         raise InputError(f"{classes} class to tell apart", expected="at least 2")
     images = len(shape) == 3 and min(shape[:2]) >= 8 and shape[2] >= 1
-    vectors = len(shape) == 1 and shape[0] >= 1 and rung == "linear"
+    vectors = len(shape) == 1 and shape[0] >= 1 and rung in LADDER and LADDER[rung].takes_vectors
     if not (images or vectors) or (rung not in LADDER and shape[-1] != 3):
         raise InputError(
             f"model {rung} can't take inputs of shape {shape}",
-            expected="(height, width, channels) of at least 8×8 pixels, or (features,) for linear; pretrained "
-            "networks take 3 channels",
+            expected="(height, width, channels) of at least 8×8 pixels, or (features,) for "
+            f"{', '.join(name for name, known in LADDER.items() if known.takes_vectors)}; pretrained networks take 3 "
+            "channels",
         )
     if not 0 <= dropout < 1 or l1 < 0 or l2 < 0:
         raise InputError(
             f"dropout {dropout}, L1 {l1}, L2 {l2}",
             expected="dropout from 0 to below 1, penalties of at least 0",
         )
-
-
-def _linear(x: Tensor, _: Regularizer) -> Tensor:
-    return x if len(x.shape) == 2 else _L.Flatten()(x)
-
-
-def _small_cnn(x: Tensor, regularizer: Regularizer) -> Tensor:
-    for filters in (16, 32, 64):
-        # Pooled before it is normalised: a quarter of the work.
-        x = _L.MaxPooling2D()(_convolution(x, filters, regularizer))
-        x = _activated(x)
-    return _L.GlobalAveragePooling2D()(x)
-
-
-def _large_cnn(x: Tensor, regularizer: Regularizer) -> Tensor:
-    for filters in (32, 64, 128):
-        for _ in range(2):
-            x = _activated(_convolution(x, filters, regularizer))
-        x = _L.MaxPooling2D()(x)
-    return _L.GlobalAveragePooling2D()(x)
-
-
-def _residual(x: Tensor, regularizer: Regularizer) -> Tensor:
-    """He et al., "Deep Residual Learning for Image Recognition" (2016), as they cut it for CIFAR-10."""
-    x = _activated(_convolution(x, 32, regularizer))
-    for filters, stride in ((32, 1), (32, 1), (64, 2), (64, 1), (128, 2), (128, 1)):
-        shortcut = x
-        if stride > 1:
-            shortcut = _normalised(_convolution(x, filters, regularizer, side=1, stride=stride))
-        x = _activated(_convolution(x, filters, regularizer, stride=stride))
-        x = _normalised(_convolution(x, filters, regularizer))
-        x = _L.ReLU()(_L.Add()([x, shortcut]))
-    return _L.GlobalAveragePooling2D()(x)
-
-
-def _convolution(x: Tensor, filters: int, regularizer: Regularizer, *, side: int = 3, stride: int = 1) -> Tensor:
-    layer = _L.Conv2D(filters, side, strides=stride, padding="same", use_bias=False, kernel_regularizer=regularizer)
-    return layer(x)
-
-
-def _normalised(x: Tensor) -> Tensor:
-    # Keras's momentum of 0.99 needs thousands of steps: small sets would be validated with stale statistics.
-    return _L.BatchNormalization(momentum=0.9)(x)
-
-
-def _activated(x: Tensor) -> Tensor:
-    return _L.ReLU()(_normalised(x))
-
-
-@dataclass(frozen=True)
-class Rung:
-    """What it is, and the function from inputs (and a penalty on kernels) to features."""
-
-    what: str
-    features: Callable[[Tensor, Regularizer], Tensor]
-
-
-#: Those that are trained from scratch, from the smallest to the largest.
-LADDER = {
-    "linear": Rung("one dense layer on given features or raw pixels", _linear),
-    "small_cnn": Rung("three convolutions", _small_cnn),
-    "large_cnn": Rung("six convolutions in three blocks", _large_cnn),
-    "residual": Rung("six residual blocks of two convolutions", _residual),
-}

@@ -48,11 +48,6 @@ def find(name: str) -> Backbone:
     return found
 
 
-def learning_rate(unfreeze: int) -> float:
-    """The usual one, or a tenth of it where `unfreeze` pretrained stages are trained as well."""
-    return 1e-4 if unfreeze else 1e-3
-
-
 def features(
     images: keras.KerasTensor, backbone: Backbone, *, unfreeze: int = 0, weights: Path | None = None
 ) -> keras.KerasTensor:

@@ -20,6 +20,7 @@ from imageclinic.core import tables
 from imageclinic.core.errors import Failed, InputError
 from imageclinic.training.data import image_pipelines
 from imageclinic.training.fit import fit_model
+from imageclinic.training.fit.settings import Settings
 from imageclinic.training.models import capacity_ladder as ladder
 from imageclinic.training.predict.out_of_fold import calibrate, log_loss
 
@@ -70,7 +71,7 @@ def out_of_fold(
             together; the first part after them stops the training early.
         keep: folder for the probabilities of finished folds. Those that are there are not made again, so it must
             be another one when anything else changes.
-        model: a rung of `training.models.capacity_ladder.LADDER`.
+        model: a rung of `training.models.rungs.LADDER`.
         epochs: most epochs of a network.
         batch_size: images a step; halved when memory runs out.
         size: side in pixels to which images are resized; None: see `training.fit.fit_model.natural_size`.
@@ -145,7 +146,7 @@ class _Task:
         network = ladder.build(self.model, shape, self.classes, augment="light", seed=seed)
         train, watch = self._batches(~(held | stop), batch_size, seed), self._batches(stop, batch_size)
         try:
-            fit_model.fit(network, train, watch, epochs=self.epochs, seed=seed, progress=progress)
+            fit_model.fit(network, train, watch, Settings(epochs=self.epochs, seed=seed), progress=progress)
             with image_pipelines.decode_errors():
                 images = self._batches(held, batch_size).map(lambda x, _: x)
                 found: npt.NDArray[np.float32] = network.predict(images, verbose=0)

@@ -6,21 +6,23 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import numpy.typing as npt
 
 from imageclinic.core import tables
 from imageclinic.training.compare import arms
 from imageclinic.training.compare.intervals import Interval, delta_interval
+from imageclinic.training.fit import train_network
+from imageclinic.training.fit.export_images import ExportImages, Part
 from imageclinic.training.fit.fit_model import Progress
 from imageclinic.training.fit.settings import Settings
-from imageclinic.training.tune import trials
 
 Bools = npt.NDArray[np.bool_]
 
 
 def test(
-    task: trials.Task, best: Settings, usual: Settings, score: float, seeds: int, folder: Path, progress: Progress
+    task: ExportImages, best: Settings, usual: Settings, score: float, seeds: int, folder: Path, progress: Progress
 ) -> dict[str, Any]:
     """Retrain both settings on the same fresh seeds and score them on the test images.
 
@@ -39,7 +41,7 @@ def test(
         an interval; `luck`: `score` minus the validation accuracy over the fresh seeds; `tested`, how many settings
         have been scored on these test images in this folder. Without test images the last are None.
     """
-    held = task.test() if task.counts["test"] else None
+    held = task.parts["test"] if task.counts["test"] else None
     settings = {"best": best, "usual": usual}
     right: dict[str, dict[str, Bools]] = {}
     for at, (name, one) in enumerate(settings.items()):
@@ -61,13 +63,14 @@ def test(
         return found
     keys = {path.name.partition("-")[0] for path in folder.iterdir() if path.suffix == ".npz"}
     found["tested"] = len(keys)
-    if len(set(held.groups.tolist())) < 2:
+    groups = held.rows["split_group"].to_numpy(object)
+    if len(set(groups.tolist())) < 2:
         return found
     none = np.zeros_like(right["best"]["test"])
     for name, scores in right.items():
-        found[name]["test"] = _told(delta_interval(none, scores["test"], held.groups))
+        found[name]["test"] = _told(delta_interval(none, scores["test"], groups))
     exact = found["best"]["test"]
-    found["gain"] = _told(delta_interval(right["usual"]["test"], right["best"]["test"], held.groups))
+    found["gain"] = _told(delta_interval(right["usual"]["test"], right["best"]["test"], groups))
     found["optimism"] = {
         "estimate": score - exact["estimate"],
         "low": score - exact["high"],
@@ -76,7 +79,7 @@ def test(
     return found
 
 
-def _once(task: trials.Task, settings: Settings, held: trials.Part | None, folder: Path) -> dict[str, Bools]:
+def _once(task: ExportImages, settings: Settings, held: Part | None, folder: Path) -> dict[str, Bools]:
     """val, and test where there is one: (n,) whether each image's class was named."""
     setting = {k: v for k, v in asdict(settings).items() if k != "seed"}
     key = arms.digest({**setting, "images": task.digest, "size": task.size, "flip": task.flip})
@@ -84,10 +87,11 @@ def _once(task: trials.Task, settings: Settings, held: trials.Part | None, folde
     if file.is_file():
         with np.load(file, allow_pickle=False) as kept:
             return {name: kept[name] for name in kept.files}
-    network = trials.run(task, settings)[0]
-    found = {"val": trials.correct(network, task.parts["val"], task.size, settings)}
+    keras.backend.clear_session()  # the last one's network is garbage
+    network = train_network.run(task, settings)[0]
+    found = {"val": train_network.correct(network, task.parts["val"], settings)}
     if held is not None:
-        found["test"] = trials.correct(network, held, task.size, settings)
+        found["test"] = train_network.correct(network, held, settings)
     with tables.replacing(file) as temporary, temporary.open("wb") as stream:
         np.savez(stream, **found)  # type: ignore[arg-type]
     return found

@@ -5,46 +5,39 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import keras
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from imageclinic.core.errors import Failed, InputError
+from imageclinic.training.fit import export_images, train_network
+from imageclinic.training.fit import settings as train_settings
+from imageclinic.training.fit.export_images import ExportImages
 from imageclinic.training.fit.fit_model import Progress
-from imageclinic.training.fit.settings import Settings, check
-from imageclinic.training.models import capacity_ladder as ladder
+from imageclinic.training.fit.settings import Settings, usual_rate
 from imageclinic.training.models import pretrained
-from imageclinic.training.tune import final_test, importance, search_summary, studies, trials
+from imageclinic.training.models.rungs import LADDER
+from imageclinic.training.tune import final_test, importance, search_options, search_summary, studies
 from imageclinic.training.tune import search_space as spaces
+from imageclinic.training.tune.search_options import SearchOptions
 
 _ALL_FAIL = 5  # trials; when the first ones all fail, so will the others
-NAME = "imageclinic"
 
 
 @dataclass(frozen=True)
-class Search:
-    """How to search.
+class _Search:
+    """What all trials share: the images, what is searched and how, everything that is not searched, and when no epoch
+    may begin any more."""
 
-    `over`: see `training.tune.search_space.parse`. `search`: a name in `training.tune.studies.SEARCHES`. `trials`: how
-    many the study shall have, those of earlier runs and other processes included; those that were interrupted don't
-    count. `budget`: minutes after which this process begins no epoch more; None: none. `prune`: a name in
-    `training.tune.studies.PRUNERS`. `seeds`: times that the best setting and the usual one are retrained and tested; 0:
-    never. `settings`: everything that is not searched. `url`, `name`: the study, to share it; None: a file in the
-    folder.
-    """
-
-    over: Sequence[str] = ()
-    search: str = "tpe"
-    trials: int = 30
-    budget: float | None = None
-    prune: str = "median"
-    seeds: int = 5
-    settings: Settings = field(default_factory=Settings)
-    url: str | None = None
-    name: str = NAME
+    images: ExportImages
+    space: spaces.Space
+    options: SearchOptions
+    settings: Settings
+    deadline: float
 
 
 class Interrupted(KeyboardInterrupt):
@@ -63,13 +56,22 @@ class _OutOfTime(Exception):
     """The budget ended within a trial."""
 
 
-def tune(out: Path, folder: Path, *, how: Search | None = None, stage: Callable[[str], Any]) -> dict[str, Any]:
+@studies.quiet()
+def tune(
+    out: Path,
+    folder: Path,
+    options: SearchOptions | None = None,
+    settings: Settings | None = None,
+    *,
+    stage: Callable[[str], Any],
+) -> dict[str, Any]:
     """Search, then retrain the best setting and the usual one on fresh seeds, and test both once.
 
     Args:
         out: a folder that ``imageclinic export`` wrote.
         folder: for the study (``study.db``) and the finished retrainings (``tested``).
-        how: the search; None: the usual one.
+        options: the search; None: the usual one.
+        settings: everything that is not searched; None: the defaults.
         stage: see `core.progress.Stage`.
 
     Returns:
@@ -82,30 +84,30 @@ def tune(out: Path, folder: Path, *, how: Search | None = None, stage: Callable[
         Failed: the first trials all failed.
         Interrupted: Ctrl-C; what is done stays in the study.
     """
-    use = how or Search()
-    if use.settings.learning_rate is None:
-        use = replace(
-            use, settings=replace(use.settings, learning_rate=pretrained.learning_rate(use.settings.unfreeze))
-        )
+    use, base = options or SearchOptions(), settings or Settings()
+    if base.learning_rate is None:
+        base = replace(base, learning_rate=usual_rate(base.unfreeze))
     space = spaces.parse(use.over)
-    _check(use)
+    _check(use, base)
     if out.resolve() in (folder.resolve(), *folder.resolve().parents):
         raise InputError(
             f"--to {folder} lies in the export, which is proven to hold nothing else", expected="another folder"
         )
-    prune = studies.pruner(use.prune, use.settings.epochs)
+    prune = studies.pruner(use.prune, base.epochs)
     studies.sampler(use.search, space, 0, 0, shared=False)
     deadline = math.inf if use.budget is None else time.monotonic() + 60 * use.budget
-    task = trials.load(out, use.settings)
-    fixed = {k: v for k, v in asdict(use.settings).items() if k not in space and k not in ("seed", "mirror")}
+    # Whatever the seed of a search is: those who share a study must agree.
+    images = export_images.load(out, base, as_arrays=True, mirror_seed=0)
+    search = _Search(images, space, use, base, deadline)
+    fixed = {k: v for k, v in asdict(base).items() if k not in space and k not in ("seed", "mirror")}
     identity = {
-        "images": task.digest,
+        "images": images.digest,
         "space": spaces.described(space),
-        "settings": {**fixed, "mirror": task.flip, "size": task.size},
+        "settings": {**fixed, "mirror": images.flip, "size": images.size},
     }
-    study = studies.connect(folder / "study.db", use.url, use.name, identity)
+    study = studies.connect(folder / "study.db", use.study, use.name, identity)
     study.pruner = prune
-    where = use.url or str(folder / "study.db")
+    where = use.study or str(folder / "study.db")
 
     def told(final: dict[str, Any] | None) -> dict[str, Any]:
         with studies.storage_errors(where):
@@ -117,22 +119,22 @@ def tune(out: Path, folder: Path, *, how: Search | None = None, stage: Callable[
             "prune": use.prune,
             "space": identity["space"],
             "settings": identity["settings"],
-            "images": task.counts,
-            "classes": len(task.classes),
-            **_told(every, space, use, out, task),
+            "images": images.counts,
+            "classes": len(images.classes),
+            **_told(every, search, out),
             "final": final,
         }
         return result | {"words": search_summary.of(result)}
 
     try:
         with stage("Searching") as progress, studies.storage_errors(where):
-            _search(study, task, space, use, deadline, progress)
-        best = _best(study.get_trials(deepcopy=False), use)
+            _run(study, search, progress)
+        best = _best(study.get_trials(deepcopy=False), search)
         final = None
         if use.seeds:
             with stage("Testing the best setting") as progress:
                 final = final_test.test(
-                    task, _settings(best, use), use.settings, _score(best), use.seeds, folder / "tested", progress
+                    images, _settings(best, base), base, _score(best), use.seeds, folder / "tested", progress
                 )
     except KeyboardInterrupt as stop:
         done = _finished(study.get_trials(deepcopy=False))
@@ -140,18 +142,13 @@ def tune(out: Path, folder: Path, *, how: Search | None = None, stage: Callable[
     return told(final)
 
 
-def _search(
-    study: optuna.Study,
-    task: trials.Task,
-    space: spaces.Space,
-    use: Search,
-    deadline: float,
-    progress: Progress,
-) -> None:
-    usual = {name: getattr(use.settings, name) for name in space}
+def _run(study: optuna.Study, search: _Search, progress: Progress) -> None:
+    """Trials one after another, until there are enough or the time is up."""
+    use, space, base = search.options, search.space, search.settings
+    usual = {name: getattr(base, name) for name in space}
     if use.search != "grid" and not study.get_trials(deepcopy=False) and spaces.holds(space, usual):
         study.enqueue_trial(usual)  # first of all what is used without a search
-    while time.monotonic() < deadline:
+    while time.monotonic() < search.deadline:
         studies.recover(study)
         every = [
             t for t in study.get_trials(deepcopy=False) if t.state != TrialState.WAITING and not studies.is_lost(t)
@@ -164,31 +161,32 @@ def _search(
             )
         if len(every) >= use.trials:
             return
-        shared = use.url is not None
-        study.sampler = studies.sampler(use.search, space, use.settings.seed, len(every), shared=shared)
+        shared = use.study is not None
+        study.sampler = studies.sampler(use.search, space, base.seed, len(every), shared=shared)
         if isinstance(study.sampler, optuna.samplers.GridSampler) and study.sampler.is_exhausted(study):
             return
         try:
-            study.optimize(lambda trial: _trial(trial, task, space, use, deadline), n_trials=1, catch=(_Recorded,))
+            study.optimize(lambda trial: _trial(trial, search), n_trials=1, catch=(_Recorded,))
         except _OutOfTime:
             return
 
 
-def _trial(trial: optuna.Trial, task: trials.Task, space: spaces.Space, use: Search, deadline: float) -> float:
+def _trial(trial: optuna.Trial, search: _Search) -> float:
     """The validation accuracy of the epoch whose weights are kept."""
     trial.set_user_attr(studies.WORKER, studies.worker())
-    options: dict[str, Any] = spaces.suggest(trial, space)
-    settings = replace(use.settings, **options)
+    keras.backend.clear_session()  # the last trial's network is garbage
+    options: dict[str, Any] = spaces.suggest(trial, search.space)
+    settings = replace(search.settings, **options)
 
     def watch(epoch: int, logs: Any) -> None:
         trial.report(logs["val_accuracy"], epoch)
-        if time.monotonic() > deadline:
+        if time.monotonic() > search.deadline:
             raise _OutOfTime
         if trial.should_prune():
             raise optuna.TrialPruned
 
     try:
-        history = trials.run(task, settings, watch=watch)[1]
+        history = train_network.run(search.images, settings, watch=watch)[1]
     except (InputError, optuna.TrialPruned, _OutOfTime):
         raise
     except Exception as error:  # whatever Keras makes of the settings: the search goes on
@@ -199,24 +197,21 @@ def _trial(trial: optuna.Trial, task: trials.Task, space: spaces.Space, use: Sea
     return history.logs["val_accuracy"][history.best_epoch - 1]
 
 
-def _best(every: Sequence[FrozenTrial], use: Search) -> FrozenTrial:
+def _best(every: Sequence[FrozenTrial], search: _Search) -> FrozenTrial:
     """The finished trial of highest validation accuracy, the first of equals."""
     finished = _finished(every)
     if finished:
         return max(finished, key=lambda t: (_score(t), -t.number))
     longest = max((len(t.intermediate_values) for t in every), default=0)
+    budget = search.options.budget
     raise InputError(
-        f"no trial was finished in the budget of {use.budget:g} minutes; the longest did {longest} of at most "
-        f"{use.settings.epochs} epochs"
-        if use.budget is not None
+        f"no trial was finished in the budget of {budget:g} minutes; the longest did {longest} of at most "
+        f"{search.settings.epochs} epochs"
+        if budget is not None
         else "no trial was finished",
         expected="time for one trial at least",
         fix="a larger --budget, fewer --epochs or a smaller --size",
     )
-
-
-def _counts(trial: FrozenTrial) -> bool:
-    return trial.state != TrialState.WAITING and not studies.is_lost(trial)
 
 
 def _finished(every: Sequence[FrozenTrial]) -> list[FrozenTrial]:
@@ -227,15 +222,14 @@ def _score(trial: FrozenTrial) -> float:
     return float(trial.values[0])
 
 
-def _settings(trial: FrozenTrial, use: Search) -> Settings:
+def _settings(trial: FrozenTrial, base: Settings) -> Settings:
     options: dict[str, Any] = trial.params
-    return replace(use.settings, **options)
+    return replace(base, **options)
 
 
-def _told(
-    every: Sequence[FrozenTrial], space: spaces.Space, use: Search, out: Path, task: trials.Task
-) -> dict[str, Any]:
-    best = _best(every, use)
+def _told(every: Sequence[FrozenTrial], search: _Search, out: Path) -> dict[str, Any]:
+    use, space, base = search.options, search.space, search.settings
+    best = _best(every, search)
     rows = [_row(trial) for trial in every if trial.state != TrialState.WAITING]
     notes = []
     if use.search == "grid":
@@ -250,7 +244,7 @@ def _told(
         },
         "best": {"trial": best.number, "options": best.params, "val_accuracy": _score(best)},
         "importance": importance.of(every, list(space)),
-        "command": search_summary.command(out, _settings(best, use), use.settings, task.size),
+        "command": search_summary.command(out, _settings(best, base), base, search.images.size),
         "notes": notes,
     }
 
@@ -272,14 +266,10 @@ def _row(trial: FrozenTrial) -> dict[str, Any]:
     }
 
 
-def _check(use: Search) -> None:
-    check(use.settings)
-    if pretrained.is_one(use.settings.model):
-        pretrained.find(use.settings.model)
-    elif not ladder.is_rung(use.settings.model):
-        raise InputError(f"unknown model {use.settings.model!r}", expected=f"{', '.join(ladder.LADDER)} or pretrained")
-    if use.trials < 1 or use.seeds < 0 or use.seeds == 1 or (use.budget is not None and not use.budget > 0):
-        raise InputError(
-            f"{use.trials} trials, budget {use.budget}, {use.seeds} seeds",
-            expected="at least one trial, a budget above 0 minutes, and no seeds or at least 2",
-        )
+def _check(use: SearchOptions, base: Settings) -> None:
+    train_settings.check(base)
+    search_options.check(use)
+    if pretrained.is_one(base.model):
+        pretrained.find(base.model)
+    elif base.model not in LADDER:
+        raise InputError(f"unknown model {base.model!r}", expected=f"{', '.join(LADDER)} or pretrained")

@@ -11,8 +11,9 @@ import numpy as np
 import optuna
 
 from imageclinic.core.errors import InputError
-from imageclinic.training.models import augmentation, optimizers
-from imageclinic.training.models import capacity_ladder as ladder
+from imageclinic.training.models import optimizers
+from imageclinic.training.models.augmentation_strengths import STRENGTHS
+from imageclinic.training.models.rungs import LADDER
 
 Value: TypeAlias = float | int | str
 _STEPS = 4  # points of a grid over a range
@@ -64,14 +65,14 @@ Space: TypeAlias = Mapping[str, Range | Choice]
 KNOWN: dict[str, Range | Choice] = {
     "learning_rate": Range(1e-4, 3e-2, log=True),
     "batch_size": Choice((16, 32, 64, 128)),
-    "optimizer": Choice(tuple(optimizers.OPTIMIZERS)),
+    "optimizer": Choice(optimizers.OFFERED),
     "dropout": Range(0.0, 0.6),
     # What counts is its product with learning rate and steps: short runs take more than is usual.
     "weight_decay": Range(1e-4, 1.0, log=True),
-    "augment": Choice(tuple(augmentation.STRENGTHS)),
+    "augment": Choice(tuple(STRENGTHS)),
     "l1": Range(1e-7, 1e-3, log=True),
     "l2": Range(1e-7, 1e-2, log=True),
-    "model": Choice(tuple(ladder.LADDER)),
+    "model": Choice(tuple(LADDER)),
 }
 #: What is searched when nothing is named. The penalties do what weight decay does, and a rung may cost ten times more.
 USUAL = ("learning_rate", "batch_size", "optimizer", "dropout", "weight_decay", "augment")

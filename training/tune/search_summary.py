@@ -8,8 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from imageclinic.training.fit.settings import Settings
-from imageclinic.training.models import pretrained
+from imageclinic.training.fit.settings import Settings, usual_rate
 
 
 def of(result: Mapping[str, Any]) -> list[str]:
@@ -32,7 +31,7 @@ def of(result: Mapping[str, Any]) -> list[str]:
 
 def command(out: Path, best: Settings, base: Settings, size: int) -> str:
     """The ``imageclinic train`` command that trains with these settings: every option that is not the usual one."""
-    usual = {**asdict(Settings()), "learning_rate": pretrained.learning_rate(best.unfreeze)}
+    usual = {**asdict(Settings()), "learning_rate": usual_rate(best.unfreeze)}
     parts = ["imageclinic", "train", str(out)]
     for name, value in {**asdict(best), "size": base.size and size}.items():
         if value != usual[name]:

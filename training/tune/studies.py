@@ -29,8 +29,6 @@ _HEARTBEAT = 30  # seconds; a trial that gave no sign of life for four times as 
 _PATIENCE = 20  # seconds to wait for another process's write to SQLite
 _FIRST = 10  # trials at random before a model of the earlier ones proposes
 
-optuna.logging.set_verbosity(optuna.logging.ERROR)
-
 
 def connect(file: Path, url: str | None, name: str, identity: Mapping[str, Any]) -> optuna.Study:
     """Open a study, or create it.
@@ -95,7 +93,7 @@ def sampler(search: str, space: spaces.Space, seed: int, trials: int, *, shared:
     if search == "grid":
         return optuna.samplers.GridSampler(spaces.grid(space), seed=seed)
     if search == "tpe":
-        with _quiet():
+        with quiet():
             return optuna.samplers.TPESampler(
                 n_startup_trials=_FIRST, multivariate=True, constant_liar=shared, seed=number
             )
@@ -135,7 +133,7 @@ def recover(study: optuna.Study) -> int:
     Returns:
         The number of trials queued.
     """
-    with _quiet():
+    with quiet():
         optuna.storages.fail_stale_trials(study)
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         host, process = trial.user_attrs.get(WORKER, (None, 0))
@@ -167,7 +165,7 @@ def is_lost(trial: FrozenTrial) -> bool:
 def storage_errors(where: str) -> Iterator[None]:
     """Turn what a database says into an InputError. Passwords in a URL are not shown."""
     try:
-        with _quiet():
+        with quiet():
             yield
     except (StorageInternalError, sqlalchemy.exc.SQLAlchemyError, OSError, RuntimeError, ImportError) as error:
         cause: BaseException = error
@@ -238,7 +236,14 @@ def _alive(process: int) -> bool:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExperimentalWarning)
-        yield
+def quiet() -> Iterator[None]:
+    """Optuna says errors alone, and not what of it is experimental. How much it says elsewhere in the process is as
+    before once this ends."""
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(max(before, optuna.logging.ERROR))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            yield
+    finally:
+        optuna.logging.set_verbosity(before)

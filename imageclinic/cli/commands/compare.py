@@ -8,11 +8,14 @@ from typing import Annotated, Any
 from typer import Argument, Option
 
 import imageclinic
-from imageclinic.cli.arguments import AsJson, Seed, Unfreeze, Weights, terminal_for
+from imageclinic.cli.arguments import AsJson, terminal_for
+from imageclinic.cli.option_signature import with_options
+from imageclinic.training.compare.compare_options import CompareOptions
 
 PLACE = 110
 
 
+@with_options
 def compare(
     before: Annotated[
         Path, Argument(metavar="RUN|BEFORE", help="A run folder; or, with AFTER, a dataset.", show_default=False)
@@ -25,17 +28,8 @@ def compare(
             show_default=False,
         ),
     ] = None,
-    model: Annotated[
-        str, Option(help="features (fast), a model that train knows, or FILE.keras, trained anew.")
-    ] = "features",
-    weights: Weights = None,
-    unfreeze: Unfreeze = 0,
-    size: Annotated[
-        int | None, Option(help="Side in pixels. Default: 32, or the network's own.", show_default=False)
-    ] = None,
-    seeds: Annotated[int, Option(help="Paired runs of each arm.")] = 5,
-    epochs: Annotated[int | None, Option(help="Most epochs of a run.", show_default=False)] = None,
-    seed: Seed = 0,
+    *,
+    options: CompareOptions,
     truth: Annotated[
         Path | None,
         Option(help="For benchmarks: a .csv of image_id and true label; adds a random review.", show_default=False),
@@ -51,23 +45,17 @@ def compare(
     terminal = terminal_for(as_json)
 
     def interrupted(partial: dict[str, Any]) -> None:
-        terminal.say(f"Interrupted after {len(partial['seeds'])} of {seeds} seeds. What these say so far:")
+        terminal.say(f"Interrupted after {len(partial['seeds'])} of {options.seeds} seeds. What these say so far:")
         show_comparison(partial, terminal)
 
     result = imageclinic.compare(
         before,
         after,
-        model=model,
-        seeds=seeds,
-        epochs=epochs,
-        seed=seed,
-        size=size,
-        unfreeze=unfreeze,
-        weights=weights,
         truth=truth,
         to=to,
         stage=terminal.stage,
         interrupted=interrupted,
+        **vars(options),
     )
     show_comparison(result, terminal)
     terminal.result(result)

@@ -8,11 +8,14 @@ from typing import Annotated, Any
 from typer import Argument, Option
 
 import imageclinic
-from imageclinic.cli.arguments import AsJson, Seed, terminal_for
+from imageclinic.cli.arguments import AsJson, terminal_for
+from imageclinic.cli.option_signature import with_options
+from imageclinic.training.diagnose.diagnose_options import DiagnoseOptions
 
 PLACE = 130
 
 
+@with_options
 def diagnose(
     data: Annotated[
         Path | None,
@@ -20,37 +23,12 @@ def diagnose(
             metavar="[DATA|RUN|OUT]", help="A run, an export or a dataset. Test images stay unseen.", show_default=False
         ),
     ] = None,
+    *,
     history: Annotated[
         Path | None,
         Option(help="A .csv of Keras's CSVLogger, or the metrics.json of imageclinic train.", show_default=False),
     ] = None,
-    model: Annotated[
-        str | None,
-        Option(
-            help="FILE.keras, module:function that returns a model, or a rung: linear, small_cnn, …, residual. "
-            "Default: as imageclinic train did with OUT.",
-            show_default=False,
-        ),
-    ] = None,
-    budget: Annotated[float, Option(help="Minutes for the experiments.")] = 5.0,
-    seeds: Annotated[int, Option(help="Runs of each arm, at least 2; below 5 intervals are much wider.")] = 5,
-    seed: Seed = 0,
-    learning_rate: Annotated[float | None, Option(help="As you train.", show_default=False)] = None,
-    batch_size: Annotated[int | None, Option(help="As you train.", show_default=False)] = None,
-    epochs: Annotated[int | None, Option(help="As you train; fewer when the budget ends.", show_default=False)] = None,
-    optimizer: Annotated[str | None, Option(help="adamw, adam, sgd or rmsprop.", show_default=False)] = None,
-    dropout: Annotated[float | None, Option(help="As you train.", show_default=False)] = None,
-    weight_decay: Annotated[float | None, Option(help="As you train.", show_default=False)] = None,
-    augment: Annotated[str | None, Option(help="none, light, medium or strong.", show_default=False)] = None,
-    scale: Annotated[
-        float | None,
-        Option(help="What your pipeline multiplies pixels, 0 to 255, by: 0.00392 for /255.", show_default=False),
-    ] = None,
-    label_column: Annotated[str | None, Option(help="Of a manifest: the labels.", show_default=False)] = None,
-    classes: Annotated[int | None, Option(help="For a history: number of classes.", show_default=False)] = None,
-    val_images: Annotated[
-        int | None, Option(help="For a history: number of validation images.", show_default=False)
-    ] = None,
+    options: DiagnoseOptions,
     to: Annotated[
         Path | None, Option(help="Folder of the result. Default: RUN, or DATA-diagnosis.", show_default=False)
     ] = None,
@@ -65,26 +43,7 @@ def diagnose(
         show(partial, terminal)
 
     result = imageclinic.diagnose(
-        data,
-        history=history,
-        classes=classes,
-        val_images=val_images,
-        model=model,
-        budget=budget,
-        seeds=seeds,
-        seed=seed,
-        label_column=label_column,
-        to=to,
-        stage=terminal.stage,
-        interrupted=interrupted,
-        learning_rate=learning_rate,
-        batch_size=batch_size,
-        epochs=epochs,
-        optimizer=optimizer,
-        dropout=dropout,
-        weight_decay=weight_decay,
-        augment=augment,
-        scale=scale,
+        data, history=history, to=to, stage=terminal.stage, interrupted=interrupted, **vars(options)
     )
     show(result, terminal)
     terminal.result(result)

@@ -8,44 +8,34 @@ from typing import Annotated, Any
 from typer import Argument, Option
 
 import imageclinic
-from imageclinic.cli.arguments import AsJson, Seed, terminal_for
+from imageclinic.cli.arguments import AsJson, terminal_for
+from imageclinic.cli.option_signature import with_options
+from imageclinic.training.fit.settings import Settings
+from imageclinic.training.tune.search_options import SearchOptions
 
 PLACE = 120
+#: What a search holds fixed and the command line tells; with the help that means something else here than in `train`.
+FIXED = {
+    "model": "Rung of the ladder, unless it is searched.",
+    "epochs": "Most epochs of a trial.",
+    "size": None,
+    "mirror": None,
+    "seed": None,
+}
 
 
+@with_options
 def tune(
     out: Annotated[Path, Argument(help="A folder that imageclinic export wrote.", show_default=False)],
+    *,
     to: Annotated[
         Path | None,
         Option(
             help="Folder for the study and its result, such as a run folder. Default: OUT-tune.", show_default=False
         ),
     ] = None,
-    over: Annotated[
-        list[str] | None,
-        Option(
-            help="What to search, repeatable: NAME, NAME=LOW:HIGH or NAME=A,B,C. Names: learning_rate, batch_size, "
-            "optimizer, dropout, weight_decay, augment (these by default), l1, l2, model.",
-            show_default=False,
-        ),
-    ] = None,
-    search: Annotated[str, Option(help="tpe or gp (Bayesian; gp needs PyTorch), random, or grid.")] = "tpe",
-    trials: Annotated[int, Option(help="Trials in the study, with those of earlier runs and other processes.")] = 30,
-    budget: Annotated[
-        float | None, Option(help="Minutes for the search, without the test.", show_default=False)
-    ] = None,
-    prune: Annotated[str, Option(help="How bad trials are ended early: median, hyperband or none.")] = "median",
-    seeds: Annotated[int, Option(help="Times that the best setting is retrained and tested at the end; 0: never.")] = 5,
-    study: Annotated[
-        str | None,
-        Option(help="URL of an SQL database, to share the search: sqlite:///FILE, postgresql://….", show_default=False),
-    ] = None,
-    name: Annotated[str, Option(help="Name of the study in its database.")] = "imageclinic",
-    model: Annotated[str, Option(help="Rung of the ladder, unless it is searched.")] = "small_cnn",
-    epochs: Annotated[int, Option(help="Most epochs of a trial.")] = 30,
-    size: Annotated[int | None, Option(help="Side in pixels. Default: from the images.", show_default=False)] = None,
-    mirror: Annotated[str, Option(help="Mirror images: yes, no, or auto, where that keeps their class.")] = "auto",
-    seed: Seed = 0,
+    search: SearchOptions,
+    settings: Annotated[Settings, FIXED],
     as_json: AsJson = False,
 ) -> None:
     """Search for hyperparameters on the validation images; test the best once. Run again, a killed search goes on."""
@@ -53,24 +43,7 @@ def tune(
     terminal = terminal_for(as_json)
     folder = to or Path(f"{out}-tune")
     try:
-        result = imageclinic.tune(
-            out,
-            to=folder,
-            over=over or [],
-            search=search,
-            trials=trials,
-            budget=budget,
-            prune=prune,
-            seeds=seeds,
-            study=study,
-            name=name,
-            stage=terminal.stage,
-            model=model,
-            epochs=epochs,
-            size=size,
-            mirror=mirror,
-            seed=seed,
-        )
+        result = imageclinic.tune(out, to=folder, stage=terminal.stage, **vars(search), **vars(settings))
     except KeyboardInterrupt as stop:
         partial: dict[str, Any] | None = getattr(stop, "result", None)
         if partial is not None:
@@ -78,7 +51,7 @@ def tune(
             show(partial, terminal)
         raise
     show(result, terminal)
-    terminal.say(f"Written to {folder}: tuning.json, tuning.html{'' if study else ', study.db'}")
+    terminal.say(f"Written to {folder}: tuning.json, tuning.html{'' if search.study else ', study.db'}")
     terminal.result({"folder": str(folder), **result})
 
 

@@ -329,7 +329,7 @@ SCRIPT = """
 import resource
 import sys
 from pathlib import Path
-from imageclinic.audit.listing import image_listing as source
+from imageclinic.audit.listing import image_listing
 from imageclinic.audit.scan import scan
 from imageclinic.core.run import create
 if __name__ == "__main__":

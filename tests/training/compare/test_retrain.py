@@ -19,7 +19,8 @@ from sklearn.datasets import load_digits
 from imageclinic.core.errors import InputError
 from imageclinic.training.compare import arm_inputs
 from imageclinic.training.compare import retrain as module
-from imageclinic.training.compare.retrain import Interrupted, compare, random_removal
+from imageclinic.training.compare.compare_options import CompareOptions
+from imageclinic.training.compare.retrain import Interrupted, random_removal
 from imageclinic.training.models import user_network
 
 pytestmark = [
@@ -28,6 +29,11 @@ pytestmark = [
 ]
 
 Frames = tuple[pd.DataFrame, pd.DataFrame]
+
+
+def compare(arms: Any, test: pd.DataFrame, *, progress: Any = None, cache: Path | None = None, **options: Any) -> Any:
+    """`retrain.compare` with these options."""
+    return module.compare(arms, test, CompareOptions(**options), progress=progress, cache=cache)
 
 
 @pytest.fixture(scope="module")
@@ -140,13 +146,13 @@ def test_one_seed_claims_nothing(digits: Frames, cache: Path) -> None:
 def runs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The seeds of the runs that were really done, as they are done."""
     done: list[int] = []
-    run = module._run
+    run = module._Comparison.run
 
     def counted(*args: Any) -> Any:
         done.append(args[-1])
         return run(*args)
 
-    monkeypatch.setattr(module, "_run", counted)
+    monkeypatch.setattr(module._Comparison, "run", counted)
     return done
 
 

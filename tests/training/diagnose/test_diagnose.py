@@ -14,8 +14,9 @@ from sklearn.datasets import load_digits
 
 from imageclinic.audit.labels import noise_model
 from imageclinic.core.errors import InputError
-from imageclinic.training.diagnose import causes, ladder, plan
+from imageclinic.training.diagnose import causes, experiments, ladder, plan
 from imageclinic.training.diagnose import user_model as own_model
+from imageclinic.training.diagnose.diagnose_options import DiagnoseOptions
 from imageclinic.training.diagnose.experiments import (
     augmentation,
     copies,
@@ -35,7 +36,7 @@ from imageclinic.training.diagnose.lab import Lab, Runs, Trial
 from imageclinic.training.diagnose.results import Effect, NothingToTry, Result
 from imageclinic.training.diagnose.setup import Data, Images, Recipe
 from imageclinic.training.diagnose.tries import Try, sweep
-from imageclinic.training.models.augmentation import STRENGTHS
+from imageclinic.training.models.augmentation_strengths import STRENGTHS
 from imageclinic.workflows import diagnose
 from imageclinic.workflows.steps import diagnosis_images
 
@@ -247,7 +248,7 @@ def test_no_budget_leaves_reasons_and_ctrl_c_keeps_what_is_done(tmp_path: Path) 
     assert list(result["experiments"]) == ["copies", "memorise", "gap", "input_range", "label_order"]
     assert "the budget" in result["not_looked_at"]["data_size"] and result["healthy"] is None
     named = set(result["experiments"]) | set(result["not_looked_at"])
-    assert named == {*ladder.EXPERIMENTS, *ladder.OUT_OF_SIGHT}
+    assert named == {*experiments.load(), *ladder.OUT_OF_SIGHT}
     assert json.loads(json.dumps(result)) and len(told) == 6
 
     def stop(so_far: dict) -> None:
@@ -304,7 +305,7 @@ def test_settings_that_can_not_be(change: dict, said: str) -> None:
 )
 def test_a_recipe_out_of_range(change: dict, said: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=said):
-        diagnose._recipe(tmp_path / "data", None, change)
+        diagnose._recipe(tmp_path / "data", DiagnoseOptions(**change))
 
 
 def test_the_last_training_tells_the_recipe_unless_its_network_is_too_large(tmp_path: Path) -> None:
@@ -312,10 +313,10 @@ def test_the_last_training_tells_the_recipe_unless_its_network_is_too_large(tmp_
     metrics = tmp_path / "out-model" / "metrics.json"
     metrics.parent.mkdir()
     metrics.write_text(json.dumps({"settings": made}))
-    recipe, notes = diagnose._recipe(tmp_path / "out", None, {"dropout": 0.3})
+    recipe, notes = diagnose._recipe(tmp_path / "out", DiagnoseOptions(dropout=0.3))
     assert (recipe.model, recipe.learning_rate, recipe.dropout, notes) == ("linear", 0.02, 0.3, [])
     metrics.write_text(json.dumps({"settings": {**made, "model": "mobilenet"}}))
-    recipe, notes = diagnose._recipe(tmp_path / "out", None, {})
+    recipe, notes = diagnose._recipe(tmp_path / "out", DiagnoseOptions())
     assert (recipe.model, recipe.learning_rate) == (Recipe.model, Recipe.learning_rate)
     assert "mobilenet" in notes[0] and Recipe.model in notes[0]
 

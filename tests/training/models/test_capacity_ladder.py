@@ -11,6 +11,8 @@ import tensorflow as tf
 
 from imageclinic.core.errors import InputError
 from imageclinic.training.models import augmentation, capacity_ladder
+from imageclinic.training.models.augmentation_strengths import STRENGTHS
+from imageclinic.training.models.rungs import LADDER
 
 pytestmark = pytest.mark.slow
 
@@ -18,7 +20,7 @@ SHAPES = {"linear": (512,)}
 DOCS = (Path(__file__).resolve().parents[3] / "docs" / "training.md").read_text("utf-8")
 
 
-@pytest.mark.parametrize("rung", capacity_ladder.LADDER)
+@pytest.mark.parametrize("rung", LADDER)
 def test_a_rung_gives_probabilities_and_costs_what_its_documentation_says(rung: str) -> None:
     shape = SHAPES.get(rung, (32, 32, 3))
     network = capacity_ladder.build(rung, shape, 10)
@@ -43,9 +45,7 @@ def test_multiply_adds_are_counted_by_hand_alike() -> None:
 
 
 def test_capacity_grows_along_the_ladder() -> None:
-    costs = [
-        capacity_ladder.multiply_adds(capacity_ladder.build(rung, (32, 32, 3), 10)) for rung in capacity_ladder.LADDER
-    ]
+    costs = [capacity_ladder.multiply_adds(capacity_ladder.build(rung, (32, 32, 3), 10)) for rung in LADDER]
     assert costs == sorted(costs)
 
 
@@ -106,7 +106,7 @@ def test_images_are_mirrored_only_when_that_is_allowed() -> None:
         return any(isinstance(x, keras.layers.RandomFlip) for x in augmentation.layers(strength, mirror=mirror))
 
     assert augmentation.layers("none") == []
-    for strength in augmentation.STRENGTHS:
+    for strength in STRENGTHS:
         assert not flips(strength, False)
         assert flips(strength, True)
 

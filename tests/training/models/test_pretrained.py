@@ -10,6 +10,7 @@ import pytest
 
 from imageclinic.core.errors import InputError
 from imageclinic.training.compare import comparison_recipe
+from imageclinic.training.compare.compare_options import CompareOptions
 from imageclinic.training.models import backbones, capacity_ladder, pretrained
 
 pytestmark = [
@@ -118,12 +119,12 @@ def test_what_does_not_go_together_is_refused(weights: Path) -> None:
     with pytest.raises(InputError, match="can't take images of 16×16"):
         capacity_ladder.build("mobilenetv2", (16, 16, 3), 3, weights=weights)
     with pytest.raises(InputError, match="Expected pretrained, or one of"):
-        comparison_recipe.choose("features", 3, size=None, unfreeze=1, weights=None)
+        comparison_recipe.choose(CompareOptions(unfreeze=1), 3)
 
 
 def test_a_comparison_knows_the_weights_by_their_content(weights: Path) -> None:
-    chosen = comparison_recipe.choose("mobilenetv2", 3, size=32, unfreeze=1, weights=weights)
+    chosen = comparison_recipe.choose(CompareOptions("mobilenetv2", str(weights), unfreeze=1, size=32), 3)
     assert (chosen.side, chosen.channels, chosen.learning_rate) == ((32, 32), 3, 1e-4)
-    other = comparison_recipe.choose("mobilenetv2", 3, size=32, unfreeze=0, weights=weights)
+    other = comparison_recipe.choose(CompareOptions("mobilenetv2", str(weights), size=32), 3)
     assert chosen.version != other.version
-    assert comparison_recipe.choose("residual", 3, size=None, unfreeze=0, weights=None).side == (32, 32)
+    assert comparison_recipe.choose(CompareOptions("residual"), 3).side == (32, 32)

@@ -20,8 +20,9 @@ from sklearn.datasets import load_digits
 
 from imageclinic.core import tables
 from imageclinic.core.errors import Failed, InputError
+from imageclinic.training.fit import export_images
 from imageclinic.training.fit.settings import Settings
-from imageclinic.training.tune import importance, search, search_space, search_summary, studies, trials
+from imageclinic.training.tune import importance, search, search_space, search_summary, studies
 from imageclinic.workflows import tune as tuning
 
 pytestmark = pytest.mark.slow
@@ -44,6 +45,10 @@ def export(tmp_path: Path) -> Path:
         rows.append((path.name, f"{split}/{path.name}", label, label, split, path.name, str(number), "keep", None))
     tables.write_csv(out / "manifest.csv", pd.DataFrame(rows, columns=tables.MANIFEST.names), tables.MANIFEST)
     return out
+
+
+def load(export: Path, settings: Settings) -> export_images.ExportImages:
+    return export_images.load(export, settings, as_arrays=True, mirror_seed=0)
 
 
 def folder(export: Path) -> Path:
@@ -93,18 +98,20 @@ def test_trials_are_balanced_as_the_export_or_the_user_says(export: Path) -> Non
     lost = manifest.index[manifest["split"].eq("train") & manifest["label"].eq("digit 0")][5:]
     tables.write_csv(file, manifest.drop(lost), tables.MANIFEST)
     settings = Settings(**{name: QUICK[name] for name in ("model", "epochs", "size", "mirror")})
-    plain = trials.load(export, settings)
+    plain = load(export, settings)
     assert plain.class_weight is None
-    shown = trials.load(export, replace(settings, balance="sampling"))
-    assert len(set(np.bincount(shown.parts["train"].labels))) == 1
+    shown = load(export, replace(settings, balance="sampling"))
+    learnt_from = shown.parts["train"].learnt_from(settings)
+    assert len(set(np.bincount(learnt_from[1]))) == 1
+    assert len(learnt_from[0]) == len(learnt_from[1])
     assert len(shown.parts["val"].labels) == len(plain.parts["val"].labels)
-    assert trials.load(export, replace(settings, balance="weights")).class_weight is not None
+    assert load(export, replace(settings, balance="weights")).class_weight is not None
     classes = [f"digit {n}" for n in range(3)]
     (export / "class_weights.json").write_text(json.dumps({"classes": classes, "weights": [3.0, 1.0, 1.0]}))
-    weighted = trials.load(export, settings)
+    weighted = load(export, settings)
     assert weighted.class_weight == {0: 3.0, 1: 1.0, 2: 1.0}
     assert len({plain.digest, shown.digest, weighted.digest}) == 3, "studies of other training images"
-    assert trials.load(export, replace(settings, balance="none")).class_weight is None
+    assert load(export, replace(settings, balance="none")).class_weight is None
 
 
 def test_the_command_trains_the_best(export: Path) -> None:
@@ -153,7 +160,7 @@ def test_failed_trials_are_recorded_and_do_not_stop_the_search(export: Path, mon
 
 
 def test_ctrl_c_keeps_what_is_done_and_the_trial_is_done_again(export: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run, calls = search.trials.run, [0]
+    run, calls = search.train_network.run, [0]
 
     def interrupted(*given: Any, **options: Any) -> Any:
         calls[0] += 1
@@ -161,7 +168,7 @@ def test_ctrl_c_keeps_what_is_done_and_the_trial_is_done_again(export: Path, mon
             raise KeyboardInterrupt
         return run(*given, **options)
 
-    monkeypatch.setattr(search.trials, "run", interrupted)
+    monkeypatch.setattr(search.train_network, "run", interrupted)
     with pytest.raises(search.Interrupted) as stop:
         tuning.tune(export, over=[RATES], trials=3, **QUICK)
     assert stop.value.result is not None
@@ -331,3 +338,15 @@ def test_a_space_is_read_and_gridded() -> None:
     assert search_space.holds(found, {"dropout": 0.2, "batch_size": 64, "model": "linear"})
     assert not search_space.holds(found, {"dropout": 0.6, "batch_size": 64, "model": "linear"})
     assert set(search_space.parse([])) == set(search_space.USUAL)
+
+
+def test_optuna_says_as_much_as_before(export: Path) -> None:
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.DEBUG)
+    try:
+        with studies.quiet():
+            assert optuna.logging.get_verbosity() == optuna.logging.ERROR
+        tuning.tune(export, over=[RATES], trials=1, **QUICK)
+        assert optuna.logging.get_verbosity() == optuna.logging.DEBUG
+    finally:
+        optuna.logging.set_verbosity(before)

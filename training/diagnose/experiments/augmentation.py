@@ -8,6 +8,7 @@ from imageclinic.training.diagnose.tries import Try, sweep
 
 QUESTION = "Is more or less augmentation better?"
 RUNS = (3, 1)
+PLACE = 120
 
 #: Strength → those to try instead.
 NEXT = {

@@ -5,12 +5,11 @@ from __future__ import annotations
 from imageclinic.training.diagnose.lab import Lab
 from imageclinic.training.diagnose.results import Result
 from imageclinic.training.diagnose.tries import Try, sweep
+from imageclinic.training.models import optimizers
 
 QUESTION = "Is another batch size or optimizer better?"
 RUNS = (6, 2)
-
-#: Optimizer → a learning rate that usually does.
-USUAL = {"adamw": 1e-3, "sgd": 1e-2, "rmsprop": 1e-3}
+PLACE = 160
 
 
 def run(lab: Lab) -> tuple[Result, Lab]:
@@ -21,14 +20,10 @@ def run(lab: Lab) -> tuple[Result, Lab]:
         for size in (recipe.batch_size // 4, 4 * recipe.batch_size)
         if 4 <= size <= len(lab.data.train) // 2
     ]
-    for name, rate in USUAL.items():
-        if name not in (recipe.optimizer, f"{recipe.optimizer}w"):
+    for name in optimizers.OFFERED:
+        if name != optimizers.offered(recipe.optimizer):
+            rate = optimizers.OPTIMIZERS[name].usual_rate
             changed = recipe.change(optimizer=name, learning_rate=rate)
-            code = f"keras.optimizers.{keras_name(name)}({rate:g})"
-            tries.append(Try("optimizer", f"{name} at learning rate {rate:g}", changed, f"model.compile({code}, …)"))
+            remedy = f"model.compile({optimizers.code(name, rate)}, …)"
+            tries.append(Try("optimizer", f"{name} at learning rate {rate:g}", changed, remedy))
     return sweep(lab, tries)
-
-
-def keras_name(optimizer: str) -> str:
-    """What Keras calls an optimizer."""
-    return {"adamw": "AdamW", "adam": "Adam", "sgd": "SGD", "rmsprop": "RMSprop"}[optimizer]

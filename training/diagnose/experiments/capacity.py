@@ -6,15 +6,16 @@ from imageclinic.training.diagnose.lab import Lab
 from imageclinic.training.diagnose.results import NothingToTry, Result
 from imageclinic.training.diagnose.setup import network
 from imageclinic.training.diagnose.tries import Try, sweep
-from imageclinic.training.models import capacity_ladder as ladder
+from imageclinic.training.models.rungs import LADDER
 
 QUESTION = "Is a larger or a smaller network better?"
 RUNS = (8, 5)
+PLACE = 150
 
 
 def run(lab: Lab) -> tuple[Result, Lab]:
     """One rung up and one rung down the ladder; for a user's own network, the rungs next to it by parameters."""
-    rungs = list(ladder.LADDER)
+    rungs = list(LADDER)
     if lab.recipe.own is None:
         at = rungs.index(lab.recipe.model)
         down, up = rungs[:at][-1:], rungs[at + 1 :][:1]

@@ -14,6 +14,8 @@ from imageclinic.training.diagnose.setup import Data, Images
 
 QUESTION = "Are validation images copies of training images?"
 RUNS = (0, 1)
+PLACE = 10
+ALWAYS = True
 
 NEAR = 0.1  # root mean square difference of standardised thumbnails, below which two images are copies
 FLAT = 4.0  # standard deviation of pixels (of 255) below which an image is too flat to have copies

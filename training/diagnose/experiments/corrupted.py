@@ -12,6 +12,7 @@ from imageclinic.training.diagnose.results import Effect, NothingToTry, Result
 
 QUESTION = "Are images flat or noise?"
 RUNS = (0, 1)
+PLACE = 90
 
 SHARE = 0.03  # of images at least: of clean digits, hands and photographs up to 1 % look odd
 FAR_ROUGH, FAR_UNLIKE = 6.0, 4.5  # robust standard deviations above the median

@@ -12,6 +12,7 @@ from imageclinic.training.diagnose.setup import Images
 
 QUESTION = "Would more images help?"
 RUNS = (0, 2)
+PLACE = 140
 
 PARTS = (1 / 4, 1 / 2)
 MORE = 2  # times as many images: what the gain is told for

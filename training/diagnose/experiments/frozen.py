@@ -9,6 +9,7 @@ from imageclinic.training.diagnose.results import WORTH, NothingToTry, Result
 
 QUESTION = "Are layers frozen that should learn?"
 RUNS = (0, 1)
+PLACE = 60
 
 
 def run(lab: Lab) -> tuple[Result, Lab]:

@@ -9,6 +9,8 @@ from imageclinic.training.diagnose.results import Result
 
 QUESTION = "How accurate is it, on training and on validation images?"
 RUNS = (0, 1)
+PLACE = 30
+ALWAYS = True
 
 
 def run(lab: Lab) -> tuple[Result, Lab]:

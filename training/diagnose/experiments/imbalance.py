@@ -14,6 +14,7 @@ from imageclinic.training.diagnose.results import Effect, NothingToTry, Result
 
 QUESTION = "Do classes with few images fare worse?"
 RUNS = (0, 1)
+PLACE = 100
 
 SMALL = 0.5  # of the median size: below it a class is small
 LEAST = 10  # images in the median class: with fewer in all, chance makes some classes small, and all are too small

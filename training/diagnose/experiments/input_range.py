@@ -11,6 +11,8 @@ from imageclinic.training.diagnose.setup import network
 
 QUESTION = "Do pixels reach the network in a sensible range?"
 RUNS = (0, 1)
+PLACE = 40
+ALWAYS = True
 
 SMALL, LARGE = 0.02, 20.0  # standard deviation of what reaches the first weights; after one rescaling it is 0.2 to 1
 _SAMPLE = 256

@@ -11,6 +11,7 @@ from imageclinic.training.diagnose.setup import Images, Recipe
 
 QUESTION = "How many labels are wrong, and what do they cost?"
 RUNS = (3, 1)
+PLACE = 110
 
 FOLDS = 3
 #: How far the noise model's share was off on 22 label sets (`audit.labels.noise_model`), 100 images a class and more.

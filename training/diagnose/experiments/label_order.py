@@ -14,6 +14,7 @@ from imageclinic.training.fit import metrics
 
 QUESTION = "Do class numbers mean the same in training and validation?"
 RUNS = (0, 0)
+PLACE = 70
 
 LEAST = 0.05  # accuracy that renaming must gain
 

@@ -9,6 +9,7 @@ from imageclinic.training.diagnose.results import WORTH, Result
 
 QUESTION = "Is another learning rate better?"
 RUNS = (7, 1)
+PLACE = 80
 
 FACTORS = (0.1, 0.3, 3.0, 10.0)
 FAR = (0.01, 100.0)

@@ -10,6 +10,8 @@ from imageclinic.training.diagnose.setup import network
 
 QUESTION = "Do the output and the loss agree (softmax, from_logits)?"
 RUNS = (0, 1)
+PLACE = 50
+ALWAYS = True
 
 _SAMPLE = 64
 

@@ -13,6 +13,8 @@ from imageclinic.training.diagnose.setup import Images, Recipe
 
 QUESTION = "Can the network memorise 50 images?"
 RUNS = (2, 0)
+PLACE = 20
+ALWAYS = True
 
 IMAGES, STEPS, BATCH = 50, 200, 10
 MEMORISED = 0.9
@@ -41,10 +43,10 @@ def run(lab: Lab) -> tuple[Result, Lab]:
     reference = _memorised(lab, Recipe(augment="none", dropout=0.0, batch_size=BATCH), few)
     numbers["reference"] = reference
     if reference >= MEMORISED:
-        words = f"{said}, with no learning rate; of small_cnn {reference:.0%}: the network, not the images"
+        words = f"{said}, with no learning rate; of {Recipe.model} {reference:.0%}: the network, not the images"
         return Result(f"{words}.", numbers=numbers), lab
     evidence = (
-        f"{said}, and with no learning rate more than {rates[best]:.0%}; a network of ours, small_cnn, gets "
+        f"{said}, and with no learning rate more than {rates[best]:.0%}; a network of ours, {Recipe.model}, gets "
         f"{reference:.0%} of them right. So what reaches the network does not tell the classes apart."
     )
     remedy = (

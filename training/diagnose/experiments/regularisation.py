@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from imageclinic.training.diagnose.experiments import batches
 from imageclinic.training.diagnose.lab import Lab
 from imageclinic.training.diagnose.results import Result
 from imageclinic.training.diagnose.setup import Recipe
 from imageclinic.training.diagnose.tries import Try, sweep
+from imageclinic.training.models import optimizers
 
 QUESTION = "Is more or less regularisation (dropout, weight decay) better?"
 RUNS = (4, 1)
+PLACE = 130
 
 DROPOUT, DECAY = 0.5, 0.1
 #: Learning rate × weight decay × steps of a strong decay: it forgets within an eighth of the run. The usual numbers do
@@ -23,7 +24,7 @@ def run(lab: Lab) -> tuple[Result, Lab]:
     stays as it is, the weight decay alone."""
     recipe = lab.recipe
     steps = recipe.epochs * max(1, len(lab.data.train) // recipe.batch_size)
-    decoupled = "adamw" if recipe.optimizer == "adam" else recipe.optimizer
+    decoupled = optimizers.offered(recipe.optimizer)
     usual = max(DECAY, 3 * recipe.weight_decay)
     strong = min(STRONG / steps, _MOST) / recipe.learning_rate
     decays = [usual, strong] if strong > usual else [usual]
@@ -38,7 +39,7 @@ def _try(changed: Recipe, lab: Lab) -> Try:
     decay = changed.weight_decay * len(lab.data.train) / max(lab.data.whole, len(lab.data.train))
     words = f"weight decay {changed.weight_decay:.2g}"
     if changed.own is not None:
-        code = f"keras.optimizers.{batches.keras_name(changed.optimizer)}({changed.learning_rate:g}"
-        return Try("regularisation", words, changed, f"model.compile({code}, weight_decay={decay:.2g}), …)")
+        code = optimizers.code(changed.optimizer, changed.learning_rate, weight_decay=f"{decay:.2g}")
+        return Try("regularisation", words, changed, f"model.compile({code}, …)")
     remedy = f"--dropout {changed.dropout:g} --weight-decay {decay:.2g}"
     return Try("regularisation", f"dropout {changed.dropout:g} and {words}", changed, remedy)

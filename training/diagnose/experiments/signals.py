@@ -13,6 +13,7 @@ from imageclinic.training.diagnose.trainer import Trainer
 
 QUESTION = "Do gradients reach all layers, and are units alive?"
 RUNS = (1, 0)
+PLACE = 170
 
 SAMPLE, DEAD, RATIO = 256, 0.9, 1e4
 

@@ -1,0 +1,66 @@
+"""How a diagnosis is made: the options of ``imageclinic diagnose``. Loads no TensorFlow."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+from typing import Any
+
+from imageclinic.core.errors import InputError
+from imageclinic.core.option_fields import listed, option
+from imageclinic.training.fit.settings import SEEDS
+from imageclinic.training.models.augmentation_strengths import STRENGTHS
+from imageclinic.training.models.optimizers import OPTIMIZERS
+from imageclinic.training.models.rungs import LADDER
+
+MINUTES = 5.0
+_RUNGS = list(LADDER)
+
+
+@dataclass(frozen=True)
+class DiagnoseOptions:
+    """How to diagnose.
+
+    `model`: a rung of the ladder, a ``.keras`` file or ``module:function`` (see `training.diagnose.user_model`); None:
+    what ``imageclinic train`` did with this export, else its defaults. `budget`: minutes for the experiments. `seeds`:
+    runs of each arm; below 5 intervals are much wider. `seed`: of the draw of images. `learning_rate` to `scale`, and
+    `mirror` to `unfrozen` (for the Python API alone): fields of `training.diagnose.setup.Recipe`, where they are not as
+    the model tells. `label_column`: of a manifest. `classes`, `val_images`: their number, if known; for the history.
+    """
+
+    model: str | None = option(
+        None,
+        f"FILE.keras, module:function that returns a model, or a rung: {', '.join(_RUNGS[:2])}, …, {_RUNGS[-1]}. "
+        "Default: as imageclinic train did with OUT.",
+    )
+    budget: float = option(MINUTES, "Minutes for the experiments.")
+    seeds: int = option(5, "Runs of each arm, at least 2; below 5 intervals are much wider.")
+    seed: int = option(0, "Seed of everything that is drawn at random.", min=0, max=SEEDS - 1)
+    learning_rate: float | None = option(None, "As you train.")
+    batch_size: int | None = option(None, "As you train.")
+    epochs: int | None = option(None, "As you train; fewer when the budget ends.")
+    optimizer: str | None = option(None, f"{listed(list(OPTIMIZERS))}.")
+    dropout: float | None = option(None, "As you train.")
+    weight_decay: float | None = option(None, "As you train.")
+    augment: str | None = option(None, f"{listed(list(STRENGTHS))}.")
+    scale: float | None = option(None, "What your pipeline multiplies pixels, 0 to 255, by: 0.00392 for /255.")
+    label_column: str | None = option(None, "Of a manifest: the labels.")
+    classes: int | None = option(None, "For a history: number of classes.")
+    val_images: int | None = option(None, "For a history: number of validation images.")
+    mirror: bool | None = None
+    loss: str | None = None
+    from_logits: bool | None = None
+    unfrozen: bool | None = None
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """The fields of a recipe that were asked for."""
+        others = ("budget", "seeds", "seed", "label_column", "classes", "val_images")
+        values = {each.name: getattr(self, each.name) for each in fields(self) if each.name not in others}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+def check(options: DiagnoseOptions) -> None:
+    """Raises InputError for a budget that is no positive number. (The recipe is checked once it is whole.)"""
+    if not 0 < options.budget < math.inf:
+        raise InputError(f"a budget of {options.budget:g} minutes", expected="a positive number")
