@@ -23,7 +23,7 @@ from imageclinic.audit.scan import scan
 from imageclinic.core import result_keys, tables
 from imageclinic.core.errors import InputError, NotApplicable
 from imageclinic.core.progress import Say, Stage, quiet, silent
-from imageclinic.core.result_keys import key
+from imageclinic.workflows.steps.result_keys import key
 from imageclinic.core.run import Run, create, is_current
 from imageclinic.workflows.steps import predictions
 from imageclinic.workflows.steps.predictions import Brought, Method
