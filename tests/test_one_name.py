@@ -1,0 +1,114 @@
+"""imageclinic takes one name, and takes nothing from the folder it is started in: a user's own `training/`, `audit.py`
+or `json.py` there neither breaks it nor is run by it. All commands and the API, from such a folder."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import picture
+
+pytestmark = pytest.mark.slow
+
+NAMES = (
+    *("training/__init__.py", "audit.py", "report.py", "cleaning.py", "sample_data.py", "benchmarks.py"),
+    *("json.py", "random.py", "queue.py", "colorsys.py", "pymongo.py"),
+)
+IMAGECLINIC = str(Path(sys.executable).with_name("imageclinic"))
+API = """
+import sys
+import imageclinic
+from imageclinic.training.fit.settings import Settings
+import imageclinic.audit.runner, imageclinic.report.build
+
+result = imageclinic.audit(sys.argv[1], sys.argv[2], skip=["mislabeled", "outlier", "overlapping_classes"])
+assert len(result.outcomes) == len(imageclinic.explain())
+assert imageclinic.status(sys.argv[2])["images"] == 32
+assert imageclinic.report(sys.argv[2]).is_file()
+assert callable(imageclinic.audit) and callable(imageclinic.report)
+"""
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A user's project: data, and modules that raise when they are imported."""
+    home = tmp_path_factory.mktemp("project")
+    for name in NAMES:
+        (home / name).parent.mkdir(exist_ok=True)
+        (home / name).write_text("raise RuntimeError('a module of the current folder was imported: ' + __file__)\n")
+    for at, label in enumerate(("cat", "dog")):
+        (home / "data" / label).mkdir(parents=True)
+        for n in range(16):
+            picture(100 * at + n).save(home / "data" / label / f"{n}.png")
+    return home
+
+
+def run(project: Path, *command: str, status: int = 0) -> str:
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True)
+    assert done.returncode == status and "current folder" not in done.stdout + done.stderr, done.stderr
+    return done.stdout
+
+
+def test_the_commands(project: Path) -> None:
+    def imageclinic(*arguments: str, status: int = 0) -> str:
+        return run(project, IMAGECLINIC, *arguments, status=status)
+
+    imageclinic("audit", "data", "--out", "run", "--model", "patches")
+    imageclinic("explain")
+    imageclinic("status", "run")
+    imageclinic("decide", "run", "--accept", "corrupted", "--dry-run")
+    imageclinic("rerank", "run")
+    imageclinic("export", "run", "out")
+    imageclinic("export", "run", "records", "--format", "tfrecord")
+    imageclinic("verify", "out")
+    imageclinic("diff", "out", "records")
+    imageclinic("train", "out", "--epochs", "1", "--model", "linear")
+    imageclinic("tune", "out", "--trials", "1", "--seeds", "0", "--epochs", "1", "--model", "linear")
+    imageclinic("compare", "run", "--seeds", "2")
+    imageclinic("diagnose", "--history", "out-model/metrics.json")
+    imageclinic("report", "run")
+    imageclinic("doctor")
+    # Started as a module, Python itself searches the current folder, unless told not to.
+    run(project, sys.executable, "-P", "-m", "imageclinic", "status", "run")
+
+
+def test_the_python_interface(project: Path, tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(API)
+    run(project, sys.executable, str(tmp_path / "script.py"), "data", "api-run")
+
+
+def test_the_app(project: Path) -> None:
+    run(project, IMAGECLINIC, "audit", "data", "--out", "app-run", "--checks", "dark,exact_duplicate")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    command = [IMAGECLINIC, "review", "app-run", "--no-browser", "--port", str(port)]
+    with subprocess.Popen(command, cwd=project, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as review:
+        assert review.stdout
+        lines = []
+        for line in review.stdout:
+            lines.append(line)
+            if "Review as" in line:
+                break
+        assert review.poll() is None, "".join(lines)
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10) as page:
+                    assert page.status == 200
+                break
+            except OSError:
+                assert time.monotonic() < deadline, "".join(lines)
+                time.sleep(0.5)
+        os.kill(review.pid, signal.SIGINT)
+        rest = review.stdout.read()
+    assert review.returncode == 0, rest
+    log = (project / "app-run" / "review" / "server.log").read_text("utf-8", "replace")
+    assert "current folder" not in "".join(lines) + rest + log
