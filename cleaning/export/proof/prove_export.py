@@ -79,6 +79,7 @@ def _proofs(
     actual = pd.Series(hashes, index=manifest.index, dtype="str")
     wrong = actual.notna() & actual.ne(manifest["sha256"])
     across = manifest.groupby("split_group")["split"].nunique()
+    named = ", ".join(indexes)
     stale = [path for path, content in indexes.items() if _text(out / path) != content]
     return [
         proof("files", manifest.loc[actual.isna(), "path"], f"{len(manifest)} files are there", "missing"),
@@ -88,11 +89,7 @@ def _proofs(
             "one row per file", manifest.loc[manifest["path"].duplicated(), "path"], "every path once", "listed twice"
         ),
         format.folders_proof(manifest),
-        *(
-            [proof("indexes", stale, f"{', '.join(indexes)}: as the manifest", "not as the manifest")]
-            if indexes
-            else []
-        ),
+        *([proof("indexes", stale, f"{named}: as the manifest", "not as the manifest")] if indexes else []),
         _classes(manifest),
         _counts(manifest, about, format),
         proof("groups", across.index[across > 1].tolist(), f"{len(across)} groups, each in one split", "divided"),
