@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
+from imageclinic.cleaning.export.export_format import ExportFormat, reading_line
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
 
@@ -62,3 +63,30 @@ def sampling(manifest: pd.DataFrame, how: str, seed: int) -> pd.DataFrame:
         times[members.index] = whole
         times[random.permutation(members.index.to_numpy())[:more]] += 1
     return tables.frame(tables.BALANCE, image_id=rows["image_id"], path=rows["path"], label=rows["label"], times=times)
+
+
+def loading_code(format: ExportFormat, how: str, splits: Mapping[str, int], size: tuple[int, int]) -> str:
+    """Python that loads an export with its balance: what the format gives, and ``class_weight`` for Keras's `fit`; or
+    the images of balance.csv as ``x`` and ``y``, and what the format gives beside them.
+
+    Args:
+        format: of the export.
+        how: one of `BALANCES`.
+        splits: those that have images, and how many.
+        size: (height, width) in pixels to which images are brought.
+    """
+    if how == "none":
+        return format.loading_lines(splits, size)
+    if how == "weights":
+        return (
+            f"{format.loading_lines(splits, size)}\n\n"
+            'import json\nclass_weight = dict(enumerate(json.load(open("class_weights.json"))["weights"]))'
+        )
+    sample = (
+        "import keras, numpy, pandas\n\n"
+        'rows = pandas.read_csv("balance.csv").pipe(lambda rows: rows.loc[rows.index.repeat(rows["times"])])\n'
+        f'x = numpy.stack([{reading_line(size)} for p in rows["path"]])\n'
+        'y = pandas.factorize(rows["label"], sort=True)[0]'
+    )
+    others = format.lines_beside_a_sample(splits, size)
+    return f"{sample}\n\n{others}" if others else sample

@@ -33,7 +33,7 @@ def text(manifest: pd.DataFrame, changes: pd.DataFrame, run: Run, about: Mapping
         changes: see `cleaning.decisions.apply.apply`.
         run: the audited run.
         about: see `cleaning.export.export_facts.of`.
-        loading: see `cleaning.export.loading_code.lines`.
+        loading: see `cleaning.export.balance.loading_code`.
     """
     dataset = run.read(tables.DATASET)
     by = ", ".join(_plain(who) for who in about["decisions"]["by"]) or "nobody"

@@ -10,7 +10,8 @@ from typing import Any
 
 import pandas as pd
 
-from imageclinic.cleaning.export import layouts
+from imageclinic.cleaning.export import formats
+from imageclinic.cleaning.export.export_format import ExportFormat
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
 from imageclinic.core.run import Run
@@ -22,8 +23,8 @@ def of(
     manifest: pd.DataFrame,
     changes: pd.DataFrame,
     run: Run,
-    format: str,
-    options: Mapping[str, object],
+    format: ExportFormat,
+    options: Mapping[str, str],
     notes: Sequence[str],
 ) -> dict[str, Any]:
     """The content of export.json: depends on the arguments and the run's tables only (no times, no places).
@@ -32,8 +33,8 @@ def of(
         manifest: tables.MANIFEST.
         changes: see `cleaning.decisions.apply.apply`.
         run: the audited run.
-        format: see `cleaning.export.layouts.FORMATS`.
-        options: of the command line.
+        format: of the export.
+        options: see `cleaning.export.export_options.ExportOptions.flags`.
         notes: on the split.
 
     Returns:
@@ -47,11 +48,11 @@ def of(
     log = run.decisions.read_bytes() if run.decisions.exists() else b""
     by = {who for several in changes["reviewer"].dropna() for who in several.split(";")}
     return {
-        "format": format,
-        "options": {name: str(value) for name, value in options.items()},
+        "format": format.name,
+        "options": dict(options),
         "dataset": {"name": run.root.name, "files": len(dataset), "sha256": content.hexdigest()},
         "decisions": {"sha256": hashlib.sha256(log).hexdigest(), "by": sorted(by)},
-        "classes": layouts.classes(manifest, format),
+        "classes": format.classes(manifest),
         "images": {name: int((manifest["split"] == name).sum()) for name in tables.SPLITS},
         "changes": {str(kind): int(n) for kind, n in changes["change"].value_counts().sort_index().items()},
         "notes": list(notes),
@@ -73,6 +74,6 @@ def read(out: Path) -> dict[str, Any]:
         raise InputError(
             f"{path} is no JSON: {error}", expected="the facts of an export", fix="export again"
         ) from error
-    if not isinstance(about, dict) or about.get("format") not in layouts.FORMATS:
-        raise InputError(f"{path} names no known format", expected=f"one of {', '.join(layouts.FORMATS)}")
+    if not isinstance(about, dict) or about.get("format") not in formats.names():
+        raise InputError(f"{path} names no known format", expected=f"one of {', '.join(formats.names())}")
     return about

@@ -8,11 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from imageclinic.core.errors import InputError
+from imageclinic.cleaning.export.export_options import ExportOptions
 from imageclinic.core.progress import Say, Stage, quiet, silent
 from imageclinic.workflows.steps import splits as splitting
-from imageclinic.workflows.steps.export_copies import find_pairs
-from imageclinic.workflows.steps.export_records import pack, unpack
 from imageclinic.workflows.steps.run_state import load
 
 
@@ -20,13 +18,13 @@ def export(
     run: str | Path,
     out: str | Path,
     *,
-    split: Sequence[float | None] = (0.8, 0.1, 0.1),
-    format: str = "folders",
-    link: str = "copy",
-    keep_split: str | Path | None = None,
-    balance: str = "none",
-    reencode: str = "none",
-    seed: int = 0,
+    split: Sequence[float | None] = ExportOptions.split,
+    format: str = ExportOptions.format,
+    link: str = ExportOptions.link,
+    keep_split: str | Path | None = ExportOptions.keep_split,
+    balance: str = ExportOptions.balance,
+    reencode: str = ExportOptions.reencode,
+    seed: int = ExportOptions.seed,
     stage: Stage = quiet,
     say: Say = silent,
 ) -> dict[str, Any]:
@@ -38,16 +36,8 @@ def export(
     Args:
         run: an audited run.
         out: a new or empty folder, outside the dataset and the run.
-        split: shares of train, val and test, which sum to 1 (or 100); or so many images of each, and None in one place
-            for the rest: what counts leave out is not exported.
-        format, link: see `cleaning.export.write_export.export`.
-        keep_split: the manifest.csv of an earlier export or its folder: puts the images that it lists where they were,
-            and only divides the new ones.
-        balance: ``weights`` (a file of class weights), ``oversample`` or ``undersample`` (a manifest that says how
-            often to show each training image), or ``none``; validation and test are never changed.
-        reencode: ``png`` or ``jpeg``, for the images that Keras's folder loader can't read and the damaged ones that
-            were decided to be kept; or ``none``.
-        seed: of the split and the balance.
+        split, format, link, keep_split, balance, reencode, seed: see
+            `cleaning.export.export_options.ExportOptions`.
         stage, say: progress.
 
     Returns:
@@ -58,27 +48,30 @@ def export(
             `keep_split` of other images, a source file that changed since the audit.
         Failed: a proof does not hold.
     """
+    options = ExportOptions(split, format, link, keep_split, balance, reencode, seed)
+    return _export(Path(run), Path(out), options, stage, say)
+
+
+def _export(run: Path, out: Path, options: ExportOptions, stage: Stage, say: Say) -> dict[str, Any]:
     from imageclinic.cleaning.decisions import apply
-    from imageclinic.cleaning.export import write_export as exporter
-    from imageclinic.cleaning.export.encode_images import CHOICES
+    from imageclinic.cleaning.export import write_export
+    from imageclinic.cleaning.split.demanded_split import demanded
     from imageclinic.cleaning.split.stratified_split import require_training
     from imageclinic.workflows.steps import reencode as reencoding
 
-    demand = splitting.demanded(split)
-    if reencode not in CHOICES:
-        raise InputError(f"unknown reencode {reencode!r}", expected=f"one of {', '.join(CHOICES)}")
     state = load(run)
     with tempfile.TemporaryDirectory(prefix="imageclinic-encoded-") as scratch:
         new, reasons = None, reencoding.unloadable(state)
-        if reencode != "none":
+        if options.reencode != "none":
             with stage("Encoding anew") as progress:
-                new = reencoding.reencoded(state, reasons, reencode, Path(scratch), progress)
+                new = reencoding.reencoded(state, reasons, options.reencode, Path(scratch), progress)
             state = reencoding.mended(state, new)
         cleaned, changes = apply.apply(state.dataset, state.current)
         with stage("Looking for copies") as progress:
             clusters = splitting.regroup(state, cleaned, new=new, progress=progress)
-        old = None if keep_split is None else splitting.earlier(Path(keep_split), cleaned)
-        splits, notes = splitting.assign(dataclasses.replace(state, clusters=clusters), cleaned, demand, seed, old)
+        old = None if options.keep_split is None else splitting.earlier(Path(options.keep_split), cleaned)
+        grouped = dataclasses.replace(state, clusters=clusters)
+        splits, notes = splitting.assign(grouped, cleaned, demanded(options.split), options.seed, old)
         cleaned = cleaned[cleaned["image_id"].isin(splits["image_id"])]
         require_training(cleaned, splits)
         unread = reasons[reasons.index.isin(cleaned["image_id"])]
@@ -90,28 +83,8 @@ def export(
             )
         for note in notes:
             say(note)
+        encoded = None if new is None else new.files
+        content = write_export.CleanedDataset(cleaned, splits, clusters, changes, state.current, encoded, notes)
         with stage("Exporting and proving") as progress:
-            summary = exporter.export(
-                cleaned,
-                splits,
-                clusters,
-                changes,
-                state.run,
-                Path(out),
-                format=format,
-                link=link,
-                current=state.current,
-                balanced=balance,
-                seed=seed,
-                encoded=None if new is None else new.files,
-                options={
-                    "split": ",".join("rest" if part is None else f"{part:.12g}" for part in split),
-                    **({} if keep_split is None else {"keep-split": keep_split}),
-                    "reencode": reencode,
-                },
-                notes=notes,
-                pack=pack,
-                prove=lambda folder: exporter.verify(folder, find_pairs(progress), unpack=unpack, progress=progress),
-                progress=progress,
-            )
+            summary = write_export.export(content, state.run, out, options, progress)
     return {**summary, "proofs": [dataclasses.asdict(proof) for proof in summary["proofs"]]}

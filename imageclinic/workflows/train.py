@@ -21,11 +21,11 @@ def train(out: str | Path, *, to: str | Path | None = None, stage: Stage = quiet
         The metrics; see `training.fit.train_export.train`.
     """
     from imageclinic import training
+    from imageclinic.cleaning.export.images_as_files import as_files
 
     training.load_tensorflow()
     from imageclinic.training.fit.settings import Settings
     from imageclinic.training.fit.train_export import train as run
-    from imageclinic.workflows.steps.export_records import as_files
 
     folder = Path(out).absolute().with_name(f"{Path(out).absolute().name}-model") if to is None else Path(to)
     with as_files(Path(out)) as files, stage("Training") as progress:

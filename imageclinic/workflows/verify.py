@@ -8,8 +8,6 @@ from pathlib import Path
 import pandas as pd
 
 from imageclinic.core.progress import Stage, quiet
-from imageclinic.workflows.steps.export_copies import find_pairs
-from imageclinic.workflows.steps.export_records import unpack
 
 
 def verify(out: str | Path, *, stage: Stage = quiet) -> pd.DataFrame:
@@ -17,8 +15,8 @@ def verify(out: str | Path, *, stage: Stage = quiet) -> pd.DataFrame:
 
     The pairs of copies are computed anew from the exported files; the manifest is not trusted.
     """
-    from imageclinic.cleaning.export.proof import verify as prove
+    from imageclinic.cleaning.export.proof import prove_export
 
     with stage("Verifying") as progress:
-        proofs = prove(Path(out), find_pairs(progress), unpack=unpack, progress=progress)
+        proofs = prove_export.verify(Path(out), progress)
     return pd.DataFrame([dataclasses.asdict(proof) for proof in proofs])

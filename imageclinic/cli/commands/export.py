@@ -8,6 +8,8 @@ from typing import Annotated
 from typer import Argument, Option
 
 import imageclinic
+from imageclinic.cleaning.export import formats
+from imageclinic.cleaning.export.export_options import ExportOptions
 from imageclinic.cli.arguments import AsJson, RunFolder, Seed, terminal_for
 from imageclinic.cli.commands.verify import show_proofs
 from imageclinic.core.errors import InputError
@@ -25,10 +27,8 @@ def export(
             "Images frozen as test stay test."
         ),
     ] = "0.8,0.1,0.1",
-    format: Annotated[
-        str, Option(help="folders, manifest, tfrecord, imagefolder (Hugging Face) or fiftyone.")
-    ] = "folders",
-    link: Annotated[str, Option(help="copy, hardlink, symlink or reflink.")] = "copy",
+    format: Annotated[str, Option(help=formats.help_text())] = ExportOptions.format,
+    link: Annotated[str, Option(help="copy, hardlink, symlink or reflink.")] = ExportOptions.link,
     keep_split: Annotated[
         Path | None,
         Option(help="manifest.csv of an earlier export: its images stay where they were.", show_default=False),
@@ -36,12 +36,12 @@ def export(
     balance: Annotated[
         str,
         Option(help="Of the training images only: none, weights (a file), oversample or undersample (a manifest)."),
-    ] = "none",
+    ] = ExportOptions.balance,
     reencode: Annotated[
         str,
         Option(help="none, png or jpeg: for images that Keras can't read, and damaged ones that were decided to stay."),
-    ] = "none",
-    seed: Seed = 0,
+    ] = ExportOptions.reencode,
+    seed: Seed = ExportOptions.seed,
     as_json: AsJson = False,
 ) -> None:
     """Write the cleaned dataset: stratified, copies on one side, proven before OUT gets its name."""

@@ -18,7 +18,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from imageclinic.cleaning.export import balance
-from imageclinic.cleaning.export.write_export import export, verify
+from imageclinic.cleaning.export.export_options import ExportOptions
+from imageclinic.cleaning.export.proof.prove_export import verify
+from imageclinic.cleaning.export.write_export import CleanedDataset, export
 from imageclinic.core import run as runs
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
@@ -28,10 +30,6 @@ from imageclinic.training.fit.settings import Settings
 
 #: The folder of the second sorts otherwise than its name.
 SIZES = {"cat": 6, "?dog": 18, "owl": 12}
-
-
-def no_pairs(folder: Path) -> pd.DataFrame:
-    return pd.DataFrame({"image_id": [], "other_id": [], "kind": []}, dtype="str")
 
 
 def exported(root: Path, **options: Any) -> Path:
@@ -62,12 +60,13 @@ def exported(root: Path, **options: Any) -> Path:
     run.write(tables.DATASET, dataset)
     splits = tables.frame(tables.SPLIT_TABLE, image_id=images["image_id"], split=images["split"])
     none = pd.DataFrame(columns=["image_id", "change", "from_label", "to_label", "why", "reviewer"], dtype="str")
-    export(dataset, splits, tables.empty(tables.CLUSTERS), none, run, root / "out", **options)
+    content = CleanedDataset(dataset, splits, tables.empty(tables.CLUSTERS), none)
+    export(content, run, root / "out", ExportOptions(**options))
     return root / "out"
 
 
 def failing(out: Path) -> set[str]:
-    return {proof.name for proof in verify(out, no_pairs) if not proof.ok}
+    return {proof.name for proof in verify(out) if not proof.ok}
 
 
 def loaded(out: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
@@ -86,7 +85,7 @@ def loaded(out: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 def test_a_sample_is_of_training_images_and_even(
     how: str, each: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    out = exported(tmp_path, balanced=how)
+    out = exported(tmp_path, balance=how)
     assert failing(out) == set()
     manifest = tables.read_csv(out / "manifest.csv", tables.MANIFEST)
     table = tables.read_csv(out / "balance.csv", tables.BALANCE)
@@ -103,7 +102,7 @@ def test_a_sample_is_of_training_images_and_even(
 
 @pytest.mark.slow
 def test_weights_fit_the_numbers_of_the_folder_loader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    out = exported(tmp_path, balanced="weights")
+    out = exported(tmp_path, balance="weights")
     assert failing(out) == set()
     names = loaded(out, monkeypatch)
     # "?dog" sorts first as a name, and its folder "_dog" too; both orders are asserted by the numbers.
@@ -125,7 +124,7 @@ def test_weights_fit_the_numbers_of_the_folder_loader(tmp_path: Path, monkeypatc
 
 @pytest.mark.parametrize("how", ["oversample", "weights"])
 def test_a_balance_that_was_changed_is_found(how: str, tmp_path: Path) -> None:
-    out = exported(tmp_path, balanced=how)
+    out = exported(tmp_path, balance=how)
     if how == "weights":
         content = json.loads((out / "class_weights.json").read_text("utf-8"))
         content["weights"][0] *= 2
@@ -143,9 +142,9 @@ def test_a_balance_that_was_changed_is_found(how: str, tmp_path: Path) -> None:
 
 def test_records_can_not_be_sampled(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="records can't be named"):
-        exported(tmp_path, balanced="oversample", format="tfrecord")
+        exported(tmp_path, balance="oversample", format="tfrecord")
     with pytest.raises(InputError, match="none, weights, oversample, undersample"):
-        exported(tmp_path, balanced="even")
+        exported(tmp_path, balance="even")
 
 
 @settings(max_examples=60, deadline=None)

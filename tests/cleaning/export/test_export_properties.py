@@ -17,12 +17,12 @@ from imageclinic.audit.copies import clusters as neighbors
 from imageclinic.cleaning.decisions import decision_log
 from imageclinic.cleaning.decisions.apply import apply
 from imageclinic.cleaning.export.balance import BALANCES
-from imageclinic.cleaning.export.write_export import Proof, export, verify
+from imageclinic.cleaning.export.export_options import ExportOptions
+from imageclinic.cleaning.export.write_export import CleanedDataset, export
 from imageclinic.cleaning.split.stratified_split import assign, require_training
 from imageclinic.core import run as runs
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
-from imageclinic.training.data import tfrecord
 
 pytestmark = pytest.mark.slow
 
@@ -53,17 +53,6 @@ def tables_of_images(draw: st.DrawFn) -> dict[str, Any]:
         "balance": draw(st.sampled_from(BALANCES)),
         "seed": draw(st.integers(0, 5)),
     }
-
-
-def byte_pairs(folder: Path) -> pd.DataFrame:
-    """Pairs of equal files that the manifest names, found on disk."""
-    seen: dict[bytes, str] = {}
-    pairs = []
-    for path in tables.read_csv(folder / "manifest.csv", tables.MANIFEST)["path"]:
-        other = seen.setdefault((folder / tables.to_path(path)).read_bytes(), path)
-        if other != path:
-            pairs.append((other, path, "bytes"))
-    return pd.DataFrame(pairs, columns=["image_id", "other_id", "kind"], dtype="str")
 
 
 def audited(case: dict[str, Any], root: Path) -> tuple[runs.Run, pd.DataFrame, pd.DataFrame]:
@@ -134,25 +123,13 @@ def test_what_every_export_holds(case: dict[str, Any]) -> None:
         balance = "none" if case["format"] == "tfrecord" else case["balance"]
         out = Path(scratch) / "out"
 
-        def prove(folder: Path) -> list[Proof]:
+        def not_yet(done: int, total: int) -> None:
             assert not out.exists()
-            return verify(folder, byte_pairs, unpack=tfrecord.unpack)
 
         before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
-        export(
-            cleaned,
-            splits,
-            clusters,
-            changes,
-            run,
-            out,
-            format=case["format"],
-            balanced=balance,
-            seed=case["seed"],
-            current=current,
-            pack=tfrecord.write,
-            prove=prove,
-        )
+        content = CleanedDataset(cleaned, splits, clusters, changes, current)
+        options = ExportOptions(format=case["format"], balance=balance, seed=case["seed"])
+        export(content, run, out, options, not_yet)
         assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
         assert sorted(path.name for path in Path(scratch).iterdir()) == ["data", "out", "run"]
         held(case, dataset, out, tables.read_csv(out / "manifest.csv", tables.MANIFEST))

@@ -21,9 +21,11 @@ from PIL import Image
 
 import imageclinic
 from imageclinic.cleaning.decisions.apply import apply
-from imageclinic.cleaning.export import layouts, place_file
+from imageclinic.cleaning.export import formats, place_file
+from imageclinic.cleaning.export.export_options import ExportOptions
+from imageclinic.cleaning.export.proof.prove_export import verify
+from imageclinic.cleaning.export.write_export import CleanedDataset
 from imageclinic.cleaning.export.write_export import export as write
-from imageclinic.cleaning.export.write_export import verify
 from imageclinic.cleaning.review import session
 from imageclinic.cleaning.review.database import mongod
 from imageclinic.core import tables
@@ -44,10 +46,6 @@ def picture(seed: int, kind: int) -> Image.Image:
     """Noise whose brightness tells its class; no two alike."""
     pixels = np.random.default_rng(seed).integers(0, 80, (12, 16, 3)) + 80 * kind
     return Image.fromarray(pixels.astype(np.uint8))
-
-
-def no_pairs(folder: Path) -> pd.DataFrame:
-    return pd.DataFrame({"image_id": [], "other_id": [], "kind": []}, dtype="str")
 
 
 @pytest.fixture(scope="module")
@@ -77,17 +75,8 @@ def exports(run: Path) -> Callable[[str], Path]:
             state = load(run)
             cleaned, changes = apply(state.dataset, state.current)
             splits, _ = assign(state, cleaned, (0.6, 0.2, 0.2), 0)
-            write(
-                cleaned,
-                splits,
-                state.clusters,
-                changes,
-                state.run,
-                out,
-                format=format,
-                pack=tfrecord.write,
-                prove=lambda folder: verify(folder, no_pairs, unpack=tfrecord.unpack),
-            )
+            content = CleanedDataset(cleaned, splits, state.clusters, changes)
+            write(content, state.run, out, ExportOptions(format=format))
         return out
 
     return export
@@ -180,9 +169,10 @@ def test_the_lines_give_arrays(
 
 def test_a_class_whose_name_reads_as_a_number_keeps_its_number() -> None:
     rows = pd.DataFrame({"path": ["train/01/a.png", "train/NA/b.png"], "label": ["01", "NA"], "split": "train"})
-    assert layouts.indexes(rows, "imagefolder") == {"train/metadata.csv": "file_name,label\n01/a.png,0\nNA/b.png,1\n"}
+    imagefolder = formats.load("imagefolder")
+    assert imagefolder.indexes(rows) == {"train/metadata.csv": "file_name,label\n01/a.png,0\nNA/b.png,1\n"}
     rows = rows.assign(label=["cat", 'd"og'])
-    assert layouts.indexes(rows, "imagefolder") == {
+    assert imagefolder.indexes(rows) == {
         "train/metadata.csv": 'file_name,label,class\n01/a.png,0,cat\nNA/b.png,1,"d""og"\n'
     }
 
@@ -221,8 +211,8 @@ def test_a_record_can_not_leave_the_folder(tmp_path: Path) -> None:
 
 
 def failing(out: Path) -> set[str]:
-    """The proofs that fail, other than that of copies."""
-    return {proof.name for proof in verify(out, no_pairs, unpack=tfrecord.unpack) if not proof.ok}
+    """The proofs that fail."""
+    return {proof.name for proof in verify(out) if not proof.ok}
 
 
 def broken(out: Path, proof: str) -> None:

@@ -8,14 +8,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from imageclinic.cleaning.export.write_export import Proof, export, verify
+from imageclinic.cleaning.export import write_export
+from imageclinic.cleaning.export.export_options import ExportOptions
+from imageclinic.cleaning.export.proof.outcome import Proof
+from imageclinic.cleaning.export.proof.prove_export import verify
 from imageclinic.core import tables
 from imageclinic.core.errors import Failed, InputError
 from imageclinic.core.run import Run, open_run
@@ -39,23 +42,13 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return opened
 
 
-def exported(run: Run, out: Path, **options: object) -> None:
+def exported(run: Run, out: Path, format: str = "folders", progress: Callable[[int, int], None] | None = None) -> None:
     dataset = run.read(tables.DATASET)
     split = ["train" if n % 4 < 2 else "test" for n in range(len(dataset))]
     splits = tables.frame(tables.SPLIT_TABLE, image_id=dataset["image_id"], split=split)
     none = pd.DataFrame(columns=["image_id", "change", "from_label", "to_label", "why", "reviewer"], dtype="str")
-    choice = {"prove": prove, **options}
-    if options.get("format") == "tfrecord":
-        from imageclinic.training.data import (
-            tfrecord,  # only here: the process that is killed starts sooner without TensorFlow
-        )
-
-        choice |= {"pack": tfrecord.write}
-    export(dataset, splits, tables.empty(tables.CLUSTERS), none, run, out, **choice)  # type: ignore[arg-type]
-
-
-def prove(folder: Path) -> list[Proof]:
-    return verify(folder, lambda _: pd.DataFrame(columns=["image_id", "other_id", "kind"], dtype="str"))
+    content = write_export.CleanedDataset(dataset, splits, tables.empty(tables.CLUSTERS), none)
+    write_export.export(content, run, out, ExportOptions(format=format), progress)
 
 
 def left(folder: Path) -> list[str]:
@@ -91,7 +84,7 @@ def test_a_kill_at_any_moment_leaves_no_half(run: Run, tmp_path: Path) -> None:
         kills += 1
         torn += any(name.startswith(".out.partial-") for name in left(folder))
         if (folder / "out").exists():
-            assert all(proof.ok for proof in prove(folder / "out"))
+            assert all(proof.ok for proof in verify(folder / "out"))
             (folder / "out").rename(folder / "kept")
         exported(run, folder / "out")
         assert not [name for name in left(folder) if name.startswith(".")]
@@ -121,15 +114,16 @@ def test_a_full_disk(format: str, size: int, run: Run, tmp_path: Path) -> None:
     assert left(tmp_path) == []
 
 
-def test_a_proof_that_fails_keeps_the_name_away(run: Run, tmp_path: Path) -> None:
+def test_a_proof_that_fails_keeps_the_name_away(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
 
-    def doubt(folder: Path) -> list[Proof]:
+    def doubt(folder: Path, progress: object) -> list[Proof]:
         seen.append(sorted(path.name for path in folder.iterdir()))
         return [Proof("hashes", True, "fine"), Proof("copies", False, "1 pair in two splits: a = b")]
 
+    monkeypatch.setattr(write_export, "verify", doubt)
     with pytest.raises(Failed, match=r"copies: 1 pair in two splits: a = b.*was not made"):
-        exported(run, tmp_path / "out", prove=doubt)
+        exported(run, tmp_path / "out")
     assert seen == [["DATASET.md", "export.json", "manifest.csv", "test", "train"]]
     assert left(tmp_path) == []
 
@@ -145,10 +139,13 @@ def test_a_file_that_is_torn_while_it_is_written_is_found_before_the_name(run: R
 
 
 def test_a_second_export_waits_for_nobody(run: Run, tmp_path: Path) -> None:
-    def second(folder: Path) -> list[Proof]:
-        with pytest.raises(InputError, match=r"nother export to .* is running\. Wait for it, or give another OUT"):
-            exported(open_run(run.path), tmp_path / "out")
-        return prove(folder)
+    tried = []
 
-    exported(run, tmp_path / "out", prove=second)
-    assert left(tmp_path) == ["out"]
+    def second(done: int, total: int) -> None:
+        if not tried:
+            tried.append(done)
+            with pytest.raises(InputError, match=r"nother export to .* is running\. Wait for it, or give another OUT"):
+                exported(open_run(run.path), tmp_path / "out")
+
+    exported(run, tmp_path / "out", progress=second)
+    assert tried and left(tmp_path) == ["out"]

@@ -20,7 +20,11 @@ from PIL import Image
 from imageclinic.cleaning.decisions import decision_log
 from imageclinic.cleaning.decisions.apply import apply
 from imageclinic.cleaning.export import safe_names
-from imageclinic.cleaning.export.write_export import diff, export, verify
+from imageclinic.cleaning.export.export_diff import diff
+from imageclinic.cleaning.export.export_options import ExportOptions
+from imageclinic.cleaning.export.proof.copies_in_export import find_pairs
+from imageclinic.cleaning.export.proof.prove_export import verify
+from imageclinic.cleaning.export.write_export import CleanedDataset, export
 from imageclinic.cleaning.split.stratified_split import assign
 from imageclinic.core import run as runs
 from imageclinic.core import tables
@@ -71,7 +75,7 @@ def cluster(**of):
     return tables.frame(tables.CLUSTERS, image_id=list(of), cluster=list(of.values()), split_group=list(of.values()))
 
 
-def exported(run, out, events=(), clusters=None, splits=None, **options):
+def exported(run, out, events=(), clusters=None, splits=None, progress=None, **options):
     dataset = run.read(tables.DATASET)
     clusters = tables.empty(tables.CLUSTERS) if clusters is None else clusters
     if len(events):
@@ -81,23 +85,12 @@ def exported(run, out, events=(), clusters=None, splits=None, **options):
     if splits is None:
         group = cleaned["image_id"].map(clusters.set_index("image_id")["split_group"])
         splits, _ = assign(cleaned.assign(split_group=group), (0.5, 0.25, 0.25), seed=0)
-    return export(cleaned, splits, clusters, changes, run, out, current=current, **options)
-
-
-def byte_pairs(out):
-    """Pairs of byte-identical files of an export, found on disk."""
-    files = sorted(file for file in out.rglob("*.png"))
-    seen, pairs = {}, []
-    for file in files:
-        here = file.relative_to(out).as_posix()
-        other = seen.setdefault(file.read_bytes(), here)
-        if other != here:
-            pairs.append((other, here, "bytes"))
-    return pd.DataFrame(pairs, columns=["image_id", "other_id", "kind"], dtype="str")
+    content = CleanedDataset(cleaned, splits, clusters, changes, current)
+    return export(content, run, out, ExportOptions(**options), progress)
 
 
 def failed(out):
-    return {proof.name for proof in verify(out, byte_pairs) if not proof.ok}
+    return {proof.name for proof in verify(out) if not proof.ok}
 
 
 def content(folder):
@@ -121,7 +114,7 @@ def test_an_export_holds_what_was_decided_and_proves_it(data, tmp_path):
     result = exported(audited(data), tmp_path / "out", EVENTS, progress=lambda done, total: seen.append((done, total)))
     assert state(data) == before, "the source is never written"
     assert (result["images"], result["changes"]) == (23, {"dropped": 1, "relabelled": 1})
-    assert sum(result["splits"].values()) == 23 and seen[-1] == (23, 23)
+    assert sum(result["splits"].values()) == 23 and (23, 23) in seen
     manifest = tables.read_csv(tmp_path / "out" / "manifest.csv", tables.MANIFEST).set_index("image_id")
     assert "even/00.png" not in manifest.index
     row = manifest.loc["even/02.png"]
@@ -233,7 +226,7 @@ def test_every_class_has_a_folder_in_every_split(data, tmp_path):
     split = np.where(ids.str.startswith("odd"), "train", np.where(ids < "even/12", "train", "val"))
     exported(run, tmp_path / "out", splits=tables.frame(tables.SPLIT_TABLE, image_id=ids, split=split))
     assert (tmp_path / "out" / "val" / "odd").is_dir()
-    [proof] = [p for p in verify(tmp_path / "out", byte_pairs) if p.name == "classes"]
+    [proof] = [p for p in verify(tmp_path / "out") if p.name == "classes"]
     assert proof.ok and "odd not in val" in proof.detail
 
 
@@ -305,7 +298,7 @@ def test_copies_share_a_split(data, tmp_path):
     pairs = {f"even/{p}{i:02}.png": f"c{i}" for i in range(0, 24, 2) for p in ("", "copy")}
     exported(audited(data), tmp_path / "out", clusters=cluster(**pairs))
     assert failed(tmp_path / "out") == set()
-    assert len(byte_pairs(tmp_path / "out")) == 12
+    assert len(find_pairs(tmp_path / "out")) == 12
 
 
 @pytest.mark.parametrize("place", ["data", "data/even/out", ".", "run", "run/out"])
@@ -350,7 +343,7 @@ def test_an_export_that_is_there_is_not_overwritten(data, tmp_path):
 
 def test_unknown_options_list_the_valid_ones(data, tmp_path):
     run = audited(data)
-    with pytest.raises(InputError, match="folders, manifest"):
+    with pytest.raises(InputError, match="fiftyone, folders, imagefolder, manifest, tfrecord"):
         exported(run, tmp_path / "out", format="zip")
     with pytest.raises(InputError, match="copy, hardlink, symlink"):
         exported(run, tmp_path / "out", link="move")

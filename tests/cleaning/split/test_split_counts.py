@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from imageclinic.cleaning.split.demanded_split import demanded
 from imageclinic.cleaning.split.split_counts import assign_counts
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
-from imageclinic.workflows.steps.splits import demanded
 
 rows = st.lists(st.tuples(st.sampled_from("abcd"), st.integers(0, 25)), min_size=6, max_size=80)
 

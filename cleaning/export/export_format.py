@@ -1,0 +1,181 @@
+"""What a format of an export has to say for itself; where it says nothing, images are files, OUT/split/class/file."""
+
+from __future__ import annotations
+
+import contextlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import pandas as pd
+
+from imageclinic.cleaning.export import place_file, safe_names
+from imageclinic.cleaning.export.export_options import ExportOptions
+from imageclinic.cleaning.export.proof.outcome import Proof, proof
+from imageclinic.core import tables
+from imageclinic.core.errors import InputError
+
+
+@dataclass(frozen=True)
+class ReadBack:
+    """An export's images as files: `folder` holds them by the manifest's paths, and the files of the export that are
+    tables (.csv, .json). Of images that are packed, `records` has a row each: shard (the file of the export that holds
+    it), path, and what else the format's own proofs want."""
+
+    folder: Path
+    records: pd.DataFrame | None = None
+
+
+class ExportFormat(ABC):
+    """One format: where it puts images, the files beside them, the lines that load it, and how it is read back."""
+
+    #: A folder between those of the split and of the class.
+    inner: str = ""
+
+    @property
+    def name(self) -> str:
+        """The name of the file that holds the format."""
+        return type(self).__module__.rpartition(".")[2]
+
+    @abstractmethod
+    def loading_lines(self, splits: Mapping[str, int], size: tuple[int, int]) -> str:
+        """Python that loads an export, run in its folder: a `tf.data.Dataset` for each split, or the training images as
+        ``x``, float32 (n, height, width, 3) in [0, 255], and ``y``, class numbers (n,).
+
+        Args:
+            splits: those that have images, and how many.
+            size: (height, width) in pixels to which images are brought.
+        """
+
+    def lines_beside_a_sample(self, splits: Mapping[str, int], size: tuple[int, int]) -> str:
+        """Python that loads what a sample of the training images (balance.csv) leaves to load; none by default."""
+        return ""
+
+    def refusal(self, options: ExportOptions) -> InputError | None:
+        """Why this format can't do what the options ask; None when it can, as it does by default."""
+        return None
+
+    def classes(self, manifest: pd.DataFrame) -> list[str]:
+        """All classes in the order of their numbers."""
+        return sorted(manifest["label"].unique())
+
+    def bytes_to_write(self, images: int, link: str) -> int:
+        """What the export needs of the disk, about, when its images have so many bytes."""
+        return images if link == "copy" else 0
+
+    def paths(
+        self, manifest: pd.DataFrame, image_format: pd.Series, sources: Sequence[Path], target: Path
+    ) -> pd.Series | list[str]:
+        """The path of each image in the export: safe names, unique within their class over all splits.
+
+        Args:
+            manifest: image_id, label, split.
+            image_format: Pillow's name of each image's format, nullable, indexed like `manifest`.
+            sources: the file of each row.
+            target: the export's folder.
+        """
+        file = [
+            safe_names.safe(safe_names.with_suffix(PurePosixPath(image_id).name, None if pd.isna(kind) else kind))
+            for image_id, kind in zip(manifest["image_id"], image_format, strict=True)
+        ]
+        named = pd.Series(file, index=manifest.index, dtype="str")
+        distinct = [
+            pd.Series(self.unique(named[rows.index].tolist(), rows["image_id"].tolist()), rows.index, dtype="str")
+            for _, rows in manifest.groupby("label")
+        ]
+        between = f"/{self.inner}/" if self.inner else "/"
+        return manifest["split"] + between + manifest["label"].map(class_folders(manifest)) + "/" + pd.concat(distinct)
+
+    def unique(self, names: Sequence[str], of: Sequence[str]) -> list[str]:
+        """File names that the format's loader tells apart; see `safe_names.unique`."""
+        return safe_names.unique(names, of)
+
+    def place(
+        self,
+        manifest: pd.DataFrame,
+        sources: Sequence[Path],
+        folder: Path,
+        link: str,
+        progress: Callable[[int, int], None],
+    ) -> None:
+        """Bring the images into the export, their content proven to be what was audited.
+
+        Args:
+            manifest: tables.MANIFEST.
+            sources: the file of each row; only read.
+            folder: the export, empty.
+            link: see `place_file.LINKS`; images that were encoded anew are always copied.
+            progress: called with (done, total) images.
+
+        Raises:
+            InputError: a source is gone or changed, or can't be linked.
+            OSError: the folder can't be written.
+        """
+        make_folders(manifest, folder)
+        rows = zip(sources, manifest["path"], manifest["sha256"], manifest["original_sha256"], strict=True)
+        for done, (source, path, sha256, new) in enumerate(rows, 1):
+            place_file.put(source, folder / path, sha256, link if pd.isna(new) else "copy")
+            progress(done, len(manifest))
+
+    def indexes(self, manifest: pd.DataFrame) -> dict[str, str]:
+        """Path in the export → content of the files by which the format's loader finds its images. They depend on the
+        manifest only: the proof makes them anew and compares."""
+        return {}
+
+    @contextlib.contextmanager
+    def as_files(self, out: Path) -> Iterator[ReadBack]:
+        """The export's images as files, for as long as the context.
+
+        Raises:
+            InputError: what holds the images is damaged.
+        """
+        yield ReadBack(out)
+
+    def folders_proof(self, manifest: pd.DataFrame) -> Proof:
+        """The folders say what the manifest says, and nothing lies outside of them."""
+        outside = manifest["path"].str.startswith("../")
+        rows = manifest[~outside]
+        between = (self.inner,) if self.inner else ()
+        parts = [PurePosixPath(path).parts for path in rows["path"]]
+        fit = [len(where) == 3 + len(between) and where[1:-2] == between for where in parts]
+        odd = [
+            path
+            for path, where, fits, split in zip(rows["path"], parts, fit, rows["split"], strict=True)
+            if not fits or where[0] != split
+        ] + manifest.loc[outside, "path"].tolist()
+        named = [where[-2] if fits else "" for where, fits in zip(parts, fit, strict=True)]
+        folder = pd.Series(named, index=rows.index, dtype="str")
+        for one, other in ((folder, rows["label"]), (rows["label"], folder)):
+            counts = other.groupby(one).nunique()
+            odd += [f"{name} stands for {n} classes" for name, n in counts.items() if n > 1]
+        return proof("folders", odd, "folders are the splits and classes of the manifest", "do not fit the manifest")
+
+    def own_proofs(self, manifest: pd.DataFrame, classes: Sequence[str], read: ReadBack) -> list[Proof]:
+        """What only this format promises; nothing by default."""
+        return []
+
+
+def class_folders(manifest: pd.DataFrame) -> dict[str, str]:
+    """Class → a safe name for its folder."""
+    every = sorted(manifest["label"].unique())
+    return dict(zip(every, safe_names.unique([safe_names.safe(c) for c in every], every), strict=True))
+
+
+def make_folders(manifest: pd.DataFrame, out: Path) -> None:
+    """Every class in every split that has images, also where it is empty: Keras numbers classes by folders."""
+    inner = {PurePosixPath(*PurePosixPath(path).parts[1:-1]) for path in manifest["path"]}
+    for split in manifest["split"].unique():
+        for name in inner:
+            (out / split / name).mkdir(parents=True)
+
+
+def by_split(manifest: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The rows of each split that has images."""
+    return {name: rows for name in tables.SPLITS if len(rows := manifest[manifest["split"] == name])}
+
+
+def reading_line(size: tuple[int, int]) -> str:
+    """Python that reads the image at the path ``p``."""
+    height, width = size
+    return f"keras.utils.img_to_array(keras.utils.load_img(p, target_size=({height}, {width})))"

@@ -1,0 +1,74 @@
+"""The options of an export, in one place: their defaults, and what they may be. Imports nothing heavy, for `--help`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from imageclinic.cleaning.export import formats
+from imageclinic.cleaning.export.place_file import LINKS
+from imageclinic.core.errors import InputError
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """How to export. Checked when made.
+
+    Attributes:
+        split: shares of train, val and test, which sum to 1 (or 100); or so many images of each, and None in one place
+            for the rest: what counts leave out is not exported.
+        format: a file of `cleaning.export.formats`.
+        link: ``copy``; ``hardlink`` or ``symlink`` save space, but whoever edits such a file edits the source;
+            ``reflink`` saves it without that, where the file system can.
+        keep_split: the manifest.csv of an earlier export or its folder: puts the images that it lists where they were,
+            and only divides the new ones.
+        balance: ``weights`` (a file of class weights), ``oversample`` or ``undersample`` (a manifest that says how
+            often to show each training image), or ``none``; validation and test are never changed.
+        reencode: ``png`` or ``jpeg``, for the images that Keras's folder loader can't read and the damaged ones that
+            were decided to be kept; or ``none``.
+        seed: of the split and the balance, not negative.
+
+    Raises:
+        InputError: for a value that an option can't have, and for options that the format refuses.
+    """
+
+    split: Sequence[float | None] = (0.8, 0.1, 0.1)
+    format: str = "folders"
+    link: str = "copy"
+    keep_split: str | Path | None = None
+    balance: str = "none"
+    reencode: str = "none"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        from imageclinic.cleaning.export.balance import BALANCES
+        from imageclinic.cleaning.export.encode_images import CHOICES
+        from imageclinic.cleaning.split.demanded_split import demanded
+
+        demanded(self.split)
+        format = formats.load(self.format)
+        _one_of("link", self.link, LINKS)
+        _one_of("balance", self.balance, BALANCES)
+        _one_of("reencode", self.reencode, CHOICES)
+        if self.seed < 0:
+            raise InputError(f"the seed {self.seed}", expected="0 or more")
+        if refusal := format.refusal(self):
+            raise refusal
+
+    def flags(self) -> dict[str, str]:
+        """The options as the command line takes them, by name, for DATASET.md and export.json."""
+        return {
+            "split": ",".join("rest" if part is None else f"{part:.12g}" for part in self.split),
+            **({} if self.keep_split is None else {"keep-split": str(self.keep_split)}),
+            "reencode": self.reencode,
+            "balance": self.balance,
+            "seed": str(self.seed),
+            "format": self.format,
+            "link": self.link,
+        }
+
+
+def _one_of(option: str, value: str, valid: Sequence[str]) -> None:
+    if value not in valid:
+        raise InputError(f"unknown {option} {value!r}", expected=f"one of {', '.join(valid)}")

@@ -1,0 +1,33 @@
+"""train/CLASS/FILE and so on, for Keras's folder loader.
+
+See https://keras.io/api/data_loading/image/#imagedatasetfromdirectory-function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from imageclinic.cleaning.export.export_format import ExportFormat, class_folders
+
+
+class Format(ExportFormat):
+    """Folders of classes in folders of splits."""
+
+    def classes(self, manifest: pd.DataFrame) -> list[str]:
+        """Sorted by their folders, as Keras numbers them."""
+        return sorted(manifest["label"].unique(), key=class_folders(manifest).__getitem__)
+
+    def loading_lines(self, splits: Mapping[str, int], size: tuple[int, int]) -> str:
+        """A `tf.data.Dataset` for each split."""
+        height, width = size
+        return "import keras\n\n" + "\n".join(
+            f'{split} = keras.utils.image_dataset_from_directory("{split}", image_size=({height}, {width})'
+            + (")" if split == "train" else ", shuffle=False)")
+            for split in splits
+        )
+
+    def lines_beside_a_sample(self, splits: Mapping[str, int], size: tuple[int, int]) -> str:
+        """The other splits, as without a sample."""
+        return self.loading_lines({name: n for name, n in splits.items() if name != "train"}, size)

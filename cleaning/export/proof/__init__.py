@@ -1,0 +1,1 @@
+"""Proves an export by reading it back."""

@@ -1,0 +1,36 @@
+"""Pairs of copies among the images of an export, searched anew."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+
+from imageclinic.audit.copies import find_copies
+from imageclinic.audit.scan import scan
+from imageclinic.core import tables
+from imageclinic.core.run import create
+
+
+def find_pairs(folder: Path, progress: Callable[[int, int], None] | None = None) -> pd.DataFrame:
+    """Scan the images that the manifest.csv in `folder` lists, and compare them.
+
+    Args:
+        folder: the images as files, and manifest.csv. It only says which files to look at; that there are no others is
+            a proof of its own.
+        progress: called with (done, total).
+
+    Returns:
+        Pairs of copies: image_id and other_id (the manifest's ``path``), kind, as tables.NEIGHBORS.
+    """
+    manifest = tables.read_csv(folder / tables.MANIFEST.file, tables.MANIFEST)
+    listing = pd.DataFrame({"image_id": sorted(set(manifest["path"])), "label": None, "split": None, "group": None})
+    with tempfile.TemporaryDirectory(prefix="imageclinic-verify-") as scratch:
+        run = create(Path(scratch))
+        dataset, features = scan.scan(run, listing, folder, progress=progress)
+        pairs, _, _ = find_copies.find(
+            dataset, features, run.read_thumbnails(), lambda i: folder / tables.to_path(i), progress=progress
+        )
+    return pairs

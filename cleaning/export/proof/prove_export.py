@@ -1,0 +1,142 @@
+"""Proves an export by reading it back: nothing is taken from the manifest on trust."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from imageclinic.cleaning.export import balance, datasheet, export_facts, formats
+from imageclinic.cleaning.export.export_format import ExportFormat, ReadBack
+from imageclinic.cleaning.export.proof.copies_in_export import find_pairs
+from imageclinic.cleaning.export.proof.outcome import Proof, first_few, proof
+from imageclinic.core import tables
+from imageclinic.core.errors import InputError
+from imageclinic.core.hashing import readable_sha256
+
+#: Files of an export that are no images, and files that systems leave in folders.
+_OWN = frozenset({tables.MANIFEST.file, datasheet.FILE, export_facts.FILE})
+_LITTER = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
+
+
+def verify(out: Path, progress: Callable[[int, int], None] | None = None) -> list[Proof]:
+    """Read an export back and prove what it promises.
+
+    Args:
+        out: an export.
+        progress: called with (done, total) files read.
+
+    Returns:
+        One proof each: files (all there, in the folder of their split and class), hashes, nothing else in the
+        folder, no image twice, the indexes of the format, every class in train (other gaps are told), the counts of
+        export.json, no split group and no pair of copies (searched anew) in two splits, and what else the format
+        promises. Without readable manifest, export.json or images, only that.
+    """
+    try:
+        manifest = tables.read_csv(out / tables.MANIFEST.file, tables.MANIFEST)
+    except InputError as error:
+        return [Proof("manifest", False, str(error))]
+    try:
+        about = export_facts.read(out)
+    except InputError as error:
+        return [Proof("facts", False, str(error))]
+    format = formats.load(about["format"])
+    with contextlib.ExitStack() as stack:
+        try:
+            read = stack.enter_context(format.as_files(out))
+        except InputError as error:
+            return [Proof("records", False, str(error))]
+        proofs = _proofs(out, read, manifest, about, format, progress)
+        return [*proofs, *format.own_proofs(manifest, about["classes"], read)]
+
+
+def _proofs(
+    out: Path,
+    read: ReadBack,
+    manifest: pd.DataFrame,
+    about: dict[str, Any],
+    format: ExportFormat,
+    progress: Callable[[int, int], None] | None,
+) -> list[Proof]:
+    """What every export promises."""
+    files = [read.folder / tables.to_path(path) for path in manifest["path"]]
+    images = {path for path in manifest["path"] if not path.startswith("../")}
+    holders = images if read.records is None else set(read.records["shard"])
+    indexes = {**format.indexes(manifest), **_balance(manifest, about, format)}
+    found = {
+        tables.to_image_id(file.relative_to(out).as_posix())
+        for file in out.rglob("*")
+        if not file.is_dir() and file.name not in _LITTER
+    } - _OWN
+    hashes = []
+    for done, file in enumerate(files, 1):
+        hashes.append(readable_sha256(file))
+        if progress:
+            progress(done, len(files))
+    actual = pd.Series(hashes, index=manifest.index, dtype="str")
+    wrong = actual.notna() & actual.ne(manifest["sha256"])
+    across = manifest.groupby("split_group")["split"].nunique()
+    named = ", ".join(indexes)
+    stale = [path for path, content in indexes.items() if _text(out / path) != content]
+    return [
+        proof("files", manifest.loc[actual.isna(), "path"], f"{len(manifest)} files are there", "missing"),
+        proof("hashes", manifest.loc[wrong, "path"], f"{actual.notna().sum()} files are as written", "changed"),
+        proof("nothing else", sorted(found - holders - set(indexes)), "no other files", "not in the manifest"),
+        proof(
+            "one row per file", manifest.loc[manifest["path"].duplicated(), "path"], "every path once", "listed twice"
+        ),
+        format.folders_proof(manifest),
+        *([proof("indexes", stale, f"{named}: as the manifest", "not as the manifest")] if indexes else []),
+        _classes(manifest),
+        _counts(manifest, about, format),
+        proof("groups", across.index[across > 1].tolist(), f"{len(across)} groups, each in one split", "divided"),
+        _pairs(manifest, find_pairs(read.folder, progress)),
+    ]
+
+
+def _balance(manifest: pd.DataFrame, about: dict[str, Any], format: ExportFormat) -> dict[str, str]:
+    """The file that should balance the training images; it depends on the manifest only."""
+    options = about.get("options", {})
+    return balance.files(
+        manifest, options.get("balance", "none"), format.classes(manifest), int(options.get("seed", 0))
+    )
+
+
+def _text(file: Path) -> str | None:
+    try:
+        return file.read_bytes().decode("utf-8", "replace")
+    except OSError:
+        return None
+
+
+def _counts(manifest: pd.DataFrame, about: dict[str, Any], format: ExportFormat) -> Proof:
+    """export.json counts what is there."""
+    there = {name: int((manifest["split"] == name).sum()) for name in tables.SPLITS}
+    told = about.get("images", {})
+    wrong = [f"{name} has {n}, not {told.get(name)}" for name, n in there.items() if told.get(name) != n]
+    if about.get("classes") != format.classes(manifest):
+        wrong.append("other classes")
+    shown = ", ".join(f"{n} in {name}" for name, n in there.items())
+    return proof("counts", wrong, shown, "counts do not fit")
+
+
+def _classes(manifest: pd.DataFrame) -> Proof:
+    """Every class is in train; where it lacks elsewhere is told."""
+    there = [split for split in tables.SPLITS if (manifest["split"] == split).any()]
+    counts = pd.crosstab(manifest["label"], manifest["split"]).reindex(columns=list(tables.SPLITS), fill_value=0)
+    gaps = [f"{label} not in {split}" for split in there for label in counts.index[counts[split] == 0].astype(str)]
+    untrained = bool((counts["train"] == 0).any())
+    good = f"{len(counts)} classes, all in {', '.join(there)}"
+    return Proof("classes", not untrained, first_few(gaps) if gaps else good)
+
+
+def _pairs(manifest: pd.DataFrame, pairs: pd.DataFrame) -> Proof:
+    """No pair of copies, found anew, lies in two splits."""
+    split = manifest.drop_duplicates("path").set_index("path")["split"]
+    one, other = pairs["image_id"].map(split), pairs["other_id"].map(split)
+    across = pairs[one.ne(other)]
+    named = [f"{p.image_id} = {p.other_id} ({p.kind})" for p in across.itertuples()]
+    return proof("copies", named, f"{len(pairs)} pairs of copies, none in two splits", "pairs in two splits")
