@@ -30,9 +30,9 @@ from benchmarks.show import table
 from imageclinic.audit import runner
 from imageclinic.audit.copies import candidate_pairs, find_copies
 from imageclinic.core import tables
-from imageclinic.core.result_keys import key
 from imageclinic.core.run import Run, create
 from imageclinic.workflows.audit import SHARES
+from imageclinic.workflows.steps.result_keys import key
 
 _CHUNK = 50_000
 SIDE = 32

@@ -1,125 +1,114 @@
-"""We are one name among the user's modules: API and commands work in a project whose files have our rooms' names."""
+"""imageclinic takes one name, and takes nothing from the folder it is started in: a user's own `training/`, `audit.py`
+or `json.py` there neither breaks it nor is run by it. All commands and the API, from such a folder."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import signal
+import socket
 import subprocess
 import sys
+import time
 import urllib.request
 from pathlib import Path
 
 import pytest
 
-from imageclinic.core import child_process
 from tests.conftest import picture
-
-ROOT = Path(__file__).resolve().parents[1]
-PROGRAM = Path(sys.executable).with_name("imageclinic")
-#: What the user's project has. Python's own names are there too: a child that searches the current folder finds them.
-THEIRS = ("training/__init__.py", "audit.py", "report.py", "cleaning.py", "json.py", "random.py")
-#: Command → its arguments, in an order in which each finds what it needs. `review` has a test of its own; `demo`, which
-#: takes minutes, is run from such a folder by `.ci/run`.
-COMMANDS = {
-    "audit": "../pets --out ../run",
-    "status": "../run",
-    "explain": "dark",
-    "doctor": "",
-    "rerank": "../run",
-    "decide": "../run --accept exact_duplicate",
-    "export": "../run ../clean --split 0.6,0.2,0.2",
-    "verify": "../clean",
-    "diff": "../clean ../clean",
-    "train": "../clean --epochs 1 --model linear",
-    "tune": "../clean --trials 1 --epochs 1 --seeds 0 --model linear",
-    "compare": "../run --seeds 2",
-    "diagnose": "../clean --budget 0.1 --seeds 2",
-    "report": "../run",
-}
-SECONDS = 300
 
 pytestmark = pytest.mark.slow
 
+NAMES = (
+    *("training/__init__.py", "audit.py", "report.py", "cleaning.py", "sample_data.py", "benchmarks.py"),
+    *("json.py", "random.py", "queue.py", "colorsys.py", "pymongo.py"),
+)
+IMAGECLINIC = str(Path(sys.executable).with_name("imageclinic"))
+API = """
+import sys
+import imageclinic
+from imageclinic.training.fit.settings import Settings
+import imageclinic.audit.runner, imageclinic.report.build
 
-def make_pets(root: Path) -> None:
-    """Two classes with 20 pictures each; one picture is there twice."""
-    for at, label in enumerate(("cat", "dog")):
-        (root / label).mkdir(parents=True)
-        for n in range(20):
-            picture(100 * at + n).save(root / label / f"{n}.png")
-    shutil.copy(root / "cat" / "0.png", root / "cat" / "copy.png")
+result = imageclinic.audit(sys.argv[1], sys.argv[2], skip=["mislabeled", "outlier", "overlapping_classes"])
+assert len(result.outcomes) == len(imageclinic.explain())
+assert imageclinic.status(sys.argv[2])["images"] == 32
+assert imageclinic.report(sys.argv[2]).is_file()
+assert callable(imageclinic.audit) and callable(imageclinic.report)
+"""
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The user's project, with a dataset beside it; importing anything of the project is an error."""
-    home = tmp_path_factory.mktemp("one_name")
-    make_pets(home / "pets")
-    for name in THEIRS:
-        file = home / "project" / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text("raise ImportError(f'imageclinic has imported {__file__}')\n")
-    return home / "project"
+    """A user's project: data, and modules that raise when they are imported."""
+    home = tmp_path_factory.mktemp("project")
+    for name in NAMES:
+        (home / name).parent.mkdir(exist_ok=True)
+        (home / name).write_text("raise RuntimeError('a module of the current folder was imported: ' + __file__)\n")
+    for at, label in enumerate(("cat", "dog")):
+        (home / "data" / label).mkdir(parents=True)
+        for n in range(16):
+            picture(100 * at + n).save(home / "data" / label / f"{n}.png")
+    return home
 
 
-def run(project: Path, *command: str | Path) -> subprocess.CompletedProcess[str]:
-    result = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=SECONDS)
-    assert result.returncode == 0, result.stdout + result.stderr
-    assert "has imported" not in result.stdout + result.stderr
-    return result
+def run(project: Path, *command: str, status: int = 0) -> str:
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True)
+    assert done.returncode == status and "current folder" not in done.stdout + done.stderr, done.stderr
+    return done.stdout
 
 
-@pytest.fixture(scope="module")
-def audited(project: Path) -> Path:
-    """The project, once the dataset has been audited through the API, by a script that lies elsewhere."""
-    script = project.parent / "scripts" / "audit_pets.py"
-    script.parent.mkdir()
-    script.write_text("import imageclinic\nprint(len(imageclinic.audit('../pets', '../api').issues))\n")
-    assert int(run(project, sys.executable, script).stdout) > 0
-    return project
+def test_the_commands(project: Path) -> None:
+    def imageclinic(*arguments: str, status: int = 0) -> str:
+        return run(project, IMAGECLINIC, *arguments, status=status)
+
+    imageclinic("audit", "data", "--out", "run", "--model", "patches")
+    imageclinic("explain")
+    imageclinic("status", "run")
+    imageclinic("decide", "run", "--accept", "corrupted", "--dry-run")
+    imageclinic("rerank", "run")
+    imageclinic("export", "run", "out")
+    imageclinic("export", "run", "records", "--format", "tfrecord")
+    imageclinic("verify", "out")
+    imageclinic("diff", "out", "records")
+    imageclinic("train", "out", "--epochs", "1", "--model", "linear")
+    imageclinic("tune", "out", "--trials", "1", "--seeds", "0", "--epochs", "1", "--model", "linear")
+    imageclinic("compare", "run", "--seeds", "2")
+    imageclinic("diagnose", "--history", "out-model/metrics.json")
+    imageclinic("report", "run")
+    imageclinic("doctor")
+    # Started as a module, Python itself searches the current folder, unless told not to.
+    run(project, sys.executable, "-P", "-m", "imageclinic", "status", "run")
 
 
-def test_every_command_is_run() -> None:
-    commands = {file.stem for file in (ROOT / "imageclinic/cli/commands").glob("*.py")} - {"__init__"}
-    assert set(COMMANDS) | {"review", "demo"} == commands
+def test_the_python_interface(project: Path, tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(API)
+    run(project, sys.executable, str(tmp_path / "script.py"), "data", "api-run")
 
 
-def test_commands(project: Path) -> None:
-    for command, arguments in COMMANDS.items():
-        run(project, PROGRAM, command, *arguments.split())
-
-
-def test_review_until_ctrl_c(audited: Path) -> None:
-    process = subprocess.Popen(
-        [PROGRAM, "review", "../api", "--port", "0", "--no-browser"],
-        cwd=audited,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    )
-    assert process.stdout
-    said = []
-    try:
-        for line in process.stdout:
-            said.append(line)
-            if "Ctrl-C" in line:
+def test_the_app(project: Path) -> None:
+    run(project, IMAGECLINIC, "audit", "data", "--out", "app-run", "--checks", "dark,exact_duplicate")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    command = [IMAGECLINIC, "review", "app-run", "--no-browser", "--port", str(port)]
+    with subprocess.Popen(command, cwd=project, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as review:
+        assert review.stdout
+        lines = []
+        for line in review.stdout:
+            lines.append(line)
+            if "Review as" in line:
                 break
-        url = next(word for line in said for word in line.split() if word.startswith("http://127.0.0.1"))
-        with urllib.request.urlopen(url, timeout=60) as answer:
-            assert answer.status == 200
-        process.send_signal(signal.SIGINT)
-        said += process.communicate(timeout=60)
-    finally:
-        process.kill()
-    text = "".join(filter(None, said))
-    logs = [file.read_text("utf-8") for file in (audited.parent / "api/review").glob("*.log")]
-    assert process.returncode == 0, text
-    assert "Decisions are in" in text
-    assert logs
-    assert "has imported" not in text + "".join(logs)
-
-
-def test_a_module_run_by_us_does_not_search_the_users_folder(project: Path) -> None:
-    run(project, *child_process.python_module("json.tool", "--help"))
+        assert review.poll() is None, "".join(lines)
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10) as page:
+                    assert page.status == 200
+                break
+            except OSError:
+                assert time.monotonic() < deadline, "".join(lines)
+                time.sleep(0.5)
+        os.kill(review.pid, signal.SIGINT)
+        rest = review.stdout.read()
+    assert review.returncode == 0, rest
+    log = (project / "app-run" / "review" / "server.log").read_text("utf-8", "replace")
+    assert "current folder" not in "".join(lines) + rest + log

@@ -48,11 +48,11 @@ def _options(kind: Any, chosen: Mapping[str, str | None] | None) -> Iterator[ins
     types = get_type_hints(kind)
     known: dict[str, Field[Any]] = {each.name: each for each in fields(kind) if "help" in each.metadata}
     for name, help in (chosen or dict.fromkeys(known, None)).items():
-        told = known[name].metadata
-        how = Option(help=help or told["help"], **told["shown"])
+        known_of = known[name].metadata
+        how = Option(help=help or known_of["help"], **known_of["shown"])
         yield inspect.Parameter(
             name,
             inspect.Parameter.KEYWORD_ONLY,
-            default=known[name].default or None if told["type"] else known[name].default,
-            annotation=Annotated[told["type"] or types[name], how],
+            default=known[name].default or None if known_of["type"] else known[name].default,
+            annotation=Annotated[known_of["type"] or types[name], how],
         )

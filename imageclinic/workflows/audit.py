@@ -20,13 +20,13 @@ from imageclinic.audit.copies import find_copies
 from imageclinic.audit.labels import user_arrays
 from imageclinic.audit.listing import image_listing
 from imageclinic.audit.scan import scan
-from imageclinic.core import result_keys, tables
+from imageclinic.core import tables
 from imageclinic.core.errors import InputError, NotApplicable
 from imageclinic.core.progress import Say, Stage, quiet, silent
-from imageclinic.core.result_keys import key
 from imageclinic.core.run import Run, create, is_current
-from imageclinic.workflows.steps import predictions
+from imageclinic.workflows.steps import predictions, result_keys
 from imageclinic.workflows.steps.predictions import Brought, Method
+from imageclinic.workflows.steps.result_keys import key
 
 #: Shares of train, val and test that are drawn when the dataset came without splits.
 SHARES = (0.7, 0.1, 0.2)

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import imageclinic
-from imageclinic.core import result_keys
+from imageclinic.workflows.steps import result_keys
 
 pytestmark = pytest.mark.slow
 

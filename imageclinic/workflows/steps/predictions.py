@@ -16,8 +16,8 @@ from imageclinic.audit.labels import confident_learning, noise_model, user_array
 from imageclinic.core import pixels, tables
 from imageclinic.core.errors import InputError, NotApplicable
 from imageclinic.core.progress import Progress, Say
-from imageclinic.core.result_keys import key
 from imageclinic.core.run import Run, is_current
+from imageclinic.workflows.steps.result_keys import key
 
 #: Folds of the cross-validation, and how often it is repeated with other folds; the repeats are averaged.
 FOLDS, REPEATS = 5, 3
