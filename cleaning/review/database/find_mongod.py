@@ -25,6 +25,7 @@ from typing import Literal
 import filelock
 import platformdirs
 
+from imageclinic.core.child_process import python_module
 from imageclinic.core.errors import InputError
 
 #: The oldest mongod that FiftyOne 1.22 accepts.
@@ -169,7 +170,7 @@ def _install(requirements: Path, target: Path) -> None:
     uv = os.environ.get("UV") or shutil.which("uv")
     options = ["--no-deps", "--require-hashes", "--only-binary", ":all:"]
     where = ["--target", str(target), "-r", str(requirements)]
-    commands = [[sys.executable, "-m", "pip", "install", "--retries", "1", *options, *where]]
+    commands = [python_module("pip", "install", "--retries", "1", *options, *where)]
     if uv:
         commands.insert(0, [uv, "pip", "install", "--python", sys.executable, *options, *where])
     errors = []
