@@ -37,6 +37,9 @@ MODULES = sorted(p for place in PLACES for p in (ROOT / place).rglob("*.py"))
 #: Edges between rooms that are wanted: (from, to) → why. One that nothing uses fails.
 EDGES: dict[tuple[str, str], str] = {
     ("cleaning/decisions", "imageclinic.audit.runner"): "a check says how urgent it is and what it is about",
+    ("cleaning/export/formats", "imageclinic.training"): "records are written and read by TensorFlow",
+    ("cleaning/export/proof", "imageclinic.audit.copies"): "the proof searches copies anew",
+    ("cleaning/export/proof", "imageclinic.audit.scan"): "the proof searches copies anew",
     ("cleaning/trust", "imageclinic.audit.runner"): "a check says what it is about",
     ("cleaning/review", "imageclinic.audit.runner"): "a check says how urgent it is",
 }
@@ -54,7 +57,14 @@ HOMES = {
 }
 HEAVY = {"tensorflow", "keras", "fiftyone", "optuna", "pandas", "pyarrow", "sklearn", "scipy"}
 #: Folders where every file is one of a kind, found by walking.
-OPEN_ENDED = ("audit/checks", "training/diagnose/experiments", "imageclinic/cli/commands", "imageclinic/workflows")
+OPEN_ENDED = (
+    "audit/checks",
+    "cleaning/export/formats",
+    "training/models/rungs",
+    "training/diagnose/experiments",
+    "imageclinic/cli/commands",
+    "imageclinic/workflows",
+)
 #: The most files of another folder, and lines of a file. What is above has a reason here; the list only shrinks.
 MOST_FILES, MOST_LINES = 13, 300
 LONG = {

@@ -72,7 +72,7 @@ def test_the_commands(project: Path) -> None:
     imageclinic("diff", "out", "records")
     imageclinic("train", "out", "--epochs", "1", "--model", "linear")
     imageclinic("tune", "out", "--trials", "1", "--seeds", "0", "--epochs", "1", "--model", "linear")
-    imageclinic("compare", "run", "--seeds", "2")
+    imageclinic("compare", "run", "--seeds", "2", "--model", "linear", "--epochs", "1")
     imageclinic("diagnose", "--history", "out-model/metrics.json")
     imageclinic("report", "run")
     imageclinic("doctor")

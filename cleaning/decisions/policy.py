@@ -92,7 +92,7 @@ def policy_events(
 
     labels, copies = runner.names_about("labels"), runner.names_about("copies")
     proposals = [
-        _majorities(found[found["check"].isin(labels & copies)], dataset, clusters, current),
+        _majorities(found[found["check"].isin(labels & copies)], dataset, clusters, splits, current),
         _relabels(found[found["check"].isin(labels - copies)], dataset),
         found[~found["check"].isin(labels | copies)].assign(decision="drop", label=None),
     ]
@@ -139,9 +139,10 @@ def _relabels(found: pd.DataFrame, dataset: pd.DataFrame) -> pd.DataFrame:
 
 
 def _majorities(
-    found: pd.DataFrame, dataset: pd.DataFrame, clusters: pd.DataFrame, current: pd.DataFrame
+    found: pd.DataFrame, dataset: pd.DataFrame, clusters: pd.DataFrame, splits: pd.DataFrame, current: pd.DataFrame
 ) -> pd.DataFrame:
-    """Relabel the copies that disagree with more than half of their cluster."""
+    """Relabel the copies that disagree with more than half of their cluster. Never a test image: its label is what
+    accuracy is measured by, so a person decides."""
     decided = current.set_index("image_id")
     labels = dataset.set_index("image_id")["label"]
     relabelled = decided.loc[decided["decision"].eq("relabel"), "label"]
@@ -154,7 +155,9 @@ def _majorities(
     winners = share[share > 0.5].reset_index().set_index("cluster")["label"]
     home = clusters.set_index("image_id")["cluster"]
     majority = found["image_id"].map(home).map(winners)
-    wanted = majority.notna() & majority.ne(found["image_id"].map(labels))
+    test = set(splits.loc[splits["split"].eq("test"), "image_id"])
+    test |= set(dataset.loc[dataset["split"].eq("test"), "image_id"])
+    wanted = majority.notna() & majority.ne(found["image_id"].map(labels)) & ~found["image_id"].isin(test)
     return found.assign(decision="relabel", label=majority)[wanted]
 
 

@@ -1,6 +1,6 @@
 """Shards of records, for tf.data.TFRecordDataset.
 
-What a record holds, `training.data.tfrecord` says. TensorFlow is loaded only when records are written or read.
+What a record holds, `training.data.record_files` says. TensorFlow is loaded only when records are written or read.
 """
 
 from __future__ import annotations
@@ -97,6 +97,7 @@ def _records_module() -> Any:
     from imageclinic import training
 
     training.load_tensorflow()
-    from imageclinic.training.data import tfrecord
 
-    return tfrecord
+    from imageclinic.training.data import record_files
+
+    return record_files

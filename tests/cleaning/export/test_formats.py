@@ -30,7 +30,7 @@ from imageclinic.cleaning.review import session
 from imageclinic.cleaning.review.database import mongod
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
-from imageclinic.training.data import tfrecord
+from imageclinic.training.data import record_files
 from imageclinic.workflows.steps.run_state import load
 from imageclinic.workflows.steps.splits import assign
 
@@ -188,11 +188,11 @@ def test_equal_inputs_give_equal_records(run: Path, exports: Callable[[str], Pat
 def test_records_are_sharded_and_come_back(exports: Callable[[str], Path], run: Path, tmp_path: Path) -> None:
     out = exports("folders")
     manifest = tables.read_csv(out / "manifest.csv", tables.MANIFEST)
-    tfrecord.write(manifest, [out / p for p in manifest["path"]], tmp_path, lambda done, total: None, shard=4000)
+    record_files.write(manifest, [out / p for p in manifest["path"]], tmp_path, lambda done, total: None, shard=4000)
     shards = sorted(path.name for path in tmp_path.glob("train-*"))
     assert len(shards) > 3
     assert shards[-1] == f"train-{len(shards) - 1:05}-of-{len(shards):05}.tfrecord"
-    records = tfrecord.unpack(tmp_path, tmp_path / "back").set_index("path")
+    records = record_files.unpack(tmp_path, tmp_path / "back").set_index("path")
     assert sorted(records.index) == sorted(manifest["path"])
     for path, label in zip(manifest["path"], manifest["label"], strict=True):
         assert (tmp_path / "back" / path).read_bytes() == (out / path).read_bytes()
@@ -204,9 +204,9 @@ def test_a_record_can_not_leave_the_folder(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"x")
     manifest["sha256"] = "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"
     (tmp_path / "deep" / "out").mkdir(parents=True)
-    tfrecord.write(manifest, [tmp_path / "a.png"], tmp_path / "deep" / "out", lambda done, total: None)
+    record_files.write(manifest, [tmp_path / "a.png"], tmp_path / "deep" / "out", lambda done, total: None)
     with pytest.raises(InputError, match=r"evil\.png"):
-        tfrecord.unpack(tmp_path / "deep" / "out", tmp_path / "deep" / "back")
+        record_files.unpack(tmp_path / "deep" / "out", tmp_path / "deep" / "back")
     assert not (tmp_path / "evil.png").exists()
 
 
