@@ -507,6 +507,11 @@ def test_conflicting_copies_follow_a_majority_and_nothing_else():
     events = policy_of({"conflicting_label": 0}, found, dataset(a="cat", b="dog", c="dog"), cluster)
     assert events[["image_id", "decision", "label"]].to_numpy().tolist() == [["a", "relabel", "dog"]]
     assert policy_of({"conflicting_label": 0}, found, dataset(a="cat", b="dog", c="owl"), cluster).empty
+    test = {"a": "test", "b": "train", "c": "train"}
+    given = dataset(a="cat", b="dog", c="dog")
+    assert policy_of({"conflicting_label": 0}, found, given, cluster, split=test).empty, "a person judges a test image"
+    copied = issues(*(finding("near_duplicate", i, 1, cluster="k") for i in "abc"))
+    assert policy_of({"near_duplicate": 0}, copied, given, cluster, split=test).empty
     copies = issues(*(finding("near_duplicate", i, 1, cluster="k") for i in "abc"))
     dropped = policy_of({"near_duplicate": 0}, copies, dataset(a="cat", b="dog", c="dog"), cluster)
     assert dict(zip(dropped["image_id"], dropped["decision"], strict=True)) == {"a": "drop", "c": "drop"}
