@@ -16,16 +16,25 @@ from tests.conftest import picture
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[1]
-RECIPES = {
-    path: code
-    for path, code in re.findall(r"```python\n# (\S+)\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text("utf-8"), re.S)
-}
+RECIPES = dict(re.findall(r"```python\n# (\S+)\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text("utf-8"), re.S))
 AUDIT = """
 import imageclinic
 
 result = imageclinic.audit("pets", "run", checks=["NAME"])
-assert imageclinic.explain("NAME")
+assert len(imageclinic.explain("NAME")) == 1
 assert len(result.issues) == 1 and result.issues["image_id"][0] == "cat/icon.png", result.issues
+"""
+FORMAT = """
+from pathlib import Path
+
+import imageclinic
+
+imageclinic.audit("pets", "run", checks=["dark"])
+imageclinic.export("run", "out", format="NAME")
+assert Path("out/classes.txt").read_text() == "cat\\ndog\\n"
+assert imageclinic.verify("out")["ok"].all()
+Path("out/classes.txt").write_text("owl")
+assert not imageclinic.verify("out")["ok"].all()
 """
 EXPERIMENT = """
 from tests.training.diagnose.test_diagnose import digits, lab
@@ -73,6 +82,11 @@ def pets(folder: Path) -> None:
 def test_a_check(copy: Path) -> None:
     pets(copy)
     follow(copy, "audit/checks", AUDIT)
+
+
+def test_a_format(copy: Path) -> None:
+    pets(copy)
+    follow(copy, "cleaning/export/formats", FORMAT)
 
 
 def test_an_experiment(copy: Path) -> None:
