@@ -188,9 +188,10 @@ def _diagnosis(run: Run) -> tuple[dict[str, Any], str]:
         return nothing, ""
     try:
         content = json.loads(run.diagnosis.read_text("utf-8"))
-        names = ("verdict", "experiments", "not_looked_at", "images", "seeds")
-        told = {**{name: content[name] for name in names}, "notes": content.get("notes", [])}
-        return {"diagnosis": told, "diagnosis_bars": diagnosis_section.bars(content)}, ""
+        content = diagnosis_section.current_format(content)
+        names = ("verdict", "experiments", "not_tested", "images", "seeds")
+        shown = {**{name: content[name] for name in names}, "notes": content.get("notes", [])}
+        return {"diagnosis": shown, "diagnosis_bars": diagnosis_section.bars(content)}, ""
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         return nothing, f"{run.diagnosis.name} can't be shown: {type(error).__name__}: {error}. Diagnose again."
 

@@ -167,7 +167,8 @@ def _columns(values: Sequence[Any], kinds: Sequence[Any]) -> tuple[list[float], 
 def _share(row: Mapping[str, Any]) -> Share:
     text = f"{100 * row['share']:.0f} % ({100 * row['low']:.0f} to {100 * row['high']:.0f})"
     share, low, high, chance = (100 * float(row[key]) for key in ("share", "low", "high", "chance"))
-    return Share(row["name"].replace("_", " "), text, share, low, high, chance, row["told"])
+    clear = bool(row.get("beyond_chance", row.get("told")))  # format 1 called it `told`
+    return Share(row["name"].replace("_", " "), text, share, low, high, chance, clear)  # `told` before format 2
 
 
 def _options(row: Mapping[str, Any]) -> str:

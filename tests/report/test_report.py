@@ -254,7 +254,7 @@ def tuning() -> dict[str, object]:
         for n, state, value, rate, by in rows
     ]
     failed = {"trial": 3, "state": "failed", "val_accuracy": None, "options": {"rate": 9.0, "by": "sgd"}}
-    share = {"name": "rate", "share": 0.6, "low": 0.3, "high": 0.9, "chance": 0.2, "told": True}
+    share = {"name": "rate", "share": 0.6, "low": 0.3, "high": 0.9, "chance": 0.2, "beyond_chance": True}
     return {
         "trials": [*trials, failed | {"reason": HOSTILE}],
         "counts": {"finished": 2, "pruned": 1, "failed": 1, "running": 0},
@@ -419,7 +419,7 @@ def diagnosis() -> dict[str, object]:
                 "effects": [effect("learning_rate", 0.12, 0.08, 0.16), effect("optimizer", -0.01, -0.9, 0.02)],
             }
         },
-        "not_looked_at": {"data_size": "the budget"},
+        "not_tested": {"data_size": "the budget"},
         "images": {"train": 1000, "val": 200},
         "seeds": [0, 1, 2, 1000],
     }
@@ -435,6 +435,10 @@ def test_the_diagnosis_is_told_with_its_bars(run: Run) -> None:
         "not looked at: the budget",
     ):
         assert said in text
+    earlier = diagnosis()
+    earlier["not_looked_at"] = earlier.pop("not_tested")  # as format 1 called it
+    tables.write_json(run.diagnosis, earlier)
+    assert Page(render(run)).text == text
     cause, other = told.bars(diagnosis())
     assert cause.rank == 1 and other.rank is None and other.name == "Optimizer"
     assert 0 <= other.low < other.at < cause.zero < cause.low < cause.at < cause.high <= 100

@@ -67,7 +67,7 @@ def climb(
     Returns:
         `verdict` (a sentence or two), `causes` and `possible` (see `training.diagnose.causes`), `healthy`
         (likewise), `experiments` (name → question,
-        answer, seconds, effects, numbers), `not_looked_at` (name → reason), `recipe`, `went_on_with`, `images`,
+        answer, seconds, effects, numbers), `not_tested` (name → reason), `recipe`, `recipe_in_use`, `images`,
         `classes`, `seeds` (the last one only chooses).
 
     Raises:
@@ -86,13 +86,14 @@ def climb(
     def diagnosis() -> dict[str, Any]:
         missing = {n: left.get(n, "not reached") for n in order if n not in results}
         return {
+            "format": 2,
             **_conclusions(results, missing),
             "experiments": {
                 name: _told(order[name], result, seconds.get(name, 0.0)) for name, result in results.items()
             },
-            "not_looked_at": {**missing, **OUT_OF_SIGHT},
+            "not_tested": {**missing, **OUT_OF_SIGHT},
             "recipe": recipe.described,
-            "went_on_with": lab.recipe.described,
+            "recipe_in_use": lab.recipe.described,
             "images": {"train": len(data.train), "val": len(data.val)},
             "classes": list(data.classes),
             "seeds": [*lab.seeds, EXPLORING],

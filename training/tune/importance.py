@@ -60,7 +60,7 @@ def of(trials: Sequence[FrozenTrial], names: Sequence[str], *, seed: int = 0) ->
             "low": float(min(low[i], found[i])),
             "high": float(max(high[i], found[i])),
             "chance": float(chance[i]),
-            "told": bool(found[i] > chance[i]),
+            "beyond_chance": bool(found[i] > chance[i]),
         }
         for i, name in enumerate(varied)
     ]

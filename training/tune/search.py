@@ -237,6 +237,7 @@ def _told(every: Sequence[FrozenTrial], search: _Search, out: Path) -> dict[str,
         if points > use.trials:
             notes.append(f"The grid has {points:,} points; {use.trials:,} of them, drawn at random, were to be tried.")
     return {
+        "format": 2,
         "trials": rows,
         "counts": {
             state: sum(row["state"] == state for row in rows)

@@ -46,7 +46,7 @@ def _tested(result: Mapping[str, Any], final: Mapping[str, Any]) -> list[str]:
         f"{_apart(final['luck'])} the search's score."
     ]
     if best["test_accuracy"] is None:
-        return [*lines, "There are no test images, so how far the choice flatters it can't be told."]
+        return [*lines, "There are no test images, so how far the choice flatters it is unknown."]
     if best["test"] is None:
         return [*lines, f"Test accuracy {_percent(_mean(best['test_accuracy']))}, on too few images for an interval."]
     gain, optimism = final["gain"], final["optimism"]
@@ -75,15 +75,15 @@ def _tested(result: Mapping[str, Any], final: Mapping[str, Any]) -> list[str]:
 def _mattered(importance: Mapping[str, Any]) -> list[str]:
     if importance["reason"]:
         return [importance["reason"]]
-    told = [row for row in importance["shares"] if row["told"]]
-    rest = [row["name"].replace("_", " ") for row in importance["shares"] if not row["told"]]
+    clear = [row for row in importance["shares"] if row["beyond_chance"]]
+    rest = [row["name"].replace("_", " ") for row in importance["shares"] if not row["beyond_chance"]]
     lines = [
         f"{row['name'].replace('_', ' ').capitalize()} explains {100 * row['share']:.0f} % of the differences between "
         f"the trials (90 % interval {100 * row['low']:.0f} to {100 * row['high']:.0f} %)."
-        for row in told
+        for row in clear
     ]
     if rest:
-        lines.append(f"Can't be told from chance with {importance['trials']} trials: {', '.join(rest)}.")
+        lines.append(f"No difference from chance shown with {importance['trials']} trials: {', '.join(rest)}.")
     return lines
 
 

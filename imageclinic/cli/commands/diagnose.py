@@ -79,9 +79,9 @@ def _show_experiments(result: dict[str, Any], terminal: Any) -> None:
         for found in result["experiments"].values()
     ]
     terminal.table(pd.DataFrame(rows), right=("seconds",))
-    if result["not_looked_at"]:
+    if result["not_tested"]:
         terminal.title("What was not looked at")
-    for name, reason in result["not_looked_at"].items():
+    for name, reason in result["not_tested"].items():
         terminal.say(f"- {name.replace('_', ' ')}: {reason}")
 
 

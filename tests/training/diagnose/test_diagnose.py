@@ -246,8 +246,8 @@ def test_no_budget_leaves_reasons_and_ctrl_c_keeps_what_is_done(tmp_path: Path) 
     data, told = digits(120, 60), []
     result = ladder.climb(data, RECIPE, budget=0.01, noise=wrong, seeds=2, folder=tmp_path, told=told.append)
     assert list(result["experiments"]) == ["copies", "memorise", "gap", "input_range", "label_order"]
-    assert "the budget" in result["not_looked_at"]["data_size"] and result["healthy"] is None
-    named = set(result["experiments"]) | set(result["not_looked_at"])
+    assert "the budget" in result["not_tested"]["data_size"] and result["healthy"] is None
+    named = set(result["experiments"]) | set(result["not_tested"])
     assert named == {*experiments.load(), *ladder.OUT_OF_SIGHT}
     assert json.loads(json.dumps(result)) and len(told) == 6
 
@@ -258,7 +258,7 @@ def test_no_budget_leaves_reasons_and_ctrl_c_keeps_what_is_done(tmp_path: Path) 
     with pytest.raises(ladder.Interrupted) as caught:
         ladder.climb(data, RECIPE, budget=0.01, noise=wrong, seeds=2, folder=tmp_path, told=stop)
     assert list(caught.value.result["experiments"]) == ["copies", "memorise"]
-    assert caught.value.result["not_looked_at"]["gap"] == "interrupted"
+    assert caught.value.result["not_tested"]["gap"] == "interrupted"
 
 
 def test_runs_are_found_again(tmp_path: Path) -> None:

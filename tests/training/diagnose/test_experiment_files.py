@@ -44,7 +44,7 @@ def test_a_new_file_is_an_experiment_of_the_ladder(tmp_path: Path, monkeypatch: 
     assert found["experiments"]["scratch_brightness"]["question"].startswith("Is the first image")
     (cause,) = [row for row in found["causes"] if row["cause"] == "brightness"]
     assert cause["remedy"] == "Swap them." and cause["experiment"] == "scratch_brightness"
-    assert {*found["experiments"], *found["not_looked_at"]} == {*known, "scratch_brightness", *ladder.OUT_OF_SIGHT}
+    assert {*found["experiments"], *found["not_tested"]} == {*known, "scratch_brightness", *ladder.OUT_OF_SIGHT}
 
 
 def test_the_order_and_what_is_always_made() -> None:

@@ -293,7 +293,7 @@ def test_importance_finds_what_matters_and_tells_chance_from_it() -> None:
     matters, idle = random.random(40), random.random(40)
     found = importance.of(trials_of(matters + 0.1 * random.random(40), matters=matters, idle=idle), ["matters", "idle"])
     first, second = found["shares"]
-    assert (first["name"], first["told"], second["told"]) == ("matters", True, False)
+    assert (first["name"], first["beyond_chance"], second["beyond_chance"]) == ("matters", True, False)
     assert first["low"] <= first["share"] <= first["high"]
     assert first["low"] > second["high"]
     few = importance.of(trials_of(matters[:10], matters=matters[:10]), ["matters"])
