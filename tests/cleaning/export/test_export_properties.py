@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -22,6 +23,8 @@ from imageclinic.cleaning.split.stratified_split import assign, require_training
 from imageclinic.core import run as runs
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
+
+pytestmark = pytest.mark.usefixtures("only_equal_files_are_copies")
 
 NAMES = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=40).filter(
     lambda name: name not in (".", "..") and len(name.encode()) < 200

@@ -34,6 +34,8 @@ from imageclinic.training.data import tfrecord
 from imageclinic.workflows.steps.run_state import load
 from imageclinic.workflows.steps.splits import assign
 
+pytestmark = pytest.mark.usefixtures("only_equal_files_are_copies")
+
 LIGHT = ("mislabeled", "outlier", "overlapping_classes")
 #: Hostile to folders, to CSV files that are read by guessing, and to Markdown.
 CLASSES = ("01", "a|b`c", "../up")
