@@ -28,6 +28,8 @@ from imageclinic.training.data import export_balance
 from imageclinic.training.fit import train_export
 from imageclinic.training.fit.settings import Settings
 
+pytestmark = pytest.mark.usefixtures("only_equal_files_are_copies")
+
 #: The folder of the second sorts otherwise than its name.
 SIZES = {"cat": 6, "?dog": 18, "owl": 12}
 

@@ -24,7 +24,7 @@ from imageclinic.core import run as runs
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("only_equal_files_are_copies")]
 
 NAMES = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=40).filter(
     lambda name: name not in (".", "..") and len(name.encode()) < 200

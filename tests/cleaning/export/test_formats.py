@@ -34,7 +34,7 @@ from imageclinic.training.data import record_files
 from imageclinic.workflows.steps.run_state import load
 from imageclinic.workflows.steps.splits import assign
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("only_equal_files_are_copies")]
 
 LIGHT = ("mislabeled", "outlier", "overlapping_classes")
 #: Hostile to folders, to CSV files that are read by guessing, and to Markdown.

@@ -24,7 +24,7 @@ from imageclinic.core.errors import Failed, InputError
 from imageclinic.core.run import Run, open_run
 from tests.cleaning.export.test_write_export import audited
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("only_equal_files_are_copies")]
 
 ROOT = Path(__file__).resolve().parents[3]
 FORMATS = ("folders", "imagefolder", "fiftyone", "tfrecord")

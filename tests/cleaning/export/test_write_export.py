@@ -30,6 +30,8 @@ from imageclinic.core import run as runs
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
 
+pytestmark = pytest.mark.usefixtures("only_equal_files_are_copies")
+
 HOSTILE = ["a/x.png", "a/X.PNG", "b/x.png", "a/=cmd().png", "a/..\\..\\x.png", "a/con.png", "a/n\new.png", "a/.hid.png",
            "b/<img src=x>.png", "b/‮gnp.png", "a/" + "ä" * 100 + ".png"]  # fmt: skip
 LABELS = ["Cat", "cat", "../up", "Cat", "cat", "../up", "Cat", "cat", "../up", "Cat", "cat"]
