@@ -68,12 +68,8 @@ OPEN_ENDED = (
 #: The most files of another folder, and lines of a file. What is above has a reason here; the list only shrinks.
 MOST_FILES, MOST_LINES = 13, 300
 LONG = {
-    "audit/copies/thumbnail_match.py": "one method, aligned crops, with its thresholds and why",
     "training/diagnose/curves/curve_signs.py": "the catalogue of signs",
     "sample_data/make.py": "makes the sample data, once",
-    "imageclinic/core/tables.py": "one job: validated reading and writing",
-    "imageclinic/workflows/audit.py": "composes the longest command",
-    "imageclinic/workflows/steps/predictions.py": "embeddings and predictions, made here or brought",
 }
 
 

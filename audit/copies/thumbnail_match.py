@@ -8,7 +8,7 @@ among digits, little among photographs), so the threshold is set by the dataset'
 the hash radius, which are nearly surely no copies.
 
 Most candidates are no copies. All of them get a `glance` at a quarter of the pixels; only those that may pass are
-looked at in full.
+looked at in full. The arithmetic of windows and correlations is in `audit.copies.aligned_crops`.
 """
 
 from __future__ import annotations
@@ -17,11 +17,20 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
 from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
+
+from imageclinic.audit.copies.aligned_crops import (
+    against,
+    correlation,
+    crops_of,
+    detail_of,
+    halved,
+    upright_pairs,
+    window_boxes,
+)
 
 Progress = Callable[[int, int], None]
 Floats = npt.NDArray[np.float32]
@@ -29,8 +38,6 @@ Ints = npt.NDArray[np.intp]
 Bytes = npt.NDArray[np.uint8]
 Flags = npt.NDArray[np.bool_]
 
-#: Shares of a picture that a crop may have left.
-CROPS = (1.0, 0.95, 0.9)
 #: Correlation of the whole pictures that copies reach (one with a caption stuck on reached 0.72).
 MIN_SIMILARITY = 0.7
 #: Correlation of the detail: never asked for less than the first, nor for more than the second. Measured on
@@ -45,7 +52,6 @@ EXPECTED_FALSE = 0.05
 GLANCE = (0.68, 0.45)
 _TRIED = 3
 
-_COARSE_SIGMA = 1.5
 #: Pairs whose crops are held at once: 80 kB each.
 _CHUNK = 64
 _THREADS = 2
@@ -66,82 +72,6 @@ class Looks:
         return Looks(self.similarity[rows], self.detail[rows], self.first[rows], self.window[rows])
 
 
-@cache
-def _windows() -> Floats:
-    """(top, bottom, left, right), whole pictures first; nine places for each smaller crop."""
-    boxes = []
-    for share in CROPS:
-        boxes += [(top, top + share, left, left + share) for top in _places(share) for left in _places(share)]
-    return np.array(boxes, dtype=np.float32)
-
-
-def _places(share: float) -> tuple[float, ...]:
-    return (0.0,) if share == 1 else (0.0, (1 - share) / 2, 1 - share)
-
-
-@cache
-def _readers(side: int) -> list[Floats]:
-    """For each share, the matrices (places, side, side) that read its windows along one side."""
-    return [np.stack([_resample(at, at + share, side) for at in _places(share)]) for share in CROPS]
-
-
-def _resample(low: float, high: float, side: int) -> Floats:
-    """Matrix (side, side) that reads the interval [low, high] of a line of pixels, linearly interpolated."""
-    at = (low + (np.arange(side) + 0.5) / side * (high - low)) * side - 0.5
-    left = np.floor(at).astype(int)
-    weight = at - left
-    matrix = np.zeros((side, side), dtype=np.float32)
-    rows = np.arange(side)
-    np.add.at(matrix, (rows, np.clip(left, 0, side - 1)), 1 - weight)
-    np.add.at(matrix, (rows, np.clip(left + 1, 0, side - 1)), weight)
-    return matrix
-
-
-def _crops(pictures: Floats, out: Floats) -> Floats:
-    """All windows of pictures (n, side, side), resampled to the side, in `out`: (n, windows, side, side)."""
-    n, side, _ = pictures.shape
-    at = 0
-    for readers in _readers(side):
-        places = len(readers)
-        columns = pictures[:, None] @ readers.transpose(0, 2, 1)
-        part = out[:, at : at + places**2].reshape(n, places, places, side, side)
-        np.matmul(readers[None, :, None], columns[:, None], out=part)
-        at += places**2
-    return out
-
-
-def _unit(pictures: Floats) -> Floats:
-    """Pictures as vectors (n, pixels) of mean 0 and length 1; flat ones as zeros."""
-    flat = pictures.reshape(len(pictures), pictures.shape[1] * pictures.shape[2])
-    centred = flat - flat.mean(axis=1, keepdims=True)
-    length = np.sqrt(np.einsum("np,np->n", centred, centred))[:, None]
-    return np.asarray(centred / np.maximum(length, 1e-6))
-
-
-def _against(crops: Floats, whole: Floats) -> Floats:
-    """Correlation of each crop with the whole other picture: (n, windows)."""
-    n, windows, side, _ = crops.shape
-    flat = crops.reshape(n, windows, side * side)
-    product = np.matmul(flat, _unit(whole)[:, :, None])[..., 0]
-    mean = flat.mean(axis=2)
-    square = np.einsum("nwp,nwp->nw", flat, flat) - side * side * mean * mean
-    return np.asarray(product / np.sqrt(np.maximum(square, 1e-6)))
-
-
-def turn(pictures: Floats, orientation: int) -> Floats:
-    """Pictures (n, side, side) in one of `tables.ORIENTATIONS`."""
-    flipped = pictures[:, :, ::-1] if orientation >= 4 else pictures
-    return np.rot90(flipped, orientation % 4, axes=(1, 2))
-
-
-def _turned(thumbnails: Bytes, i: Ints, j: Ints, orientation: Bytes) -> tuple[Floats, Floats]:
-    """The pictures of pairs, of mean 0, the second ones turned upright."""
-    one, two = thumbnails[i].astype(np.float32), thumbnails[j].astype(np.float32)
-    for o in np.unique(orientation):
-        two[orientation == o] = turn(two[orientation == o], int(o))
-    return one - one.mean(axis=(1, 2), keepdims=True), two - two.mean(axis=(1, 2), keepdims=True)
-
-
 def _chunked(work: Callable[[slice, Floats], None], n: int, side: int, progress: Progress | None) -> None:
     """Do `work` on slices of n pairs, in threads (numpy lets them run side by side). Each thread has room for the
     crops of both pictures of a slice: memory that the system has to find anew every time costs more than the work."""
@@ -149,7 +79,7 @@ def _chunked(work: Callable[[slice, Floats], None], n: int, side: int, progress:
 
     def task(part: slice) -> int:
         if not hasattr(room, "crops"):
-            room.crops = np.empty((_CHUNK, 2 * len(_windows()), side, side), np.float32)
+            room.crops = np.empty((_CHUNK, 2 * len(window_boxes()), side, side), np.float32)
         work(part, room.crops[: part.stop - part.start])
         return part.stop
 
@@ -239,12 +169,16 @@ def glance(
     """
     similarity, detail = np.empty(len(i), np.float32), np.full(len(i), -1, np.float32)
 
-    windows = len(_windows())
+    windows = len(window_boxes())
 
     def work(part: slice, crops: Floats) -> None:
-        one, two = (_halved(p) for p in _turned(thumbnails, i[part], j[part], orientation[part]))
+        one, two = (halved(p) for p in upright_pairs(thumbnails, i[part], j[part], orientation[part]))
         scores = np.concatenate(
-            [_against(_crops(one, crops[:, :windows]), two), _against(_crops(two, crops[:, windows:]), one)], axis=1
+            [
+                against(crops_of(one, crops[:, :windows]), two),
+                against(crops_of(two, crops[:, windows:]), one),
+            ],
+            axis=1,
         )
         similarity[part] = scores.max(axis=1)
         hope = np.flatnonzero(similarity[part] >= GLANCE[0])
@@ -252,16 +186,14 @@ def glance(
         found = detail[part][hope]
         for window in best.T:
             whole = np.where((window < windows)[:, None, None], two[hope], one[hope])
-            found = np.maximum(found, _correlation(_fine(crops[hope, window], 0.5), _fine(whole, 0.5)))
+            found = np.maximum(
+                found,
+                correlation(detail_of(crops[hope, window], 0.5), detail_of(whole, 0.5)),
+            )
         detail[part][hope] = found
 
     _chunked(work, len(i), thumbnails.shape[1] // 2, progress)
     return similarity, detail
-
-
-def _halved(pictures: Floats) -> Floats:
-    even, odd = pictures[:, ::2], pictures[:, 1::2]
-    return (even[:, :, ::2] + even[:, :, 1::2] + odd[:, :, ::2] + odd[:, :, 1::2]) / np.float32(4)
 
 
 def look(thumbnails: Bytes, i: Ints, j: Ints, orientation: Bytes) -> Looks:
@@ -276,37 +208,22 @@ def look(thumbnails: Bytes, i: Ints, j: Ints, orientation: Bytes) -> Looks:
     similarity, detail = np.empty(n, np.float32), np.empty(n, np.float32)
     first, best = np.empty(n, np.bool_), np.empty(n, np.intp)
 
-    windows = len(_windows())
+    windows = len(window_boxes())
 
     def work(part: slice, crops: Floats) -> None:
-        one, two = _turned(thumbnails, i[part], j[part], orientation[part])
+        one, two = upright_pairs(thumbnails, i[part], j[part], orientation[part])
         scores = np.stack(
-            [_against(_crops(one, crops[:, :windows]), two), _against(_crops(two, crops[:, windows:]), one)]
+            [
+                against(crops_of(one, crops[:, :windows]), two),
+                against(crops_of(two, crops[:, windows:]), one),
+            ]
         )
         first[part] = scores[0].max(axis=1) >= scores[1].max(axis=1)
         rows, which = np.arange(len(one)), (~first[part]).astype(np.intp)
         best[part] = scores.argmax(axis=2)[which, rows]
         similarity[part] = scores[which, rows, best[part]]
         whole = np.where(first[part][:, None, None], two, one)
-        detail[part] = _correlation(_fine(crops[rows, best[part] + windows * which]), _fine(whole))
+        detail[part] = correlation(detail_of(crops[rows, best[part] + windows * which]), detail_of(whole))
 
     _chunked(work, n, thumbnails.shape[1], None)
-    return Looks(np.clip(similarity, -1, 1), np.clip(detail, -1, 1), first, _windows()[best])
-
-
-@cache
-def _blur(side: int, sigma: float) -> Floats:
-    from scipy.ndimage import gaussian_filter1d  # here, for its import takes long
-
-    blur: Floats = gaussian_filter1d(np.eye(side, dtype=np.float32), sigma, axis=0)
-    return blur
-
-
-def _fine(pictures: Floats, scale: float = 1.0) -> Floats:
-    """The detail of pictures: what a blur takes away."""
-    blur = _blur(pictures.shape[1], scale * _COARSE_SIGMA)
-    return np.asarray(pictures - blur @ pictures @ blur.T)
-
-
-def _correlation(one: Floats, two: Floats) -> Floats:
-    return np.asarray(np.einsum("np,np->n", _unit(one), _unit(two)))
+    return Looks(np.clip(similarity, -1, 1), np.clip(detail, -1, 1), first, window_boxes()[best])

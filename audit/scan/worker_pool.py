@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from imageclinic.audit.scan.worker import POSITION
-from imageclinic.core.child_process import import_path, python_module
 from imageclinic.core.errors import InputError
+from imageclinic.core.processes.child_process import import_path, python_module
 
 #: Seconds after which a worker that is at the same file is taken for hung.
 TIMEOUT = 30.0

@@ -13,8 +13,9 @@ from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 
 from imageclinic.cleaning.decisions import decision_log, label_ranking
-from imageclinic.core import child_process, tables
+from imageclinic.core import tables
 from imageclinic.core.errors import InputError
+from imageclinic.core.processes import child_process
 from imageclinic.core.run import Run
 
 #: Labels are ranked anew after this many more rows in the log.
@@ -33,7 +34,7 @@ def attend(
 ) -> Generator[None, None, None]:
     """Look after a run each time that the iterator is advanced; close it to end what it started.
 
-    Advance it from the main thread (see `core.child_process`). When the log has grown, `words` are written down; after
+    Advance it from the main thread (see `core.processes.child_process`). When the log has grown, `words` are written down; after
     `BATCH` more rows than the newest scores knew, labels are ranked anew in the background.
 
     Args:

@@ -24,8 +24,9 @@ import filelock
 from imageclinic.cleaning.review import background_work
 from imageclinic.cleaning.review.database import mongod
 from imageclinic.cleaning.review.dataset import build_dataset
-from imageclinic.core import child_process, tables
+from imageclinic.core import tables
 from imageclinic.core.errors import Failed, InputError
+from imageclinic.core.processes import child_process
 from imageclinic.core.run import Run, open_run
 
 #: What tells the plugin which run it decides about: FiftyOne's server is a subprocess and sees only these.

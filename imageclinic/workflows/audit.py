@@ -16,20 +16,17 @@ import pandas as pd
 
 from imageclinic import __version__
 from imageclinic.audit import runner
-from imageclinic.audit.copies import find_copies
 from imageclinic.audit.labels import user_arrays
 from imageclinic.audit.listing import image_listing
 from imageclinic.audit.scan import scan
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError, NotApplicable
 from imageclinic.core.progress import Say, Stage, quiet, silent
-from imageclinic.core.run import Run, create, is_current
-from imageclinic.workflows.steps import predictions, result_keys
+from imageclinic.core.run import Run, create
+from imageclinic.workflows.steps import copies_and_splits, label_noise, predictions, result_keys
 from imageclinic.workflows.steps.predictions import Brought, Method
 from imageclinic.workflows.steps.result_keys import key
 
-#: Shares of train, val and test that are drawn when the dataset came without splits.
-SHARES = (0.7, 0.1, 0.2)
 _PACKAGES = ("tensorflow", "keras", "cleanlab", "fiftyone", "imagehash", "pandas", "scikit-learn", "numpy", "pillow")
 
 
@@ -40,6 +37,20 @@ class Audit:
     run: Run
     issues: pd.DataFrame
     outcomes: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What an audit was asked to do: checks to run, names of those left out, options of checks, how labels are
+    predicted, what the user brought, how files are read."""
+
+    chosen: Mapping[str, runner.Check]
+    skipped: Sequence[str]
+    settings: Mapping[str, Mapping[str, Any]]
+    method: Method
+    brought: Brought
+    reading: Mapping[str, Any]
+    seed: int
 
 
 def audit(
@@ -103,6 +114,7 @@ def audit(
             fix="give another one with --out, or start from another folder",
         )
     reading = {"workers": workers, "timeout": timeout, "max_pixels": max_pixels, "rehash": rehash}
+    plan = _Plan(chosen, skipped, settings, method, brought, reading, seed)
     run = create(path)
     with run.lock():
         _check_same_root(run, listing.root)
@@ -128,22 +140,11 @@ def audit(
                 "ignored": listing.ignored,
             }
         )
-        return _audit(run, listing, chosen, skipped, settings, method, brought, reading, seed, stage, say)
+        return _audit(run, listing, plan, stage, say)
 
 
-def _audit(
-    run: Run,
-    listing: image_listing.Listing,
-    chosen: dict[str, runner.Check],
-    skipped: list[str],
-    settings: Mapping[str, Mapping[str, Any]],
-    method: Method,
-    brought: Brought,
-    reading: Mapping[str, Any],
-    seed: int,
-    stage: Stage,
-    say: Say,
-) -> Audit:
+def _audit(run: Run, listing: image_listing.Listing, plan: _Plan, stage: Stage, say: Say) -> Audit:
+    method, brought, seed = plan.method, plan.brought, plan.seed
     seconds: dict[str, float] = {}
     notes = list(listing.notes)
 
@@ -156,7 +157,7 @@ def _audit(
 
     before = run.read_dataset() if run.has(tables.DATASET) else None
     with timed("scan", "Scanning images") as progress:
-        dataset, features = scan.scan(run, listing.images, listing.root, **reading, progress=progress)
+        dataset, features = scan.scan(run, listing.images, listing.root, **plan.reading, progress=progress)
     if before is not None and (changes := scan.changes(before, dataset)):
         notes.append(changes)
     if several := int((features["frames"] > 1).sum()):
@@ -166,13 +167,13 @@ def _audit(
             f"none of the {len(dataset):,} images is there, such as {run.image_path(dataset['image_id'][0])}",
             expected="paths relative to the manifest's folder",
         )
-    current = _key(dataset, chosen, settings, method, brought, seed)
+    current = _key(dataset, plan)
     if current is not None and (earlier := _reuse(run, current)) is not None:
         say("nothing has changed since the last audit: these are its results")
         return earlier
     with timed("copies", "Looking for copies") as progress:
-        neighbors, clusters = _copies(run, dataset, features, notes, progress)
-    _freeze_splits(run, dataset, clusters, seed, notes)
+        neighbors, clusters = copies_and_splits.copies(run, dataset, features, notes, progress)
+    copies_and_splits.freeze_splits(run, dataset, clusters, seed, notes)
 
     inputs: dict[str, Any] = {
         "dataset": dataset,
@@ -182,7 +183,7 @@ def _audit(
     }
     missing: dict[str, str] = {}
     broken: dict[str, str] = {}
-    wanted = {i for check in chosen.values() for i in check.inputs}
+    wanted = {i for check in plan.chosen.values() for i in check.inputs}
 
     def attempt(name: str, make: Callable[[], Any], *, chosen: bool) -> None:
         """Make an input; what can't be made is a reason, and an error only where the user chose how."""
@@ -219,9 +220,11 @@ def _audit(
     noise = None
     if "predictions" in inputs:
         notes += predictions.describe(run)["notes"]
-        noise = predictions.label_noise(dataset, run.read(tables.SPLIT_TABLE), inputs["predictions"])
+        noise = label_noise.estimate(dataset, run.read(tables.SPLIT_TABLE), inputs["predictions"])
     with timed("checks", "Checking") as progress:
-        issues, outcomes = runner.run(chosen, skipped, inputs, missing, broken, settings, progress=progress)
+        issues, outcomes = runner.run(
+            plan.chosen, plan.skipped, inputs, missing, broken, plan.settings, progress=progress
+        )
     run.write(tables.ISSUES, issues)
     run.update_info(
         {
@@ -237,26 +240,21 @@ def _audit(
     for note in notes:
         say(note)
     if noise is not None:
-        say(predictions.in_words(noise))
+        say(label_noise.in_words(noise))
     return Audit(run, issues, pd.DataFrame(outcomes))
 
 
-def _key(
-    dataset: pd.DataFrame,
-    chosen: Mapping[str, runner.Check],
-    settings: Mapping[str, Mapping[str, Any]],
-    method: Method,
-    brought: Brought,
-    seed: int,
-) -> str | None:
+def _key(dataset: pd.DataFrame, plan: _Plan) -> str | None:
     """Of all that the results depend on; None when they depend on a user's function, which can't be told."""
+    method, brought = plan.method, plan.brought
     if ":" in method.model:
         return None
     model = Path(method.model)
     own = [model.stat().st_size, model.stat().st_mtime_ns] if model.is_file() else result_keys.weights()
     digests = [source and source.digest for source in (brought.embeddings, brought.pred_probs)]
     packages = [version(p) for p in _PACKAGES]
-    return key(dataset, sorted(chosen), settings, method.arguments, own, digests, seed, packages, result_keys.code())
+    made_by = (own, digests, plan.seed, packages, result_keys.code())
+    return key(dataset, sorted(plan.chosen), plan.settings, method.arguments, *made_by)
 
 
 def _reuse(run: Run, current: str) -> Audit | None:
@@ -265,19 +263,6 @@ def _reuse(run: Run, current: str) -> Audit | None:
     if info.get("key") != current or any(o["outcome"] == "failed" for o in info["outcomes"]):
         return None
     return Audit(run, run.read(tables.ISSUES), pd.DataFrame(info["outcomes"]))
-
-
-def summary(outcomes: pd.DataFrame) -> pd.DataFrame:
-    """Outcomes as people read them: the last line of a traceback is reason enough."""
-    reasons = [str(r).strip().splitlines()[-1] if str(r).strip() else "" for r in outcomes["reason"]]
-    return pd.DataFrame(
-        {
-            "check": outcomes["check"],
-            "outcome": outcomes["outcome"],
-            "findings": outcomes["n_issues"],
-            "reason": reasons,
-        }
-    )
 
 
 def _list(
@@ -302,39 +287,3 @@ def _check_same_root(run: Run, root: Path) -> None:
         raise InputError(
             f"{run.path} holds a run of {before}", expected=f"a run of {root}", fix="give another folder with --out"
         )
-
-
-def _copies(
-    run: Run, dataset: pd.DataFrame, features: pd.DataFrame, notes: list[str], progress: Any
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    current = key(dataset[["image_id", "sha256", "group"]], find_copies.VERSION, scan.VERSION)
-    paths = [run.table_path(t) for t in (tables.NEIGHBORS, tables.CLUSTERS)]
-    if all(is_current(p, current) for p in paths):
-        return run.read(tables.NEIGHBORS), run.read(tables.CLUSTERS)
-    root = run.root
-    neighbors, clusters, found = find_copies.find(
-        dataset, features, run.read_thumbnails(), lambda i: root / tables.to_path(i), progress=progress
-    )
-    run.write(tables.NEIGHBORS, neighbors, current)
-    run.write(tables.CLUSTERS, clusters, current)
-    notes += found
-    return neighbors, clusters
-
-
-def _freeze_splits(run: Run, dataset: pd.DataFrame, clusters: pd.DataFrame, seed: int, notes: list[str]) -> None:
-    """The dataset's own split where it has one; else drawn once, and kept by every later audit of the run."""
-    from imageclinic.cleaning.split import stratified_split
-
-    labelled = dataset[dataset["label"].notna()]
-    grouped = labelled.merge(clusters[["image_id", "split_group"]], on="image_id", how="left")
-    fixed: pd.DataFrame | None
-    if labelled["split"].nunique() > 1:
-        fixed = labelled.loc[labelled["split"].notna(), ["image_id", "split"]]
-        if len(fixed) == len(labelled):
-            run.write(tables.SPLIT_TABLE, fixed)
-            return
-    else:
-        fixed = run.read(tables.SPLIT_TABLE) if run.has(tables.SPLIT_TABLE) else None
-    drawn, found = stratified_split.assign(grouped, SHARES, seed=seed, fixed=fixed)
-    run.write(tables.SPLIT_TABLE, drawn)
-    notes += found

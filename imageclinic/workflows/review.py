@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from imageclinic.core.child_process import python_module
+from imageclinic.core.processes.child_process import python_module
 from imageclinic.core.progress import Say, Stage, quiet, silent
 from imageclinic.core.run import open_run
 

@@ -21,7 +21,7 @@ def status(run: str | Path, *, stop_below: float | None = None) -> dict[str, Any
         ``images, flagged, flagged_decided, decided, disputed, stale``, ``decisions`` (counts by kind), ``stop_below``,
         ``checks``: one record per check with findings, see `cleaning.trust.estimates.by_check`; ``unflagged``: see
         `cleaning.trust.estimates.unflagged`; ``words``: what these two say, a few lines a check; and ``label_noise``:
-        see `workflows.steps.predictions.label_noise`.
+        see `workflows.steps.label_noise.estimate`.
 
     Raises:
         InputError: the run was not audited, or `stop_below` is not above 0, up to 100.

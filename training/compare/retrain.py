@@ -32,7 +32,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from imageclinic.core import signals, tables
+from imageclinic.core import tables
+from imageclinic.core.processes import signals
 from imageclinic.training.compare import arms as arms_of
 from imageclinic.training.compare import compare_options, verdict
 from imageclinic.training.compare import comparison_recipe as recipes

@@ -17,7 +17,7 @@ import tensorflow as tf
 from PIL import Image
 
 from imageclinic.core.errors import Failed, InputError
-from imageclinic.core.signals import heeded
+from imageclinic.core.processes.signals import heeded
 from imageclinic.training.data import image_pipelines
 from imageclinic.training.data.input_wait import Waiting
 from imageclinic.training.fit.checkpoint import Checkpoint

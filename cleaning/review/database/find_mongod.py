@@ -25,8 +25,8 @@ from typing import Literal
 import filelock
 import platformdirs
 
-from imageclinic.core.child_process import python_module
 from imageclinic.core.errors import InputError
+from imageclinic.core.processes.child_process import python_module
 
 #: The oldest mongod that FiftyOne 1.22 accepts.
 OLDEST = (6, 0)

@@ -26,8 +26,8 @@ from typing import Any
 import filelock
 
 from imageclinic.cleaning.review.database.find_mongod import OLDEST, REMEDY, cache_folder, fetch, find, without_password
-from imageclinic.core import child_process
 from imageclinic.core.errors import InputError
+from imageclinic.core.processes import child_process
 
 _START_SECONDS = 30
 _LIMITS = ("serverSelectionTimeoutMS", "connectTimeoutMS", "socketTimeoutMS")

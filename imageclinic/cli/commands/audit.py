@@ -68,8 +68,8 @@ def audit(
     as_json: AsJson = False,
 ) -> None:
     """Find what is wrong with a dataset. Writes nothing but the run folder."""
+    from imageclinic.cli.outcome_table import outcome_table
     from imageclinic.cli.terminal import records
-    from imageclinic.workflows.audit import summary
 
     terminal = terminal_for(as_json)
     limits = _limits(fail_on or [])
@@ -95,7 +95,7 @@ def audit(
         say=terminal.say,
     )
     terminal.title(f"{len(result.run.read_dataset()):,} images in {result.run.root}")
-    terminal.table(summary(result.outcomes), right=("findings", "seconds"))
+    terminal.table(outcome_table(result.outcomes), right=("findings", "seconds"))
     terminal.say(f"\nRun folder: {result.run.path}")
     terminal.say(f"Next: imageclinic review {result.run.path}")
     counts = dict(zip(result.outcomes["check"], result.outcomes["n_issues"], strict=True))

@@ -58,8 +58,8 @@ def run_demo(out: Path, *, seeds: int, terminal: Any) -> dict[str, Any]:
     import pandas as pd
 
     from imageclinic import sample_data
+    from imageclinic.cli.outcome_table import outcome_table
     from imageclinic.report.planted_truth import score
-    from imageclinic.workflows.audit import summary
 
     start = time.perf_counter()
     run_path = _unused(out / "demo")
@@ -68,7 +68,7 @@ def run_demo(out: Path, *, seeds: int, terminal: Any) -> dict[str, Any]:
     terminal.title("1. Audit: handwritten digits with planted faults, of which the audit is not told")
     result = imageclinic.audit(sample_data.IMAGES, run_path, stage=terminal.stage, say=terminal.say)
     scores = score(result.issues, truth)
-    shown = summary(result.outcomes).merge(
+    shown = outcome_table(result.outcomes).merge(
         scores[["check", "planted", "found", "precision", "recall"]], on="check", how="left", suffixes=("", "_planted")
     )
     terminal.table(shown, right=("findings", "planted", "found", "precision", "recall"))

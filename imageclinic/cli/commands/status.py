@@ -27,7 +27,7 @@ def status(
     """How far the review is, how far the flags can be trusted, and whether to stop."""
     import pandas as pd
 
-    from imageclinic.workflows.steps import predictions
+    from imageclinic.workflows.steps import label_noise
 
     terminal = terminal_for(as_json)
     state = imageclinic.status(run, stop_below=stop_below)
@@ -56,5 +56,5 @@ def status(
         for line in state["words"]:
             terminal.say(line)
     if state["label_noise"]:
-        terminal.say(predictions.in_words(state["label_noise"]))
+        terminal.say(label_noise.in_words(state["label_noise"]))
     terminal.result(state)

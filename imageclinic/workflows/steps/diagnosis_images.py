@@ -13,7 +13,7 @@ from imageclinic.cleaning.decisions import apply
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
 from imageclinic.core.run import MARKER, open_run
-from imageclinic.workflows.steps import comparison_arms, predictions
+from imageclinic.workflows.steps import comparison_arms, label_noise
 from imageclinic.workflows.steps.run_state import load
 
 _COLUMNS = ["image_id", "path", "label", "split", "split_group"]
@@ -46,9 +46,9 @@ def find(path: Path, to: Path | None, seed: int, *, label_column: str | None = N
     notes: list[str] = []
     if (path / MARKER).is_file():
         images, folder = _of_run(path), whole
-        told = open_run(path).info().get("label_noise")
-        if told:
-            notes.append(f"The audit: {predictions.in_words(told)}")
+        noise = open_run(path).info().get("label_noise")
+        if noise:
+            notes.append(f"The audit: {label_noise.in_words(noise)}")
     elif (path / tables.MANIFEST.file).is_file():
         manifest = tables.read_csv(path / tables.MANIFEST.file, tables.MANIFEST)
         images, folder = manifest.assign(path=[str(path / tables.to_path(p)) for p in manifest["path"]]), beside

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imageclinic.audit.copies import full_decode_match, thumbnail_match
+from imageclinic.audit.copies import aligned_crops, full_decode_match, thumbnail_match
 from imageclinic.core.schema import ORIENTATIONS
 from tests.conftest import picture
 
@@ -28,7 +28,7 @@ def corner(image: Image.Image, left: float, top: float, share: float) -> Image.I
 def turned(image: Image.Image, orientation: str) -> Image.Image:
     """The picture that `orientation` turns back."""
     pixels = np.asarray(image)[None]
-    undone = thumbnail_match.turn(
+    undone = aligned_crops.turn(
         pixels.transpose(3, 1, 2, 0)[..., 0].astype(np.float32), ORIENTATIONS.index(INVERSE[orientation])
     )
     return Image.fromarray(undone.transpose(1, 2, 0).astype(np.uint8))

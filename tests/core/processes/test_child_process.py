@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from imageclinic.core import child_process
+from imageclinic.core.processes import child_process
 
 
 def test_modules_of_the_current_folder_are_not_imported(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def python_module(module: str, *arguments: str) -> list[str]:
 
 def import_path() -> str:
     """``PYTHONPATH`` for a child that imports imageclinic, wherever this one was imported from."""
-    ours = str(Path(__file__).parents[2])
+    ours = str(Path(__file__).parents[3])
     return os.pathsep.join([ours, *filter(None, [os.environ.get("PYTHONPATH")])])
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from imageclinic.core.signals import heeded
+from imageclinic.core.processes.signals import heeded
 
 
 class Thing:

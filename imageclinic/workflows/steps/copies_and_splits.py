@@ -1,0 +1,52 @@
+"""Copies and frozen splits of an audit: made once from what they depend on, and kept."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from imageclinic.audit.copies import find_copies
+from imageclinic.audit.scan import scan
+from imageclinic.core import tables
+from imageclinic.core.progress import Progress
+from imageclinic.core.run import Run, is_current
+from imageclinic.workflows.steps.result_keys import key
+
+#: Shares of train, val and test that are drawn when the dataset came without splits.
+SHARES = (0.7, 0.1, 0.2)
+
+
+def copies(
+    run: Run, dataset: pd.DataFrame, features: pd.DataFrame, notes: list[str], progress: Progress
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The tables neighbors and clusters; notes on the search are added to `notes`."""
+    current = key(dataset[["image_id", "sha256", "group"]], find_copies.VERSION, scan.VERSION)
+    paths = [run.table_path(t) for t in (tables.NEIGHBORS, tables.CLUSTERS)]
+    if all(is_current(p, current) for p in paths):
+        return run.read(tables.NEIGHBORS), run.read(tables.CLUSTERS)
+    root = run.root
+    neighbors, clusters, found = find_copies.find(
+        dataset, features, run.read_thumbnails(), lambda i: root / tables.to_path(i), progress=progress
+    )
+    run.write(tables.NEIGHBORS, neighbors, current)
+    run.write(tables.CLUSTERS, clusters, current)
+    notes += found
+    return neighbors, clusters
+
+
+def freeze_splits(run: Run, dataset: pd.DataFrame, clusters: pd.DataFrame, seed: int, notes: list[str]) -> None:
+    """The dataset's own split where it has one; else drawn once, and kept by every later audit of the run."""
+    from imageclinic.cleaning.split import stratified_split
+
+    labelled = dataset[dataset["label"].notna()]
+    grouped = labelled.merge(clusters[["image_id", "split_group"]], on="image_id", how="left")
+    fixed: pd.DataFrame | None
+    if labelled["split"].nunique() > 1:
+        fixed = labelled.loc[labelled["split"].notna(), ["image_id", "split"]]
+        if len(fixed) == len(labelled):
+            run.write(tables.SPLIT_TABLE, fixed)
+            return
+    else:
+        fixed = run.read(tables.SPLIT_TABLE) if run.has(tables.SPLIT_TABLE) else None
+    drawn, found = stratified_split.assign(grouped, SHARES, seed=seed, fixed=fixed)
+    run.write(tables.SPLIT_TABLE, drawn)
+    notes += found
