@@ -34,8 +34,8 @@ def attend(
 ) -> Generator[None, None, None]:
     """Look after a run each time that the iterator is advanced; close it to end what it started.
 
-    Advance it from the main thread (see `core.processes.child_process`). When the log has grown, `words` are written down; after
-    `BATCH` more rows than the newest scores knew, labels are ranked anew in the background.
+    Advance it from the main thread (see `core.processes.child_process`). When the log has grown, `words` are written
+    down; after `BATCH` more rows than the newest scores knew, labels are ranked anew in the background.
 
     Args:
         run: the run that is reviewed.

@@ -1,6 +1,6 @@
 """The FiftyOne App on a run: a database, the dataset, our plugin, the server, and all of it taken down again.
 
-The plugin in ``cleaning/plugin`` writes decisions to the log while the App is open.
+The plugin in ``cleaning/review/plugin`` writes decisions to the log while the App is open.
 """
 
 from __future__ import annotations

@@ -24,12 +24,17 @@ FADE = Image.merge("RGBA", [Image.fromarray(GREY)] * 3 + [Image.new("L", (SIDE, 
 OVER_WHITE = GREY * 0.2 + 255 * 0.8
 DEEP = GREY.astype(np.float64) / GREY.max()
 
+BLOCKS = np.where(X < SIDE // 2, 255, 0).astype(np.uint8)  # halves, which JPEG keeps whole
+
 #: File name → picture, grey that it means.
 CASES: dict[str, tuple[Image.Image, np.ndarray]] = {
     "grey.png": (Image.fromarray(GREY), GREY),
     "rgb.bmp": (Image.fromarray(GREY).convert("RGB"), GREY),
     "palette.gif": (Image.fromarray(GREY).convert("P"), GREY),
     "cmyk.tif": (Image.fromarray(GREY).convert("RGB").convert("CMYK"), GREY),
+    "one_bit.png": (Image.fromarray(BLOCKS).convert("1"), BLOCKS),
+    "cmyk.jpg": (Image.fromarray(BLOCKS).convert("RGB").convert("CMYK"), BLOCKS),
+    "lab.tif": (Image.merge("LAB", [Image.fromarray(BLOCKS), *[Image.new("L", (SIDE, SIDE), 128)] * 2]), BLOCKS),
     "alpha.png": (FADE, OVER_WHITE),
     "alpha.tif": (FADE, OVER_WHITE),
     "grey_alpha.png": (FADE.convert("LA"), OVER_WHITE),
@@ -72,3 +77,42 @@ def test_all_see_the_same(name: str, tmp_path: Path) -> None:
 def test_floats_that_are_no_numbers() -> None:
     values = np.array([[np.nan, -np.inf, np.inf, 0.5]], np.float32)
     assert pixels.rgb(values)[0, :, 0].tolist() == [0, 0, 255, 128]
+
+
+def opaque(image: Image.Image) -> bool:
+    return not image.has_transparency_data or image.convert("RGBA").getchannel("A").getextrema() == (255, 255)
+
+
+#: More files for Keras: name → picture, how it is saved.
+SAVED = {
+    "hidden.png": (Image.fromarray(BLOCKS).convert("RGB"), {"transparency": (0, 0, 0)}),
+    "palette.png": (Image.fromarray(BLOCKS).convert("P"), {"transparency": 0}),
+    "holed.gif": (Image.fromarray(BLOCKS).convert("P"), {"transparency": 0}),
+    "opaque.png": (Image.fromarray(GREY).convert("RGBA"), {}),
+    "alpha.webp": (FADE, {"lossless": True}),
+    "plain.webp": (FADE.convert("RGB"), {"lossless": True}),
+    "palette.bmp": (Image.fromarray(BLOCKS).convert("RGB").quantize(2), {}),
+    "one_bit.bmp": (Image.fromarray(BLOCKS).convert("1"), {}),
+    **{name: (image, {}) for name, (image, _) in CASES.items()},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SAVED)
+def test_what_keras_makes_of_a_file_is_as_described(name: str, tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    image, options = SAVED[name]
+    image.save(tmp_path / name, **options)
+    with Image.open(tmp_path / name) as opened:
+        kind, mode, transparent, rule = opened.format or "", opened.mode, not opaque(opened), pixels.rgb(opened)
+    refused = pixels.keras_refuses(kind, mode)
+    misread = pixels.keras_misreads(kind, mode, transparent=transparent)
+    try:
+        seen = tf.io.decode_image((tmp_path / name).read_bytes(), channels=3, expand_animations=False).numpy()
+    except tf.errors.InvalidArgumentError:
+        assert refused or misread, "refused without a word"
+        return
+    assert refused is None
+    same = seen.shape == rule.shape and np.abs(seen.astype(int) - rule).mean() < 1
+    assert same == (misread is None), misread
