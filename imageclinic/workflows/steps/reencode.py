@@ -73,8 +73,8 @@ def reencoded(state: State, reasons: pd.Series, kind: str, folder: Path, progres
     run = create(folder / "run")
     _, features = scan.scan(run, listing, folder / "files", progress=progress)
     ids, pixels = run.read_thumbnails()
-    features = features.assign(image_id=features["image_id"].map(own))
-    return Reencoded(files, features, (ids.map(own), pixels))
+    features = features.assign(image_id=features["image_id"].map(own).astype("str"))
+    return Reencoded(files, features, (ids.map(own).astype("str"), pixels))
 
 
 def mended(state: State, new: Reencoded) -> State:

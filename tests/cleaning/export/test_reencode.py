@@ -89,6 +89,14 @@ def test_keras_reads_all_and_the_manifest_keeps_the_originals(
     assert {path: path.read_bytes() for path in root.rglob("*.*")} == before
 
 
+def test_nothing_to_encode(folder: Path, tmp_path: Path) -> None:
+    run = imageclinic.audit(folder, tmp_path / "run", skip=LIGHT).run.path
+    for kind in ("png", "jpeg"):
+        summary = imageclinic.export(run, tmp_path / kind, reencode=kind)
+        manifest = tables.read_csv(tmp_path / kind / "manifest.csv", tables.MANIFEST)
+        assert all(proof["ok"] for proof in summary["proofs"]) and manifest["original_sha256"].isna().all()
+
+
 def test_the_same_again_gives_the_same_bytes(run: Path, root: Path, tmp_path: Path) -> None:
     sources = {name: root / name for name in ("cat/scan.tif", "dog/deep.png", "dog/kept.jpg")}
     for kind in ("png", "jpeg"):
