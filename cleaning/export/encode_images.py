@@ -53,8 +53,7 @@ def encode(sources: Mapping[str, Path], kind: str, folder: Path, progress: Calla
             picture.save(file, format, **options)
             rows.append((image_id, file, file_sha256(file), format, file.stat().st_size))
         progress(done, len(sources))
-    made = pd.DataFrame(rows, columns=["image_id", "file", "sha256", "format", "bytes"])
-    return made.astype({"image_id": "str", "sha256": "str", "format": "str"})  # also of none, for joins
+    return pd.DataFrame(rows, columns=["image_id", "file", "sha256", "format", "bytes"])
 
 
 def _decode(source: Path) -> Image.Image | None:

@@ -65,6 +65,7 @@ def _export(run: Path, out: Path, options: ExportOptions, stage: Stage, say: Say
         if options.reencode != "none":
             with stage("Encoding anew") as progress:
                 new = reencoding.reencoded(state, reasons, options.reencode, Path(scratch), progress)
+        if new is not None:
             state = reencoding.mended(state, new)
         cleaned, changes = apply.apply(state.dataset, state.current)
         with stage("Looking for copies") as progress:
@@ -75,7 +76,7 @@ def _export(run: Path, out: Path, options: ExportOptions, stage: Stage, say: Say
         cleaned = cleaned[cleaned["image_id"].isin(splits["image_id"])]
         require_training(cleaned, splits)
         unread = reasons[reasons.index.isin(cleaned["image_id"])]
-        if len(unread) and new is None:
+        if len(unread) and options.reencode == "none":
             first = f"{unread.index[0]}: {unread.iloc[0]}"
             notes.append(
                 f"Keras's folder loader stops at, skips or misreads {len(unread):,} images ({first}) "

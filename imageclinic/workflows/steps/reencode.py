@@ -48,7 +48,7 @@ def unloadable(state: State) -> pd.Series:
     return pd.Series(found["evidence"].to_numpy(object), found["image_id"].map(old), dtype="str")
 
 
-def reencoded(state: State, reasons: pd.Series, kind: str, folder: Path, progress: Progress) -> Reencoded:
+def reencoded(state: State, reasons: pd.Series, kind: str, folder: Path, progress: Progress) -> Reencoded | None:
     """Encode images anew and look at them: those of `reasons` that stay, and the damaged ones that were decided to be
     kept or relabelled, as far as they can be decoded.
 
@@ -56,6 +56,9 @@ def reencoded(state: State, reasons: pd.Series, kind: str, folder: Path, progres
         reasons: see `unloadable`.
         kind: see `cleaning.export.encode_images.encode`.
         folder: an empty folder, which has to be there until the export is written.
+
+    Returns:
+        The new files; None when there are none: nothing needs it, or nothing could be decoded.
     """
     dataset = state.dataset.set_index("image_id")
     decided = state.current.set_index("image_id")["decision"]
@@ -67,14 +70,16 @@ def reencoded(state: State, reasons: pd.Series, kind: str, folder: Path, progres
     sources = {image_id: state.run.image_path(image_id) for image_id in why.index}
     (folder / "files").mkdir()
     files = encode_images.encode(sources, kind, folder / "files", progress)
+    if files.empty:
+        return None
     files["why"] = files["image_id"].map(why)
     own = {file.name: image_id for file, image_id in zip(files["file"], files["image_id"], strict=True)}
     listing = pd.DataFrame({"image_id": sorted(own), "label": None, "split": None, "group": None})
     run = create(folder / "run")
     _, features = scan.scan(run, listing, folder / "files", progress=progress)
     ids, pixels = run.read_thumbnails()
-    features = features.assign(image_id=features["image_id"].map(own).astype("str"))
-    return Reencoded(files, features, (ids.map(own).astype("str"), pixels))
+    features = features.assign(image_id=features["image_id"].map(own))
+    return Reencoded(files, features, (ids.map(own), pixels))
 
 
 def mended(state: State, new: Reencoded) -> State:
