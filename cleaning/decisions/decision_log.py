@@ -30,11 +30,11 @@ from imageclinic.cleaning.decisions import log_file
 from imageclinic.cleaning.decisions.policy import policy_events
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
+from imageclinic.core.schema import POLICY
 
 __all__ = ["append", "current", "filled", "policy_events", "read", "stale", "targets", "undo_batch"]
 
 TABLE = tables.DECISION_LOG
-POLICY = "policy:"
 _COLUMNS = ("image_id", "decision", "label", "reviewer", "decided_at", "confirmed", "rejected", "disputed", "note")
 
 

@@ -12,6 +12,7 @@ import yaml
 from imageclinic.audit import runner
 from imageclinic.cleaning.decisions import survivors
 from imageclinic.core.errors import InputError
+from imageclinic.core.schema import POLICY
 
 
 def parse_accept(items: Sequence[str]) -> dict[str, float]:
@@ -86,7 +87,7 @@ def policy_events(
     """
     found = issues[issues["image_id"].notna() & issues["image_id"].isin(dataset["image_id"])]
     _validate(accept, name, set(checks) | set(issues["check"]))
-    decided = current[~current["reviewer"].str.startswith("policy:") | current["decision"].eq("drop")]
+    decided = current[~current["reviewer"].str.startswith(POLICY) | current["decision"].eq("drop")]
     threshold = found["check"].map(accept).astype("float64")
     found = found[~found["image_id"].isin(decided["image_id"]) & found["score"].ge(threshold)]
 
@@ -209,7 +210,7 @@ def _events(proposals: Sequence[pd.DataFrame], dataset: pd.DataFrame, name: str)
             "confirmed": by_image["check"].agg(";".join).reindex(first.index).to_numpy(),
             "score": first["score"].to_numpy(),
             "sample": "ranked",
-            "reviewer": f"policy:{name}",
+            "reviewer": f"{POLICY}{name}",
             "note": by_image["evidence"].agg(" ".join).reindex(first.index).to_numpy(),
         }
     ).astype({"score": "float64", "label": "str"})

@@ -7,6 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from imageclinic.core.schema import POLICY
+
 COLUMNS = ("image_id", "cluster", "survivor", "reason")
 #: What `keep_best` plans for a copy: the best stays, the rest is dropped, images of the given test split are spared.
 BEST, REST, SPARED, UNRESOLVED = "best", "rest", "spared", "unresolved"
@@ -29,7 +31,7 @@ def choose(
     current: pd.DataFrame,
 ) -> pd.DataFrame:
     """Choose the best copy of each cluster: in the test split (then dropping the others removes a leak and
-    keeps the test images), a reviewed label, any label, resolution, sharpness, file size, name.
+    keeps the test images), a label that a person reviewed, any label, resolution, sharpness, file size, name.
 
     Dropped and unreadable images can't survive. Where the copies left carry different labels, only copies under one
     of them can survive: the label that the reviewed copies agree on, or, where none was reviewed, the label that more
@@ -129,6 +131,7 @@ def _members(
     at = members["image_id"]
     decided = current.set_index("image_id")
     decision = at.map(decided["decision"])
+    by_policy = current.loc[current["reviewer"].astype("str").str.startswith(POLICY), "image_id"]
     relabelled = decision.eq("relabel")
     frozen = at.map(splits.set_index("image_id")["split"])
     readable = members["read_error"].isna()
@@ -137,7 +140,7 @@ def _members(
         readable=readable,
         candidate=readable & decision.ne("drop"),
         in_test=frozen.eq("test") | members["split"].eq("test"),
-        reviewed=relabelled | decision.eq("keep"),
+        reviewed=(relabelled | decision.eq("keep")) & ~at.isin(by_policy),
         labelled=members["label"].notna() | relabelled,
         pixels=(members["width"] * members["height"]).astype("float64").fillna(0.0),
         sharpness=at.map(features.set_index("image_id")["sharpness"]).fillna(-1.0),

@@ -11,6 +11,7 @@ import pandas as pd
 
 from imageclinic.cleaning.decisions import decision_log
 from imageclinic.cleaning.trust import bounds
+from imageclinic.core.schema import POLICY
 
 Mask = npt.NDArray[np.bool_]
 #: Flags are cut by score into this many bands of equal size, when there are `_LEAST` for each.
@@ -64,7 +65,7 @@ class Log:
 
     def __init__(self, log: pd.DataFrame, dataset: pd.DataFrame) -> None:
         """Read tables.DECISION_LOG and tables.DATASET."""
-        by_person = ~log["reviewer"].str.startswith(decision_log.POLICY)
+        by_person = ~log["reviewer"].str.startswith(POLICY)
         persons = log[by_person]
         standing = decision_log.current(persons, dataset).set_index("image_id")
         answered = ~standing["disputed"] & standing["decision"].ne("unsure")

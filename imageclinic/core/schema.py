@@ -14,6 +14,8 @@ import pyarrow as pa
 #: ``flip_*`` mirrors left-right first, then turns.
 ORIENTATIONS = ("identity", "rot90", "rot180", "rot270", "flip", "flip_rot90", "flip_rot180", "flip_rot270")
 OUTCOMES = ("found", "clean", "not_applicable", "skipped", "failed")
+#: Who decides by a policy is a reviewer whose name begins so; all others are persons.
+POLICY = "policy:"
 ACTIONS = ("keep", "drop", "relabel", "review")
 DECISIONS = ("keep", "drop", "relabel", "unsure", "undo")
 PAIR_KINDS = ("bytes", "pixels", "near")

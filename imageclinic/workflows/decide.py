@@ -11,6 +11,7 @@ from imageclinic.cleaning.decisions import decision_log, import_decisions, polic
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
 from imageclinic.core.run import open_run
+from imageclinic.core.schema import POLICY
 from imageclinic.workflows.steps.run_state import load, propose
 
 
@@ -51,7 +52,7 @@ def decide(
     if undo:
         if dry_run:
             raise InputError("--undo has no dry run", fix="undo, and decide again if that was wrong")
-        who = reviewer or f"{decision_log.POLICY}accept"
+        who = reviewer or f"{POLICY}accept"
         images = decision_log.undo_batch(path, who, every=every)
         log = decision_log.read(path)
         return log[log["image_id"].isin(images) & log["decision"].eq("undo")].drop_duplicates("image_id", keep="last")

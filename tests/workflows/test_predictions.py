@@ -11,7 +11,7 @@ import pytest
 
 import imageclinic
 from imageclinic.core.errors import InputError
-from imageclinic.workflows.steps import predictions as predicting
+from imageclinic.workflows.steps import label_noise
 
 pytestmark = pytest.mark.slow
 
@@ -76,7 +76,7 @@ def test_the_share_of_wrong_labels_is_told_with_what_it_means(folder: Path, tmp_
     assert noise["classes"] == ["cat", "dog"]
     np.testing.assert_allclose(np.sum(noise["matrix"], axis=1), 1, atol=1e-3)
     assert noise["calibrated"] is False
-    assert said[-1] == predicting.in_words(noise)
+    assert said[-1] == label_noise.in_words(noise)
     assert "model-based, uncalibrated" in said[-1]
     assert imageclinic.status(result.run.path)["label_noise"] == noise
 

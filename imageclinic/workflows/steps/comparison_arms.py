@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 
 from imageclinic.audit.listing import image_listing
-from imageclinic.cleaning.decisions import apply, decision_log
+from imageclinic.cleaning.decisions import apply
 from imageclinic.cleaning.split import stratified_split
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
 from imageclinic.core.hashing import file_sha256
+from imageclinic.core.schema import POLICY
 from imageclinic.workflows.steps import combined_copies
 from imageclinic.workflows.steps.run_state import State
 
@@ -180,7 +181,7 @@ def with_validation(learning: pd.DataFrame, seed: int) -> pd.DataFrame:
 
 def _reviewed_at_random(state: State) -> Sequence[str]:
     """Images that a person was shown at random, and that stand decided."""
-    shown = state.log["sample"].eq("random") & ~state.log["reviewer"].str.startswith(decision_log.POLICY)
+    shown = state.log["sample"].eq("random") & ~state.log["reviewer"].str.startswith(POLICY)
     answered = state.current[~state.current["disputed"] & state.current["decision"].ne("unsure")]
     return answered.loc[answered["image_id"].isin(state.log.loc[shown, "image_id"]), "image_id"].tolist()
 

@@ -507,6 +507,11 @@ def test_conflicting_copies_follow_a_majority_and_nothing_else():
     events = policy_of({"conflicting_label": 0}, found, dataset(a="cat", b="dog", c="dog"), cluster)
     assert events[["image_id", "decision", "label"]].to_numpy().tolist() == [["a", "relabel", "dog"]]
     assert policy_of({"conflicting_label": 0}, found, dataset(a="cat", b="dog", c="owl"), cluster).empty
+    both = issues(*(finding(c, i, 1, cluster="k") for c in ("conflicting_label", "near_duplicate") for i in "abc"))
+    large = make(["a", "b", "c"], ["cat", "dog", "dog"], width=[8, 8, 9])
+    decided = policy_of({"conflicting_label": 0, "near_duplicate": 0}, both, large, cluster)
+    dropped = decided.loc[decided["decision"].eq("drop"), "image_id"]
+    assert set(dropped) == {"a", "b"}, "the largest dog stays: a policy's new label is no review"
     test = {"a": "test", "b": "train", "c": "train"}
     given = dataset(a="cat", b="dog", c="dog")
     assert policy_of({"conflicting_label": 0}, found, given, cluster, split=test).empty, "a person judges a test image"
