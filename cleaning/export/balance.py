@@ -13,9 +13,9 @@ import pandas as pd
 from imageclinic.cleaning.export.export_format import ExportFormat, reading_line
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
+from imageclinic.core.schema import CLASS_WEIGHTS
 
 BALANCES = ("none", "weights", "oversample", "undersample")
-WEIGHTS = "class_weights.json"
 
 
 def files(manifest: pd.DataFrame, how: str, classes: Sequence[str], seed: int) -> dict[str, str]:
@@ -29,7 +29,7 @@ def files(manifest: pd.DataFrame, how: str, classes: Sequence[str], seed: int) -
     """
     if how == "weights":
         weights = [round(weight, 6) for weight in class_weights(manifest, classes)]
-        return {WEIGHTS: json.dumps({"classes": list(classes), "weights": weights}, ensure_ascii=False) + "\n"}
+        return {CLASS_WEIGHTS: json.dumps({"classes": list(classes), "weights": weights}, ensure_ascii=False) + "\n"}
     if how == "none":
         return {}
     table = sampling(manifest, how, seed)

@@ -16,6 +16,8 @@ ORIENTATIONS = ("identity", "rot90", "rot180", "rot270", "flip", "flip_rot90", "
 OUTCOMES = ("found", "clean", "not_applicable", "skipped", "failed")
 #: Who decides by a policy is a reviewer whose name begins so; all others are persons.
 POLICY = "policy:"
+#: The file of an export that holds the weights of its classes.
+CLASS_WEIGHTS = "class_weights.json"
 ACTIONS = ("keep", "drop", "relabel", "review")
 DECISIONS = ("keep", "drop", "relabel", "unsure", "undo")
 PAIR_KINDS = ("bytes", "pixels", "near")

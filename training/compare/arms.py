@@ -15,8 +15,9 @@ from imageclinic.core.hashing import text_digest
 
 ORIGINAL, CLEANED = "original", "cleaned"
 RANDOM_REMOVAL, RANDOM_REVIEW = "random_removal", "random_review"
-_ARM = ["image_id", "path", "label", "split", "split_group"]
-_TEST = ["image_id", "path", "label_original", "label_reviewed", "split_group"]
+#: Columns of an arm, and of the test images.
+ARM_COLUMNS = ["image_id", "path", "label", "split", "split_group"]
+TEST_COLUMNS = ["image_id", "path", "label_original", "label_reviewed", "split_group"]
 _OPTIONAL = ["label_reviewed_at_random"]
 
 
@@ -36,9 +37,9 @@ def checked(arms: Mapping[str, pd.DataFrame], test: pd.DataFrame) -> tuple[dict[
     for name in (ORIGINAL, CLEANED):
         if name not in arms:
             raise InputError(f"there is no arm {name!r}", expected=f"{ORIGINAL}, {CLEANED} and any controls")
-    frames = {name: _tidy(frame, _ARM, f"arm {name}") for name, frame in arms.items()}
+    frames = {name: _tidy(frame, ARM_COLUMNS, f"arm {name}") for name, frame in arms.items()}
     extra = [column for column in _OPTIONAL if column in test]
-    images = _tidy(test, [*_TEST, *extra], "test images")
+    images = _tidy(test, [*TEST_COLUMNS, *extra], "test images")
     if images.empty:
         raise InputError("there are no test images", expected="at least 2", fix="split the dataset with a test part")
     learnt_from = pd.concat(frames.values())

@@ -9,9 +9,7 @@ import pandas as pd
 
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
-
-#: Written by `imageclinic export --balance weights`.
-WEIGHTS = "class_weights.json"
+from imageclinic.core.schema import CLASS_WEIGHTS
 
 
 def read(out: Path, train: pd.DataFrame, classes: list[str]) -> tuple[pd.DataFrame, dict[int, float] | None]:
@@ -28,7 +26,7 @@ def read(out: Path, train: pd.DataFrame, classes: list[str]) -> tuple[pd.DataFra
     Raises:
         InputError: when the balance is of other images or classes.
     """
-    sample, weights = out / tables.BALANCE.file, out / WEIGHTS
+    sample, weights = out / tables.BALANCE.file, out / CLASS_WEIGHTS
     if sample.is_file():
         times = train["image_id"].map(tables.read_csv(sample, tables.BALANCE).set_index("image_id")["times"])
         if times.isna().any():

@@ -29,6 +29,8 @@ from imageclinic.core.errors import InputError
 
 _BATCH = 256
 _MODES = {1: "L", 3: "RGB"}
+#: Bytes of decoded images that a training may keep in memory between epochs.
+KEPT_BYTES = 1 << 30
 _DECODE_ERRORS = (
     OSError,
     ValueError,

@@ -19,7 +19,6 @@ from imageclinic.training.fit.fit_model import Examples, natural_size
 from imageclinic.training.fit.settings import Settings
 from imageclinic.training.models import pretrained
 
-_MEMORY = 1 << 30  # bytes of decoded images that are kept
 _MIRROR_IMAGES, _MIRROR_SIDE = 2000, 16
 Ints = npt.NDArray[np.int64]
 
@@ -123,7 +122,7 @@ def load(out: Path, settings: Settings, *, as_arrays: bool, mirror_seed: int, au
         side = pretrained.find(settings.model).side
     elif side is None:
         side = natural_size(paths["train"])
-    fits = len(manifest) * side * side * 3 <= _MEMORY
+    fits = len(manifest) * side * side * 3 <= image_pipelines.KEPT_BYTES
     parts = {
         name: Part(
             rows=frame,

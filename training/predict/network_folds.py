@@ -26,7 +26,6 @@ from imageclinic.training.predict.out_of_fold import calibrate, log_loss
 
 EPOCHS = 30
 BATCH = 64
-_MEMORY = 1 << 30  # bytes of decoded images that are kept between epochs
 
 Progress = Callable[[int, int], None]
 
@@ -165,5 +164,5 @@ class _Task:
             batch_size=batch_size,
             shuffle=shuffled_by is not None,
             seed=shuffled_by or 0,
-            cache=len(self.paths) * self.side * self.side * 3 <= _MEMORY,
+            cache=len(self.paths) * self.side * self.side * 3 <= image_pipelines.KEPT_BYTES,
         )

@@ -17,14 +17,13 @@ from imageclinic.core import tables
 from imageclinic.core.errors import InputError
 from imageclinic.core.hashing import file_sha256
 from imageclinic.core.schema import POLICY
+from imageclinic.training.compare.arms import ARM_COLUMNS, TEST_COLUMNS
 from imageclinic.workflows.steps import combined_copies
 from imageclinic.workflows.steps.run_state import State
 
 #: Share of each arm's own images, test aside, that its epoch is chosen on.
 VALIDATION = 0.15
 Arms = dict[str, pd.DataFrame]
-_COLUMNS = ["image_id", "path", "label", "split", "split_group"]
-_TEST = ["image_id", "path", "label_original", "label_reviewed", "split_group"]
 
 
 def of_run(state: State, seed: int) -> tuple[Arms, pd.DataFrame]:
@@ -46,7 +45,9 @@ def of_run(state: State, seed: int) -> tuple[Arms, pd.DataFrame]:
     testing = known[known["split"] == "test"]
     if testing.empty:
         raise InputError("no readable image is in the test split", fix="give the dataset a test split, or audit again")
-    test = testing.assign(label_original=testing["label"], label_reviewed=testing["image_id"].map(reviewed))[_TEST]
+    test = testing.assign(label_original=testing["label"], label_reviewed=testing["image_id"].map(reviewed))[
+        TEST_COLUMNS
+    ]
     drawn = test["image_id"].isin(_reviewed_at_random(state))
     if drawn.any():
         test["label_reviewed_at_random"] = test["label_reviewed"].where(drawn)
@@ -115,11 +116,11 @@ def of_datasets(
         frames[name] = grouped
         learning = grouped[grouped["split"] != "test"]
         whole = {"train", "val"} <= set(learning["split"])
-        arms[name] = learning[_COLUMNS] if whole else with_validation(learning.drop(columns="split"), seed)
+        arms[name] = learning[ARM_COLUMNS] if whole else with_validation(learning.drop(columns="split"), seed)
     tests = [frame[frame["split"] == "test"] for frame in frames.values()]
     labels = tests[1].set_index("image_id")["label"]
     test = tests[0].assign(label_original=tests[0]["label"], label_reviewed=tests[0]["image_id"].map(labels))
-    return arms, test[_TEST], notes
+    return arms, test[TEST_COLUMNS], notes
 
 
 def _dataset(path: Path) -> tuple[pd.DataFrame, int]:
@@ -127,7 +128,7 @@ def _dataset(path: Path) -> tuple[pd.DataFrame, int]:
     unreadable ones are left out."""
     if (path / tables.MANIFEST.file).is_file():
         frame = tables.read_csv(path / tables.MANIFEST.file, tables.MANIFEST)
-        frame, bad = frame.assign(path=_paths(path, frame["path"]))[["sha256", *_COLUMNS[1:]]], 0
+        frame, bad = frame.assign(path=_paths(path, frame["path"]))[["sha256", *ARM_COLUMNS[1:]]], 0
     else:
         listing = image_listing.load(path)
         images = listing.images[listing.images["label"].notna()]
@@ -140,7 +141,7 @@ def _dataset(path: Path) -> tuple[pd.DataFrame, int]:
         with ThreadPoolExecutor() as pool:
             images["sha256"] = list(pool.map(_hash, images["path"]))
         readable = images["sha256"].notna()
-        frame, bad = images.loc[readable, ["sha256", *_COLUMNS[1:]]], int((~readable).sum())
+        frame, bad = images.loc[readable, ["sha256", *ARM_COLUMNS[1:]]], int((~readable).sum())
         frame["split"] = frame["split"].fillna("train")
     frame = frame.sort_values(["sha256", "path"], ignore_index=True)
     number = frame.groupby("sha256").cumcount()
@@ -176,7 +177,7 @@ def _same_test(one: pd.DataFrame, two: pd.DataFrame, before: Path, after: Path) 
 
 def with_validation(learning: pd.DataFrame, seed: int) -> pd.DataFrame:
     drawn, _ = stratified_split.assign(learning, (1 - VALIDATION, VALIDATION, 0.0), seed=seed)
-    return learning.merge(drawn, on="image_id")[_COLUMNS]
+    return learning.merge(drawn, on="image_id")[ARM_COLUMNS]
 
 
 def _reviewed_at_random(state: State) -> Sequence[str]:

@@ -13,10 +13,9 @@ from imageclinic.cleaning.decisions import apply
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
 from imageclinic.core.run import MARKER, open_run
+from imageclinic.training.compare.arms import ARM_COLUMNS
 from imageclinic.workflows.steps import comparison_arms, label_noise
 from imageclinic.workflows.steps.run_state import load
-
-_COLUMNS = ["image_id", "path", "label", "split", "split_group"]
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ def find(path: Path, to: Path | None, seed: int, *, label_column: str | None = N
         notes.append(
             f"There are no validation images: {comparison_arms.VALIDATION:.0%} were drawn from the training images."
         )
-    return Material(learning[_COLUMNS].reset_index(drop=True), to or folder, tuple(notes))
+    return Material(learning[ARM_COLUMNS].reset_index(drop=True), to or folder, tuple(notes))
 
 
 def draw(images: pd.DataFrame, most: int, seed: int) -> pd.DataFrame:
