@@ -49,7 +49,7 @@ class Share:
     low: float
     high: float
     chance: float
-    told: bool
+    beyond_chance: bool
 
 
 @dataclass(frozen=True)

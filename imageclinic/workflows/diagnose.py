@@ -112,7 +112,7 @@ def diagnose(
                 noise=lambda y, probs: noise_model.fit(y, probs).wrong,
                 seeds=use.seeds,
                 folder=runs,
-                told=keep,
+                report=keep,
                 progress=progress,
             )
     except ladder.Interrupted as stop:

@@ -63,7 +63,7 @@ def _export(run: Path, out: Path, options: ExportOptions, stage: Stage, say: Say
     with tempfile.TemporaryDirectory(prefix="imageclinic-encoded-") as scratch:
         new, reasons = None, reencoding.unloadable(state)
         if options.reencode != "none":
-            with stage("Encoding anew") as progress:
+            with stage("Re-encoding images") as progress:
                 new = reencoding.reencoded(state, reasons, options.reencode, Path(scratch), progress)
         if new is not None:
             state = reencoding.mended(state, new)

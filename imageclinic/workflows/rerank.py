@@ -36,7 +36,7 @@ def rerank(run: str | Path, *, stage: Stage = quiet) -> tuple[Path, pd.DataFrame
         raise InputError(f"{opened.path} has no predictions", fix="audit with the check mislabeled")
     if not opened.embeddings.is_file():
         raise InputError(
-            f"{opened.path} has no embeddings, and labels are scored anew by heads trained on them",
+            f"{opened.path} has no embeddings, and labels are rescored by heads trained on them",
             fix="audit with the check outlier too, or with --embeddings",
         )
     cleaned, _ = apply.apply(state.dataset, state.current)
@@ -56,7 +56,7 @@ def rerank(run: str | Path, *, stage: Stage = quiet) -> tuple[Path, pd.DataFrame
     folds = draw_folds(held["label"], held["split_group"], opened.info()["seed"])
     vectors = rows_of(opened.read_embeddings(), held["image_id"])
     strengths = [float(made["strength"])] if "strength" in made else out_of_fold.STRENGTHS
-    with stage("Scoring labels anew") as progress:
+    with stage("Rescoring labels") as progress:
         found = out_of_fold.out_of_fold(vectors, given, folds, strengths=strengths, progress=progress)
     best = found.pred_probs.argmax(axis=1)
     result = tables.frame(

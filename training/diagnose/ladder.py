@@ -1,4 +1,4 @@
-"""Experiments in their order, until the budget ends; what is done is told after each."""
+"""Experiments in their order, until the budget ends; what is known is reported after each."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ OUT_OF_SIGHT = {
     "your_validation_pipeline": "what your own code does to it, such as augmenting it or shuffling it apart from its "
     "labels, can't be seen from here: take two passes over it and compare",
 }
-Told = Callable[[dict[str, Any]], None]
+Report = Callable[[dict[str, Any]], None]
 
 
 def runs(seeds: int) -> int:
@@ -49,7 +49,7 @@ def climb(
     noise: Noise,
     seeds: int = 5,
     folder: Path | None = None,
-    told: Told | None = None,
+    report: Report | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """Run the experiments and say what they say together.
@@ -61,7 +61,7 @@ def climb(
         noise: the audit's noise model: labels and out-of-fold probabilities → probability that each label is wrong.
         seeds: runs of each arm, at least 2; below 5 intervals are much wider.
         folder: where finished runs are kept; the same images and recipe find them again.
-        told: called with the diagnosis so far after each experiment.
+        report: called with the diagnosis so far after each experiment.
         progress: called with (experiments done, experiments).
 
     Returns:
@@ -89,7 +89,7 @@ def climb(
             "format": 2,
             **_conclusions(results, missing),
             "experiments": {
-                name: _told(order[name], result, seconds.get(name, 0.0)) for name, result in results.items()
+                name: _record(order[name], result, seconds.get(name, 0.0)) for name, result in results.items()
             },
             "not_tested": {**missing, **OUT_OF_SIGHT},
             "recipe": recipe.described,
@@ -115,8 +115,8 @@ def climb(
                 seconds[name] = time.monotonic() - begun
             if name == BASELINE:
                 per_run = seconds[name] / len(lab.seeds)
-            if told is not None:
-                told(diagnosis())
+            if report is not None:
+                report(diagnosis())
             if progress is not None:
                 progress(number + 1, len(order))
     except KeyboardInterrupt as stop:
@@ -135,7 +135,7 @@ def _check(data: Data, seeds: int, budget: float) -> None:
             raise InputError(
                 f"{len(part)} {name} images are too few for any experiment",
                 expected=f"at least {LEAST_IMAGES}",
-                fix="collect more: with so few, no difference can be told from chance",
+                fix="collect more: with so few, no difference can be shown",
             )
         if len(set(part.y.tolist())) < 2:
             raise InputError(f"all {name} images are of one class", expected="2 classes")
@@ -155,7 +155,7 @@ def _conclusions(results: dict[str, Result], missing: dict[str, str]) -> dict[st
     }
 
 
-def _told(experiment: Experiment, result: Result, seconds: float) -> dict[str, Any]:
+def _record(experiment: Experiment, result: Result, seconds: float) -> dict[str, Any]:
     return {
         "question": experiment.question,
         "answer": result.answer,

@@ -68,9 +68,9 @@ def test(
         return found
     none = np.zeros_like(right["best"]["test"])
     for name, scores in right.items():
-        found[name]["test"] = _told(delta_interval(none, scores["test"], groups))
+        found[name]["test"] = _interval(delta_interval(none, scores["test"], groups))
     exact = found["best"]["test"]
-    found["gain"] = _told(delta_interval(right["usual"]["test"], right["best"]["test"], groups))
+    found["gain"] = _interval(delta_interval(right["usual"]["test"], right["best"]["test"], groups))
     found["optimism"] = {
         "estimate": score - exact["estimate"],
         "low": score - exact["high"],
@@ -97,5 +97,5 @@ def _once(task: ExportImages, settings: Settings, held: Part | None, folder: Pat
     return found
 
 
-def _told(interval: Interval) -> dict[str, float]:
+def _interval(interval: Interval) -> dict[str, float]:
     return {"estimate": interval.estimate, "low": interval.low, "high": interval.high}

@@ -121,7 +121,7 @@ def tune(
             "settings": identity["settings"],
             "images": images.counts,
             "classes": len(images.classes),
-            **_told(every, search, out),
+            **_result(every, search, out),
             "final": final,
         }
         return result | {"words": search_summary.of(result)}
@@ -227,7 +227,7 @@ def _settings(trial: FrozenTrial, base: Settings) -> Settings:
     return replace(base, **options)
 
 
-def _told(every: Sequence[FrozenTrial], search: _Search, out: Path) -> dict[str, Any]:
+def _result(every: Sequence[FrozenTrial], search: _Search, out: Path) -> dict[str, Any]:
     use, space, base = search.options, search.space, search.settings
     best = _best(every, search)
     rows = [_row(trial) for trial in every if trial.state != TrialState.WAITING]

@@ -65,7 +65,7 @@ def run_demo(out: Path, *, seeds: int, terminal: Any) -> dict[str, Any]:
     run_path = _unused(out / "demo")
     truth = pd.read_csv(sample_data.PLANTED, dtype="str")
 
-    terminal.title("1. Audit: handwritten digits with planted faults, of which the audit is not told")
+    terminal.title("1. Audit: handwritten digits with planted faults, of which the audit knows nothing")
     result = imageclinic.audit(sample_data.IMAGES, run_path, stage=terminal.stage, say=terminal.say)
     scores = score(result.issues, truth)
     shown = outcome_table(result.outcomes).merge(

@@ -93,6 +93,6 @@ def _show_curves(result: dict[str, Any], terminal: Any) -> None:
         terminal.say(f"What to do: {sign['remedy']}")
     if not result["signs"]:
         terminal.say(f"{result['epochs']} epochs, and no sign of trouble in their curves. That does not mean healthy.")
-    terminal.title("What these curves can't tell")
+    terminal.title("What these curves can't show")
     for line in result["unknown"]:
         terminal.say(f"- {line}")

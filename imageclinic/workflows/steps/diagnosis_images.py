@@ -55,7 +55,7 @@ def find(path: Path, to: Path | None, seed: int, *, label_column: str | None = N
         listing = image_listing.load(path, columns=None if label_column is None else {"label": label_column})
         paths = [str(listing.root / tables.to_path(i)) for i in listing.images["image_id"]]
         images, folder = listing.images.assign(path=paths, split_group=listing.images["group"]), beside
-        notes.append(f"{path} was not audited: copies are told by small pictures, and wrong labels by a quick model.")
+        notes.append(f"{path} was not audited: copies are found by small pictures, wrong labels by a quick model.")
     if label_column is not None and path.is_dir():
         raise InputError(f"--label-column {label_column} with {path}", expected="a manifest with it")
     images = images[images["label"].notna()]

@@ -118,7 +118,7 @@ def test_the_command_and_the_api_agree(tmp_path: Path) -> None:
     words = CliRunner().invoke(app, ["diagnose", "--history", str(path)]).stdout
     assert "overfitting" in words
     assert "What to do:" in words
-    assert "What these curves can't tell" in words
+    assert "What these curves can't show" in words
 
 
 def test_a_short_run_that_may_still_improve_is_not_called_finished():

@@ -244,7 +244,7 @@ def test_what_more_images_of_all_bring_is_told_without_classes_that_starve(healt
 
 def test_no_budget_leaves_reasons_and_ctrl_c_keeps_what_is_done(tmp_path: Path) -> None:
     data, told = digits(120, 60), []
-    result = ladder.climb(data, RECIPE, budget=0.01, noise=wrong, seeds=2, folder=tmp_path, told=told.append)
+    result = ladder.climb(data, RECIPE, budget=0.01, noise=wrong, seeds=2, folder=tmp_path, report=told.append)
     assert list(result["experiments"]) == ["copies", "memorise", "gap", "input_range", "label_order"]
     assert "the budget" in result["not_tested"]["data_size"] and result["healthy"] is None
     named = set(result["experiments"]) | set(result["not_tested"])
@@ -256,7 +256,7 @@ def test_no_budget_leaves_reasons_and_ctrl_c_keeps_what_is_done(tmp_path: Path) 
             raise KeyboardInterrupt
 
     with pytest.raises(ladder.Interrupted) as caught:
-        ladder.climb(data, RECIPE, budget=0.01, noise=wrong, seeds=2, folder=tmp_path, told=stop)
+        ladder.climb(data, RECIPE, budget=0.01, noise=wrong, seeds=2, folder=tmp_path, report=stop)
     assert list(caught.value.result["experiments"]) == ["copies", "memorise"]
     assert caught.value.result["not_tested"]["gap"] == "interrupted"
 
