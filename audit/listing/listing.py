@@ -71,9 +71,9 @@ class Listing:
         said = []
         if self.empty_classes:
             classes = [f"{shown(name)} ({_kinds(kinds)})" for name, kinds in self.empty_classes.items()]
-            n, are = ("1 class has", "is") if len(classes) == 1 else (f"{len(classes):,} classes have", "are")
+            many, are = ("1 class has", "is") if len(classes) == 1 else (f"{len(classes):,} classes have", "are")
             said.append(
-                f"WARNING: {n} no file that can be read as an image, and {are} left out: {few(classes)}. "
+                f"WARNING: {many} no file that can be read as an image, and {are} left out: {few(classes)}. "
                 "Convert these files to PNG or JPEG to have them audited."
             )
         if self.other_files:
@@ -82,8 +82,8 @@ class Listing:
             said.append(f"Left out: {n:,} {files} by name or content: {_kinds(self.other_files)}.")
         if self.hidden:
             names, n = [shown(name) for name in self.hidden], sum(self.hidden.values())
-            folders = "1 hidden or system folder" if len(names) == 1 else f"{len(names):,} hidden or system folders"
-            said.append(f"Left out: {folders} with {n:,} {'image' if n == 1 else 'images'}: {few(names)}.")
+            many = "1 hidden or system folder" if len(names) == 1 else f"{len(names):,} hidden or system folders"
+            said.append(f"Left out: {many} with {n:,} {'image' if n == 1 else 'images'}: {few(names)}.")
         without = self.images.loc[self.images["label"].isna(), "image_id"]
         if len(without):
             folders = without.str.rpartition("/")[0].value_counts()

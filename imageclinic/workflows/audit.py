@@ -163,7 +163,7 @@ def _audit(run: Run, listing: image_listing.Listing, plan: _Plan, stage: Stage, 
         dataset, features = scan.scan(run, listing.images, listing.root, **plan.reading, progress=progress)
     if before is not None:
         notes += filter(None, [scan.changes(before, dataset), audit_source.label_changes(before, dataset)])
-    notes += filter(None, [audit_source.unreadable_classes(dataset)])
+    notes += filter(None, [audit_source.unreadable_classes(dataset), audit_source.look_alikes(dataset, run)])
     if several := int((features["frames"] > 1).sum()):
         notes.append(f"{several:,} files hold several pages or frames; the first one is judged")
     if dataset["read_error"].eq("file is missing").all():
@@ -174,6 +174,8 @@ def _audit(run: Run, listing: image_listing.Listing, plan: _Plan, stage: Stage, 
     current = _key(dataset, plan)
     if current is not None and (earlier := _reuse(run, current)) is not None:
         say("nothing has changed since the last audit: these are its results")
+        for note in audit_source.lasting(run.info()["notes"]):
+            say(note)
         return earlier
     with timed("copies", "Looking for copies") as progress:
         neighbors, clusters = copies_and_splits.copies(run, dataset, features, notes, progress)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from imageclinic.audit.labels import look_alike_names
 from imageclinic.audit.listing import image_listing
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
@@ -135,6 +137,23 @@ def unreadable_classes(dataset: pd.DataFrame) -> str | None:
         f"WARNING: no image of {len(names):,} {'class' if len(names) == 1 else 'classes'} can be read, and an export "
         f"will be without {'it' if len(names) == 1 else 'them'}: {told}"
     )
+
+
+def look_alikes(dataset: pd.DataFrame, run: Run) -> str | None:
+    """A sentence about classes that are most likely one class under two spellings; None if there are none."""
+    sizes = {str(name): int(n) for name, n in dataset["label"].value_counts().items()}
+    found = look_alike_names.find(sizes)
+    if not found:
+        return None
+    merge = f"imageclinic decide {shlex.quote(str(run.path))} --accept look_alike_classes merges them"
+    told = few(look_alike_names.in_words(found, sizes))
+    several = any(each.other is not None for each in found)
+    return f"WARNING: names of classes look alike: {told}" + (f"; {merge}" if several else "")
+
+
+def lasting(notes: Sequence[str]) -> list[str]:
+    """Of the notes of an earlier audit those that hold again when nothing has changed."""
+    return [note for note in notes if note.startswith("WARNING")]
 
 
 def _named(source: str, root: Path) -> str:
