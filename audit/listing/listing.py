@@ -45,8 +45,8 @@ class Listing:
 
     @property
     def name(self) -> str:
-        """Name of the dataset: its folder's, and its manifest's, for a folder may have several."""
-        return self.root.name if self.manifest is None else f"{self.root.name}-{self.manifest.stem}".lstrip("-")
+        """Name of the dataset: its folder's."""
+        return self.root.name or "dataset"
 
     def facts(self) -> dict[str, Any]:
         """What was understood and what was left out, for run.json."""
@@ -87,7 +87,9 @@ class Listing:
         without = self.images.loc[self.images["label"].isna(), "image_id"]
         if len(without):
             folders = without.str.rpartition("/")[0].value_counts()
-            where = few([f"{shown(name) + '/' if name else 'the top folder'} {n:,}" for name, n in folders.items()])
+            where = few(
+                [f"{shown(str(name)) + '/' if name else 'the top folder'} {n:,}" for name, n in folders.items()]
+            )
             said.append(
                 f"{len(without):,} {'image has' if len(without) == 1 else 'images have'} no label ({where}): audited "
                 "for damage, quality, copies and leaks; no part of checks of labels, counts of classes and exports."

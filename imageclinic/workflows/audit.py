@@ -80,7 +80,7 @@ def audit(
 
     Args:
         data: a folder, a .csv/.parquet manifest, or a frame with the columns path and label.
-        out: the run folder; default ``imageclinic-runs/<folder>``, or ``<folder>-<manifest>`` for a manifest.
+        out: the run folder; default ``imageclinic-runs/<folder>``, and ``<folder>-<manifest>`` for a second manifest.
         root: for frames: the folder that the paths are relative to.
         columns: for manifests and frames: our column name (path, label, split, group) → theirs.
         layout: for folders: what each of their levels is, split, class or any, such as ``split/class``; default: as the

@@ -20,7 +20,7 @@ def audit(
     out: Annotated[
         Path | None,
         Option(
-            help="The run folder. Default: imageclinic-runs/FOLDER, or FOLDER-MANIFEST for a manifest.",
+            help="The run folder. Default: imageclinic-runs/FOLDER, and FOLDER-MANIFEST for a second manifest.",
             show_default=False,
         ),
     ] = None,

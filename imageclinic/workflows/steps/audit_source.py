@@ -50,15 +50,18 @@ def source(data: str | Path | pd.DataFrame, listing: image_listing.Listing) -> s
 
 
 def run_folder(out: str | Path | None, listing: image_listing.Listing) -> Path:
-    """Where the run goes. Two manifests of one folder have two runs; a run that an earlier version made of this
-    manifest, under its folder's name, is continued."""
+    """Where the run goes: `out`; else below `RUNS`, under the name of the dataset's folder. A manifest whose folder's
+    name is taken, by a run of another manifest or of the folder itself, has its own name added."""
     if out is not None:
         return Path(out)
-    earlier = RUNS / listing.root.name
-    known = listing.manifest is not None and (earlier / MARKER).is_file()
-    if known and _source_before(Run(earlier.absolute()).info()) == str(listing.manifest):
-        return earlier
-    return RUNS / (listing.name or "dataset")
+    plain = RUNS / listing.name
+    if listing.manifest is None:
+        return plain
+    own = RUNS / f"{listing.name}-{listing.manifest.stem}"
+    if (own / MARKER).is_file():
+        return own
+    before = _source_before(Run(plain.absolute()).info())
+    return plain if before is None or _same_source(before, str(listing.manifest)) else own
 
 
 def check_outside(path: Path, listing: image_listing.Listing, by_folder: bool) -> None:
@@ -99,8 +102,7 @@ def continues(run: Run, listing: image_listing.Listing, now: str, chosen: bool) 
             )
         notes.append(f"the dataset was in {before} at the last audit, and is in {listing.root} now: the same files")
     earlier = _source_before(info)
-    same_name = earlier is not None and Path(earlier).name == Path(now).name and before != listing.root
-    if earlier is not None and earlier != now and not same_name:
+    if earlier is not None and not _same_source(earlier, now):
         if not chosen:
             raise InputError(
                 f"{run.path} holds a run of {_named(earlier, before)}",
@@ -160,6 +162,11 @@ def _named(source: str, root: Path) -> str:
     return (
         f"the {source} {root}" if source == "folder" else "a frame" if source == "frame" else f"the manifest {source}"
     )
+
+
+def _same_source(before: str, now: str) -> bool:
+    """Whether two sources (see `source`) are one, or one file that was moved."""
+    return before == now or (Path(before).name == Path(now).name and not Path(before).exists())
 
 
 def _source_before(info: Mapping[str, Any]) -> str | None:
