@@ -213,11 +213,11 @@ def _placeholders(root: Folder, layout: Layout) -> frozenset[Path]:
 
 
 def _uncertain(root: Folder, where: str, candidates: Sequence[Path]) -> InputError:
-    distinct = dict.fromkeys(candidates)
-    shown = "; or ".join(f"--layout {'/'.join(levels)} ({meaning(root, Layout(levels))})" for levels in distinct)
+    distinct = [levels for levels in dict.fromkeys(candidates) if not _misfit(root, Layout(levels), where)]
+    choices = "; or ".join(f"--layout {'/'.join(levels)} ({meaning(root, Layout(levels))})" for levels in distinct)
     return InputError(
         f"the folders of {where} can mean several things",
-        expected=f"a choice: {shown}",
+        expected=f"a choice: {choices}",
         fix="choose one (in Python: layout=), or give a manifest with the columns path and label",
     )
 
@@ -255,16 +255,22 @@ def in_words(labels: Mapping[str, int], splits: Mapping[str, int], without: int)
 
 def check_fits(root: Folder, layout: Layout, where: str) -> None:
     """Raises InputError when a layout that the user chose finds no class or no split where it names some."""
+    if (misfit := _misfit(root, layout, where)) is not None:
+        raise misfit
+
+
+def _misfit(root: Folder, layout: Layout, where: str) -> InputError | None:
     leaves = [folder for folder, _ in root.leaves()]
     if "class" in layout.levels and not any(layout.label(folder) for folder in leaves):
-        raise InputError(f"no image of {where} lies as deep as the layout {layout} says", expected="another layout")
+        return InputError(f"no image of {where} lies as deep as the layout {layout} says", expected="another layout")
     if "split" in layout.levels and not any(layout.split(folder) for folder in leaves):
         at = layout.levels.index("split")
         names = sorted({folder[at] for folder in leaves if len(folder) > at})
-        raise InputError(
+        return InputError(
             f"the layout {layout} finds no split in {where}: the folders there are {few([shown(n) for n in names])}",
             expected=f"names such as {', '.join(SPLIT_NAMES)}",
         )
+    return None
 
 
 def unknown_splits(root: Folder, layout: Layout) -> list[str]:
