@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from imageclinic.audit.listing.folder_names import (
     SPLIT_NAMES,
     is_container,
+    is_portion,
     says_no_label,
     split_and_rest,
     split_of,
@@ -57,12 +58,14 @@ class Folder:
     images: int = 0
     inside: dict[str, Folder] = field(default_factory=dict)
 
-    def leaves(self, at: Path = ()) -> Iterable[tuple[Path, int]]:
+    def leaves(self) -> Iterable[tuple[Path, int]]:
         """(parts, images) of each folder with images directly in it."""
-        if self.images:
-            yield at, self.images
-        for name, folder in self.inside.items():
-            yield from folder.leaves((*at, name))
+        waiting: list[tuple[Path, Folder]] = [((), self)]  # no recursion: folders may lie two thousand deep
+        while waiting:
+            at, folder = waiting.pop()
+            if folder.images:
+                yield at, folder.images
+            waiting += [((*at, name), inside) for name, inside in folder.inside.items()]
 
 
 def tree(counts: Mapping[Path, int]) -> Folder:
@@ -119,7 +122,7 @@ def infer(root: Folder, where: str) -> Layout:
     layout = Layout(candidates[0])
     layout = Layout(layout.levels, _placeholders(root, layout))
     classes = {label for folder, _ in root.leaves() if (label := layout.label(folder)) is not None}
-    if all(is_container(name) or split_of(name) for name in classes):
+    if all(is_container(name) or is_portion(name) or split_of(name) for name in classes):
         plain = tuple("any" if level == "class" else level for level in layout.levels)
         raise _uncertain(root, where, [layout.levels, plain])
     return layout
@@ -154,6 +157,8 @@ def _without_splits(here: Folder) -> list[Path]:
         if all(part.inside and not part.images for part in parts):
             return [("any", "split", "class"), ("class", "split")]
         return [("class", "split")]
+    if len(here.inside) > 1 and all(is_portion(name) and f.inside for name, f in here.inside.items()):
+        return [("any", "class"), ("class",)]
     if divided or partly:
         return [("class", "split"), ("any", "split", "class"), ("class",)]
     with_images = [folder for folder in here.inside.values() if any(True for _ in folder.leaves())]
@@ -218,7 +223,7 @@ def _uncertain(root: Folder, where: str, candidates: Sequence[Path]) -> InputErr
     return InputError(
         f"the folders of {where} can mean several things",
         expected=f"a choice: {choices}",
-        fix="choose one (in Python: layout=), or give a manifest with the columns path and label",
+        fix="audit it with one of them (in Python: layout=), or give a manifest with the columns path and label",
     )
 
 

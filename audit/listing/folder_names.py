@@ -21,6 +21,7 @@ _CONTAINERS = frozenset(
     "set sets folder all sample samples".split()
 )
 _FILLERS = _CONTAINERS | frozenset("split subset part seg raw full final new my resized cropped small".split())
+_PORTIONS = frozenset("fold part batch shard chunk split subset cv volume vol".split())
 _ANNOTATIONS = frozenset("mask masks label labels annotation annotations".split())
 # Folders that systems, storage boxes and tools leave behind; hidden ones begin with a dot.
 _SYSTEM = frozenset(
@@ -61,6 +62,12 @@ def is_container(name: str) -> bool:
     """Whether a name is no likely name of a class: it says ``images`` or ``data``, and not of what."""
     words = [word.lower() for word in _WORD.findall(name)]
     return bool(words) and all(word in _CONTAINERS | _ANNOTATIONS for word in words)
+
+
+def is_portion(name: str) -> bool:
+    """Whether a name says that a folder is one of several portions of the same: ``fold1``, ``part_b``."""
+    words = [word.lower() for word in _WORD.findall(name) if len(word) > 1]
+    return len(words) == 1 and words[0] in _PORTIONS
 
 
 def _telling_words(name: str) -> list[str]:

@@ -95,6 +95,8 @@ def test_layouts_that_leave_no_doubt(
         ("flowers/rose/1.jpg flowers/tulip/2.jpg arrays/1.npy", ["any/class", "class"]),
         ("chest/train/a/1.jpg chest/test/a/2.jpg chest/chest/train/a/1.jpg", ["any/split/class", "any/class"]),
         ("cat_train/1.jpg cat_test/2.jpg dog_train/3.jpg", ["class"]),
+        ("fold1/cat/1.jpg fold1/dog/2.jpg fold2/cat/3.jpg", ["any/class", "class"]),
+        ("part_a/1.jpg part_b/2.jpg", ["class", "any"]),
         ("flowers/rose/1.jpg flowers/tulip/2.jpg flowers/3.jpg", ["any/class", "class"]),
     ],
 )
