@@ -174,7 +174,7 @@ def _audit(run: Run, listing: image_listing.Listing, plan: _Plan, stage: Stage, 
     current = _key(dataset, plan)
     if current is not None and (earlier := _reuse(run, current)) is not None:
         say("nothing has changed since the last audit: these are its results")
-        for note in audit_source.lasting(run.info()["notes"]):
+        for note in dict.fromkeys([*listing.notes, *audit_source.lasting(run.info()["notes"])]):
             say(note)
         return earlier
     with timed("copies", "Looking for copies") as progress:
