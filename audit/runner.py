@@ -10,13 +10,14 @@ import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pandas as pd
 
 from imageclinic.audit import checks
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError, NotApplicable
+from imageclinic.core.option_fields import Range
 
 #: What a check may ask for.
 INPUTS = ("dataset", "features", "neighbors", "clusters", "embeddings", "predictions")
@@ -48,6 +49,13 @@ class Check:
         parameters = inspect.signature(self.find).parameters.values()
         return {p.name: p.default for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
 
+    @cached_property
+    def ranges(self) -> dict[str, Range]:
+        """The numbers that its options take, by option: what stands beside their types."""
+        hints = get_type_hints(self.find, include_extras=True)
+        beside = {name: get_args(hints.get(name))[1:] for name in self.options}
+        return {name: each for name, found in beside.items() for each in found if isinstance(each, Range)}
+
     @property
     def help(self) -> str:
         """What it detects, why it matters, what to do, and the source of the method."""
@@ -64,8 +72,8 @@ def load() -> dict[str, Check]:
     """All checks by name, found by walking `audit/checks`.
 
     Raises:
-        TypeError: a module there has no function `find`, one that asks for an unknown table, or no `URGENCY` and
-            `ABOUT`.
+        TypeError: a module there has no function `find`, one that asks for an unknown table or whose numbers have no
+            ranges, or no `URGENCY` and `ABOUT`.
     """
     found = {}
     for module in sorted(pkgutil.iter_modules(checks.__path__), key=lambda m: m.name):
@@ -81,6 +89,9 @@ def load() -> dict[str, Check]:
         unknown = set(check.inputs) - set(INPUTS)
         if unknown:
             raise TypeError(f"audit/checks/{module.name}.py asks for {unknown}; known: {', '.join(INPUTS)}")
+        numbers = {name for name, default in check.options.items() if type(default) in (int, float)}
+        if boundless := sorted(numbers - set(check.ranges)):
+            raise TypeError(f"audit/checks/{module.name}.py: {boundless[0]} needs a range: Annotated[float, Range(…)]")
         found[module.name] = check
     return found
 
@@ -114,7 +125,8 @@ def parse_options(settings: Sequence[str]) -> dict[str, dict[str, Any]]:
     """`CHECK.OPTION=VALUE` strings → options per check, typed like the defaults.
 
     Raises:
-        InputError: an unknown check or option, or a value of the wrong type; the message lists what is valid.
+        InputError: an unknown check or option, or a value of the wrong type or out of its range; the message lists what
+            is valid.
     """
     known = load()
     parsed: dict[str, dict[str, Any]] = {}
@@ -129,7 +141,10 @@ def parse_options(settings: Sequence[str]) -> dict[str, dict[str, Any]]:
         if option not in valid:
             listed = ", ".join(f"{k} (default {v})" for k, v in valid.items()) or "no options"
             raise InputError(f"check {name} has no option {option!r}", expected=listed)
-        parsed.setdefault(name, {})[option] = _typed(setting, text, valid[option])
+        value = _typed(setting, text, valid[option])
+        if (numbers := known[name].ranges.get(option)) is not None and value not in numbers:
+            raise InputError(f"option {setting!r}", expected=numbers.in_words)
+        parsed.setdefault(name, {})[option] = value
     return parsed
 
 

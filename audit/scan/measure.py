@@ -17,8 +17,9 @@ import numpy as np
 import pyarrow as pa
 import xxhash
 
-from imageclinic.audit.scan.decode import MAX_PIXELS, Decoded, decode
+from imageclinic.audit.scan.decode import Decoded, decode
 from imageclinic.audit.scan.image_statistics import THUMBNAIL, statistics
+from imageclinic.audit.scan.scan_options import MAX_PIXELS
 from imageclinic.core import schema
 
 #: Changes when rows made by an older version must not be reused.

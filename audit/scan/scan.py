@@ -21,10 +21,9 @@ import pyarrow.parquet as pq
 import xxhash
 
 from imageclinic.audit.scan import worker_pool
-from imageclinic.audit.scan.decode import MAX_PIXELS
 from imageclinic.audit.scan.image_statistics import THUMBNAIL
 from imageclinic.audit.scan.measure import MEASURED, VERSION
-from imageclinic.audit.scan.worker_pool import TIMEOUT
+from imageclinic.audit.scan.scan_options import MAX_PIXELS, TIMEOUT
 from imageclinic.core import tables
 from imageclinic.core.hashing import readable_sha256
 from imageclinic.core.run import Run

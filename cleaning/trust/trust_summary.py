@@ -14,6 +14,7 @@ from imageclinic.cleaning.decisions import decision_log
 from imageclinic.cleaning.trust import estimates, stopping
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
+from imageclinic.core.option_fields import STOP_BELOW
 from imageclinic.core.run import Run
 
 
@@ -107,6 +108,5 @@ def _weak(row: Mapping[Any, Any], at: float) -> str:
 
 
 def _checked(value: float) -> float:
-    if not 0 < float(value) <= 100:
-        raise InputError(f"stop below {value:g} in 100 flags", expected="a number above 0, up to 100")
+    STOP_BELOW.check("stop below", value)
     return float(value)

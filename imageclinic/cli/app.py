@@ -7,6 +7,7 @@ import signal
 import sys
 
 import typer
+from typer import TyperException
 
 from imageclinic.cli.commands import load
 from imageclinic.core.errors import Failed, InputError
@@ -28,7 +29,9 @@ _INTERRUPTED = "imageclinic: interrupted. What is done is kept: run the same com
 def main() -> None:
     """Entry point: user errors are one line and status 2, failures status 1, Ctrl-C status 130."""
     try:
-        app()
+        sys.exit(app(standalone_mode=False))
+    except TyperException as error:
+        _stop(_usage(error), error.exit_code)
     except InputError as error:
         _stop(f"imageclinic: {error}", 2)
     except Failed as error:
@@ -43,6 +46,16 @@ def main() -> None:
         # The reader of our output (head, less) went away: that is no error of ours.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(128 + signal.SIGPIPE)
+
+
+def _usage(error: TyperException) -> str:
+    """A wrong command line, in one line; the help where no command was given."""
+    if not sys.argv[1:]:
+        return error.format_message()
+    context = getattr(error, "ctx", None)
+    command = "imageclinic" if context is None else context.command_path
+    message = error.format_message()
+    return f"imageclinic: {message}{'' if message.endswith(('.', '?')) else '.'} See {command} --help."
 
 
 def _stop(message: str, status: int) -> None:

@@ -19,8 +19,10 @@ from imageclinic.audit import runner
 from imageclinic.audit.labels import user_arrays
 from imageclinic.audit.listing import image_listing
 from imageclinic.audit.scan import scan
+from imageclinic.audit.scan.scan_options import MAX_PIXELS, TIMEOUT, ScanOptions
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError, NotApplicable
+from imageclinic.core.option_fields import SEED
 from imageclinic.core.progress import Say, Stage, quiet, silent
 from imageclinic.core.run import Run, create
 from imageclinic.workflows.steps import copies_and_splits, label_noise, predictions, result_keys
@@ -49,7 +51,7 @@ class _Plan:
     settings: Mapping[str, Mapping[str, Any]]
     method: Method
     brought: Brought
-    reading: Mapping[str, Any]
+    scanning: ScanOptions
     seed: int
 
 
@@ -68,8 +70,8 @@ def audit(
     pred_probs: user_arrays.Source | None = None,
     train: str = "heads",
     workers: int | None = None,
-    timeout: float = scan.TIMEOUT,
-    max_pixels: int = scan.MAX_PIXELS,
+    timeout: float = TIMEOUT,
+    max_pixels: int = MAX_PIXELS,
     rehash: bool = False,
     seed: int = 0,
     stage: Stage = quiet,
@@ -99,6 +101,8 @@ def audit(
     Raises:
         InputError: bad input; the message says what to do.
     """
+    scanning = ScanOptions(workers, timeout, max_pixels, rehash)
+    SEED.check("seed", seed)
     method = Method(model, layer, embeddings, pred_probs, train)
     chosen, skipped = runner.select(checks, skip)
     settings = runner.parse_options(options)
@@ -113,8 +117,7 @@ def audit(
             expected="a folder outside of it: imageclinic never writes to your data",
             fix="give another one with --out, or start from another folder",
         )
-    reading = {"workers": workers, "timeout": timeout, "max_pixels": max_pixels, "rehash": rehash}
-    plan = _Plan(chosen, skipped, settings, method, brought, reading, seed)
+    plan = _Plan(chosen, skipped, settings, method, brought, scanning, seed)
     run = create(path)
     with run.lock():
         _check_same_root(run, listing.root)
@@ -157,7 +160,8 @@ def _audit(run: Run, listing: image_listing.Listing, plan: _Plan, stage: Stage, 
 
     before = run.read_dataset() if run.has(tables.DATASET) else None
     with timed("scan", "Scanning images") as progress:
-        dataset, features = scan.scan(run, listing.images, listing.root, **plan.reading, progress=progress)
+        how = vars(plan.scanning)
+        dataset, features = scan.scan(run, listing.images, listing.root, **how, progress=progress)
     if before is not None and (changes := scan.changes(before, dataset)):
         notes.append(changes)
     if several := int((features["frames"] > 1).sum()):

@@ -35,8 +35,8 @@ import pandas as pd
 from imageclinic.core import tables
 from imageclinic.core.processes import signals
 from imageclinic.training.compare import arms as arms_of
-from imageclinic.training.compare import compare_options, verdict
 from imageclinic.training.compare import comparison_recipe as recipes
+from imageclinic.training.compare import verdict
 from imageclinic.training.compare.arm_inputs import Inputs
 from imageclinic.training.compare.arms import random_removal, random_review
 from imageclinic.training.compare.compare_options import FEATURES, CompareOptions
@@ -98,7 +98,6 @@ def compare(
         Interrupted: Ctrl-C came; holds what the seeds that are done say.
     """
     use = options or CompareOptions()
-    compare_options.check(use)
     frames, kept, left_out = arms_of.checked(arms, test)
     classes = sorted(set().union(*(frame["label"] for frame in frames.values())))
     recipe = recipes.choose(use, len(classes))
