@@ -85,6 +85,7 @@ def test_options_of_checks_have_ranges(check: runner.Check) -> None:
         if type(default) not in (int, float):
             continue
         range_ = check.ranges[name]
+        assert range_ is not runner.ANY_NUMBER, "ours say what they take: Annotated[float, Range(…)]"
         assert default in range_
         assert runner.parse_options([f"{check.name}.{name}={default}"]) == {check.name: {name: default}}
         for value in wrong(range_):
