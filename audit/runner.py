@@ -53,7 +53,7 @@ class Check:
 
     @cached_property
     def ranges(self) -> dict[str, Range]:
-        """The numbers that its options take, by option: ``Annotated[float, Range(…)]``; `ANY_NUMBER` where none is given."""
+        """The numbers that its options take: ``Annotated[float, Range(…)]``; where none is given, `ANY_NUMBER`."""
         hints = get_type_hints(self.find, include_extras=True)
         beside = {name: get_args(hints.get(name))[1:] for name in self.options}
         given = {name: each for name, found in beside.items() for each in found if isinstance(each, Range)}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import json
+import functools
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from imageclinic.core import tables
-from imageclinic.core.errors import InputError
+from imageclinic.core.errors import InputError, remedied
+from imageclinic.core.ids import is_below
+from imageclinic.core.reading import run_shapes
+from imageclinic.core.reading.json_files import parse_json, read_json
 
 FORMAT = 1
 MARKER = ".imageclinic-run"
@@ -99,21 +103,23 @@ class Run:
     @property
     def root(self) -> Path:
         """The dataset's root folder. Never written to."""
-        return Path(self.info()["root"])
+        if not (root := self.info().get("root")):
+            raise InputError(f"{self.info_file} names no dataset", fix="audit again")
+        return Path(root)
 
     def image_path(self, image_id: str) -> Path:
-        """Where an image is on disk."""
+        """Where an image is on disk. Raises InputError for an id that leads out of the dataset's root."""
+        if not is_below(image_id):
+            raise InputError(f"{self.path} has an image {image_id[:300]!r}", expected="a path inside of the dataset")
         return self.root / tables.to_path(image_id)
 
     def info(self) -> dict[str, Any]:
         """The content of run.json; empty before the first audit has written it."""
-        if not self.info_file.is_file():
-            return {}
         try:
-            content: dict[str, Any] = json.loads(self.info_file.read_text("utf-8"))
-        except ValueError as error:
-            raise InputError(f"{self.info_file} is no JSON: {error}", fix="audit again") from error
-        return content
+            status = self.info_file.stat()
+        except FileNotFoundError:
+            return {}
+        return dict(_info(self.info_file, status.st_mtime_ns, status.st_size, status.st_ino))
 
     def update_info(self, values: Mapping[str, Any]) -> None:
         """Merge `values` into run.json."""
@@ -142,17 +148,29 @@ class Run:
     def read_predictions(self) -> tables.Predictions:
         """Read predictions.parquet. Raises InputError when the audit has not written it."""
         rows, probs = tables.read_vectors(self.predictions, "pred_probs")
-        return tables.Predictions(rows, probs, tuple(json.loads(tables.metadata(self.predictions)["classes"])))
+        names = tables.metadata(self.predictions).get("classes", "null")
+        where, fix = str(self.predictions), "delete it and audit again"
+        with remedied(fix):
+            classes = parse_json(names, list[str], where=f"{where}, classes in its metadata")
+            tables.validate(rows, tables.PREDICTIONS, where=where)
+            if len(set(classes)) != len(classes) or len(classes) != probs.shape[1]:
+                raise InputError(f"{where} has {probs.shape[1]} probabilities a row", expected="one for each class")
+        return tables.Predictions(rows, probs, tuple(classes))
 
     def read_embeddings(self) -> tables.Embeddings:
         """Read embeddings.parquet. Raises InputError when the audit has not written it."""
         rows, vectors = tables.read_vectors(self.embeddings, "embedding")
-        return tables.Embeddings(rows["image_id"], vectors)
+        return tables.Embeddings(self._ids(rows, self.embeddings), vectors)
 
     def read_thumbnails(self) -> tuple[pd.Series, npt.NDArray[np.uint8]]:
         """Image ids, and thumbnails as uint8 (images, pixels)."""
         rows, pixels = tables.read_vectors(self.thumbnails, "thumbnail")
-        return rows["image_id"], pixels
+        return self._ids(rows, self.thumbnails), pixels
+
+    def _ids(self, rows: pd.DataFrame, file: Path) -> pd.Series:
+        """The ids of a file of vectors: each once."""
+        with remedied("delete it and audit again"):
+            return tables.validate(rows, tables.VECTOR_IDS, where=str(file))["image_id"]
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
@@ -213,13 +231,39 @@ def open_run(path: Path) -> Run:
             fix="audit first",
         )
     try:
-        version = json.loads(marker.read_text("utf-8"))["format"]
-    except (ValueError, KeyError) as error:
-        raise InputError(f"{marker} is damaged", expected=f'{{"format": {FORMAT}}}') from error
+        version = read_json(marker, run_shapes.Marker, fix="")["format"]
+    except InputError as error:
+        raise InputError(
+            f"{marker} is damaged: {error}", fix=f'write {{"format": {FORMAT}}} into it, or audit into a new folder'
+        ) from error
     if version != FORMAT:
         raise InputError(
             f"{path} is a run of format {version}",
             expected=f"format {FORMAT}",
             fix="audit again into a new folder, or use the imageclinic version that made it",
         )
+    _refuse_links(path)
     return Run(path.absolute())
+
+
+@functools.lru_cache(maxsize=8)
+def _info(path: Path, *version: int) -> dict[str, Any]:
+    """The content of run.json in one version of the file: it is asked for once an image."""
+    content: dict[str, Any] = read_json(path, run_shapes.Info, fix="audit again")
+    return content
+
+
+def _refuse_links(path: Path) -> None:
+    """A run holds no links: what is written into it would be written to wherever they lead."""
+    folders = [str(path)]
+    while folders:
+        with os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                if entry.is_symlink():
+                    raise InputError(
+                        f"{entry.path} is a link",
+                        expected="a run folder without links: what is written there would go elsewhere",
+                        fix="put the file or folder itself in its place, or delete the link",
+                    )
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)

@@ -16,9 +16,12 @@ from imageclinic.cleaning.export.proof.outcome import Proof, first_few, proof
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
 from imageclinic.core.hashing import readable_sha256
+from imageclinic.core.reading.regular_files import read_bytes
 
 #: Files of an export that are no images, and files that systems leave in folders.
 _OWN = frozenset({tables.MANIFEST.file, datasheet.FILE, export_facts.FILE})
+#: No index of a format is larger, in bytes.
+LARGEST_TEXT = 1 << 30
 _LITTER = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 
 
@@ -107,7 +110,7 @@ def _balance(manifest: pd.DataFrame, about: dict[str, Any], format: ExportFormat
 
 def _text(file: Path) -> str | None:
     try:
-        return file.read_bytes().decode("utf-8", "replace")
+        return read_bytes(file, LARGEST_TEXT).decode("utf-8", "replace")
     except OSError:
         return None
 
