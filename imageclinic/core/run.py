@@ -107,6 +107,13 @@ class Run:
             raise InputError(f"{self.info_file} names no dataset", fix="audit again")
         return Path(root)
 
+    @property
+    def seed(self) -> int:
+        """The seed that the audit drew by."""
+        if (seed := self.info().get("seed")) is None:
+            raise InputError(f"{self.info_file} names no seed", fix="audit again")
+        return int(seed)
+
     def image_path(self, image_id: str) -> Path:
         """Where an image is on disk. Raises InputError for an id that leads out of the dataset's root."""
         if not is_below(image_id):

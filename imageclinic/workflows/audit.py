@@ -264,7 +264,8 @@ def _key(dataset: pd.DataFrame, plan: _Plan) -> str | None:
 def _reuse(run: Run, current: str) -> Audit | None:
     """The last audit's results, if they were made from the same and none has failed."""
     info = run.info()
-    if info.get("key") != current or any(o["outcome"] == "failed" for o in info["outcomes"]):
+    outcomes = info.get("outcomes", [])
+    if not outcomes or info.get("key") != current or any(o["outcome"] == "failed" for o in outcomes):
         return None
     return Audit(run, run.read(tables.ISSUES), pd.DataFrame(info["outcomes"]))
 

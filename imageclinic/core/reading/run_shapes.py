@@ -40,19 +40,11 @@ class LabelNoise(TypedDict, total=False):
 
 
 class Info(TypedDict, total=False):
-    """run.json. An audit that is under way has written a part of it."""
+    """What is read of run.json. An audit that is under way has written a part of it."""
 
-    format: int
     root: str
     manifest: bool
-    versions: dict[str, str]
-    arguments: dict[str, Any]
     seed: Count
-    ignored: Count
-    fingerprint: str
     key: str | None
-    seconds: dict[str, Number]
-    notes: list[str]
-    predictions: dict[str, Any] | None
     label_noise: LabelNoise | None
     outcomes: list[Outcome]
