@@ -21,7 +21,6 @@ Three kinds of model:
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,8 +31,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from imageclinic.core import tables
 from imageclinic.core.processes import signals
+from imageclinic.core.reading import caches
 from imageclinic.training.compare import arms as arms_of
 from imageclinic.training.compare import comparison_recipe as recipes
 from imageclinic.training.compare import verdict
@@ -119,7 +118,7 @@ def compare(
                     if run is None:
                         run = comparison.run(frame, seed)
                         if file is not None:
-                            tables.write_json(file, run)
+                            caches.write_facts(file, run)
                     done[name].append(run)
                     if progress is not None:
                         progress(number * len(frames) + place + 1, use.seeds * len(frames))
@@ -204,10 +203,4 @@ def _predict(network: keras.Model, rows: npt.NDArray[Any]) -> npt.NDArray[np.int
 
 def _read(file: Path | None) -> dict[str, Any] | None:
     """A finished run; None when there is none, or none that can be read: it is then done again."""
-    if file is None or not file.is_file():
-        return None
-    try:
-        content: dict[str, Any] = json.loads(file.read_text("utf-8"))
-    except ValueError:
-        return None
-    return content
+    return None if file is None else caches.read_facts(file)
