@@ -17,7 +17,7 @@ import pandas as pd
 
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError, remedied
-from imageclinic.core.ids import is_below
+from imageclinic.core.ids import is_below, require_unicode
 from imageclinic.core.reading import run_shapes
 from imageclinic.core.reading.json_files import parse_json, read_json
 
@@ -144,6 +144,24 @@ class Run:
         """Read and validate a table. Raises InputError when the audit has not written it."""
         return tables.read(self.table_path(table), table)
 
+    def read_beside(self, dataset: pd.DataFrame, table: tables.Table) -> pd.DataFrame:
+        """As `read`, of a table about images: raises InputError for one that `dataset` (the table) has not, and
+        where features are not of the readable images."""
+        found = self.read(table)
+        path = self.table_path(table)
+        ids = found["image_id"].dropna()
+        strange = ids[~ids.isin(dataset["image_id"])]
+        if len(strange):
+            raise InputError(
+                f"{path} has the image {strange.iloc[0]!r}, which {tables.DATASET.file} has not",
+                expected="tables of one audit",
+                fix="audit again",
+            )
+        readable = dataset["read_error"].isna().sum()
+        if table is tables.FEATURES and len(found) != readable:
+            raise InputError(f"{path} has {len(found):,} rows", expected=f"{readable:,}", fix="audit again")
+        return found
+
     def read_dataset(self) -> pd.DataFrame:
         """The dataset table."""
         return self.read(tables.DATASET)
@@ -190,6 +208,10 @@ class Run:
                 f"another audit is writing to {self.path}",
                 fix="wait for it, or give another folder with --out",
             ) from None
+        except OSError as error:
+            raise InputError(
+                f"can't write to {self.path}: {error.strerror}", fix="make it writable, or give another --out"
+            ) from error
         try:
             yield
         finally:
@@ -207,6 +229,7 @@ def create(path: Path) -> Run:
     Raises:
         InputError: when the folder holds something else, or a run of another format.
     """
+    require_unicode(path.absolute(), "the run")
     if path.exists() and not path.is_dir():
         raise InputError(f"{path} is a file", expected="a folder for the run", fix="give another --out")
     if not (path / MARKER).exists():
@@ -217,7 +240,7 @@ def create(path: Path) -> Run:
                 fix="give another --out; nothing was written",
             )
         try:
-            path.mkdir(parents=True, exist_ok=True)
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)  # it will hold decisions
             tables.write_json(path / MARKER, {"format": FORMAT})
         except OSError as error:
             raise InputError(f"can't write to {path}: {error.strerror}", fix="give another --out") from error
@@ -230,6 +253,7 @@ def open_run(path: Path) -> Run:
     Raises:
         InputError: when `path` is no run folder, or one of a format that this version does not read.
     """
+    require_unicode(path.absolute(), "the run")
     marker = path / MARKER
     if not marker.is_file():
         raise InputError(

@@ -56,7 +56,8 @@ def render(
     info = run.info()
     if "outcomes" not in info:
         raise InputError(f"{run.path} holds no finished audit", fix="run imageclinic audit first")
-    dataset, issues = run.read(tables.DATASET), run.read(tables.ISSUES)
+    dataset = run.read(tables.DATASET)
+    issues = run.read_beside(dataset, tables.ISSUES)
     splits = _splits(run, dataset)
     decided, decisions_note = _decisions(run)
     compared, comparison, comparison_note = _comparison(run)

@@ -22,6 +22,7 @@ from imageclinic.audit.scan import scan
 from imageclinic.audit.scan.scan_options import MAX_PIXELS, TIMEOUT, ScanOptions
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError, NotApplicable
+from imageclinic.core.ids import require_unicode
 from imageclinic.core.option_fields import SEED
 from imageclinic.core.progress import Say, Stage, quiet, silent
 from imageclinic.core.run import Run, create
@@ -107,6 +108,7 @@ def audit(
     chosen, skipped = runner.select(checks, skip)
     settings = runner.parse_options(options)
     listing = _list(data, root, columns)
+    require_unicode(listing.root, "the dataset")
     brought = method.read(listing.images)
     path = Path(out) if out is not None else Path("imageclinic-runs") / (listing.name or "dataset")
     # A manifest often lies above much else; what it does not list is not the dataset.
