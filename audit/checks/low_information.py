@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import pandas as pd
 
 from imageclinic.audit.issue_rows import findings
+from imageclinic.core.option_fields import SHARE, Range
 
 URGENCY = 100
 ABOUT = ("images",)
 
 
-def find(features: pd.DataFrame, *, threshold: float = 3.0, share: float = 0.5) -> pd.DataFrame:
+def find(
+    features: pd.DataFrame, *, threshold: Annotated[float, Range(0, 8)] = 3.0, share: Annotated[float, SHARE] = 0.5
+) -> pd.DataFrame:
     """Images with little information: entropy of the grey values under `threshold` bits (of 8), and under `share` of
     the dataset's median.
 

@@ -20,6 +20,7 @@ import xxhash
 from PIL import Image
 
 from imageclinic.core import pixels
+from imageclinic.core.reading.regular_files import open_regular
 from imageclinic.core.tables import ORIENTATIONS
 
 Progress = Callable[[int, int], None]
@@ -111,7 +112,7 @@ def _pixels(image: Image.Image) -> npt.NDArray[Any]:
 
 @contextlib.contextmanager
 def _decoded(path: Path) -> Iterator[Image.Image]:
-    with Image.open(path) as image:
+    with open_regular(path) as file, Image.open(file) as image:
         image.load()
         yield image
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from imageclinic.cleaning.export import formats
 from imageclinic.cleaning.export.place_file import LINKS
 from imageclinic.core.errors import InputError
+from imageclinic.core.option_fields import SEED
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,7 @@ class ExportOptions:
         _one_of("link", self.link, LINKS)
         _one_of("balance", self.balance, BALANCES)
         _one_of("reencode", self.reencode, CHOICES)
-        if self.seed < 0:
-            raise InputError(f"the seed {self.seed}", expected="0 or more")
+        SEED.check("seed", self.seed)
         if refusal := format.refusal(self):
             raise refusal
 

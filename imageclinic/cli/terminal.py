@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -22,6 +23,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from imageclinic.core.errors import Failed
 from imageclinic.core.progress import Progress as Callback
 
 STYLES = {"found": "bold yellow", "clean": "green", "not_applicable": "dim", "skipped": "dim", "failed": "bold red"}
@@ -87,7 +89,10 @@ class Terminal:
     def result(self, value: Any) -> None:
         """With `--json`: the one object on standard output."""
         if self.as_json:
-            json.dump(value, sys.stdout, indent=2, ensure_ascii=False, default=_plain)
+            if sys.stdout.name == os.devnull:  # what `cli.app` puts in the place of a closed one
+                raise Failed("the work is done, but standard output is closed, where --json prints")
+            plain = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
+            json.dump(value, sys.stdout, indent=2, ensure_ascii=plain, default=_plain)
             sys.stdout.write("\n")
 
 

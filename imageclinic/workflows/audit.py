@@ -19,8 +19,11 @@ from imageclinic.audit import runner
 from imageclinic.audit.labels import user_arrays
 from imageclinic.audit.listing import image_listing
 from imageclinic.audit.scan import scan
+from imageclinic.audit.scan.scan_options import MAX_PIXELS, TIMEOUT, ScanOptions
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError, NotApplicable
+from imageclinic.core.ids import require_unicode
+from imageclinic.core.option_fields import SEED
 from imageclinic.core.progress import Say, Stage, quiet, silent
 from imageclinic.core.run import Run, create
 from imageclinic.workflows.steps import audit_source, copies_and_splits, label_noise, predictions, result_keys
@@ -50,7 +53,7 @@ class _Plan:
     settings: Mapping[str, Mapping[str, Any]]
     method: Method
     brought: Brought
-    reading: Mapping[str, Any]
+    scanning: ScanOptions
     seed: int
 
 
@@ -70,8 +73,8 @@ def audit(
     pred_probs: user_arrays.Source | None = None,
     train: str = "heads",
     workers: int | None = None,
-    timeout: float = scan.TIMEOUT,
-    max_pixels: int = scan.MAX_PIXELS,
+    timeout: float = TIMEOUT,
+    max_pixels: int = MAX_PIXELS,
     rehash: bool = False,
     seed: int = 0,
     stage: Stage = quiet,
@@ -103,17 +106,19 @@ def audit(
     Raises:
         InputError: bad input; the message says what to do.
     """
+    scanning = ScanOptions(workers, timeout, max_pixels, rehash)
+    SEED.check("seed", seed)
     method = Method(model, layer, embeddings, pred_probs, train)
     chosen, skipped = runner.select(checks, skip)
     settings = runner.parse_options(options)
     listing = audit_source.listed(data, root, columns, layout)
+    require_unicode(listing.root, "the dataset")
     brought = method.read(listing.images)
     path = audit_source.run_folder(out, listing)
     listed_by = audit_source.source(data, listing)
     audit_source.check_outside(path, listing, by_folder=listed_by == "folder")
     lines = [listing.summary(), *listing.left_out()]
-    reading = {"workers": workers, "timeout": timeout, "max_pixels": max_pixels, "rehash": rehash}
-    plan = _Plan(chosen, skipped, settings, method, brought, reading, seed)
+    plan = _Plan(chosen, skipped, settings, method, brought, scanning, seed)
     run = create(path)
     with run.lock():
         listing.notes[:0] = audit_source.continues(run, listing, listed_by, chosen=out is not None)
@@ -161,7 +166,8 @@ def _audit(run: Run, listing: image_listing.Listing, plan: _Plan, stage: Stage, 
 
     before = run.read_dataset() if run.has(tables.DATASET) else None
     with timed("scan", "Scanning images") as progress:
-        dataset, features = scan.scan(run, listing.images, listing.root, **plan.reading, progress=progress)
+        how = vars(plan.scanning)
+        dataset, features = scan.scan(run, listing.images, listing.root, **how, progress=progress)
     if before is not None:
         notes += filter(None, [scan.changes(before, dataset), audit_source.label_changes(before, dataset)])
     notes += filter(None, [audit_source.unreadable_classes(dataset), audit_source.look_alikes(dataset, run)])
@@ -267,6 +273,7 @@ def _key(dataset: pd.DataFrame, plan: _Plan) -> str | None:
 def _reuse(run: Run, current: str) -> Audit | None:
     """The last audit's results, if they were made from the same and none has failed."""
     info = run.info()
-    if info.get("key") != current or any(o["outcome"] == "failed" for o in info["outcomes"]):
+    outcomes = info.get("outcomes", [])
+    if not outcomes or info.get("key") != current or any(o["outcome"] == "failed" for o in outcomes):
         return None
     return Audit(run, run.read(tables.ISSUES), pd.DataFrame(info["outcomes"]))

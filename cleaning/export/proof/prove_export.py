@@ -16,9 +16,13 @@ from imageclinic.cleaning.export.proof.outcome import Proof, first_few, proof
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
 from imageclinic.core.hashing import readable_sha256
+from imageclinic.core.option_fields import SEED
+from imageclinic.core.reading.regular_files import read_bytes
 
 #: Files of an export that are no images, and files that systems leave in folders.
 _OWN = frozenset({tables.MANIFEST.file, datasheet.FILE, export_facts.FILE})
+#: No index of a format is larger, in bytes.
+LARGEST_TEXT = 1 << 30
 _LITTER = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 
 
@@ -41,15 +45,16 @@ def verify(out: Path, progress: Callable[[int, int], None] | None = None) -> lis
         return [Proof("manifest", False, str(error))]
     try:
         about = export_facts.read(out)
+        format = formats.load(about["format"])
+        balanced = _balance(manifest, about, format)
     except InputError as error:
         return [Proof("facts", False, str(error))]
-    format = formats.load(about["format"])
     with contextlib.ExitStack() as stack:
         try:
             read = stack.enter_context(format.as_files(out))
         except InputError as error:
             return [Proof("records", False, str(error))]
-        proofs = _proofs(out, read, manifest, about, format, progress)
+        proofs = _proofs(out, read, manifest, about, format, balanced, progress)
         return [*proofs, *format.own_proofs(manifest, about["classes"], read)]
 
 
@@ -59,13 +64,14 @@ def _proofs(
     manifest: pd.DataFrame,
     about: dict[str, Any],
     format: ExportFormat,
+    balanced: dict[str, str],
     progress: Callable[[int, int], None] | None,
 ) -> list[Proof]:
     """What every export promises."""
     files = [read.folder / tables.to_path(path) for path in manifest["path"]]
     images = {path for path in manifest["path"] if not path.startswith("../")}
     holders = images if read.records is None else set(read.records["shard"])
-    indexes = {**format.indexes(manifest), **_balance(manifest, about, format)}
+    indexes = {**format.indexes(manifest), **balanced}
     found = {
         tables.to_image_id(file.relative_to(out).as_posix())
         for file in out.rglob("*")
@@ -100,14 +106,19 @@ def _proofs(
 def _balance(manifest: pd.DataFrame, about: dict[str, Any], format: ExportFormat) -> dict[str, str]:
     """The file that should balance the training images; it depends on the manifest only."""
     options = about.get("options", {})
-    return balance.files(
-        manifest, options.get("balance", "none"), format.classes(manifest), int(options.get("seed", 0))
-    )
+    how, seed = options.get("balance", "none"), options.get("seed", "0")
+    if how not in balance.BALANCES or not seed.isdecimal() or int(seed[:20]) not in SEED:
+        raise InputError(
+            f"{export_facts.FILE}: balance {how[:100]!r} with seed {seed[:100]!r}",
+            expected=f"one of {', '.join(balance.BALANCES)}, with a seed {SEED}",
+            fix="export again",
+        )
+    return balance.files(manifest, how, format.classes(manifest), int(seed))
 
 
 def _text(file: Path) -> str | None:
     try:
-        return file.read_bytes().decode("utf-8", "replace")
+        return read_bytes(file, LARGEST_TEXT).decode("utf-8", "replace")
     except OSError:
         return None
 

@@ -9,6 +9,7 @@ import typer
 from typer import Argument, Option
 
 import imageclinic
+from imageclinic.audit.scan.scan_options import ScanOptions
 from imageclinic.cli.arguments import AsJson, Seed, terminal_for
 from imageclinic.core.errors import Failed, InputError
 
@@ -17,6 +18,7 @@ PLACE = 20
 
 def audit(
     data: Annotated[str, Argument(help="Class folders, split/class folders, or a .csv/.parquet manifest.")],
+    *,
     out: Annotated[
         Path | None,
         Option(
@@ -50,14 +52,7 @@ def audit(
     train: Annotated[
         str, Option(help="What predicts labels: heads (on the embeddings), or full (a network per fold; hours).")
     ] = "heads",
-    workers: Annotated[int | None, Option(help="Processes that scan. Default: all cores.", show_default=False)] = None,
-    timeout: Annotated[
-        float, Option(min=1, help="Seconds after which a file is given up as hanging its decoder.")
-    ] = 30,
-    max_pixels: Annotated[int, Option(min=1, help="Larger pictures are not decoded.")] = 178_956_970,
-    rehash: Annotated[
-        bool, Option("--rehash", help="Read every file, not only those whose size or time changed.")
-    ] = False,
+    scanning: ScanOptions,
     seed: Seed = 0,
     layout: Annotated[
         str | None,
@@ -98,10 +93,7 @@ def audit(
         embeddings=embeddings,
         pred_probs=pred_probs,
         train=train,
-        workers=workers,
-        timeout=timeout,
-        max_pixels=max_pixels,
-        rehash=rehash,
+        **vars(scanning),
         seed=seed,
         stage=terminal.stage,
         say=terminal.say,
@@ -132,7 +124,7 @@ def _limits(texts: list[str]) -> dict[str, int]:
     for text in texts:
         name, _, number = text.partition(":")
         runner.select([name])
-        if number and not (number.isdigit() and int(number) > 0):
+        if number and not (number.isdecimal() and len(number) < 19 and int(number) > 0):
             raise InputError(f"--fail-on {text!r}", expected="CHECK or CHECK:N with a number from 1")
         limits[name] = int(number or 1)
     return limits

@@ -34,9 +34,9 @@ def load(run: str | Path) -> State:
     return State(
         opened,
         dataset,
-        opened.read(tables.CLUSTERS),
-        opened.read(tables.SPLIT_TABLE),
-        opened.read(tables.ISSUES),
+        opened.read_beside(dataset, tables.CLUSTERS),
+        opened.read_beside(dataset, tables.SPLIT_TABLE),
+        opened.read_beside(dataset, tables.ISSUES),
         log,
         decision_log.current(log, dataset),
     )
@@ -50,7 +50,7 @@ def propose(state: State, accept: Mapping[str, float], name: str) -> pd.DataFram
         dataset=state.dataset,
         issues=state.issues,
         clusters=state.clusters,
-        features=state.run.read(tables.FEATURES),
+        features=state.run.read_beside(state.dataset, tables.FEATURES),
         splits=state.splits,
         current=state.current,
         checks=[o["check"] for o in state.run.info().get("outcomes", [])],
@@ -59,5 +59,5 @@ def propose(state: State, accept: Mapping[str, float], name: str) -> pd.DataFram
 
 def proposed_survivors(state: State) -> pd.DataFrame:
     """The copy of each cluster that is proposed to stay, given what was decided so far."""
-    features = state.run.read(tables.FEATURES)
+    features = state.run.read_beside(state.dataset, tables.FEATURES)
     return survivors.choose(state.dataset, features, state.clusters, state.splits, state.current)
