@@ -70,7 +70,7 @@ def inputs(n: int = 60, seed: int = 0) -> dict[str, Any]:
         other_id=[max(ids[a], ids[b]) for a, b, *_ in pairs],
         kind=[p[2] for p in pairs],
         distance=[0] * len(pairs),
-        transform=["flip"] * len(pairs),
+        transform=["flip" if p[2] == "near" else "identity" for p in pairs],
         similarity=[p[3] for p in pairs],
     )
     members = sorted({ids[k] for p in pairs for k in p[:2]})
