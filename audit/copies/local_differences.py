@@ -63,10 +63,17 @@ def differences(one: Image.Image, two: Image.Image) -> Differences:
     left, right = _scaled(one, size), _scaled(two, size)
     warp = _alignment(_grey(left), _grey(right))
     moved, shared = _warped(right, warp)
-    brightness = _brightness(_grey(left), _grey(moved), shared)
-    chroma = _chroma(left, moved, shared)
+    if shared.sum() < _BLOCK**2:
+        return Differences(math.inf, math.inf, False)
+    expected, backwards = _fits(_grey(left), _grey(moved), shared)
+    brightness = _brightness(_grey(left), _grey(moved), expected, backwards, shared)
+    # The darker one is brightened, so that what the other cut off at white has lost its colour in both.
+    if backwards.mean() > _grey(left).mean():
+        left = _brightened(left, backwards)
+    else:
+        moved = _brightened(moved, expected)
+    excess = np.where(shared, np.maximum(brightness, _chroma(left, moved, shared)), 0)
     height, width = shared.shape
-    excess = np.where(shared, np.maximum(brightness, chroma), 0)
     y, x = round(MARGIN * height), round(MARGIN * width)
     inside = excess[y : height - y, x : width - x]
     anywhere, within = float(excess.max()), float(inside.max(initial=0))
@@ -134,27 +141,34 @@ def _warped(picture: Floats, warp: Floats) -> tuple[Floats, Flags]:
     return np.asarray(moved, dtype=np.float32), np.asarray(there > 0.99)
 
 
-def _brightness(one: Floats, two: Floats, shared: Flags) -> Floats:
-    """Local difference of brightness, relative to what alterations leave.
-
-    The second is fitted to the first by a parabola (brightness, contrast, gamma); what one of them cut off at black or
-    white is no difference, and neither is what changes slowly over the picture.
-    """
+def _fits(one: Floats, two: Floats, shared: Flags) -> tuple[Floats, Floats]:
+    """Each picture as the other's values make one expect it: the first one, then the second."""
     x, y = two[shared], one[shared]
-    if len(x) < _BLOCK**2:
-        return np.full(one.shape, np.inf, np.float32)
     usable = (np.minimum(x, y) > 6) & (np.maximum(x, y) < 249)
     usable = usable if usable.mean() > 0.1 else np.ones_like(usable)
-    expected = _fitted(x[usable], y[usable], two)
-    backwards = _fitted(y[usable], x[usable], one)
+    return _fitted(x[usable], y[usable], two), _fitted(y[usable], x[usable], one)
+
+
+def _brightened(picture: Floats, grey: Floats) -> Floats:
+    """A picture in colour with another brightness."""
+    return np.clip(picture * (grey / np.maximum(_grey(picture), 1))[..., None], 0, 255).astype(np.float32)
+
+
+def _brightness(one: Floats, two: Floats, expected: Floats, backwards: Floats, shared: Flags) -> Floats:
+    """Local difference of brightness, relative to what alterations leave.
+
+    Each is expected from the other by a parabola (brightness, contrast, gamma): see `_fits`. What one of them cut off
+    at black or white is no difference, and neither is what changes slowly over the picture.
+    """
     cut = ((two >= 249) & (backwards >= 246)) | ((one >= 249) & (expected >= 246))
     cut |= ((two <= 6) & (backwards <= 9)) | ((one <= 6) & (expected <= 9))
-    rest = np.where(shared & ~cut, one - expected, 0).astype(np.float32)
+    seen = shared & ~cut
+    rest = np.where(seen, one - expected, 0).astype(np.float32)
     rest -= _blur(rest, SIDE / 8)
     apart = np.abs(_blur(rest, 1.2))
     contrast = np.minimum(_contrast(one), _contrast(expected))
     tolerance = _EVERYWHERE + _OF_MEDIAN * float(np.median(apart[shared])) + _OF_CONTRAST * contrast
-    return _mean(np.where(shared & ~cut, apart / tolerance, 0).astype(np.float32), 5)
+    return _mean(np.where(seen, apart / tolerance, 0).astype(np.float32), 5)
 
 
 def _fitted(x: Floats, y: Floats, at: Floats) -> Floats:
@@ -184,14 +198,14 @@ def _chroma(one: Floats, two: Floats, shared: Flags) -> Floats:
     scaled = (np.ascontiguousarray(p / np.float32(255)) for p in (one, two))
     left, right = (_mean(np.asarray(cv2.cvtColor(p, cv2.COLOR_RGB2LAB)[..., 1:], np.float32), 7) for p in scaled)
     strength = [np.hypot(p[..., 0], p[..., 1]) for p in (left, right)]
-    if not shared.any() or min(float(np.quantile(s[shared], 0.98)) for s in strength) < _GREY:
+    if min(float(np.quantile(s[shared], 0.98)) for s in strength) < _GREY:
         return np.zeros(shared.shape, np.float32)
     scale = float((left * right)[shared].sum() / max(float((right * right)[shared].sum()), 1e-6))
     apart = left - np.clip(scale, 0.5, 2.0) * right
     cast = np.median(apart[shared], axis=0)
     apart -= np.clip(cast, -8, 8)
     tolerance = _CHROMA + _OF_CHROMA * np.minimum(*strength)
-    return np.asarray(_mean((np.hypot(apart[..., 0], apart[..., 1]) / tolerance).astype(np.float32), 5))
+    return _mean((np.hypot(apart[..., 0], apart[..., 1]) / tolerance).astype(np.float32), 5)
 
 
 def _separate_grain(one: Image.Image, two: Image.Image, shift: Floats) -> bool:
