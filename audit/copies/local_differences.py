@@ -249,10 +249,10 @@ def _flattest(picture: Floats) -> Ints:
     places = np.array(corners, dtype=np.intp).reshape(-1, 2)
     levels = _cut_out(smooth, places)
     places = places[(levels.min(axis=1, initial=255) > 8) & (levels.max(axis=1, initial=0) < 247)]
-    if len(places) < _FEWEST_BLOCKS:
+    if len(places) * _FLATTEST < _FEWEST_BLOCKS:
         return places[:0]
     order = np.argsort(_cut_out(slope, places).mean(axis=1), kind="stable")
-    return places[order[: max(_FEWEST_BLOCKS, math.ceil(_FLATTEST * len(places)))]]
+    return places[order[: math.ceil(_FLATTEST * len(places))]]
 
 
 def _columns(width: int) -> range:
