@@ -153,6 +153,15 @@ NEIGHBORS = Table(
             low=-1,
             high=1,
         ),
+        Column(
+            "difference",
+            pa.float32(),
+            "largest local difference, relative to what re-encoding and the like leave; above 1: another picture "
+            "there, such as a logo at the margin",
+            nullable=True,
+            low=0,
+            later=True,
+        ),
     ),
     ("image_id", "other_id"),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +99,7 @@ def _proofs(
         _classes(manifest),
         _counts(manifest, about, format),
         proof("groups", across.index[across > 1].tolist(), f"{len(across)} groups, each in one split", "divided"),
-        _pairs(manifest, find_pairs(read.folder, progress)),
+        _pairs(manifest, find_pairs(read.folder, progress), about.get("options", {})),
     ]
 
 
@@ -144,10 +144,18 @@ def _classes(manifest: pd.DataFrame) -> Proof:
     return Proof("classes", not untrained, first_few(gaps) if gaps else good)
 
 
-def _pairs(manifest: pd.DataFrame, pairs: pd.DataFrame) -> Proof:
-    """No pair of copies, found anew, lies in two splits."""
-    split = manifest.drop_duplicates("path").set_index("path")["split"]
-    one, other = pairs["image_id"].map(split), pairs["other_id"].map(split)
-    across = pairs[one.ne(other)]
+def _pairs(manifest: pd.DataFrame, pairs: pd.DataFrame, options: Mapping[str, Any]) -> Proof:
+    """No pair of copies, found anew, lies in two splits; but for near ones where that was asked for, or where a person
+    kept both."""
+    rows = manifest.drop_duplicates("path").set_index("path")
+    one, other = pairs["image_id"].map(rows["split"]), pairs["other_id"].map(rows["split"])
+    kept = [pairs[end].map(rows["decision"]).eq("keep") for end in ("image_id", "other_id")]
+    allowed = pairs["kind"].eq("near") & ((options.get("near-copies") == "apart") | (kept[0] & kept[1]))
+    across = pairs[one.ne(other) & ~allowed]
+    spared = int((one.ne(other) & allowed).sum())
+    if spared and across.empty:
+        why = "as asked" if options.get("near-copies") == "apart" else "a person kept both"
+        told = f"{len(pairs)} pairs of copies; {spared} near ones are in two splits: {why}"
+        return Proof("copies", True, told)
     named = [f"{p.image_id} = {p.other_id} ({p.kind})" for p in across.itertuples()]
     return proof("copies", named, f"{len(pairs)} pairs of copies, none in two splits", "pairs in two splits")

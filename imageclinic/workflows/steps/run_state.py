@@ -42,8 +42,15 @@ def load(run: str | Path) -> State:
     )
 
 
-def propose(state: State, accept: Mapping[str, float], name: str) -> pd.DataFrame:
-    """What a policy would decide now: events for the log."""
+def propose(
+    state: State,
+    accept: Mapping[str, float],
+    name: str,
+    *,
+    include_test: bool = False,
+    include_conflicts: bool = False,
+) -> pd.DataFrame:
+    """What a policy would decide now: events for the log; see `cleaning.decisions.policy.policy_events`."""
     return policy.policy_events(
         accept,
         name=name,
@@ -54,6 +61,8 @@ def propose(state: State, accept: Mapping[str, float], name: str) -> pd.DataFram
         splits=state.splits,
         current=state.current,
         checks=[o["check"] for o in state.run.info().get("outcomes", [])],
+        include_test=include_test,
+        include_conflicts=include_conflicts,
     )
 
 
