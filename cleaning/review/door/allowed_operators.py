@@ -12,7 +12,8 @@ OURS = "@imageclinic/review/"
 THEIRS = "@voxel51/operators/"
 NEEDED = frozenset(
     {
-        # The menu of views, and workspaces.
+        # The menu of views, the button that groups images, and workspaces.
+        "load_group_by",
         "list_saved_views",
         "load_saved_view",
         "reload_saved_view",
@@ -20,6 +21,8 @@ NEEDED = frozenset(
         "list_workspaces",
         "load_workspace",
         "save_workspace",
+        # The App asks for these before it draws a grid or opens an image.
+        "get_label_schemas",
     }
 )
 #: Bytes of a request to run one, at most.
@@ -39,6 +42,21 @@ def refusal(body: bytes) -> str:
     uri = request.get("operator_uri") if isinstance(request, dict) else None
     if not isinstance(uri, str):
         return "The request names no operator."
-    if uri.startswith(OURS) or (uri.startswith(THEIRS) and uri.removeprefix(THEIRS) in NEEDED):
-        return ""
-    return f"A review does not run the operator {uri}."
+    return "" if _allowed(uri) else f"A review does not run the operator {uri}."
+
+
+def listed(body: bytes) -> bytes:
+    """FiftyOne's answer to what operators there are, or where their buttons go, with those only that may run.
+
+    Args:
+        body: JSON with ``operators``, each with its ``uri``, or ``placements``, each with its ``operator_uri``.
+    """
+    answer = json.loads(body)
+    for name, uri in (("operators", "uri"), ("placements", "operator_uri")):
+        if name in answer:
+            answer[name] = [each for each in answer[name] if _allowed(each[uri])]
+    return json.dumps(answer).encode()
+
+
+def _allowed(uri: str) -> bool:
+    return uri.startswith(OURS) or (uri.startswith(THEIRS) and uri.removeprefix(THEIRS) in NEEDED)

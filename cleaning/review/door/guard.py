@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -19,8 +20,9 @@ _NO_KEY = (
     "This review is locked. Open the link that imageclinic review has printed; "
     "each start of a review prints a new one, and old ones don't open it.\n"
 )
-#: Statuses: somebody else's page or no secret; no such picture; a request that is too large.
-_FORBIDDEN, _NOT_FOUND, _TOO_LARGE = 403, 404, 413
+_OK, _PARTIAL_CONTENT, _FORBIDDEN, _NOT_FOUND, _TOO_LARGE = 200, 206, 403, 404, 413
+#: Headers of a request for a part of a file, or only for a changed one.
+_PARTIAL = (b"if-none-match", b"if-modified-since", b"range", b"if-range")
 
 
 class Guard:
@@ -53,30 +55,32 @@ class Guard:
         return None
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path, picture = scope["path"], None
+        path = scope["path"]
+        outgoing = _Outgoing(send)
         if path.startswith("/media"):
             picture = await self._picture(scope)
             if picture is None:
                 await _answer(_text("No picture of this review.", _NOT_FOUND), scope, receive, send)
                 return
+            outgoing.media_type = picture.media_type
             # What was checked is what is read: FiftyOne gets no other reading of the request.
             scope = {**scope, "path": "/media", "raw_path": b"/media"}
             scope["query_string"] = urlencode({"filepath": picture.path}).encode()
-        elif path.startswith("/operators/") and path.rstrip("/") != "/operators/resolve-placements":
+        elif path in ("/operators", "/operators/resolve-placements"):
+            outgoing.change = allowed_operators.listed
+        elif path.startswith("/operators"):
             body = await _body(receive)
             if body is None:
                 await _answer(_text("The request is too large.", _TOO_LARGE), scope, receive, send)
                 return
-            reason = allowed_operators.refusal(body)
-            if reason:
+            if reason := allowed_operators.refusal(body):
                 await _answer(_text(reason), scope, receive, send)
                 return
             receive = _again(body, receive)
         elif path.endswith(".css") or "." not in path.rpartition("/")[2]:
-            # These may be changed below: whole, plain, and never "not modified".
-            kept = [(name, value) for name, value in scope["headers"] if name not in _PARTIAL]
-            scope = {**scope, "headers": kept}
-        await self._app(scope, receive, _Outgoing(send, picture).send)
+            # A page or style sheet is changed below: it has to come whole, and never as "not modified".
+            scope = {**scope, "headers": [(name, value) for name, value in scope["headers"] if name not in _PARTIAL]}
+        await self._app(scope, receive, outgoing.send)
 
     async def _picture(self, scope: Scope) -> Picture | None:
         query = parse_qsl(scope["query_string"].decode("latin-1"))
@@ -84,14 +88,18 @@ class Guard:
         return await asyncio.to_thread(self._media.find, paths[0]) if len(paths) == 1 else None
 
 
-_PARTIAL = (b"if-none-match", b"if-modified-since", b"range", b"if-range")
-
-
 class _Outgoing:
-    """Sends FiftyOne's answer with our headers, and pages and style sheets without what they ask from the web."""
+    """Sends FiftyOne's answer on, with our headers.
 
-    def __init__(self, send: Send, picture: Picture | None) -> None:
-        self._send, self._picture = send, picture
+    Attributes:
+        media_type: what a picture is; None for what is no picture.
+        change: what becomes of a body that is sent whole; pages and style sheets lose what they ask from the web.
+    """
+
+    def __init__(self, send: Send) -> None:
+        self.media_type: str | None = None
+        self.change: Callable[[bytes], bytes] | None = None
+        self._send = send
         self._start: Message | None = None
         self._body = b""
 
@@ -101,15 +109,17 @@ class _Outgoing:
             self._guard(headers, message["status"])
             message = {**message, "headers": headers.raw}
             if headers.get("content-type", "").startswith(("text/html", "text/css")):
+                self.change = app_pages.without_web_fonts
+            if self.change and message["status"] == _OK:
                 self._start = message
                 return
-        elif self._start is not None and message["type"] == "http.response.body":
+        elif self._start and self.change and message["type"] == "http.response.body":
             self._body += message.get("body", b"")
             if message.get("more_body", False):
                 return
-            body = app_pages.without_web_fonts(self._body) if self._start["status"] == 200 else self._body
             headers = MutableHeaders(raw=self._start["headers"])
-            if "content-length" in headers and body:  # the answer to HEAD has none to count
+            body = self.change(self._body) if self._body else b""  # HEAD has none, and keeps the length of the original
+            if body:
                 headers["content-length"] = str(len(body))
             await self._send({**self._start, "headers": headers.raw})
             self._start = None
@@ -119,13 +129,13 @@ class _Outgoing:
     def _guard(self, headers: MutableHeaders, status: int) -> None:
         for name in [name for name in headers if name.startswith("access-control-")]:
             del headers[name]
-        headers["Content-Security-Policy"] = app_pages.PICTURE_POLICY if self._picture else app_pages.POLICY
+        headers["Content-Security-Policy"] = app_pages.PICTURE_POLICY if self.media_type else app_pages.POLICY
         headers["Cross-Origin-Resource-Policy"] = "same-origin"
         headers["X-Content-Type-Options"] = "nosniff"
         headers["X-Frame-Options"] = "DENY"
         headers["Referrer-Policy"] = "no-referrer"
-        if self._picture and status in (200, 206):
-            headers["Content-Type"] = self._picture.media_type
+        if self.media_type and status in (_OK, _PARTIAL_CONTENT):
+            headers["Content-Type"] = self.media_type
 
 
 def _text(words: str, status: int = _FORBIDDEN) -> Response:
