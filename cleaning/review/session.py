@@ -23,6 +23,7 @@ from types import FrameType
 
 import filelock
 
+from imageclinic.cleaning.decisions import log_file
 from imageclinic.cleaning.review import background_work
 from imageclinic.cleaning.review.database import mongod
 from imageclinic.cleaning.review.dataset import build_dataset
@@ -71,6 +72,7 @@ def open_review(
     """
     run = open_run(run_path)
     run.read(tables.ISSUES)
+    log_file.refuse_link(run.decisions)
     encryption = serving.certificate_of(certificate, key)
     name = reviewer or getpass.getuser()
     with contextlib.ExitStack() as stack:

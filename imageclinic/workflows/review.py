@@ -14,6 +14,8 @@ def review(
     *,
     port: int = 5151,
     address: str = "127.0.0.1",
+    certificate: str | Path | None = None,
+    key: str | Path | None = None,
     open_browser: bool = False,
     reviewer: str | None = None,
     say: Say = silent,
@@ -22,7 +24,7 @@ def review(
     """Show a run in the FiftyOne App until Ctrl-C; every decision goes to the run's decisions.csv at once.
 
     Raises:
-        InputError: no run, no mongod, or a busy port; the message says what to do.
+        InputError: no run, no mongod, a busy port or a bad certificate; the message says what to do.
     """
     from imageclinic.cleaning.review.session import open_review
     from imageclinic.cleaning.trust import trust_summary
@@ -32,6 +34,8 @@ def review(
             Path(run),
             port=port,
             address=address,
+            certificate=Path(certificate) if certificate else None,
+            key=Path(key) if key else None,
             open_browser=open_browser,
             reviewer=reviewer,
             announce=say,
