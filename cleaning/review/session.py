@@ -104,7 +104,7 @@ def open_review(
             announce(f"From another machine: ssh -L {port}:127.0.0.1:{port} {getpass.getuser()}@{socket.gethostname()}")
             announce(f"Decisions go to {run.decisions} as they are made. Ctrl-C ends the review.")
             if open_browser:
-                webbrowser.open(stack.enter_context(_link_file(run, link)).as_uri())
+                webbrowser.open(stack.enter_context(link_file(run, link)).as_uri())
             beside = background_work.attend(run, words=words, rerank=rerank, announce=announce)
             stack.enter_context(contextlib.closing(beside))
             while True:
@@ -130,7 +130,7 @@ def who_may(address: str, loopback: bool, encrypted: bool, name: str) -> str:
 
 
 @contextlib.contextmanager
-def _link_file(run: Run, link: str) -> Iterator[Path]:
+def link_file(run: Run, link: str) -> Iterator[Path]:
     """A page that leads to the link and that only the user can read: everybody sees the arguments of a browser."""
     path = run.review / "open.html"
     path.unlink(missing_ok=True)

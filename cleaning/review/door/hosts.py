@@ -45,9 +45,8 @@ class Hosts:
 
     def _is_address(self, name: str) -> bool:
         """An address can't be made to point elsewhere, so that any of this machine's will do."""
-        try:
-            address = ipaddress.ip_address(name)
-        except ValueError:
+        address = _number(name)
+        if address is None:
             return False
         # Browsers take 0.0.0.0 for this machine, but do not guard it as they guard loopback.
         return address.is_loopback if self.loopback else not address.is_unspecified
@@ -72,5 +71,16 @@ def of_address(address: str, listening: str, scheme: str) -> Hosts:
         scheme: ``http`` or ``https``.
     """
     loopback = ipaddress.ip_address(listening).is_loopback
-    ours = [] if loopback else [socket.gethostname(), f"{socket.gethostname()}.local", socket.getfqdn()]
-    return Hosts(tuple(sorted({"localhost", address.lower(), *(name.lower() for name in ours)})), loopback, scheme)
+    ours = ["localhost"]
+    if not loopback:
+        ours += [socket.gethostname(), f"{socket.gethostname()}.local", socket.getfqdn()]
+    if not _number(address):
+        ours.append(address)
+    return Hosts(tuple(sorted({name.lower() for name in ours})), loopback, scheme)
+
+
+def _number(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(name)
+    except ValueError:
+        return None

@@ -58,8 +58,10 @@ class Media:
             handle = os.open(real, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
         except OSError:
             return None
-        with os.fdopen(handle, "rb") as file:
-            if not stat.S_ISREG(os.fstat(handle).st_mode):
-                return None
-            kind = sniff(file.read(16))
+        try:
+            kind = sniff(os.read(handle, 16)) if stat.S_ISREG(os.fstat(handle).st_mode) else None
+        except OSError:
+            return None
+        finally:
+            os.close(handle)
         return Picture(real, _TYPES[kind]) if kind in _TYPES else None
