@@ -138,7 +138,7 @@ def append_rows(path: Path, rows: pd.DataFrame) -> None:
 def _no_link(path: str, flags: int) -> int:
     """Open a file and no link: what somebody put into the run folder must not lead what is written elsewhere."""
     refuse_link(Path(path))
-    return os.open(path, flags | os.O_NOFOLLOW, 0o666)
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
 
 
 def refuse_link(path: Path) -> None:

@@ -98,7 +98,8 @@ def open_review(
             loopback = ipaddress.ip_address(host).is_loopback
             if warning := who_may(address, loopback, encryption is not None, name):
                 announce(warning)
-                announce(f"For others: {server.link(page, socket.gethostname(), view='inbox', workspace='review')}")
+                others = socket.gethostname() if ipaddress.ip_address(host).is_unspecified else address
+                announce(f"For others: {server.link(page, others, view='inbox', workspace='review')}")
             announce(f"Review as {name}: {link}")
             announce("The link is the key to this review: who has it is let in. The next start makes a new one.")
             announce(f"From another machine: ssh -L {port}:127.0.0.1:{port} {getpass.getuser()}@{socket.gethostname()}")

@@ -50,7 +50,6 @@ def _fiftyone(port: int) -> ASGIApp:
     """FiftyOne's ASGI app, as `fiftyone.server.main` prepares it."""
     os.environ.pop("FIFTYONE_DISABLE_SERVICES", None)
     os.environ["FIFTYONE_SERVER"] = "1"
-    os.environ["FIFTYONE_ALLOWED_ORIGINS"] = ""
     from fiftyone.server.app import app
     from fiftyone.server.events import set_port
 
