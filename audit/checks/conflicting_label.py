@@ -1,6 +1,8 @@
-"""Copies of one image under different labels."""
+"""Copies of one image under different labels, and images that are given several."""
 
 from __future__ import annotations
+
+import json
 
 import pandas as pd
 
@@ -12,7 +14,7 @@ ABOUT = ("copies", "labels")
 
 
 def find(dataset: pd.DataFrame, neighbors: pd.DataFrame, clusters: pd.DataFrame) -> pd.DataFrame:
-    """Images whose copy carries another label: at least one of the two labels is wrong.
+    """Images whose copy carries another label, and images that a manifest gives several: at least one label is wrong.
 
     Why it matters: the surest label errors there are; no model is needed to see them. The network is trained on
     both answers, and never right on one of them.
@@ -20,8 +22,12 @@ def find(dataset: pd.DataFrame, neighbors: pd.DataFrame, clusters: pd.DataFrame)
     What to do: look, relabel the wrong copy or drop both. A cluster with conflicting labels is never resolved
     without a decision. Where most copies agree, their label is suggested.
 
-    Score: 1 for equal files, else the correlation of the pictures' detail.
+    An image that a manifest lists under several labels has none until you relabel it, and is not exported before.
+
+    Score: 1 for equal files and several labels, else the correlation of the pictures' detail.
     """
+    several = dataset[dataset["given_labels"].notna()]
+    given = several["given_labels"].map(json.loads)
     labels = dataset.set_index("image_id")["label"].dropna()
     pairs = both_ways(neighbors)
     pairs = pairs.assign(own=pairs["image_id"].map(labels), theirs=pairs["other_id"].map(labels))
@@ -32,7 +38,7 @@ def find(dataset: pd.DataFrame, neighbors: pd.DataFrame, clusters: pd.DataFrame)
     worst = worst.drop_duplicates("image_id")
     suggested = worst["image_id"].map(votes)
     suggested = suggested.where(suggested != worst["own"])
-    return findings(
+    among_copies = findings(
         image_id=worst["image_id"],
         score=worst["similarity"].clip(0, 1).astype("float64"),
         cluster=worst["image_id"].map(first_clusters(clusters)),
@@ -43,6 +49,13 @@ def find(dataset: pd.DataFrame, neighbors: pd.DataFrame, clusters: pd.DataFrame)
             for own, other, theirs in zip(worst["own"], worst["other_id"], worst["theirs"], strict=True)
         ],
     )
+    of_several = findings(
+        image_id=several["image_id"],
+        score=[1.0] * len(several),
+        suggested_action=["review"] * len(several),
+        evidence=[f"The manifest labels it {' and '.join(names)}: no label until you give it one." for names in given],
+    )
+    return pd.concat([f for f in (of_several, among_copies) if len(f)] or [among_copies], ignore_index=True)
 
 
 def _majority(pairs: pd.DataFrame) -> dict[str, str]:

@@ -24,7 +24,7 @@ from imageclinic.core import schema
 #: Changes when rows made by an older version must not be reused.
 VERSION = "5"
 
-_GIVEN = ("image_id", "label", "split", "group")
+_GIVEN = ("image_id", "label", "split", "group", "given_labels")
 _FILE = [c for c in schema.DATASET.columns if c.name not in _GIVEN]
 _PIXELS = [c for c in schema.FEATURES.columns if c.name != "image_id"]
 #: Columns of a measured batch: those of the dataset and features tables that come from the file, and the thumbnail

@@ -11,6 +11,7 @@ import pandas as pd
 from imageclinic.cleaning.split.allocation import allocate, normalised
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
+from imageclinic.core.wording import few_notes
 
 __all__ = ["allocate", "assign", "keep", "moved", "placed_before", "require_training", "split_groups"]
 
@@ -159,11 +160,12 @@ def _notes(
             )
     n_groups = pd.DataFrame({"label": label, "group": group}).drop_duplicates()["label"].value_counts()
     have = pd.crosstab(label, part).reindex(columns=range(len(weights)), fill_value=0)
+    missing = []
     for c, counts in zip(have.index.astype(str), have.to_numpy(), strict=True):
         lacking = [s for p, s in enumerate(tables.SPLITS) if weights[p] > 0 and counts[p] == 0]
         if lacking:
-            notes.append(
+            missing.append(
                 f"Class {c!r} is missing from {' and '.join(lacking)}: it has {counts.sum()} images in "
                 f"{n_groups[c]} groups that stay whole."
             )
-    return notes
+    return [*notes, *few_notes(missing, "classes are missing from a split")]

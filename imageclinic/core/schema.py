@@ -73,6 +73,13 @@ DATASET = Table(
         Column("label", pa.string(), "given class; null when unlabelled", nullable=True),
         Column("split", pa.string(), "the split that the dataset came with", nullable=True),
         Column("group", pa.string(), "person, patient, camera: never divided between splits", nullable=True),
+        Column(
+            "given_labels",
+            pa.string(),
+            "the labels of an image that was given several, as a JSON list; its label is null",
+            nullable=True,
+            later=True,
+        ),
         Column("bytes", pa.int64(), "file size in bytes", low=0),
         Column("mtime_ns", pa.int64(), "modification time, nanoseconds since 1970"),
         Column("sha256", pa.string(), "hash of the file's bytes; null when it could not be read", nullable=True),

@@ -139,6 +139,7 @@ def validate(data: pd.DataFrame, table: Table, *, where: str = "") -> pd.DataFra
         InputError: naming the table (and `where`, a file), the column and the value that does not fit.
     """
     at = f"{where}: " if where else ""
+    data = _with_later_columns(data, table)
     missing = [name for name in table.names if name not in data.columns]
     if missing:
         raise InputError(
@@ -172,7 +173,7 @@ def read(path: Path, table: Table) -> pd.DataFrame:
     Raises:
         InputError: when the file is missing, is no Parquet file, or holds another table.
     """
-    return validate(_with_later_columns(read_arrow(path).to_pandas(), table), table, where=str(path))
+    return validate(read_arrow(path).to_pandas(), table, where=str(path))
 
 
 # Cells that begin so are run as formulas by spreadsheets. See OWASP, "CSV Injection". A quote is in the list

@@ -77,6 +77,7 @@ def render(
         info=info,
         headline=headline(dataset, issues, info["outcomes"]),
         facts=_facts(dataset, splits),
+        audited=_audited(info),
         outcomes=info["outcomes"],
         summaries={o["check"]: sections.summary((help or {}).get(o["check"], "")) for o in info["outcomes"]},
         outcome_names=sections.OUTCOMES,
@@ -126,6 +127,12 @@ def _facts(dataset: pd.DataFrame, splits: Mapping[str, str]) -> list[tuple[str, 
         ("formats", ", ".join(f"{name} {n:,}" for name, n in formats.items()) or "none"),
     ]
     return [(str(name), value) for name, value in facts]
+
+
+def _audited(info: Mapping[str, Any]) -> list[str]:
+    """Which classes and splits were understood, what was left out, and warnings; [] for runs of earlier versions."""
+    lines: list[str] = info.get("listing", {}).get("in_words", [])
+    return [*lines, *(note for note in info.get("notes", []) if note.startswith("WARNING"))]
 
 
 def _splits(run: Run, dataset: pd.DataFrame) -> dict[str, str]:

@@ -18,7 +18,11 @@ PLACE = 20
 def audit(
     data: Annotated[str, Argument(help="Class folders, split/class folders, or a .csv/.parquet manifest.")],
     out: Annotated[
-        Path | None, Option(help="The run folder. Default: imageclinic-runs/NAME.", show_default=False)
+        Path | None,
+        Option(
+            help="The run folder. Default: imageclinic-runs/FOLDER, and FOLDER-MANIFEST for a second manifest.",
+            show_default=False,
+        ),
     ] = None,
     checks: Annotated[str, Option(help="Only these checks, separated by commas.", show_default=False)] = "",
     skip: Annotated[str, Option(help="All checks but these, separated by commas.", show_default=False)] = "",
@@ -55,6 +59,13 @@ def audit(
         bool, Option("--rehash", help="Read every file, not only those whose size or time changed.")
     ] = False,
     seed: Seed = 0,
+    layout: Annotated[
+        str | None,
+        Option(
+            help="Folders: what each level is (split, class or any), such as split/class. Default: as their names say.",
+            show_default=False,
+        ),
+    ] = None,
     path_column: Annotated[str | None, Option(help="Manifests: column of paths.", show_default=False)] = None,
     label_column: Annotated[str | None, Option(help="Manifests: column of labels.", show_default=False)] = None,
     split_column: Annotated[str | None, Option(help="Manifests: column of splits.", show_default=False)] = None,
@@ -78,6 +89,7 @@ def audit(
         data,
         out,
         columns={ours: theirs for ours, theirs in given.items() if theirs is not None},
+        layout=layout,
         checks=_names(checks),
         skip=_names(skip),
         options=option or [],

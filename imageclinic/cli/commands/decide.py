@@ -35,6 +35,7 @@ def decide(
 ) -> None:
     """Decide without the App: by an explicit policy or from a file. Nothing is dropped by default."""
     from imageclinic.cli.terminal import records
+    from imageclinic.core.wording import few
     from imageclinic.workflows.decide import class_counts, new_classes
 
     terminal = terminal_for(as_json)
@@ -52,10 +53,13 @@ def decide(
     terminal.say(f"{len(events):,} {'image' if len(events) == 1 else 'images'} {verb}.")
     new = new_classes(run, events)
     if new:
-        terminal.say(f"No image of the dataset was labelled {', '.join(new)} before: a new class, or a slip?")
+        terminal.say(f"No image of the dataset was labelled {few(new)} before: a new class, or a slip?")
     if len(events):
         counts = events.groupby(["decision", "given_label"], dropna=False).size().rename("images").reset_index()
-        terminal.table(counts, right=("images",))
+        counts = counts.sort_values("images", ascending=False, kind="stable") if len(counts) > 20 else counts
+        terminal.table(counts.head(20), right=("images",))
+        if len(counts) > 20:
+            terminal.say(f"and {len(counts) - 20:,} more (--json has all)")
         columns = ["image_id", "decision", "given_label", "label", "note"]
         terminal.title("The first of them" if len(events) > 20 else "These")
         terminal.table(events[columns].head(20))

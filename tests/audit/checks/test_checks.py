@@ -22,7 +22,7 @@ CHECKS = runner.load()
 NEEDED = (
     "corrupted wrong_extension exact_duplicate near_duplicate conflicting_label split_leakage class_imbalance "
     "too_few_images dark bright blurry low_information grayscale odd_aspect_ratio odd_size mislabeled outlier "
-    "overlapping_classes shortcut exif_orientation"
+    "overlapping_classes shortcut exif_orientation look_alike_classes"
 ).split()
 
 
@@ -30,7 +30,7 @@ def inputs(n: int = 60, seed: int = 0) -> dict[str, Any]:
     """Random but valid tables with something in them for every check."""
     rng = np.random.default_rng(seed)
     ids = [f"{'ab'[i % 2]}/{i:03}.jpg" for i in range(n)]
-    labels = ["c" if i in (30, 32) else "ab"[i % 2] for i in range(n)]
+    labels = ["c" if i in (30, 32) else "b " if i == 7 else "ab"[i % 2] for i in range(n)]
     bad = [i == 7 for i in range(n)]
     dataset = tables.frame(
         tables.DATASET,
@@ -195,6 +195,7 @@ class TestContract:
         ("odd_aspect_ratio", {"a/008.jpg", "b/009.jpg"}),
         ("outlier", {"b/021.jpg"}),
         ("exif_orientation", {"b/011.jpg"}),
+        ("look_alike_classes", {"b/007.jpg"}),
     ],
 )
 def test_what_is_found(name: str, expected: set[str]) -> None:
