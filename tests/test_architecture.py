@@ -48,6 +48,8 @@ HOMES = {
     "tensorflow": ("training/", "imageclinic/workflows/doctor.py"),
     "keras": ("training/", "imageclinic/workflows/doctor.py"),
     "fiftyone": ("cleaning/review/",),
+    "hypercorn": ("cleaning/review/door/",),
+    "starlette": ("cleaning/review/door/",),
     "optuna": ("training/tune/",),
     "sqlalchemy": ("training/tune/",),
     "cleanlab": ("audit/labels/", "audit/checks/"),

@@ -111,8 +111,8 @@ def append_rows(path: Path, rows: pd.DataFrame) -> None:
     written."""
     text = "".join(",".join(_cell(value) for value in row) + "\n" for row in rows[TABLE.names].itertuples(index=False))
     try:
-        new = not path.exists()
-        with path.open("x+b" if new else "r+b") as file:
+        new = not os.path.lexists(path)
+        with open(path, "x+b" if new else "r+b", opener=_no_link) as file:
             data = file.read()
             whole = data.endswith(b"\n") and data.count(b'"') % 2 == 0
             good = len(data) if whole else read_rows(path)[2]
@@ -133,6 +133,22 @@ def append_rows(path: Path, rows: pd.DataFrame) -> None:
         raise InputError(
             f"can't write {path}: {error.strerror}", fix="nothing was recorded; mend that and decide again"
         ) from error
+
+
+def _no_link(path: str, flags: int) -> int:
+    """Open a file and no link: what somebody put into the run folder must not lead what is written elsewhere."""
+    refuse_link(Path(path))
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
+
+
+def refuse_link(path: Path) -> None:
+    """Raise InputError when a log is a link, or neither a file nor missing: decisions would be written elsewhere."""
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        raise InputError(
+            f"{path} is a link, or no file",
+            expected="a file in the run folder",
+            fix="put the file itself there; imageclinic does not write decisions through a link",
+        )
 
 
 def find_problems(rows: pd.DataFrame) -> list[Problem]:

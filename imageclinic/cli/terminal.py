@@ -38,7 +38,8 @@ class Terminal:
 
     def say(self, line: str) -> None:
         """One line of text. It may hold file names and labels, so no markup is read in it."""
-        self.console.print(escape(line))
+        # A link that is broken into lines can't be opened: the terminal itself wraps it.
+        self.console.print(escape(line), soft_wrap="://" in line)
 
     def title(self, line: str) -> None:
         """A heading."""

@@ -62,7 +62,7 @@ def whole(least: int, most: int) -> Range:
 #: What Keras and Optuna both take.
 SEED = whole(0, 2**31 - 1)
 #: Ports of a machine.
-PORT = whole(1, 65_535)
+PORT = whole(0, 65_535)  # 0: one that is free
 #: Right ones among the next 100 flags, below which reviewers stop.
 STOP_BELOW = Range(0, 100, above=True)
 #: A share or a score.

@@ -15,6 +15,8 @@ def review(
     *,
     port: int = 5151,
     address: str = "127.0.0.1",
+    certificate: str | Path | None = None,
+    key: str | Path | None = None,
     open_browser: bool = False,
     reviewer: str | None = None,
     say: Say = silent,
@@ -23,7 +25,7 @@ def review(
     """Show a run in the FiftyOne App until Ctrl-C; every decision goes to the run's decisions.csv at once.
 
     Raises:
-        InputError: no run, no mongod, or a busy port; the message says what to do.
+        InputError: no run, no mongod, a busy port or a bad certificate; the message says what to do.
     """
     PORT.check("port", port)
     from imageclinic.cleaning.review.session import open_review
@@ -34,6 +36,8 @@ def review(
             Path(run),
             port=port,
             address=address,
+            certificate=Path(certificate) if certificate else None,
+            key=Path(key) if key else None,
             open_browser=open_browser,
             reviewer=reviewer,
             announce=say,

@@ -15,7 +15,14 @@ from fiftyone.operators import types
 
 from imageclinic.cleaning.review import background_work
 from imageclinic.cleaning.review.plugin import navigation, operators
-from imageclinic.cleaning.review.plugin.selection import UNDECIDED, blind, images_in_words, run_of, targets
+from imageclinic.cleaning.review.plugin.selection import (
+    UNDECIDED,
+    blind,
+    images_in_words,
+    is_reviewed,
+    run_of,
+    targets,
+)
 
 _KEYS = "k keep · r relabel to suggested · l relabel to … · d drop · b keep the best copy · n unsure · u undo"
 _NO_WORDS = "*Not known yet: judge some of the random sample (Calibrate).*"
@@ -81,8 +88,8 @@ class Review(foo.Panel):
     def render(self, ctx: Any) -> Any:
         panel = types.Object()
         view = types.GridView(orientation="vertical", gap=2, px=2, py=2)
-        if "imageclinic" not in (ctx.dataset.info or {}):
-            panel.md("This dataset is no imageclinic review.", name="none")
+        if not is_reviewed(ctx):
+            panel.md("This dataset is not the one that is reviewed. Choose that one at the top.", name="none")
             return types.Property(panel, view=view)
         unseen = blind(ctx)
         self._current(ctx, panel, unseen)

@@ -23,7 +23,9 @@ _LAUNCH = (
 
 
 @contextlib.contextmanager
-def running(command: Sequence[str], log: Path, *, at_once: bool = False) -> Iterator[subprocess.Popen[bytes]]:
+def running(
+    command: Sequence[str], log: Path, *, at_once: bool = False, inherited: Sequence[int] = ()
+) -> Iterator[subprocess.Popen[bytes]]:
     """Run `command` (its first item an absolute path) for as long as the context lasts.
 
     It has its own process group: Ctrl-C in the terminal reaches us only, and we end it when we are done. On Linux
@@ -33,6 +35,7 @@ def running(command: Sequence[str], log: Path, *, at_once: bool = False) -> Iter
         command: what to run.
         log: the file that takes what it prints.
         at_once: kill it instead of asking it to end.
+        inherited: file descriptors of ours that it gets under the same numbers.
     """
     with log.open("ab") as output:
         process = subprocess.Popen(
@@ -41,6 +44,7 @@ def running(command: Sequence[str], log: Path, *, at_once: bool = False) -> Iter
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            pass_fds=inherited,
         )
     try:
         yield process
