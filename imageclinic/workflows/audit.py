@@ -157,7 +157,7 @@ def _audit(run: Run, listing: image_listing.Listing, plan: _Plan, stage: Stage, 
 
     before = run.read_dataset() if run.has(tables.DATASET) else None
     with timed("scan", "Scanning images") as progress:
-        dataset, features = scan.scan(run, listing.images, listing.root, **plan.reading, progress=progress)
+        dataset, features = scan.scan(run, listing.images, listing.root, **plan.reading, progress=progress, notes=notes)
     if before is not None and (changes := scan.changes(before, dataset)):
         notes.append(changes)
     if several := int((features["frames"] > 1).sum()):
