@@ -44,12 +44,12 @@ class Problem:
 
 
 @contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the lock beside `path`. Raises InputError when somebody else holds it for half a minute."""
+def locked(path: Path, *, seconds: float = _LOCK_SECONDS) -> Iterator[None]:
+    """Hold the lock beside `path`. Raises InputError when somebody else holds it for so long."""
     lock = filelock.FileLock(path.with_name(f".{path.name}.lock"))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=_LOCK_SECONDS)
+        lock.acquire(timeout=seconds)
     except filelock.Timeout:
         raise InputError(f"another process holds {path}", fix="end it and try again") from None
     except OSError as error:
@@ -109,7 +109,7 @@ def read_rows(path: Path, *, torn: bool = True) -> tuple[pd.DataFrame, list[int]
 def append_rows(path: Path, rows: pd.DataFrame) -> None:
     """Append validated rows and sync them to disk; the lock must be held. When it fails, no row is
     written."""
-    text = "".join(",".join(_cell(value) for value in row) + "\n" for row in rows[TABLE.names].itertuples(index=False))
+    text = as_text(rows)
     try:
         new = not path.exists()
         with path.open("x+b" if new else "r+b") as file:
@@ -128,11 +128,32 @@ def append_rows(path: Path, rows: pd.DataFrame) -> None:
                 file.truncate(good)
                 raise
         if new:
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
     except OSError as error:
-        raise InputError(
-            f"can't write {path}: {error.strerror}", fix="nothing was recorded; mend that and decide again"
-        ) from error
+        raise unwritable(path, error) from error
+
+
+def cut_unfinished_row(path: Path, ids: pd.Series) -> None:
+    """Cut off a last row without line end if it is one of `ids`: all its fields may be there, and its note not whole.
+    The lock must be held."""
+    data = path.read_bytes() if path.exists() else b""
+    if not data or data.endswith(b"\n"):
+        return
+    last = [raw for _, raw, _ in _records(data)][-1]
+    if last.split(b",", 1)[0].decode("utf-8", "replace") in set(ids):
+        with path.open("r+b") as file:
+            file.truncate(len(data) - len(last))
+
+
+def as_text(rows: pd.DataFrame, *, header: bool = False) -> str:
+    """Rows as lines of the log."""
+    lines = [",".join(_cell(value) for value in row) for row in rows[TABLE.names].itertuples(index=False)]
+    return "".join(f"{line}\n" for line in ([",".join(TABLE.names)] if header else []) + lines)
+
+
+def unwritable(path: Path, error: OSError) -> InputError:
+    """What users are told when the log, or what belongs to it, can't be written."""
+    return InputError(f"can't write {path}: {error.strerror}", fix="nothing was recorded; mend that and decide again")
 
 
 def find_problems(rows: pd.DataFrame) -> list[Problem]:
@@ -213,7 +234,7 @@ def _cell(value: str | float) -> str:
     return '"' + value.replace('"', '""') + '"' if _QUOTED.search(value) else value
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make the new file's name durable, where folders can be synced."""
     if hasattr(os, "O_DIRECTORY"):
         handle = os.open(folder, os.O_DIRECTORY)
