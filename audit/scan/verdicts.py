@@ -14,6 +14,9 @@ from dataclasses import dataclass
 
 #: Tries at a file before it gets a verdict: one among others, then alone.
 TRIES = 3
+#: A decoder's time is what it computes, since a busy machine may give it little. After so many times the time by the
+#: clock it is ended all the same.
+PATIENCE = 4
 #: What a read error begins with that may not be the file's fault, or not tomorrow: never reused from an earlier audit.
 TRIED_AGAIN = (
     "not judged",
@@ -35,20 +38,22 @@ class Loss:
     how: str
 
 
-def loss(status: int, *, read: bool, stalled: float | None = None, computed: float | None = None) -> Loss:
+def loss(status: int, *, read: bool, timeout: float | None = None, computed: float | None = None) -> Loss:
     """What the end of a process that was at a file says.
 
     Args:
         status: of the process, as `subprocess.Popen.returncode`.
         read: whether the file's bytes had been read.
-        stalled: seconds after which it was ended for giving no answer; None when it ended by itself.
-        computed: seconds of these that it had a processor; None when that is not known.
+        timeout: seconds that it had; None when it ended by itself.
+        computed: seconds for which it had a processor since; None when that is not known.
     """
-    if stalled is not None:
-        how = f"no answer in {stalled:g} seconds"
-        if read and computed is not None and computed < stalled / 2:
-            return Loss("not judged", f"{how}, of which it had a processor for {computed:.1f}")
-        return Loss("hangs the decoder" if read else "can't be read", how)
+    if timeout is not None:
+        if not read:
+            return Loss("can't be read", f"no answer in {timeout:g} seconds")
+        if computed is not None and computed < timeout:
+            how = f"no answer in {PATIENCE * timeout:g} seconds, of which it had a processor for {computed:.1f}"
+            return Loss("not judged", how)
+        return Loss("hangs the decoder", f"no answer in {timeout:g} seconds of computing")
     how = signal.Signals(-status).name if status < 0 else f"exit status {status}"
     if status < 0 and how not in _OWN:
         return Loss("not judged" if read else "can't be read", f"its process was killed from outside ({how})")
@@ -63,7 +68,7 @@ def verdict(losses: Sequence[Loss]) -> str:
     return f"{kind}: {seen(losses)}"
 
 
-def seen(losses: Sequence[Loss], tries: int | None = None) -> str:
+def seen(losses: Sequence[Loss], tries: int = 0) -> str:
     """What was seen, and in how many tries."""
     counts = Counter(loss.how for loss in losses)
     return ", ".join(f"{how}, in {n} of {tries or len(losses)} tries" for how, n in counts.items())

@@ -92,11 +92,16 @@ class WorkerProcess:
         self.waited += min(self.looked - before, _LONGEST_LOOK)
         if now != self.seen or not self.busy:
             self.seen, self.waited, self.computed = now, 0.0, _processor_seconds(self.process.pid) or 0.0
-        # Starting, computing and writing have no file to blame, and get more time.
-        elif self.waited > (timeout if 0 <= now[0] < self.files else 10 * timeout):
+        elif self.waited > timeout:
             used = _processor_seconds(self.process.pid)
-            self.stalled = timeout, None if used is None else used - self.computed
-            self.process.kill()
+            computed = None if used is None else used - self.computed
+            at_file, read = 0 <= now[0] < self.files, now[1]
+            # Starting, statistics and writing have no file to blame, and get more time.
+            limit = timeout * (verdicts.PATIENCE if read else 1) if at_file else 10 * timeout
+            hung = at_file and read and (computed is None or computed >= timeout)
+            if hung or self.waited > limit:
+                self.stalled = timeout, computed
+                self.process.kill()
         return min(max(0, now[0]), self.files) if self.busy else 0
 
     def run(self, job: Job) -> list[int]:
@@ -122,8 +127,8 @@ class WorkerProcess:
         if not line:
             status = self.process.wait()
             at, read = self.position()
-            stalled, computed = self.stalled or (None, None)
-            raise Died(at, verdicts.loss(status, read=read, stalled=stalled, computed=computed))
+            timeout, computed = self.stalled or (None, None)
+            raise Died(at, verdicts.loss(status, read=read, timeout=timeout, computed=computed))
         answer = json.loads(line)
         if answer.get("errno") in CANT_WRITE:
             raise OSError(answer["errno"], os.strerror(answer["errno"]))

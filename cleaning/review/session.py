@@ -11,7 +11,6 @@ import logging
 import os
 import signal
 import socket
-import tempfile
 import time
 import warnings
 import webbrowser
@@ -28,6 +27,7 @@ from imageclinic.core import tables
 from imageclinic.core.errors import Failed, InputError
 from imageclinic.core.processes import child_process
 from imageclinic.core.run import Run, open_run
+from imageclinic.core.temporary_folders import temporary_folder
 
 #: What tells the plugin which run it decides about: FiftyOne's server is a subprocess and sees only these.
 RUN_VARIABLE = "IMAGECLINIC_RUN"
@@ -74,8 +74,8 @@ def open_review(
         if database.process is None:
             stack.enter_context(_only_one(run))
         announce("Loading FiftyOne …")
-        plugins = stack.enter_context(tempfile.TemporaryDirectory(prefix="imageclinic-plugins-"))
-        prepare(database.uri, Path(plugins), run, name)
+        plugins = stack.enter_context(temporary_folder("imageclinic-plugins-"))
+        prepare(database.uri, plugins, run, name)
         stack.callback(forget_database)
         with contextlib.suppress(KeyboardInterrupt), serving(run, address, port) as wait_until_ready:
             dataset = build_dataset.build_from(run, progress=progress)

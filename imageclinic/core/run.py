@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from imageclinic.core import tables
+from imageclinic.core.atomic import sweep
 from imageclinic.core.errors import InputError
 
 FORMAT = 1
@@ -222,4 +223,7 @@ def open_run(path: Path) -> Run:
             expected=f"format {FORMAT}",
             fix="audit again into a new folder, or use the imageclinic version that made it",
         )
-    return Run(path.absolute())
+    run = Run(path.absolute())
+    for folder in (run.path, run.shards, run.folds, run.review):  # what killed processes left
+        sweep(folder)
+    return run
