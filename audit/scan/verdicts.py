@@ -49,7 +49,7 @@ def loss(status: int, *, read: bool, timeout: float | None = None, computed: flo
     """
     if timeout is not None:
         if not read:
-            return Loss("can't be read", f"no answer in {timeout:g} seconds")
+            return Loss("can't be read", f"no answer in {PATIENCE * timeout:g} seconds")
         if computed is not None and computed < timeout:
             how = f"no answer in {PATIENCE * timeout:g} seconds, of which it had a processor for {computed:.1f}"
             return Loss("not judged", how)

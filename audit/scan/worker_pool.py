@@ -15,7 +15,7 @@ from imageclinic.core.errors import Failed, InputError
 
 __all__ = ["TIMEOUT", "Job", "available", "run"]
 
-#: Seconds of computing (or of reading) after which a worker that is at the same file is taken for hung.
+#: Seconds of computing after which a worker that is at the same file is taken for hung.
 TIMEOUT = 30.0
 #: Seconds between looks at the workers.
 _POLL = 0.2
@@ -44,7 +44,8 @@ def run(
         jobs: what to do.
         folder: for the workers' small files.
         workers: processes, at most one per job.
-        timeout: seconds that a file may be read for, or its decoder compute; not those for which we are stopped.
+        timeout: seconds for which a file's decoder may compute; by the clock it has `verdicts.PATIENCE` times that, not
+            counting the time for which we are stopped ourselves.
         progress: called with the number of files done.
         recovered: called with the image id of a file that only a later try could read, and what was seen before.
 

@@ -19,6 +19,8 @@ from imageclinic.core.processes.child_process import import_path, python_module
 CANT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
 # A longer time between two looks means that we ourselves were stopped (Ctrl-Z, a sleeping machine): nobody's fault.
 _LONGEST_LOOK = 1.0
+# Seconds for what is not about a file: to start on a busy machine takes long.
+_OTHER_WORK = 300.0
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ class WorkerProcess:
             computed = None if used is None else used - self.computed
             at_file, read = 0 <= now[0] < self.files, now[1]
             # Starting, statistics and writing have no file to blame, and get more time.
-            limit = timeout * (verdicts.PATIENCE if read else 1) if at_file else 10 * timeout
+            limit = verdicts.PATIENCE * timeout if at_file else max(_OTHER_WORK, 10 * timeout)
             hung = at_file and read and (computed is None or computed >= timeout)
             if hung or self.waited > limit:
                 self.stalled = timeout, computed

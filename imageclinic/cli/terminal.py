@@ -35,8 +35,8 @@ class Terminal:
         self.console = Console(stderr=as_json, highlight=False, soft_wrap=True)
 
     def say(self, line: str, *, lines: bool = False) -> None:
-        """One line of text, or with `lines` several. It may hold file names and labels: neither markup nor anything that
-        a terminal would act on is read in it (`cli.safe_text`)."""
+        """One line of text, or with `lines` several. It may hold file names and labels: neither markup nor anything
+        that a terminal would act on is read in it (`cli.safe_text`)."""
         if line.startswith("\n"):
             self.console.print()
         self.console.print(escape(safe(line.removeprefix("\n"), lines=lines)))
