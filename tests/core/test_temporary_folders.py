@@ -122,7 +122,8 @@ def test_without_a_cache_folder_it_works_all_the_same(work: Path, tmp_path: Path
 
 
 def test_the_umask_is_heeded(work: Path) -> None:
-    script = "import sys; from pathlib import Path; from imageclinic.core.atomic import write_text; write_text(Path(sys.argv[1]), 'x')"
+    script = "import pathlib, sys\nfrom imageclinic.core.atomic import write_text\n"
+    script += "write_text(pathlib.Path(sys.argv[1]), 'x')"
     for mask, mode in ((0o077, 0o600), (0o022, 0o644), (0o002, 0o664)):
         file = work / f"{mask:o}"
         subprocess.run(

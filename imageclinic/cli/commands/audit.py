@@ -48,7 +48,7 @@ def audit(
     ] = "heads",
     workers: Annotated[int | None, Option(help="Processes that scan. Default: all cores.", show_default=False)] = None,
     timeout: Annotated[
-        float, Option(min=1, help="Seconds after which a file is given up as hanging its decoder.")
+        float, Option(min=1, help="Seconds of computing after which a file is given up as hanging its decoder.")
     ] = 30,
     max_pixels: Annotated[int, Option(min=1, help="Larger pictures are not decoded.")] = 178_956_970,
     rehash: Annotated[

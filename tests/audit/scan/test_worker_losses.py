@@ -140,11 +140,11 @@ def test_a_worker_lost_every_time_gives_a_verdict_that_the_next_audit_tries_agai
 
 @pytest.mark.slow
 def test_a_decoder_that_computes_for_too_long_hangs(folder: Path, tmp_path: Path) -> None:
-    Image.new("L", (13000, 13000)).save(folder / "cat" / "5.png", compress_level=1)
+    Image.new("RGB", (13000, 13000)).save(folder / "cat" / "5.png", compress_level=1)
     run = create(tmp_path / "run")
-    errors, _, _ = scanned(run, folder, timeout=0.1)
+    errors, _, _ = scanned(run, folder, timeout=0.5)
     assert errors.to_dict() == {
-        "cat/5.png": "hangs the decoder: no answer in 0.1 seconds of computing, in 3 of 3 tries"
+        "cat/5.png": "hangs the decoder: no answer in 0.5 seconds of computing, in 3 of 3 tries"
     }
 
 
