@@ -33,15 +33,15 @@ def append(path: Path, rows: pd.DataFrame) -> None:
     if len(rows) < 2:
         log_file.append_rows(path, rows)
         return
-    pending = pending_file(path)
+    pending, text = pending_file(path), log_file.as_text(rows)
     try:
         with replacing(pending) as temporary:
-            temporary.write_bytes(log_file.as_text(rows, header=True).encode("utf-8"))
+            temporary.write_bytes((log_file.HEADER + text).encode("utf-8"))
         log_file.sync_folder(path.parent)
     except OSError as error:
         raise log_file.unwritable(pending, error) from error
     try:
-        log_file.append_rows(path, rows)
+        log_file.append_text(path, text)
     except InputError:
         pending.unlink(missing_ok=True)
         raise

@@ -30,6 +30,8 @@ _TEXT = [column.name for column in TABLE.columns if pa.types.is_string(column.ty
 _QUOTED = re.compile(r'[",\r\n]|^\s|\s$')
 _LOCK_SECONDS = 30.0
 _NAMED = 100
+#: The first line of a log.
+HEADER = ",".join(TABLE.names) + "\n"
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -109,14 +111,18 @@ def read_rows(path: Path, *, torn: bool = True) -> tuple[pd.DataFrame, list[int]
 def append_rows(path: Path, rows: pd.DataFrame) -> None:
     """Append validated rows and sync them to disk; the lock must be held. When it fails, no row is
     written."""
-    text = as_text(rows)
+    append_text(path, as_text(rows))
+
+
+def append_text(path: Path, text: str) -> None:
+    """As `append_rows`, of rows as `as_text` gives them."""
     try:
         new = not path.exists()
         with path.open("x+b" if new else "r+b") as file:
             data = file.read()
             whole = data.endswith(b"\n") and data.count(b'"') % 2 == 0
             good = len(data) if whole else read_rows(path)[2]
-            start = "\n" if good else ",".join(TABLE.names) + "\n"
+            start = "\n" if good else HEADER
             file.truncate(good)
             file.seek(good)
             try:
@@ -148,7 +154,7 @@ def cut_unfinished_row(path: Path, ids: pd.Series) -> None:
 def as_text(rows: pd.DataFrame, *, header: bool = False) -> str:
     """Rows as lines of the log."""
     lines = [",".join(_cell(value) for value in row) for row in rows[TABLE.names].itertuples(index=False)]
-    return "".join(f"{line}\n" for line in ([",".join(TABLE.names)] if header else []) + lines)
+    return (HEADER if header else "") + "".join(f"{line}\n" for line in lines)
 
 
 def unwritable(path: Path, error: OSError) -> InputError:
