@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 import signal
 import sys
 import traceback
@@ -64,6 +65,8 @@ def main() -> None:
 
 
 def _stop(message: str, status: int, *, lines: bool = False) -> None:
+    if not lines:  # what other libraries say of a file may have several
+        message = re.sub(r"\s*\n\s*", " ", message)
     with contextlib.suppress(OSError):  # the terminal may be gone
         sys.stderr.write(safe(message, lines=lines) + "\n")
         sys.stderr.flush()
