@@ -32,12 +32,14 @@ PROPERTY_SHARE = 0.2
 @dataclass(frozen=True)
 class Check:
     """A check: its name, its function, what the function's signature and docstring say, how urgent its findings are
-    (the smallest number is seen first), and what they are about (some of `SUBJECTS`)."""
+    (the smallest number is seen first), what they are about (some of `SUBJECTS`), and the suggested actions that a
+    policy which accepts the check may take (None: all)."""
 
     name: str
     find: Callable[..., pd.DataFrame]
     urgency: int
     about: tuple[str, ...]
+    accepted: tuple[str, ...] | None = None
 
     @cached_property
     def inputs(self) -> tuple[str, ...]:
@@ -89,7 +91,7 @@ def load() -> dict[str, Check]:
             raise TypeError(
                 f"audit/checks/{module.name}.py needs URGENCY, a number, and ABOUT, some of {', '.join(SUBJECTS)}"
             )
-        check = Check(module.name, find, urgency, about)
+        check = Check(module.name, find, urgency, about, getattr(content, "ACCEPTED", None))
         unknown = set(check.inputs) - set(INPUTS)
         if unknown:
             raise TypeError(f"audit/checks/{module.name}.py asks for {unknown}; known: {', '.join(INPUTS)}")

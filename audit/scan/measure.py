@@ -17,13 +17,13 @@ import numpy as np
 import pyarrow as pa
 import xxhash
 
-from imageclinic.audit.scan.decode import Decoded, decode
+from imageclinic.audit.scan.decode import NO_MEMORY, Decoded, decode
 from imageclinic.audit.scan.image_statistics import THUMBNAIL, statistics
 from imageclinic.audit.scan.scan_options import MAX_PIXELS
 from imageclinic.core import schema
 
 #: Changes when rows made by an older version must not be reused.
-VERSION = "5"
+VERSION = "6"
 
 _GIVEN = ("image_id", "label", "split", "group", "given_labels")
 _FILE = [c for c in schema.DATASET.columns if c.name not in _GIVEN]
@@ -135,7 +135,7 @@ def _read(path: str) -> tuple[dict[str, Any], bytes | None]:
         file["read_error"] = f"can't be read: {error.strerror}"
         return file, None
     except (MemoryError, OverflowError):
-        file["read_error"] = f"too large: the file's {file['bytes']:,} bytes don't fit into memory"
+        file["read_error"] = f"too large: the file's {file['bytes']:,} bytes need {NO_MEMORY}"
         return file, None
     finally:
         os.close(handle)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from imageclinic.core.option_fields import CheckedOptions, Range, option, whole
 
-#: Seconds that a file may take.
+#: Seconds of computing that a file may take.
 TIMEOUT = 30.0
 #: A picture with more pixels is not decoded ("decompression bomb"); Pillow refuses at the same number.
 MAX_PIXELS = 178_956_970
@@ -22,6 +22,8 @@ class ScanOptions(CheckedOptions):
     """
 
     workers: int | None = option(None, "Processes that scan. Default: all cores.", whole(1, 1024))
-    timeout: float = option(TIMEOUT, "Seconds after which a file is given up as hanging its decoder.", Range(1, 86_400))
+    timeout: float = option(
+        TIMEOUT, "Seconds of computing after which a file is given up as hanging its decoder.", Range(1, 86_400)
+    )
     max_pixels: int = option(MAX_PIXELS, "Larger pictures are not decoded.", whole(1, 10**11))
     rehash: bool = option(False, "Read every file, not only those whose size or time changed.", names=("--rehash",))

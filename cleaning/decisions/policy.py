@@ -78,7 +78,8 @@ def policy_events(
 ) -> pd.DataFrame:
     """What a policy decides: events for `cleaning.decisions.decision_log.append`. Nothing is written.
 
-    Findings with at least the accepted score are taken as right, in this order:
+    Findings with at least the accepted score, but those that their check leaves to a person (such as files that could
+    not be judged), are taken as right, in this order:
 
     1. ``conflicting_label``: where more than half of a cluster's labelled copies share a label, relabel the
        others to it; else nothing, a person has to look.
@@ -115,6 +116,8 @@ def policy_events(
     decided = current[~current["reviewer"].str.startswith(POLICY) | current["decision"].eq("drop")]
     threshold = found["check"].map(accept).astype("float64")
     found = found[~found["image_id"].isin(decided["image_id"]) & found["score"].ge(threshold)]
+    for check, accepted in ((c.name, c.accepted) for c in runner.load().values() if c.accepted is not None):
+        found = found[found["check"].ne(check) | found["suggested_action"].isin(accepted)]
 
     labels, copies = runner.names_about("labels"), runner.names_about("copies")
     test = pd.concat([t.loc[t["split"].eq("test"), "image_id"] for t in (splits, dataset)])

@@ -13,7 +13,6 @@ import logging
 import os
 import signal
 import socket
-import tempfile
 import time
 import warnings
 import webbrowser
@@ -31,6 +30,7 @@ from imageclinic.cleaning.review.door import serving
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
 from imageclinic.core.run import Run, open_run
+from imageclinic.core.temporary_folders import temporary_folder
 
 #: What tells the plugin which run it decides about: FiftyOne's server is a subprocess and sees only these.
 RUN_VARIABLE = "IMAGECLINIC_RUN"
@@ -82,8 +82,8 @@ def open_review(
         if database.process is None:
             stack.enter_context(_only_one(run))
         announce("Loading FiftyOne …")
-        plugins = stack.enter_context(tempfile.TemporaryDirectory(prefix="imageclinic-plugins-"))
-        prepare(database.uri, Path(plugins), run, name)
+        plugins = stack.enter_context(temporary_folder("imageclinic-plugins-"))
+        prepare(database.uri, plugins, run, name)
         stack.callback(forget_database)
         with (
             contextlib.suppress(KeyboardInterrupt),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sys
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from imageclinic.cli.safe_text import safe, safe_json
 from imageclinic.core.errors import Failed
 from imageclinic.core.progress import Progress as Callback
 
@@ -36,14 +36,22 @@ class Terminal:
         self.as_json = as_json
         self.console = Console(stderr=as_json, highlight=False, soft_wrap=True)
 
-    def say(self, line: str) -> None:
-        """One line of text. It may hold file names and labels, so no markup is read in it."""
+    def say(self, line: str, *, lines: bool = False) -> None:
+        """One line of text, or with `lines` several. It may hold file names and labels: neither markup nor anything
+        that a terminal would act on is read in it (`cli.safe_text`)."""
+        if line.startswith("\n"):
+            self.console.print()
         # A link that is broken into lines can't be opened: the terminal itself wraps it.
-        self.console.print(escape(line), soft_wrap="://" in line)
+        self.console.print(escape(safe(line.removeprefix("\n"), lines=lines)), soft_wrap="://" in line)
 
     def title(self, line: str) -> None:
         """A heading."""
-        self.console.print(f"\n[bold]{escape(line)}[/bold]")
+        self.console.print(f"\n[bold]{escape(safe(line))}[/bold]")
+
+    def proof(self, name: str, detail: str, *, ok: bool) -> None:
+        """Whether something is proven."""
+        mark = "[green]proven[/green]" if ok else "[bold red]NOT SO[/bold red]"
+        self.console.print(f"{mark}  {escape(safe(f'{name}: {detail}'))}")
 
     @contextlib.contextmanager
     def stage(self, description: str) -> Iterator[Callback]:
@@ -61,7 +69,7 @@ class Terminal:
             TimeRemainingColumn(),
         )
         with Progress(*columns, console=self.console) as bars:
-            task = bars.add_task(description, total=None, rate="")
+            task = bars.add_task(escape(safe(description)), total=None, rate="")
 
             def update(done: int, total: int) -> None:
                 elapsed = bars.tasks[task].elapsed or 0
@@ -74,14 +82,16 @@ class Terminal:
 
     def table(self, frame: pd.DataFrame, *, title: str = "", right: tuple[str, ...] = ()) -> None:
         """A frame as a table; the column `outcome` is coloured."""
-        table = Table(title=title or None, title_justify="left", header_style="bold", box=None, pad_edge=False)
+        table = Table(
+            title=escape(safe(title)) or None, title_justify="left", header_style="bold", box=None, pad_edge=False
+        )
         for column in frame.columns:
-            name = str(column)
+            name = safe(str(column))
             table.add_column(name.replace("_", " "), justify="right" if name in right else "left", overflow="fold")
         for row in frame.itertuples(index=False):
             cells = []
             for column, value in zip(frame.columns, row, strict=True):
-                text = escape(cell(value))
+                text = escape(safe(cell(value)))
                 style = STYLES.get(str(value)) if column == "outcome" else None
                 cells.append(f"[{style}]{text.replace('_', ' ')}[/{style}]" if style else text)
             table.add_row(*cells)
@@ -93,8 +103,7 @@ class Terminal:
             if sys.stdout.name == os.devnull:  # what `cli.app` puts in the place of a closed one
                 raise Failed("the work is done, but standard output is closed, where --json prints")
             plain = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
-            json.dump(value, sys.stdout, indent=2, ensure_ascii=plain, default=_plain)
-            sys.stdout.write("\n")
+            sys.stdout.write(safe_json(value, plain=plain, indent=2, default=_plain) + "\n")
 
 
 def cell(value: Any) -> str:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from imageclinic.core import tables
+from imageclinic.core.atomic import sweep
 from imageclinic.core.errors import InputError, remedied
 from imageclinic.core.ids import is_below, require_unicode
 from imageclinic.core.reading import run_shapes
@@ -284,7 +285,10 @@ def open_run(path: Path) -> Run:
             fix="audit again into a new folder, or use the imageclinic version that made it",
         )
     refuse_links(path)
-    return Run(path.absolute())
+    run = Run(path.absolute())
+    for folder in (run.path, run.shards, run.folds, run.review):  # what killed processes left
+        sweep(folder)
+    return run
 
 
 @functools.lru_cache(maxsize=8)

@@ -167,7 +167,7 @@ def _audit(run: Run, listing: image_listing.Listing, plan: _Plan, stage: Stage, 
     before = run.read_dataset() if run.has(tables.DATASET) else None
     with timed("scan", "Scanning images") as progress:
         how = vars(plan.scanning)
-        dataset, features = scan.scan(run, listing.images, listing.root, **how, progress=progress)
+        dataset, features = scan.scan(run, listing.images, listing.root, **how, progress=progress, notes=notes)
     if before is not None:
         notes += filter(None, [scan.changes(before, dataset), audit_source.label_changes(before, dataset)])
     notes += filter(None, [audit_source.unreadable_classes(dataset), audit_source.look_alikes(dataset, run)])

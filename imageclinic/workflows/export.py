@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from imageclinic.cleaning.export.export_options import ExportOptions
 from imageclinic.core.progress import Say, Stage, quiet, silent
+from imageclinic.core.temporary_folders import temporary_folder
 from imageclinic.workflows.steps import splits as splitting
 from imageclinic.workflows.steps.run_state import load
 
@@ -63,11 +63,11 @@ def _export(run: Path, out: Path, options: ExportOptions, stage: Stage, say: Say
     from imageclinic.workflows.steps import reencode as reencoding
 
     state = load(run)
-    with tempfile.TemporaryDirectory(prefix="imageclinic-encoded-") as scratch:
+    with temporary_folder("imageclinic-encoded-") as scratch:
         new, reasons = None, reencoding.unloadable(state)
         if options.reencode != "none":
             with stage("Re-encoding images") as progress:
-                new = reencoding.reencoded(state, reasons, options.reencode, Path(scratch), progress)
+                new = reencoding.reencoded(state, reasons, options.reencode, scratch, progress)
         if new is not None:
             state = reencoding.mended(state, new)
         cleaned, changes = apply.apply(state.dataset, state.current)

@@ -26,7 +26,8 @@ from urllib.parse import quote
 
 import filelock
 
-from imageclinic.cleaning.review.database.find_mongod import OLDEST, REMEDY, cache_folder, fetch, find, without_password
+from imageclinic.cleaning.review.database.find_mongod import OLDEST, REMEDY, fetch, find, without_password
+from imageclinic.core.cache_folder import cache_folder
 from imageclinic.core.errors import InputError
 from imageclinic.core.processes import child_process
 

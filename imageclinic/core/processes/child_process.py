@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -55,6 +58,27 @@ def running(
                 process.wait(_PATIENCE_SECONDS)
         process.kill()
         process.wait()
+
+
+def end_with_parent(parent: int) -> None:
+    """For a process that we started ourselves: end when the process `parent` does, even while a decoder runs.
+
+    Linux sends the signal when the *thread* that started us ends. Elsewhere a thread of ours looks once a second.
+    """
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    else:
+
+        def look() -> None:
+            while os.getppid() == parent:
+                time.sleep(1)
+            os._exit(1)
+
+        threading.Thread(target=look, daemon=True).start()
+    if os.getppid() != parent:  # it ended meanwhile
+        os._exit(1)
 
 
 def python_module(module: str, *arguments: str) -> list[str]:

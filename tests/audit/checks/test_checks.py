@@ -224,6 +224,7 @@ def test_every_kind_of_damage_is_told_apart() -> None:
         "can't be read",
         "unsupported",
         "too large",
+        "not judged",
     ]
     assert found.loc[[str(decode.KINDS.index("empty file")).zfill(2)], "suggested_action"].tolist() == ["drop"]
     assert found.loc[[str(decode.KINDS.index("too large")).zfill(2)], "suggested_action"].tolist() == ["review"]
