@@ -12,8 +12,8 @@ import filelock
 from imageclinic.core.atomic import UMASK
 from imageclinic.core.errors import InputError
 from imageclinic.core.ids import require_unicode
+from imageclinic.core.processes.temporary_folders import temporary_folder
 from imageclinic.core.run import Run
-from imageclinic.core.temporary_folders import temporary_folder
 
 
 def check(out: Path, run: Run, sources: Sequence[Path]) -> Path:

@@ -29,8 +29,8 @@ from imageclinic.cleaning.review.dataset import build_dataset
 from imageclinic.cleaning.review.door import serving
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
+from imageclinic.core.processes.temporary_folders import temporary_folder
 from imageclinic.core.run import Run, open_run
-from imageclinic.core.temporary_folders import temporary_folder
 
 #: What tells the plugin which run it decides about: FiftyOne's server is a subprocess and sees only these.
 RUN_VARIABLE = "IMAGECLINIC_RUN"

@@ -18,7 +18,7 @@ from imageclinic.cli.commands import load
 from imageclinic.cli.safe_text import safe
 from imageclinic.core.errors import Failed, InputError
 from imageclinic.core.processes.signals import unwinding
-from imageclinic.core.temporary_folders import sweep
+from imageclinic.core.processes.temporary_folders import sweep
 
 app = typer.Typer(
     name="imageclinic",

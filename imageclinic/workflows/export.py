@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from imageclinic.cleaning.export.export_options import ExportOptions
+from imageclinic.core.processes.temporary_folders import temporary_folder
 from imageclinic.core.progress import Say, Stage, quiet, silent
-from imageclinic.core.temporary_folders import temporary_folder
 from imageclinic.workflows.steps import splits as splitting
 from imageclinic.workflows.steps.run_state import load
 

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from imageclinic.core.temporary_folders import temporary_folder
+from imageclinic.core.processes.temporary_folders import temporary_folder
 from imageclinic.training.models import backbones
 
 

@@ -17,7 +17,7 @@ from imageclinic.cleaning.export.export_format import ExportFormat, ReadBack
 from imageclinic.cleaning.export.export_options import ExportOptions
 from imageclinic.cleaning.export.proof.outcome import Proof, proof
 from imageclinic.core.errors import InputError
-from imageclinic.core.temporary_folders import temporary_folder
+from imageclinic.core.processes.temporary_folders import temporary_folder
 
 _FEATURE = "tf.io.FixedLenFeature([], tf."
 

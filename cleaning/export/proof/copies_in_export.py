@@ -10,8 +10,8 @@ import pandas as pd
 from imageclinic.audit.copies import find_copies
 from imageclinic.audit.scan import scan
 from imageclinic.core import tables
+from imageclinic.core.processes.temporary_folders import temporary_folder
 from imageclinic.core.run import create
-from imageclinic.core.temporary_folders import temporary_folder
 
 
 def find_pairs(folder: Path, progress: Callable[[int, int], None] | None = None) -> pd.DataFrame:

@@ -26,7 +26,7 @@ import filelock
 from imageclinic.core.cache_folder import cache_folder
 from imageclinic.core.errors import InputError
 from imageclinic.core.processes.child_process import python_module
-from imageclinic.core.temporary_folders import temporary_folder
+from imageclinic.core.processes.temporary_folders import temporary_folder
 
 #: The oldest mongod that FiftyOne 1.22 accepts.
 OLDEST = (6, 0)

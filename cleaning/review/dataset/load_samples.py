@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from imageclinic.cleaning.review.dataset.fields import BOOLEANS, FIELDS, FLOATS, INTEGERS, LABELS
-from imageclinic.core.temporary_folders import temporary_folder
+from imageclinic.core.processes.temporary_folders import temporary_folder
 
 if TYPE_CHECKING:
     import fiftyone as fo

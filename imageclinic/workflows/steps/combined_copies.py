@@ -11,8 +11,8 @@ import pandas as pd
 from imageclinic.audit.copies import clusters, find_copies
 from imageclinic.audit.scan import scan
 from imageclinic.core import tables
+from imageclinic.core.processes.temporary_folders import temporary_folder
 from imageclinic.core.run import create
-from imageclinic.core.temporary_folders import temporary_folder
 
 
 def split_groups(images: pd.DataFrame, *, progress: Callable[[int, int], None] | None = None) -> pd.Series:

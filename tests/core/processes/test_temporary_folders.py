@@ -13,17 +13,18 @@ from pathlib import Path
 
 import pytest
 
-from imageclinic.core import atomic, temporary_folders
+from imageclinic.core import atomic
+from imageclinic.core.processes import temporary_folders
 from imageclinic.core.processes.signals import unwinding
-from imageclinic.core.temporary_folders import sweep, temporary_folder
+from imageclinic.core.processes.temporary_folders import sweep, temporary_folder
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 SCRIPT = """
 import sys, time
 from pathlib import Path
 from imageclinic.core.atomic import replacing
 from imageclinic.core.processes.signals import unwinding
-from imageclinic.core.temporary_folders import temporary_folder
+from imageclinic.core.processes.temporary_folders import temporary_folder
 folder = Path(sys.argv[1])
 with unwinding(), temporary_folder("ours-", parent=folder) as scratch, replacing(folder / "table") as temporary:
     (scratch / "file").write_text("x")
