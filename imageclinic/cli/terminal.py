@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import re
 import sys
+import textwrap
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,6 +27,7 @@ from rich.table import Table
 
 from imageclinic.core.progress import Progress as Callback
 
+_BULLET = re.compile(r"(?:\d+\. )?")
 STYLES = {"found": "bold yellow", "clean": "green", "not_applicable": "dim", "skipped": "dim", "failed": "bold red"}
 
 
@@ -35,8 +39,31 @@ class Terminal:
         self.console = Console(stderr=as_json, highlight=False, soft_wrap=True)
 
     def say(self, line: str) -> None:
-        """One line of text. It may hold file names and labels, so no markup is read in it."""
-        self.console.print(escape(line))
+        """One line of text. It may hold file names and labels, so no markup is read in it.
+
+        Wrapped at words, on a terminal and where ``COLUMNS`` says how wide it is; a pipe gets whole lines.
+        """
+        self.console.print(escape("\n".join(self._wrapped(part) for part in line.split("\n"))))
+
+    def command(self, line: str) -> None:
+        """A command to copy: never wrapped."""
+        self.console.print(f"[cyan]{escape(line)}[/cyan]")
+
+    def _wrapped(self, line: str) -> str:
+        if not (self.console.is_terminal or "COLUMNS" in os.environ) or len(line) <= self.console.width:
+            return line
+        indent = line[: len(line) - len(line.lstrip())]
+        hanging = indent + " " * len(_BULLET.match(line[len(indent) :])[0])  # type: ignore[index]
+        return "\n".join(
+            textwrap.wrap(
+                line,
+                self.console.width,
+                subsequent_indent=hanging,
+                break_long_words=False,
+                break_on_hyphens=False,
+                replace_whitespace=False,
+            )
+        )
 
     def title(self, line: str) -> None:
         """A heading."""
@@ -75,10 +102,16 @@ class Terminal:
         for column in frame.columns:
             name = str(column)
             table.add_column(name.replace("_", " "), justify="right" if name in right else "left", overflow="fold")
+        # A count that met a missing value on its way has become a float.
+        whole = {
+            c
+            for c in frame.select_dtypes("float").columns
+            if str(c) in right and frame[c].max() > 1 and frame[c].dropna().mod(1).eq(0).all()
+        }
         for row in frame.itertuples(index=False):
             cells = []
             for column, value in zip(frame.columns, row, strict=True):
-                text = escape(cell(value))
+                text = escape(cell(int(value) if column in whole and value == value else value))
                 style = STYLES.get(str(value)) if column == "outcome" else None
                 cells.append(f"[{style}]{text.replace('_', ' ')}[/{style}]" if style else text)
             table.add_row(*cells)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +21,8 @@ from imageclinic.core.errors import InputError
 
 FORMAT = 1
 MARKER = ".imageclinic-run"
+#: So many lines of a verdict are shown, and none that moves accuracy by less.
+HEADLINES, HARMLESS = 5, 0.005
 
 
 @dataclass(frozen=True)
@@ -114,6 +118,25 @@ class Run:
         except ValueError as error:
             raise InputError(f"{self.info_file} is no JSON: {error}", fix="audit again") from error
         return content
+
+    @property
+    def verdict(self) -> list[dict[str, Any]]:
+        """What matters most of what the audit found, worst first.
+
+        Each is a dict of ``cause``, ``severity`` (in [0, 1], by how much it can distort accuracy), ``sentence``,
+        ``consequence``, ``command`` (with this run's path) and ``checks``. Empty before an audit, and where an earlier
+        version made it.
+        """
+        path = shlex.quote(str(self.path))
+        lines = self.info().get("verdict") or []
+        return [{**line, "command": re.sub(r"\bRUN\b", lambda _: path, line["command"])} for line in lines]
+
+    @property
+    def headlines(self) -> list[dict[str, Any]]:
+        """What is shown of the verdict: its worst lines, at most `HEADLINES`, without the harmless ones where there are
+        others."""
+        lines = self.verdict
+        return [line for line in lines if line["severity"] >= HARMLESS][:HEADLINES] or lines[:1]
 
     def update_info(self, values: Mapping[str, Any]) -> None:
         """Merge `values` into run.json."""

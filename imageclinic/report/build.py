@@ -70,11 +70,15 @@ def render(
         lstrip_blocks=True,
     )
     environment.filters.update(title_of=sections.title, prose=_prose)
-    return environment.get_template("template.html").render(
+    return environment.get_template(
+        "template.html"
+    ).render(
         style=Markup((_HERE / "style.css").read_text("utf-8")),  # noqa: S704 (our own file)
         name=Path(info["root"]).name or info["root"],
         run=str(run.path),
         info=info,
+        headlines=run.headlines,
+        matters_less=run.verdict[len(run.headlines) :],
         headline=headline(dataset, issues, info["outcomes"]),
         facts=_facts(dataset, splits),
         outcomes=info["outcomes"],

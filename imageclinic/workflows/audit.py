@@ -23,7 +23,7 @@ from imageclinic.core import tables
 from imageclinic.core.errors import InputError, NotApplicable
 from imageclinic.core.progress import Say, Stage, quiet, silent
 from imageclinic.core.run import Run, create
-from imageclinic.workflows.steps import copies_and_splits, label_noise, predictions, result_keys
+from imageclinic.workflows.steps import audit_verdict, copies_and_splits, label_noise, predictions, result_keys
 from imageclinic.workflows.steps.predictions import Brought, Method
 from imageclinic.workflows.steps.result_keys import key
 
@@ -37,6 +37,11 @@ class Audit:
     run: Run
     issues: pd.DataFrame
     outcomes: pd.DataFrame
+
+    @property
+    def verdict(self) -> list[dict[str, Any]]:
+        """What matters most, worst first; see `core.run.Run.verdict`."""
+        return self.run.verdict
 
 
 @dataclass(frozen=True)
@@ -217,14 +222,13 @@ def _audit(run: Run, listing: image_listing.Listing, plan: _Plan, stage: Stage, 
                 lambda: predictions.predict(run, dataset, clusters, method, brought, vectors, seed, progress),
                 chosen=not method.needs_embeddings,
             )
-    noise = None
     if "predictions" in inputs:
         notes += predictions.describe(run)["notes"]
-        noise = label_noise.estimate(dataset, run.read(tables.SPLIT_TABLE), inputs["predictions"])
     with timed("checks", "Checking") as progress:
         issues, outcomes = runner.run(
             plan.chosen, plan.skipped, inputs, missing, broken, plan.settings, progress=progress
         )
+        judged = audit_verdict.judge(inputs, run.read(tables.SPLIT_TABLE), issues, outcomes)
     run.write(tables.ISSUES, issues)
     run.update_info(
         {
@@ -233,14 +237,14 @@ def _audit(run: Run, listing: image_listing.Listing, plan: _Plan, stage: Stage, 
             "seconds": seconds,
             "notes": notes,
             "predictions": predictions.describe(run) if "predictions" in inputs else None,
-            "label_noise": noise,
             "outcomes": outcomes,
+            **judged,
         }
     )
     for note in notes:
         say(note)
-    if noise is not None:
-        say(label_noise.in_words(noise))
+    if judged["label_noise"] is not None:
+        say(label_noise.in_words(judged["label_noise"]))
     return Audit(run, issues, pd.DataFrame(outcomes))
 
 

@@ -22,7 +22,7 @@ CHECKS = runner.load()
 NEEDED = (
     "corrupted wrong_extension exact_duplicate near_duplicate conflicting_label split_leakage class_imbalance "
     "too_few_images dark bright blurry low_information grayscale odd_aspect_ratio odd_size mislabeled outlier "
-    "overlapping_classes shortcut exif_orientation"
+    "overlapping_classes shortcut exif_orientation split_shift"
 ).split()
 
 
