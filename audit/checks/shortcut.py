@@ -29,6 +29,7 @@ _NAMED = 3
 _SAME = 0.5
 #: Properties that say how an image was made; the others depend on what it shows as well.
 _TECHNICAL = ("width", "height", "area", "aspect ratio", "format", "mode", "camera", "source folder")
+_OTHERS = re.compile(r"can be told from the other (\d+) classes")
 #: What a finding's evidence begins with. The last match counts: names of classes may hold anything.
 _TOLD = re.compile(
     r"(By [a-z ]+ alone, .* can be told from .*): .*; balanced accuracy (\d\.\d\d) on images left out", re.S
@@ -125,6 +126,12 @@ def headline(evidence: str) -> str:
     """The first half of a finding's evidence: which property tells what from what, and how well."""
     told = _TOLD.match(evidence)
     return f"{told[1]} (balanced accuracy {told[2]}, chance 0.50)" if told else evidence
+
+
+def share_of_classes(evidence: str, classes: int) -> float:
+    """What share of the classes a finding sets apart."""
+    others = _OTHERS.findall(headline(evidence))
+    return 1 - int(others[-1]) / classes if others and int(others[-1]) < classes else 0.5
 
 
 def is_technical(evidence: str) -> bool:

@@ -30,8 +30,11 @@ def share_in_words(noise: Mapping[str, Any]) -> str:
         least = f"{percent(low)} to" if low else "at most"
         return f"Hardly any label seems to be wrong: {least} about {percent(high)} (model-based)."
     right = f" (they name {noise['accuracy']:.0%} of the classes right)" if noise.get("accuracy") is not None else ""
-    between = _interval(low, high) if low else f"none to {percent(high)}"
-    return f"The features can't tell wrong labels from hard images{right}: {between} of the labels may be wrong."
+    least = f"at least {percent(low)} and " if low >= 0.001 else ""
+    return (
+        f"The features can't tell wrong labels from hard images{right}: {least}up to {percent(high)} of the labels may "
+        "be wrong."
+    )
 
 
 def ceiling_in_words(noise: Mapping[str, Any]) -> str:

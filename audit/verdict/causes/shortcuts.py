@@ -18,8 +18,10 @@ def judge(facts: Facts) -> list[Line]:
     sizes = facts.sizes / max(1, int(facts.sizes.sum()))
 
     def severity(label: str | None, score: float, evidence: str) -> float:
-        concerned = min(1.0, 2 * float(sizes.get(label, 0.5))) if isinstance(label, str) else 1.0
-        return score * concerned * (1.0 if shortcut.is_technical(evidence) else _OF_CONTENT)
+        share = (
+            float(sizes.get(label, 0.5)) if isinstance(label, str) else shortcut.share_of_classes(evidence, len(sizes))
+        )
+        return score * min(1.0, 2 * share) * (1.0 if shortcut.is_technical(evidence) else _OF_CONTENT)
 
     ranked = sorted(
         ((severity(*row), str(row[2])) for row in zip(found["label"], found["score"], found["evidence"], strict=True)),

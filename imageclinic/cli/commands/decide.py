@@ -34,6 +34,8 @@ def decide(
     as_json: AsJson = False,
 ) -> None:
     """Decide without the App: by an explicit policy or from a file. Nothing is dropped by default."""
+    from imageclinic.audit.verdict.line import number
+    from imageclinic.cli.decision_lines import MOST_CLASSES, decision_lines
     from imageclinic.cli.terminal import records
     from imageclinic.workflows.decide import class_counts, new_classes
 
@@ -54,17 +56,14 @@ def decide(
     if new:
         terminal.say(f"No image of the dataset was labelled {', '.join(new)} before: a new class, or a slip?")
     if len(events):
-        counts = events.groupby(["decision", "given_label"], dropna=False).size().rename("images").reset_index()
-        terminal.table(counts, right=("images",))
-        columns = ["image_id", "decision", "given_label", "label", "note"]
-        terminal.title("The first of them" if len(events) > 20 else "These")
-        terminal.table(events[columns].head(20))
+        for line in decision_lines(events):
+            terminal.say(line)
     result = {"dry_run": dry_run, "events": records(events)}
     if dry_run:
         classes = class_counts(run, events)
         terminal.title("Images of each class that would change")
-        terminal.table(classes.head(20), right=("before", "after", "change"))
-        if len(classes) > 20:
-            terminal.say(f"and {len(classes) - 20:,} more classes (--json has all)")
+        terminal.table(classes.head(MOST_CLASSES), right=("before", "after", "change"))
+        if len(classes) > MOST_CLASSES:
+            terminal.say(f"and {number(len(classes) - MOST_CLASSES, 'more class', 'more classes')} (--json has all)")
         result["classes"] = records(classes)
     terminal.result(result)

@@ -57,7 +57,7 @@ def inputs(n: int = 60, seed: int = 0) -> dict[str, Any]:
         luminance_mean=[0.3 + 0.4 * (i[0] == "b") + rng.uniform(0, 0.2) for i in readable],
         luminance_p05=np.where(np.arange(m) == 1, 0.99, 0.1),
         luminance_p99=np.where(np.arange(m) == 2, 0.1, 0.9),
-        contrast=rng.uniform(0.1, 0.2, m),
+        contrast=np.where(np.arange(m) == 3, 0.02, rng.uniform(0.1, 0.2, m)),
         entropy=np.where(np.arange(m) == 3, 0.5, 7),
         sharpness=np.where(np.arange(m) == 4, 0.001, rng.uniform(0.2, 0.3, m)),
         colour=np.where(np.arange(m) == 6, 0.0, 0.5),
@@ -339,8 +339,53 @@ def test_plain_pictures_are_judged_by_their_like() -> None:
     given = inputs()
     given["features"]["entropy"] = np.where(np.arange(59) == 3, np.float32(0.9), np.float32(2))
     found = find("low_information", given)
-    assert found["evidence"].tolist() == ["The grey values hold 0.90 bits (limit 1)."]
+    assert found["evidence"].tolist() == ["The grey values hold 0.90 bits (limit 1) and vary by 0.020 (limit 0.05)."]
     assert found["score"].tolist() == pytest.approx([0.1], abs=1e-6)
+
+
+def test_drawings_are_not_blank() -> None:
+    given = inputs()
+    given["features"]["entropy"] = np.where(np.arange(59) < 20, np.float32(1.5), np.float32(7))
+    assert find("low_information", given)["image_id"].tolist() == ["b/003.jpg"], "dark lines on white vary"
+
+
+@pytest.mark.parametrize("name", ["odd_size", "odd_aspect_ratio", "grayscale"])
+def test_a_second_kind_of_image_is_one_finding(name: str) -> None:
+    n = 400
+    rng = np.random.default_rng(0)
+    few, many = np.arange(n) < 4, np.arange(n) < 40
+    for odd, expected in ((few, 4), (many, 1)):
+        dataset = tables.frame(
+            tables.DATASET,
+            image_id=[f"{i:03}" for i in range(n)],
+            bytes=[1] * n,
+            mtime_ns=[0] * n,
+            width=np.where(odd, 900, 100),
+            height=[100] * n,
+        )
+        zeros = {c.name: [0] * n for c in tables.FEATURES.columns if not c.nullable and c.name != "image_id"}
+        features = tables.frame(
+            tables.FEATURES,
+            image_id=dataset["image_id"],
+            **zeros | {"contrast": rng.uniform(0.1, 0.2, n), "colour": np.where(odd, 0.0, 0.5)},
+        )
+        found = find(name, {"dataset": dataset, "features": features})
+        assert len(found) == expected
+        assert found["image_id"].isna().all() == (expected == 1)
+
+
+def test_many_small_classes_are_one_finding() -> None:
+    n = 300
+    dataset = tables.frame(
+        tables.DATASET,
+        image_id=[f"{i:03}" for i in range(n)],
+        label=[f"{i % 30:02}" for i in range(n)],
+        bytes=[1] * n,
+        mtime_ns=[0] * n,
+    )
+    found = find("too_few_images", {"dataset": dataset})
+    assert found["evidence"].tolist() == ["30 of 30 classes have under 1,000 images: 10 in the median, 10 in 00."]
+    assert found["label"].isna().all()
 
 
 def test_blank_pictures_are_not_called_grey() -> None:
