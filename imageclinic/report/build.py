@@ -150,7 +150,13 @@ def _sections(
 ) -> list[sections.Section]:
     tiles = Tiles()
     given = dict(zip(dataset["image_id"], dataset["label"], strict=True))
-    issues = issues.assign(given=issues["image_id"].map(given), split=issues["image_id"].map(splits))
+    clusters = run.read(tables.CLUSTERS).dropna(subset=["cluster"]) if run.has(tables.CLUSTERS) else None
+    copies = {} if clusters is None else dict(zip(clusters["image_id"], clusters["cluster"], strict=True))
+    issues = issues.assign(
+        given=issues["image_id"].map(given),
+        split=issues["image_id"].map(splits),
+        same=[copies.get(image_id, image_id) for image_id in issues["image_id"]],
+    )
 
     def picture(image_id: str) -> Picture:
         return tiles.picture(run.image_path(image_id))
