@@ -37,7 +37,7 @@ def _line(sentence: str, held: str, source: str, share: float, severity: float) 
     if source == "val":
         consequence = f"whatever is chosen on val is flattered on test: by up to {100 * share:.0f} points at worst"
     elif share >= _MEANINGLESS:
-        consequence = f"your {name} accuracy means nothing: it measures memory"
+        consequence = f"your {name} accuracy means nothing, it measures memory"
     else:
         consequence = f"your {name} accuracy is too high, by up to {max(0.1, 100 * share):.{int(share < 0.01)}f} points"
     return Line(

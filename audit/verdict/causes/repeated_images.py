@@ -13,11 +13,17 @@ def judge(facts: Facts) -> list[Line]:
     found = facts.found(*_CHECKS)
     if found.empty:
         return []
-    images = found["image_id"].nunique()
-    share = facts.share(images)
     split = facts.own_splits.nunique() > 1
-    grouped = facts.clusters[facts.clusters["image_id"].isin(found["image_id"])]
-    groups = int(grouped["split_group"].nunique())
+    members = set(found["image_id"])
+    if split:  # copies in two splits are leaks, and said there
+        where = facts.own_splits
+        same = facts.neighbors[facts.neighbors["image_id"].map(where).eq(facts.neighbors["other_id"].map(where))]
+        members &= {*same["image_id"], *same["other_id"]}
+    images = len(members)
+    if not images:
+        return []
+    share = facts.share(images)
+    groups = int(facts.clusters.loc[facts.clusters["image_id"].isin(members), "split_group"].nunique())
     accept = " ".join(f"--accept {check}" for check in _CHECKS if (found["check"] == check).any())
     return [
         Line(

@@ -185,6 +185,14 @@ def test_a_dataset_without_splits_is_warned_of_copies() -> None:
     assert "random split" in line(given, "repeated_images").consequence
 
 
+def test_copies_that_are_leaks_are_said_once() -> None:
+    copies = [("exact_duplicate", i, None, 1.0, ".") for i in (0, 99)]
+    assert "repeated_images" not in causes(facts(100, test=20, leaked=1, issues=copies))
+    within = [*copies, ("exact_duplicate", 50, None, 1.0, "."), ("exact_duplicate", 51, None, 1.0, ".")]
+    given = facts(100, test=20, leaked=1, pairs=[(50, 51)], issues=within)
+    assert line(given, "repeated_images").sentence == "2 images (2 %) are copies of each other, in 1 group"
+
+
 def test_percent() -> None:
     shares = [0, 0.00001, 0.006, 0.05, 0.117, 0.9, 0.996, 0.99999, 1]
     assert [percent(s) for s in shares] == [
