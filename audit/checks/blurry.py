@@ -17,8 +17,8 @@ _CLASS = 20
 
 
 def find(dataset: pd.DataFrame, features: pd.DataFrame, *, deviations: float = 2.5, share: float = 0.4) -> pd.DataFrame:
-    """Images far less sharp than the dataset's median: by `deviations` robust standard deviations of the logarithm
-    of sharpness, and below `share` of the median; and as far below the median of its own class.
+    """Images far less sharp than the medians of the dataset and of their class: by `deviations` robust standard
+    deviations of the logarithm of sharpness, and below `share` of the median.
 
     Why it matters: motion and focus blur remove what tells classes apart; if one class was photographed worse, blur
     itself becomes the label.

@@ -14,8 +14,8 @@ _ONE_TONE = 0.3
 
 
 def find(features: pd.DataFrame, *, threshold: float = 3.0, share: float = 0.5, contrast: float = 0.05) -> pd.DataFrame:
-    """Images with little information: entropy of the grey values under `threshold` bits (of 8), and under `share` of
-    the dataset's median, and grey values that hardly vary: by a standard deviation under `contrast` (in [0, 1]).
+    """Images with little information: entropy of the grey values under `threshold` bits (of 8) and under `share` of
+    the dataset's median, and a standard deviation under `contrast` (of 1).
 
     Why it matters: blank frames, lens caps and placeholders teach nothing but the label that they happen to carry.
 
