@@ -52,6 +52,7 @@ HOMES = {
     "sqlalchemy": ("training/tune/",),
     "cleanlab": ("audit/labels/", "audit/checks/"),
     "imagehash": ("audit/scan/", "audit/copies/"),
+    "cv2": ("audit/copies/local_differences.py",),
     "rich": ("imageclinic/cli/",),
     "typer": ("imageclinic/cli/",),
 }

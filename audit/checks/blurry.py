@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import numpy as np
 import pandas as pd
 
 from imageclinic.audit.copies.find_copies import FLAT
 from imageclinic.audit.issue_rows import findings, is_property, robust_z
 from imageclinic.core.errors import NotApplicable
+from imageclinic.core.option_fields import SHARE, Range
 
 URGENCY = 110
 ABOUT = ("images",)
@@ -16,7 +19,13 @@ ABOUT = ("images",)
 _CLASS = 20
 
 
-def find(dataset: pd.DataFrame, features: pd.DataFrame, *, deviations: float = 2.5, share: float = 0.4) -> pd.DataFrame:
+def find(
+    dataset: pd.DataFrame,
+    features: pd.DataFrame,
+    *,
+    deviations: Annotated[float, Range(0, 100)] = 2.5,
+    share: Annotated[float, SHARE] = 0.4,
+) -> pd.DataFrame:
     """Images far less sharp than the medians of the dataset and of their class: by `deviations` robust standard
     deviations of the logarithm of sharpness, and below `share` of the median.
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import pandas as pd
 
 from imageclinic.audit.copies.find_copies import FLAT
 from imageclinic.audit.issue_rows import findings, is_property, of_dataset
 from imageclinic.core.errors import NotApplicable
+from imageclinic.core.option_fields import SHARE
 
 URGENCY = 160
 ABOUT = ("images",)
 
 
-def find(features: pd.DataFrame, *, threshold: float = 0.02) -> pd.DataFrame:
+def find(features: pd.DataFrame, *, threshold: Annotated[float, SHARE] = 0.02) -> pd.DataFrame:
     """Images without colour, also when stored as RGB, in a dataset that is mostly in colour.
 
     Why it matters: if grey pictures come from one source and that source favours a class, colour becomes the label.

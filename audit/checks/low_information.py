@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import pandas as pd
 
 from imageclinic.audit.issue_rows import findings
+from imageclinic.core.option_fields import SHARE, Range
 
 URGENCY = 100
 ABOUT = ("images",)
@@ -13,7 +16,13 @@ ABOUT = ("images",)
 _ONE_TONE = 0.3
 
 
-def find(features: pd.DataFrame, *, threshold: float = 3.0, share: float = 0.5, contrast: float = 0.05) -> pd.DataFrame:
+def find(
+    features: pd.DataFrame,
+    *,
+    threshold: Annotated[float, Range(0, 8)] = 3.0,
+    share: Annotated[float, SHARE] = 0.5,
+    contrast: Annotated[float, SHARE] = 0.05,
+) -> pd.DataFrame:
     """Images with little information: entropy of the grey values under `threshold` bits (of 8) and under `share` of
     the dataset's median, and a standard deviation under `contrast` (of 1).
 

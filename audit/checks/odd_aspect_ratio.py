@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import numpy as np
 import pandas as pd
 
 from imageclinic.audit.issue_rows import fences, findings, is_property, of_dataset
+from imageclinic.core.option_fields import Range
 
 URGENCY = 140
 ABOUT = ("images",)
 
 
-def find(dataset: pd.DataFrame, *, factor: float = 2.0, iqr: float = 1.5) -> pd.DataFrame:
+def find(
+    dataset: pd.DataFrame,
+    *,
+    factor: Annotated[float, Range(1, 1000)] = 2.0,
+    iqr: Annotated[float, Range(0, 1000)] = 1.5,
+) -> pd.DataFrame:
     """Images whose long side / short side lies `factor` times away from the median, and beyond Tukey's fences (`iqr`).
 
     Why it matters: resizing to a square squeezes them, cropping cuts the object off; banners and screenshots are

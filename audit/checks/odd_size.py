@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import numpy as np
 import pandas as pd
 
 from imageclinic.audit.issue_rows import fences, findings, is_property, of_dataset
+from imageclinic.core.option_fields import Range
 
 URGENCY = 150
 ABOUT = ("images",)
 
 
-def find(dataset: pd.DataFrame, *, factor: float = 4.0, iqr: float = 3.0) -> pd.DataFrame:
+def find(
+    dataset: pd.DataFrame,
+    *,
+    factor: Annotated[float, Range(1, 1000)] = 4.0,
+    iqr: Annotated[float, Range(0, 1000)] = 3.0,
+) -> pd.DataFrame:
     """Images whose area lies `factor` times away from the median, and beyond Tukey's fences (`iqr`).
 
     Why it matters: thumbnails have lost detail that the others have; forgotten originals come from another step of

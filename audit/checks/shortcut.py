@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,7 @@ import pandas as pd
 from imageclinic.audit.issue_rows import findings, none
 from imageclinic.audit.labels.separability import Codes, Separation, bins_for, holm, number_codes, separation
 from imageclinic.core.errors import NotApplicable
+from imageclinic.core.option_fields import SHARE, whole
 
 URGENCY = 200
 ABOUT = ("classes",)
@@ -56,9 +58,9 @@ def find(
     features: pd.DataFrame,
     clusters: pd.DataFrame,
     *,
-    min_accuracy: float = 0.8,
-    alpha: float = 0.01,
-    min_images: int = 20,
+    min_accuracy: Annotated[float, SHARE] = 0.8,
+    alpha: Annotated[float, SHARE] = 0.01,
+    min_images: Annotated[int, whole(1, 10**9)] = 20,
 ) -> pd.DataFrame:
     """Properties such as brightness, size, format, camera or source folder that alone tell a class, or a group of
     classes, from the rest: with a balanced accuracy of `min_accuracy` or more (0.5 is chance).

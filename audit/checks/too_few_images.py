@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import pandas as pd
 
 from imageclinic.audit.issue_rows import findings, of_dataset
 from imageclinic.core.errors import NotApplicable
+from imageclinic.core.option_fields import whole
 
 URGENCY = 200
 ABOUT = ("classes",)
@@ -14,7 +17,7 @@ ABOUT = ("classes",)
 _MOST = 20
 
 
-def find(dataset: pd.DataFrame, *, minimum: int = 1000) -> pd.DataFrame:
+def find(dataset: pd.DataFrame, *, minimum: Annotated[int, whole(1, 10**9)] = 1000) -> pd.DataFrame:
     """Classes with fewer than `minimum` readable images: a note, not a verdict.
 
     Why it matters: networks trained from scratch rarely do well under about 1,000 images a class; with pretrained

@@ -18,13 +18,12 @@ import simplejpeg
 from PIL import Image, UnidentifiedImageError
 
 from imageclinic.audit.scan.container_damage import damage
+from imageclinic.audit.scan.scan_options import MAX_PIXELS
 from imageclinic.core import pixels
 from imageclinic.core.formats import FORMATS, sniff
 
 #: Side of the colour sample; images with no longer side are kept whole. Side of the grey picture of larger ones.
 SMALL, LARGE = 32, 64
-#: A picture with more pixels is not decoded ("decompression bomb"); Pillow refuses at the same number.
-MAX_PIXELS = 178_956_970
 #: What a `read_error` begins with.
 KINDS = (
     "empty file",

@@ -21,10 +21,9 @@ import pyarrow.parquet as pq
 import xxhash
 
 from imageclinic.audit.scan import worker_pool
-from imageclinic.audit.scan.decode import MAX_PIXELS
 from imageclinic.audit.scan.image_statistics import THUMBNAIL
-from imageclinic.audit.scan.measure import MEASURED, VERSION
-from imageclinic.audit.scan.worker_pool import TIMEOUT
+from imageclinic.audit.scan.measure import MEASURED, VERSION, mtime_ns
+from imageclinic.audit.scan.scan_options import MAX_PIXELS, TIMEOUT
 from imageclinic.core import tables
 from imageclinic.core.hashing import readable_sha256
 from imageclinic.core.run import Run
@@ -209,7 +208,7 @@ def _stat(root: Path, ids: npt.NDArray[np.object_]) -> tuple[Positions, Position
             status = os.stat(prefix + tables.to_path(image_id))  # noqa: PTH116 - millions of files: a Path costs
         except OSError:
             continue
-        values[0, at], values[1, at] = status.st_size, status.st_mtime_ns
+        values[0, at], values[1, at] = status.st_size, mtime_ns(status)
     return values[0], values[1]
 
 

@@ -15,12 +15,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from imageclinic.audit.scan.scan_options import TIMEOUT
 from imageclinic.audit.scan.worker import POSITION
 from imageclinic.core.errors import InputError
 from imageclinic.core.processes.child_process import import_path, python_module
 
-#: Seconds after which a worker that is at the same file is taken for hung.
-TIMEOUT = 30.0
 #: Seconds between looks at the workers.
 _POLL = 0.2
 _CANT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)

@@ -130,6 +130,20 @@ def current(log: pd.DataFrame, dataset: pd.DataFrame) -> pd.DataFrame:
     return result.astype({**text, "disputed": bool})
 
 
+def kept_by_persons(log: pd.DataFrame, current: pd.DataFrame) -> set[str]:
+    """Images that a person decided to keep, in view of what was found about them: not in the blind random sample, which
+    shows no findings.
+
+    Args:
+        log: tables.DECISION_LOG.
+        current: see `current`.
+    """
+    keep = current[current["decision"].eq("keep") & ~current["reviewer"].str.startswith(POLICY)]
+    blind = log[log["decision"].eq("keep") & log["sample"].eq("random")]
+    seen = log[log["decision"].eq("keep") & log["sample"].ne("random") & ~log["reviewer"].str.startswith(POLICY)]
+    return set(keep["image_id"]) - (set(blind["image_id"]) - set(seen["image_id"]))
+
+
 def stale(log: pd.DataFrame, dataset: pd.DataFrame) -> pd.DataFrame:
     """Events that stand but fit no image of `dataset` any more: the last per image and reviewer (rows of the
     log)."""

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import filelock
 
+from imageclinic.core.atomic import umask
 from imageclinic.core.errors import InputError
+from imageclinic.core.ids import require_unicode
 from imageclinic.core.run import Run
 
 
@@ -21,6 +23,7 @@ def check(out: Path, run: Run, sources: Sequence[Path]) -> Path:
         InputError: when nothing may be written there: it overlaps with the dataset or the run, or is not empty.
     """
     target = out.resolve()
+    require_unicode(target, "the export")
     root = run.root.resolve()
     # Folders of images may be links to other places; those are the user's data as well.
     linked = {folder.resolve() for folder in {source.parent for source in sources}}
@@ -55,7 +58,7 @@ def writing(target: Path) -> Iterator[Path]:
         for left in target.parent.glob(f".{_literal(target.name)}.partial-*"):
             shutil.rmtree(left)
         partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.partial-", dir=target.parent))
-        partial.chmod(0o755)
+        partial.chmod(0o777 & ~umask())
         yield partial
         if target.is_dir():
             target.rmdir()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
+from typing import TextIO
 
 import typer
+from typer import TyperException
 
 from imageclinic.cli.commands import load
 from imageclinic.core.errors import Failed, InputError
@@ -27,8 +30,13 @@ _INTERRUPTED = "imageclinic: interrupted. What is done is kept: run the same com
 
 def main() -> None:
     """Entry point: user errors are one line and status 2, failures status 1, Ctrl-C status 130."""
+    _prepare_streams()
     try:
-        app()
+        status = app(standalone_mode=False)
+        sys.stdout.flush()
+        sys.exit(status)
+    except TyperException as error:
+        _stop(_usage(error), error.exit_code)
     except InputError as error:
         _stop(f"imageclinic: {error}", 2)
     except Failed as error:
@@ -41,8 +49,47 @@ def main() -> None:
         raise
     except BrokenPipeError:
         # The reader of our output (head, less) went away: that is no error of ours.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _silence(sys.stdout)
         sys.exit(128 + signal.SIGPIPE)
+    except OSError as error:
+        # A full disk, a folder that vanished or that may not be written: no error of ours, and a line says it all.
+        try:
+            sys.stdout.flush()
+        except OSError:
+            _silence(sys.stdout)
+        where = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
+        _stop(f"imageclinic: {where}{error.strerror or error}. What is done is kept: mend that and run it again.", 1)
+    except UnicodeError as error:
+        _stop(f"imageclinic: a name can't be written as text: {error}. Rename it, in letters of UTF-8.", 2)
+
+
+def _prepare_streams() -> None:
+    """Standard streams that take every text. Where one is closed, nothing is said there; and no file that is opened
+    later gets its number, so that what is meant for the terminal is not written into it."""
+    while (handle := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(handle, True)
+    os.close(handle)
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 (for as long as we run)
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _silence(stream: TextIO) -> None:
+    """What is still to be written there goes nowhere: else Python tries again at its end, and complains."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _usage(error: TyperException) -> str:
+    """A wrong command line, in one line; the help where no command was given."""
+    if not sys.argv[1:]:
+        return error.format_message()
+    context = getattr(error, "ctx", None)
+    command = "imageclinic" if context is None else context.command_path
+    message = error.format_message()
+    return f"imageclinic: {message}{'' if message.endswith(('.', '?')) else '.'} See {command} --help."
 
 
 def _stop(message: str, status: int) -> None:

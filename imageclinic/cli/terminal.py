@@ -25,6 +25,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from imageclinic.core.errors import Failed
 from imageclinic.core.progress import Progress as Callback
 
 _BULLET = re.compile(r"(?:\d+\. )?")
@@ -120,7 +121,10 @@ class Terminal:
     def result(self, value: Any) -> None:
         """With `--json`: the one object on standard output."""
         if self.as_json:
-            json.dump(value, sys.stdout, indent=2, ensure_ascii=False, default=_plain)
+            if sys.stdout.name == os.devnull:  # what `cli.app` puts in the place of a closed one
+                raise Failed("the work is done, but standard output is closed, where --json prints")
+            plain = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
+            json.dump(value, sys.stdout, indent=2, ensure_ascii=plain, default=_plain)
             sys.stdout.write("\n")
 
 

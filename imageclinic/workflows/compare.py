@@ -44,10 +44,9 @@ def compare(
         InputError: no test images, one class, datasets whose test images differ, a model that does not fit.
     """
     from imageclinic import training
-    from imageclinic.training.compare.compare_options import CompareOptions, check
+    from imageclinic.training.compare.compare_options import CompareOptions
 
     use = CompareOptions(**options)
-    check(use)
     training.load_tensorflow()
     from imageclinic.training.compare import comparison_recipe
     from imageclinic.training.compare import retrain as retraining
@@ -55,9 +54,11 @@ def compare(
 
     comparison_recipe.known(use)
     notes: list[str] = []
+    embedded = None
     if after is None:
         state = load(run)
         arms, test = arms_of.of_run(state, use.seed)
+        embedded = arms_of.embedded(state.run)
         file, cache = state.run.comparison, state.run.path / "comparison"
         if to is not None:
             raise InputError(f"--to {to} with a run", expected="two datasets; a run keeps its own comparison")
@@ -77,7 +78,7 @@ def compare(
     cache.mkdir(parents=True, exist_ok=True)
     try:
         with stage("Training") as progress:
-            result = retraining.compare(arms, test, use, progress=progress, cache=cache)
+            result = retraining.compare(arms, test, use, known=embedded, progress=progress, cache=cache)
     except retraining.Interrupted as stop:
         if stop.result is not None and interrupted is not None:
             interrupted(stop.result)

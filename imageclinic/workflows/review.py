@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from imageclinic.core.option_fields import PORT
 from imageclinic.core.processes.child_process import python_module
 from imageclinic.core.progress import Say, Stage, quiet, silent
 from imageclinic.core.run import open_run
@@ -24,6 +25,7 @@ def review(
     Raises:
         InputError: no run, no mongod, or a busy port; the message says what to do.
     """
+    PORT.check("port", port)
     from imageclinic.cleaning.review.session import open_review
     from imageclinic.cleaning.trust import trust_summary
 

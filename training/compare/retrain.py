@@ -21,7 +21,6 @@ Three kinds of model:
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,12 +31,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from imageclinic.core import tables
 from imageclinic.core.processes import signals
+from imageclinic.core.reading import caches
 from imageclinic.training.compare import arms as arms_of
-from imageclinic.training.compare import compare_options, verdict
 from imageclinic.training.compare import comparison_recipe as recipes
-from imageclinic.training.compare.arm_inputs import Inputs
+from imageclinic.training.compare import verdict
+from imageclinic.training.compare.arm_inputs import Embedded, Inputs
 from imageclinic.training.compare.arms import random_removal, random_review
 from imageclinic.training.compare.compare_options import FEATURES, CompareOptions
 from imageclinic.training.compare.comparison_recipe import Recipe
@@ -66,6 +65,7 @@ def compare(
     test: pd.DataFrame,
     options: CompareOptions | None = None,
     *,
+    known: Embedded | None = None,
     progress: Progress | None = None,
     cache: Path | None = None,
 ) -> dict[str, Any]:
@@ -79,6 +79,7 @@ def compare(
             reviewer dropped the image), `split_group`. Images that share a group with an arm's images are
             left out, and counted.
         options: how; None: the defaults.
+        known: embeddings that are there already, for the model ``features``; others are made where an image is missing.
         progress: called with (runs done, runs).
         cache: folder for finished runs and embeddings: a killed comparison goes on where it stopped, and one
             with other images, labels or settings does not use them.
@@ -98,11 +99,10 @@ def compare(
         Interrupted: Ctrl-C came; holds what the seeds that are done say.
     """
     use = options or CompareOptions()
-    compare_options.check(use)
     frames, kept, left_out = arms_of.checked(arms, test)
     classes = sorted(set().union(*(frame["label"] for frame in frames.values())))
     recipe = recipes.choose(use, len(classes))
-    inputs = Inputs(frames, test, recipe.side, recipe.channels, use.seed, cache)
+    inputs = Inputs(frames, test, recipe.side, recipe.channels, use.seed, cache, known)
     comparison = _Comparison(frames, kept, left_out, classes, recipe, inputs, use)
     settings = {"model": recipe.version, "epochs": comparison.epochs, "classes": classes, "inputs": inputs.key}
     done: dict[str, list[dict[str, Any]]] = {name: [] for name in frames}
@@ -120,7 +120,7 @@ def compare(
                     if run is None:
                         run = comparison.run(frame, seed)
                         if file is not None:
-                            tables.write_json(file, run)
+                            caches.write_facts(file, run)
                     done[name].append(run)
                     if progress is not None:
                         progress(number * len(frames) + place + 1, use.seeds * len(frames))
@@ -205,10 +205,4 @@ def _predict(network: keras.Model, rows: npt.NDArray[Any]) -> npt.NDArray[np.int
 
 def _read(file: Path | None) -> dict[str, Any] | None:
     """A finished run; None when there is none, or none that can be read: it is then done again."""
-    if file is None or not file.is_file():
-        return None
-    try:
-        content: dict[str, Any] = json.loads(file.read_text("utf-8"))
-    except ValueError:
-        return None
-    return content
+    return None if file is None else caches.read_facts(file)

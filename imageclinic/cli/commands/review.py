@@ -9,13 +9,14 @@ from typer import Option
 
 import imageclinic
 from imageclinic.cli.arguments import RunFolder, terminal_for
+from imageclinic.core.option_fields import PORT
 
 PLACE = 30
 
 
 def review(
     run: RunFolder,
-    port: Annotated[int, Option(help="Port of the App.")] = 5151,
+    port: Annotated[int, Option(help="Port of the App."), PORT] = 5151,
     address: Annotated[str, Option(help="Address to serve on. FiftyOne has no login.")] = "127.0.0.1",
     browser: Annotated[bool, Option("--browser/--no-browser", help="Open a browser.")] = True,
     reviewer: Annotated[str | None, Option(help="Your name in the decision log.", show_default=False)] = None,

@@ -8,6 +8,7 @@ from typer import Option
 
 import imageclinic
 from imageclinic.cli.arguments import AsJson, RunFolder, terminal_for
+from imageclinic.core.option_fields import STOP_BELOW
 
 PLACE = 40
 
@@ -21,6 +22,7 @@ def status(
             "kept with the run.",
             show_default=False,
         ),
+        STOP_BELOW,
     ] = None,
     as_json: AsJson = False,
 ) -> None:

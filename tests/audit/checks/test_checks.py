@@ -22,7 +22,7 @@ CHECKS = runner.load()
 NEEDED = (
     "corrupted wrong_extension exact_duplicate near_duplicate conflicting_label split_leakage class_imbalance "
     "too_few_images dark bright blurry low_information grayscale odd_aspect_ratio odd_size mislabeled outlier "
-    "overlapping_classes shortcut exif_orientation split_shift"
+    "overlapping_classes shortcut exif_orientation split_shift look_alike_classes"
 ).split()
 
 
@@ -30,7 +30,7 @@ def inputs(n: int = 60, seed: int = 0) -> dict[str, Any]:
     """Random but valid tables with something in them for every check."""
     rng = np.random.default_rng(seed)
     ids = [f"{'ab'[i % 2]}/{i:03}.jpg" for i in range(n)]
-    labels = ["c" if i in (30, 32) else "ab"[i % 2] for i in range(n)]
+    labels = ["c" if i in (30, 32) else "b " if i == 7 else "ab"[i % 2] for i in range(n)]
     bad = [i == 7 for i in range(n)]
     dataset = tables.frame(
         tables.DATASET,
@@ -70,7 +70,7 @@ def inputs(n: int = 60, seed: int = 0) -> dict[str, Any]:
         other_id=[max(ids[a], ids[b]) for a, b, *_ in pairs],
         kind=[p[2] for p in pairs],
         distance=[0] * len(pairs),
-        transform=["flip"] * len(pairs),
+        transform=["flip" if p[2] == "near" else "identity" for p in pairs],
         similarity=[p[3] for p in pairs],
     )
     members = sorted({ids[k] for p in pairs for k in p[:2]})
@@ -205,6 +205,7 @@ class TestContract:
         ("odd_aspect_ratio", {"a/008.jpg", "b/009.jpg"}),
         ("outlier", {"b/021.jpg"}),
         ("exif_orientation", {"b/011.jpg"}),
+        ("look_alike_classes", {"b/007.jpg"}),
     ],
 )
 def test_what_is_found(name: str, expected: set[str]) -> None:
@@ -287,6 +288,40 @@ def test_conflict_suggests_the_majority() -> None:
     )
     found = find("conflicting_label", given).set_index("image_id")["suggested_label"]
     assert found.fillna("none").to_dict() == {"a/000.jpg": "none", "a/002.jpg": "none", "b/001.jpg": "a"}
+
+
+def turned(given: dict[str, Any], pairs: list[tuple[str, str]], **columns: object) -> dict[str, Any]:
+    """The inputs with mirrored near copies."""
+    made = {"kind": "near", "distance": 2, "transform": "flip", "similarity": 0.9, "difference": 0.3, **columns}
+    one, other = zip(*pairs, strict=True)
+    repeated = {name: [value] * len(pairs) for name, value in made.items()}
+    return {**given, "neighbors": tables.frame(tables.NEIGHBORS, image_id=one, other_id=other, **repeated)}
+
+
+def test_mirrored_copies_conflict_only_where_classes_do_not_mind() -> None:
+    """Left and right may be classes: three mirrored pairs within the classes, and few between them, say otherwise."""
+    across = [("a/000.jpg", "b/001.jpg")]
+    given = turned(inputs(), across)
+    assert find("conflicting_label", given).empty
+    named = find("near_duplicate", given)["evidence"].tolist()
+    assert all("mirrored and labelled" in evidence for evidence in named), named
+    labels = given["dataset"].set_index("image_id")["label"]
+    a = labels.index[labels.eq("a")][2:8].tolist()
+    within = list(zip(a[::2], a[1::2], strict=True))
+    found = find("conflicting_label", turned(inputs(), across + within))
+    assert found["image_id"].tolist() == ["a/000.jpg", "b/001.jpg"]
+    assert "its copy b/001.jpg, mirrored, is labelled b" in found["evidence"][0]
+    b = labels.index[labels.eq("b")][1:4].tolist()
+    many = across + within + list(zip(a[:3], b, strict=True))
+    assert find("conflicting_label", turned(inputs(), many)).empty, "the mirror may be the class"
+
+
+def test_copies_that_differ_in_one_place_are_no_conflict() -> None:
+    across = [("a/000.jpg", "b/001.jpg")]
+    for difference, found in ((0.8, 2), (1.4, 0), (None, 2)):
+        given = turned(inputs(), across, transform="identity", difference=difference)
+        assert len(find("conflicting_label", given)) == found
+        assert len(find("near_duplicate", given)) == 2
 
 
 def test_not_applicable_says_why() -> None:
