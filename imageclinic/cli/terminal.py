@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
+import textwrap
 from collections.abc import Iterator
 from typing import Any
 
@@ -26,6 +28,7 @@ from imageclinic.cli.safe_text import safe, safe_json
 from imageclinic.core.errors import Failed
 from imageclinic.core.progress import Progress as Callback
 
+_BULLET = re.compile(r"(?:\d+\. )?")
 STYLES = {"found": "bold yellow", "clean": "green", "not_applicable": "dim", "skipped": "dim", "failed": "bold red"}
 
 
@@ -38,11 +41,37 @@ class Terminal:
 
     def say(self, line: str, *, lines: bool = False) -> None:
         """One line of text, or with `lines` several. It may hold file names and labels: neither markup nor anything
-        that a terminal would act on is read in it (`cli.safe_text`)."""
+        that a terminal would act on is read in it (`cli.safe_text`).
+
+        Wrapped at words, on a terminal and where ``COLUMNS`` says how wide it is; a pipe gets whole lines, and a link
+        stays in one piece: the terminal itself wraps it.
+        """
         if line.startswith("\n"):
             self.console.print()
-        # A link that is broken into lines can't be opened: the terminal itself wraps it.
-        self.console.print(escape(safe(line.removeprefix("\n"), lines=lines)), soft_wrap="://" in line)
+        text = safe(line.removeprefix("\n"), lines=lines)
+        if "://" not in text:
+            text = "\n".join(self._wrapped(part) for part in text.split("\n"))
+        self.console.print(escape(text), soft_wrap="://" in text)
+
+    def command(self, line: str) -> None:
+        """A command to copy: never wrapped."""
+        self.console.print(f"[cyan]{escape(safe(line))}[/cyan]")
+
+    def _wrapped(self, line: str) -> str:
+        if not (self.console.is_terminal or "COLUMNS" in os.environ) or len(line) <= self.console.width:
+            return line
+        indent = line[: len(line) - len(line.lstrip())]
+        hanging = indent + " " * len(_BULLET.match(line[len(indent) :])[0])  # type: ignore[index]
+        return "\n".join(
+            textwrap.wrap(
+                line,
+                self.console.width,
+                subsequent_indent=hanging,
+                break_long_words=False,
+                break_on_hyphens=False,
+                replace_whitespace=False,
+            )
+        )
 
     def title(self, line: str) -> None:
         """A heading."""
@@ -88,10 +117,16 @@ class Terminal:
         for column in frame.columns:
             name = safe(str(column))
             table.add_column(name.replace("_", " "), justify="right" if name in right else "left", overflow="fold")
+        # A count that met a missing value on its way has become a float.
+        whole = {
+            c
+            for c in frame.select_dtypes("float").columns
+            if str(c) in right and frame[c].max() > 1 and frame[c].dropna().mod(1).eq(0).all()
+        }
         for row in frame.itertuples(index=False):
             cells = []
             for column, value in zip(frame.columns, row, strict=True):
-                text = escape(safe(cell(value)))
+                text = escape(safe(cell(int(value) if column in whole and value == value else value)))
                 style = STYLES.get(str(value)) if column == "outcome" else None
                 cells.append(f"[{style}]{text.replace('_', ' ')}[/{style}]" if style else text)
             table.add_row(*cells)

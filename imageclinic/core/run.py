@@ -18,9 +18,10 @@ from imageclinic.core import tables
 from imageclinic.core.atomic import sweep
 from imageclinic.core.errors import InputError, remedied
 from imageclinic.core.ids import is_below, require_unicode
-from imageclinic.core.reading import run_shapes
+from imageclinic.core.reading import run_shapes, saved_verdict
 from imageclinic.core.reading.json_files import parse_json, read_json
 from imageclinic.core.reading.links import refuse_links
+from imageclinic.core.reading.table_checks import check_same_images
 
 FORMAT = 1
 MARKER = ".imageclinic-run"
@@ -139,6 +140,17 @@ class Run:
             return {}
         return dict(_info(self.info_file, status.st_mtime_ns, status.st_size, status.st_ino))
 
+    @property
+    def verdict(self) -> list[dict[str, Any]]:
+        """What matters most of what the audit found, worst first: see `core.reading.saved_verdict`. Empty before an
+        audit, and where an earlier version made it."""
+        return saved_verdict.with_run(self.info().get("verdict") or [], self.path)
+
+    @property
+    def headlines(self) -> list[dict[str, Any]]:
+        """What is shown of the verdict."""
+        return saved_verdict.headlines(self.verdict)
+
     def update_info(self, values: Mapping[str, Any]) -> None:
         """Merge `values` into run.json."""
         tables.write_json(self.info_file, {**self.info(), **values})
@@ -159,18 +171,7 @@ class Run:
         """As `read`, of a table about images: raises InputError for one that `dataset` (the table) has not, and
         where features are not of the readable images."""
         found = self.read(table)
-        path = self.table_path(table)
-        ids = found["image_id"].dropna()
-        strange = ids[~ids.isin(dataset["image_id"])]
-        if len(strange):
-            raise InputError(
-                f"{path} has the image {strange.iloc[0]!r}, which {tables.DATASET.file} has not",
-                expected="tables of one audit",
-                fix="audit again",
-            )
-        readable = dataset["read_error"].isna().sum()
-        if table is tables.FEATURES and len(found) != readable:
-            raise InputError(f"{path} has {len(found):,} rows", expected=f"{readable:,}", fix="audit again")
+        check_same_images(found, dataset, self.table_path(table), of_readable=table is tables.FEATURES)
         return found
 
     def read_dataset(self) -> pd.DataFrame:

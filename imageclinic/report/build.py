@@ -71,11 +71,15 @@ def render(
         lstrip_blocks=True,
     )
     environment.filters.update(title_of=sections.title, prose=_prose)
-    return environment.get_template("template.html").render(
+    return environment.get_template(
+        "template.html"
+    ).render(
         style=Markup((_HERE / "style.css").read_text("utf-8")),  # noqa: S704 (our own file)
         name=Path(info["root"]).name or info["root"],
         run=str(run.path),
         info=info,
+        headlines=run.headlines,
+        matters_less=run.verdict[len(run.headlines) :],
         headline=headline(dataset, issues, info["outcomes"]),
         facts=_facts(dataset, splits),
         audited=_audited(info),
@@ -154,7 +158,13 @@ def _sections(
 ) -> list[sections.Section]:
     tiles = Tiles()
     given = dict(zip(dataset["image_id"], dataset["label"], strict=True))
-    issues = issues.assign(given=issues["image_id"].map(given), split=issues["image_id"].map(splits))
+    clusters = run.read(tables.CLUSTERS).dropna(subset=["cluster"]) if run.has(tables.CLUSTERS) else None
+    copies = {} if clusters is None else dict(zip(clusters["image_id"], clusters["cluster"], strict=True))
+    issues = issues.assign(
+        given=issues["image_id"].map(given),
+        split=issues["image_id"].map(splits),
+        same=[copies.get(image_id, image_id) for image_id in issues["image_id"]],
+    )
 
     def picture(image_id: str) -> Picture:
         return tiles.picture(run.image_path(image_id))

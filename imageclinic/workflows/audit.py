@@ -26,7 +26,14 @@ from imageclinic.core.ids import require_unicode
 from imageclinic.core.option_fields import SEED
 from imageclinic.core.progress import Say, Stage, quiet, silent
 from imageclinic.core.run import Run, create
-from imageclinic.workflows.steps import audit_source, copies_and_splits, label_noise, predictions, result_keys
+from imageclinic.workflows.steps import (
+    audit_source,
+    audit_verdict,
+    copies_and_splits,
+    label_noise,
+    predictions,
+    result_keys,
+)
 from imageclinic.workflows.steps import embeddings as embedding_step
 from imageclinic.workflows.steps.prediction_method import Brought, Method
 from imageclinic.workflows.steps.result_keys import key
@@ -41,6 +48,11 @@ class Audit:
     run: Run
     issues: pd.DataFrame
     outcomes: pd.DataFrame
+
+    @property
+    def verdict(self) -> list[dict[str, Any]]:
+        """What matters most, worst first; see `core.run.Run.verdict`."""
+        return self.run.verdict
 
 
 @dataclass(frozen=True)
@@ -230,14 +242,13 @@ def _audit(run: Run, listing: image_listing.Listing, plan: _Plan, stage: Stage, 
                 lambda: predictions.predict(run, dataset, clusters, method, brought, vectors, seed, progress),
                 chosen=not method.needs_embeddings,
             )
-    noise = None
     if "predictions" in inputs:
         notes += predictions.describe(run)["notes"]
-        noise = label_noise.estimate(dataset, run.read(tables.SPLIT_TABLE), inputs["predictions"])
     with timed("checks", "Checking") as progress:
         issues, outcomes = runner.run(
             plan.chosen, plan.skipped, inputs, missing, broken, plan.settings, progress=progress
         )
+        judged = audit_verdict.judge(inputs, run.read(tables.SPLIT_TABLE), issues, outcomes)
     run.write(tables.ISSUES, issues)
     run.update_info(
         {
@@ -246,14 +257,14 @@ def _audit(run: Run, listing: image_listing.Listing, plan: _Plan, stage: Stage, 
             "seconds": seconds,
             "notes": notes,
             "predictions": predictions.describe(run) if "predictions" in inputs else None,
-            "label_noise": noise,
             "outcomes": outcomes,
+            **judged,
         }
     )
     for note in notes:
         say(note)
-    if noise is not None:
-        say(label_noise.in_words(noise))
+    if judged["label_noise"] is not None:
+        say(label_noise.in_words(judged["label_noise"]))
     return Audit(run, issues, pd.DataFrame(outcomes))
 
 

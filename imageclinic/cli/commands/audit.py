@@ -74,8 +74,9 @@ def audit(
     as_json: AsJson = False,
 ) -> None:
     """Find what is wrong with a dataset. Writes nothing but the run folder."""
-    from imageclinic.cli.outcome_table import outcome_table
+    from imageclinic.cli.outcome_table import show_outcomes
     from imageclinic.cli.terminal import records
+    from imageclinic.cli.verdict_lines import show_verdict
 
     terminal = terminal_for(as_json)
     limits = _limits(fail_on or [])
@@ -99,12 +100,21 @@ def audit(
         say=terminal.say,
     )
     terminal.title(f"{len(result.run.read_dataset()):,} images in {result.run.root}")
-    terminal.table(outcome_table(result.outcomes), right=("findings", "seconds"))
-    terminal.say(f"\nRun folder: {result.run.path}")
-    terminal.say(f"Next: imageclinic review {result.run.path}")
+    show_outcomes(result.outcomes, terminal)
+    show_verdict(result.run, terminal)
+    terminal.say("")
+    terminal.command(f"Run folder: {result.run.path}")
+    terminal.command(f"Next: imageclinic review {result.run.path}")
     counts = dict(zip(result.outcomes["check"], result.outcomes["n_issues"], strict=True))
     tripped = sorted(check for check, least in limits.items() if counts[check] >= least)
-    terminal.result({"run": str(result.run.path), "outcomes": records(result.outcomes), "tripped": tripped})
+    terminal.result(
+        {
+            "run": str(result.run.path),
+            "verdict": result.verdict,
+            "outcomes": records(result.outcomes),
+            "tripped": tripped,
+        }
+    )
     failed = result.outcomes.loc[result.outcomes["outcome"] == "failed", "check"].tolist()
     if failed:
         raise Failed(f"checks that failed: {', '.join(failed)}; their tracebacks are in {result.run.info_file}")

@@ -41,6 +41,8 @@ def decide(
     as_json: AsJson = False,
 ) -> None:
     """Decide without the App: by an explicit policy or from a file. Nothing is dropped by default."""
+    from imageclinic.audit.verdict.line import number
+    from imageclinic.cli.decision_lines import MOST_CLASSES, decision_lines
     from imageclinic.cli.terminal import records
     from imageclinic.core.wording import few
     from imageclinic.workflows.decide import by_class_and_split, class_counts, left_to_persons, new_classes
@@ -85,15 +87,14 @@ def decide(
     if new:
         terminal.say(f"No image of the dataset was labelled {few(new)} before: a new class, or a slip?")
     if len(events):
-        columns = ["image_id", "decision", "given_label", "label", "note"]
-        terminal.title("The first of them" if len(events) > _SHOWN else "These")
-        terminal.table(events[columns].head(_SHOWN))
+        for line in decision_lines(events):
+            terminal.say(line)
     result = {"dry_run": dry_run, "events": records(events), "left_to_persons": left}
     if dry_run:
         classes = class_counts(run, events)
         terminal.title("Images of each class that would change")
-        terminal.table(classes.head(_SHOWN), right=("before", "after", "change"))
-        if len(classes) > _SHOWN:
-            terminal.say(f"and {len(classes) - _SHOWN:,} more classes (--json has all)")
+        terminal.table(classes.head(MOST_CLASSES), right=("before", "after", "change"))
+        if len(classes) > MOST_CLASSES:
+            terminal.say(f"and {number(len(classes) - MOST_CLASSES, 'more class', 'more classes')} (--json has all)")
         result["classes"] = records(classes)
     terminal.result(result)

@@ -29,6 +29,8 @@ def status(
     """How far the review is, how far the flags can be trusted, and whether to stop."""
     import pandas as pd
 
+    from imageclinic.cli.verdict_lines import show_verdict
+    from imageclinic.core.run import open_run
     from imageclinic.workflows.steps import label_noise
 
     terminal = terminal_for(as_json)
@@ -59,4 +61,5 @@ def status(
             terminal.say(line)
     if state["label_noise"]:
         terminal.say(label_noise.in_words(state["label_noise"]))
+    show_verdict(open_run(run), terminal)
     terminal.result(state)

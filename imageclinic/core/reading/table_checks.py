@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -111,3 +114,19 @@ def _first_stray(paths: pa.ChunkedArray, where: str) -> str | None:
     out = pc.match_substring_regex(paths, _LEADS_OUT if where == "inside" else "^/")
     stray = pc.fill_null(pc.or_(pc.invert(sound), out), False)
     return next(iter(paths.filter(stray).slice(0, 1).to_pylist()), None)
+
+
+def check_same_images(found: pd.DataFrame, dataset: pd.DataFrame, path: Path, *, of_readable: bool) -> None:
+    """Raises InputError when a table of a run has an image that `dataset` has not; with `of_readable`, also when it has
+    not as many as can be read."""
+    ids = found["image_id"].dropna()
+    strange = ids[~ids.isin(dataset["image_id"])]
+    if len(strange):
+        raise InputError(
+            f"{path} has the image {strange.iloc[0]!r}, which the dataset table has not",
+            expected="tables of one audit",
+            fix="audit again",
+        )
+    readable = dataset["read_error"].isna().sum()
+    if of_readable and len(found) != readable:
+        raise InputError(f"{path} has {len(found):,} rows", expected=f"{readable:,}", fix="audit again")

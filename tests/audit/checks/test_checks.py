@@ -22,7 +22,7 @@ CHECKS = runner.load()
 NEEDED = (
     "corrupted wrong_extension exact_duplicate near_duplicate conflicting_label split_leakage class_imbalance "
     "too_few_images dark bright blurry low_information grayscale odd_aspect_ratio odd_size mislabeled outlier "
-    "overlapping_classes shortcut exif_orientation look_alike_classes"
+    "overlapping_classes shortcut exif_orientation split_shift look_alike_classes"
 ).split()
 
 
@@ -57,7 +57,7 @@ def inputs(n: int = 60, seed: int = 0) -> dict[str, Any]:
         luminance_mean=[0.3 + 0.4 * (i[0] == "b") + rng.uniform(0, 0.2) for i in readable],
         luminance_p05=np.where(np.arange(m) == 1, 0.99, 0.1),
         luminance_p99=np.where(np.arange(m) == 2, 0.1, 0.9),
-        contrast=rng.uniform(0.1, 0.2, m),
+        contrast=np.where(np.arange(m) == 3, 0.02, rng.uniform(0.1, 0.2, m)),
         entropy=np.where(np.arange(m) == 3, 0.5, 7),
         sharpness=np.where(np.arange(m) == 4, 0.001, rng.uniform(0.2, 0.3, m)),
         colour=np.where(np.arange(m) == 6, 0.0, 0.5),
@@ -111,6 +111,16 @@ def find(name: str, tables_in: dict[str, Any], **options: Any) -> pd.DataFrame:
     return tables.validate(found.assign(check=name), tables.ISSUES)
 
 
+def case(name: str) -> dict[str, Any]:
+    """Tables in which a check finds something; comparing splits takes more images, here mirrored ones in test."""
+    if name != "split_shift":
+        return inputs()
+    given = inputs(600)
+    test = given["embeddings"].image_id.isin(given["dataset"].loc[given["dataset"]["split"] == "test", "image_id"])
+    vectors = np.where(test.to_numpy()[:, None], -1, 1) * given["embeddings"].vectors
+    return given | {"embeddings": tables.Embeddings(given["embeddings"].image_id, vectors.astype(np.float32))}
+
+
 def shuffled(given: dict[str, Any], seed: int) -> dict[str, Any]:
     rng = np.random.default_rng(seed)
     mixed = {
@@ -138,20 +148,20 @@ def test_all_checks_of_the_design_are_there() -> None:
 @pytest.mark.parametrize("name", CHECKS)
 class TestContract:
     def test_it_finds_something_and_scores_are_in_range(self, name: str) -> None:
-        found = find(name, inputs())
+        found = find(name, case(name))
         assert len(found), "the tables hold a case for every check"
         assert not (found["image_id"].notna() & found["label"].notna()).any()
         assert found["evidence"].str.endswith(".").all()
         assert not found["image_id"].dropna().duplicated().any()
 
     def test_same_input_same_output(self, name: str) -> None:
-        pd.testing.assert_frame_equal(find(name, inputs()), find(name, inputs()))
+        pd.testing.assert_frame_equal(find(name, case(name)), find(name, case(name)))
 
     def test_row_order_does_not_matter(self, name: str) -> None:
-        pd.testing.assert_frame_equal(canonical(find(name, inputs())), canonical(find(name, shuffled(inputs(), 1))))
+        pd.testing.assert_frame_equal(canonical(find(name, case(name))), canonical(find(name, shuffled(case(name), 1))))
 
     def test_inputs_are_left_alone(self, name: str) -> None:
-        given, kept = inputs(), inputs()
+        given, kept = case(name), case(name)
         find(name, given)
         for key, table in kept.items():
             if isinstance(table, pd.DataFrame):
@@ -375,8 +385,53 @@ def test_plain_pictures_are_judged_by_their_like() -> None:
     given = inputs()
     given["features"]["entropy"] = np.where(np.arange(59) == 3, np.float32(0.9), np.float32(2))
     found = find("low_information", given)
-    assert found["evidence"].tolist() == ["The grey values hold 0.90 bits (limit 1)."]
+    assert found["evidence"].tolist() == ["The grey values hold 0.90 bits (limit 1) and vary by 0.020 (limit 0.05)."]
     assert found["score"].tolist() == pytest.approx([0.1], abs=1e-6)
+
+
+def test_drawings_are_not_blank() -> None:
+    given = inputs()
+    given["features"]["entropy"] = np.where(np.arange(59) < 20, np.float32(1.5), np.float32(7))
+    assert find("low_information", given)["image_id"].tolist() == ["b/003.jpg"], "dark lines on white vary"
+
+
+@pytest.mark.parametrize("name", ["odd_size", "odd_aspect_ratio", "grayscale"])
+def test_a_second_kind_of_image_is_one_finding(name: str) -> None:
+    n = 400
+    rng = np.random.default_rng(0)
+    few, many = np.arange(n) < 4, np.arange(n) < 40
+    for odd, expected in ((few, 4), (many, 1)):
+        dataset = tables.frame(
+            tables.DATASET,
+            image_id=[f"{i:03}" for i in range(n)],
+            bytes=[1] * n,
+            mtime_ns=[0] * n,
+            width=np.where(odd, 900, 100),
+            height=[100] * n,
+        )
+        zeros = {c.name: [0] * n for c in tables.FEATURES.columns if not c.nullable and c.name != "image_id"}
+        features = tables.frame(
+            tables.FEATURES,
+            image_id=dataset["image_id"],
+            **zeros | {"contrast": rng.uniform(0.1, 0.2, n), "colour": np.where(odd, 0.0, 0.5)},
+        )
+        found = find(name, {"dataset": dataset, "features": features})
+        assert len(found) == expected
+        assert found["image_id"].isna().all() == (expected == 1)
+
+
+def test_many_small_classes_are_one_finding() -> None:
+    n = 300
+    dataset = tables.frame(
+        tables.DATASET,
+        image_id=[f"{i:03}" for i in range(n)],
+        label=[f"{i % 30:02}" for i in range(n)],
+        bytes=[1] * n,
+        mtime_ns=[0] * n,
+    )
+    found = find("too_few_images", {"dataset": dataset})
+    assert found["evidence"].tolist() == ["30 of 30 classes have under 1,000 images: 10 in the median, 10 in 00."]
+    assert found["label"].isna().all()
 
 
 def test_blank_pictures_are_not_called_grey() -> None:
