@@ -111,7 +111,7 @@ def _pixels(image: Image.Image) -> npt.NDArray[Any]:
 
 @contextlib.contextmanager
 def _decoded(path: Path) -> Iterator[Image.Image]:
-    with Image.open(path) as image:
+    with pixels.open_file(path) as image:
         image.load()
         yield image
 

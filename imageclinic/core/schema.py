@@ -85,6 +85,12 @@ DATASET = Table(
     ("image_id",),
 )
 
+
+def _keras(name: str, meaning: str, high: float = 1) -> Column:
+    meaning = f"{meaning}; null where both see the same"
+    return Column(f"keras_{name}", pa.float32(), meaning, nullable=True, low=0, high=high, later=True)
+
+
 FEATURES = Table(
     "features",
     "features.parquet",
@@ -113,6 +119,13 @@ FEATURES = Table(
             "exif_orientation", pa.int64(), "EXIF orientation, 1 = upright; null if none", nullable=True, low=1, high=8
         ),
         Column("frames", pa.int64(), "pages or animation frames; the first one is judged", nullable=True, low=1),
+        Column("transparent", pa.bool_(), "whether it has pixels that are not opaque", nullable=True, later=True),
+        Column("value_low", pa.float64(), "least value, of more than 8 bits a pixel; else null", True, later=True),
+        Column("value_high", pa.float64(), "greatest value, of more than 8 bits a pixel; else null", True, later=True),
+        _keras("difference", "mean difference, in [0, 1], of what Keras's loaders see from what a person sees"),
+        _keras("luminance_mean", "luminance_mean of what a loader of Keras sees"),
+        _keras("luminance_p99", "luminance_p99 of what a loader of Keras sees"),
+        _keras("entropy", "entropy of what a loader of Keras sees", 8),
     ),
     ("image_id",),
 )
@@ -212,6 +225,10 @@ DECISION_LOG = Table(
     command="review",
 )
 
+_CLASS_INDEX = Column(
+    "class_index", pa.int64(), "number of the class in the export, from 0", nullable=True, low=0, later=True
+)
+
 MANIFEST = Table(
     "manifest",
     "manifest.csv",
@@ -232,6 +249,7 @@ MANIFEST = Table(
             nullable=True,
             later=True,
         ),
+        _CLASS_INDEX,
     ),
     ("image_id",),
     command="export",
@@ -246,6 +264,7 @@ BALANCE = Table(
         Column("path", pa.string(), "POSIX path relative to the export"),
         Column("label", pa.string(), "class after cleaning"),
         Column("times", pa.int64(), "how often it is shown in an epoch, so that classes are shown alike", low=0),
+        _CLASS_INDEX,
     ),
     ("image_id",),
     command="export",

@@ -25,6 +25,7 @@ def export(
     balance: str = ExportOptions.balance,
     reencode: str = ExportOptions.reencode,
     seed: int = ExportOptions.seed,
+    allow_lost_classes: bool = ExportOptions.allow_lost_classes,
     stage: Stage = quiet,
     say: Say = silent,
 ) -> dict[str, Any]:
@@ -36,7 +37,7 @@ def export(
     Args:
         run: an audited run.
         out: a new or empty folder, outside the dataset and the run.
-        split, format, link, keep_split, balance, reencode, seed: see
+        split, format, link, keep_split, balance, reencode, seed, allow_lost_classes: see
             `cleaning.export.export_options.ExportOptions`.
         stage, say: progress.
 
@@ -44,17 +45,18 @@ def export(
         The export's summary, with ``proofs``: name, ok and detail of each.
 
     Raises:
-        InputError: bad arguments, `out` inside the dataset or not empty, a class without training images, a
-            `keep_split` of other images, a source file that changed since the audit.
+        InputError: bad arguments, `out` inside the dataset or not empty, a class without training images or of which
+            nothing is left, a `keep_split` of other images, a source file that changed since the audit, images of
+            more than 8 bits that would lose most of their grey levels.
         Failed: a proof does not hold.
     """
-    options = ExportOptions(split, format, link, keep_split, balance, reencode, seed)
+    options = ExportOptions(split, format, link, keep_split, balance, reencode, seed, allow_lost_classes)
     return _export(Path(run), Path(out), options, stage, say)
 
 
 def _export(run: Path, out: Path, options: ExportOptions, stage: Stage, say: Say) -> dict[str, Any]:
     from imageclinic.cleaning.decisions import apply
-    from imageclinic.cleaning.export import write_export
+    from imageclinic.cleaning.export import left_out, write_export
     from imageclinic.cleaning.split.demanded_split import demanded
     from imageclinic.cleaning.split.stratified_split import require_training
     from imageclinic.workflows.steps import reencode as reencoding
@@ -68,6 +70,11 @@ def _export(run: Path, out: Path, options: ExportOptions, stage: Stage, say: Say
         if new is not None:
             state = reencoding.mended(state, new)
         cleaned, changes = apply.apply(state.dataset, state.current)
+        gone = left_out.of(state.dataset, cleaned, changes)
+        for note in gone.notes():
+            say(note)
+        if not options.allow_lost_classes and (refusal := gone.refusal()):
+            raise refusal
         with stage("Looking for copies") as progress:
             clusters = splitting.regroup(state, cleaned, new=new, progress=progress)
         old = None if options.keep_split is None else splitting.earlier(Path(options.keep_split), cleaned)
@@ -79,13 +86,16 @@ def _export(run: Path, out: Path, options: ExportOptions, stage: Stage, say: Say
         if len(unread) and options.reencode == "none":
             first = f"{unread.index[0]}: {unread.iloc[0]}"
             notes.append(
-                f"Keras's folder loader stops at, skips or misreads {len(unread):,} images ({first}) "
-                "--reencode png mends that."
+                f"Keras's loaders stop at or skip {len(unread):,} images, or show another picture than a person sees "
+                f"({first}) --reencode png mends that."
             )
-        for note in notes:
+        ranges = {} if new is None else new.ranges
+        for note in (*notes, *(values.sentence(kind) for kind, values in ranges.items())):
             say(note)
         encoded = None if new is None else new.files
-        content = write_export.CleanedDataset(cleaned, splits, clusters, changes, state.current, encoded, notes)
+        content = write_export.CleanedDataset(
+            cleaned, splits, clusters, changes, state.current, encoded, notes, gone, ranges
+        )
         with stage("Exporting and proving") as progress:
             summary = write_export.export(content, state.run, out, options, progress)
     return {**summary, "proofs": [dataclasses.asdict(proof) for proof in summary["proofs"]]}

@@ -12,6 +12,7 @@ import pandas as pd
 import tensorflow as tf
 
 from imageclinic.core import tables
+from imageclinic.core.class_order import of_manifest
 from imageclinic.core.errors import InputError
 from imageclinic.training.compare import arms
 from imageclinic.training.data import export_balance, image_pipelines, mirror_check
@@ -189,7 +190,7 @@ def _classes(manifest: pd.DataFrame, out: Path) -> list[str]:
                 expected="training images of every class",
                 fix="export with another --split, or leave the class out",
             )
-    return sorted(labels["train"])
+    return [name for name in of_manifest(manifest) or sorted(labels["train"]) if name in labels["train"]]
 
 
 def _content(manifest: pd.DataFrame) -> pd.DataFrame:

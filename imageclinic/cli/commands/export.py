@@ -39,9 +39,15 @@ def export(
     ] = ExportOptions.balance,
     reencode: Annotated[
         str,
-        Option(help="none, png or jpeg: for images that Keras can't read, and damaged ones that were decided to stay."),
+        Option(
+            help="none, png or jpeg: for images that Keras can't read or shows otherwise than a person sees them, and "
+            "damaged ones that were decided to stay."
+        ),
     ] = ExportOptions.reencode,
     seed: Seed = ExportOptions.seed,
+    allow_lost_classes: Annotated[
+        bool, Option("--allow-lost-classes", help="Export also where no image is left of a class.")
+    ] = ExportOptions.allow_lost_classes,
     as_json: AsJson = False,
 ) -> None:
     """Write the cleaned dataset: stratified, copies on one side, proven before OUT gets its name."""
@@ -57,6 +63,7 @@ def export(
         balance=balance,
         reencode=reencode,
         seed=seed,
+        allow_lost_classes=allow_lost_classes,
         stage=terminal.stage,
         say=terminal.say,
     )
