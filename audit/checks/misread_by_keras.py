@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from imageclinic.audit.issue_rows import findings
-from imageclinic.core.keras_pictures import keras_misreads
+from imageclinic.core.pictures.keras_pictures import keras_misreads
 from imageclinic.core.pixels import deep
 
 URGENCY = 85

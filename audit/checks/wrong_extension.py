@@ -6,7 +6,7 @@ import pandas as pd
 
 from imageclinic.audit.issue_rows import findings
 from imageclinic.core.formats import KERAS_SUFFIXES, suffixes
-from imageclinic.core.keras_pictures import keras_refuses
+from imageclinic.core.pictures.keras_pictures import keras_refuses
 
 URGENCY = 80
 ABOUT = ("images",)

@@ -26,6 +26,8 @@ Progress = Callable[[int, int], None]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+#: Frames that are compared of two files of several.
+COMPARED = 5
 #: Share of differing bits of the 256-bit hashes that two full decodes of copies stay below.
 MAX_HASH_SHARE = 0.25
 
@@ -44,8 +46,9 @@ class Pair:
 
 @dataclass(frozen=True)
 class Verdict:
-    """`equal`: the same pixels as they are stored. `share` of differing bits of the hashes, in [0, 1]. `error`: why a
-    file can't be decoded; then the rest means nothing."""
+    """`equal`: the same pixels as they are stored, in all frames. `share` of differing bits of the hashes, in [0, 1];
+    of two files of several frames the greatest of frames spread over them. `error`: why a file can't be decoded; then
+    the rest means nothing."""
 
     equal: bool = False
     share: float = 1.0
@@ -58,7 +61,8 @@ def compare(pairs: list[Pair], *, progress: Progress | None = None) -> list[Verd
 
 
 def pixel_digests(paths: list[Path], *, progress: Progress | None = None) -> list[tuple[str | None, str | None]]:
-    """For each file a 128-bit hash (xxh3) of its size and its pixels in full, or else why it can't be decoded."""
+    """For each file a 128-bit hash (xxh3) of its size and its pixels in full, in all frames, or else why it can't be
+    decoded."""
     return _side_by_side(_digest, paths, progress)
 
 
@@ -77,30 +81,58 @@ def _side_by_side(work: Callable[[Item], Result], items: list[Item], progress: P
 def _digest(path: Path) -> tuple[str | None, str | None]:
     try:
         with _decoded(path) as image:
-            stored = _pixels(image)
+            digest = xxhash.xxh3_128()
+            for frame in range(_frames(image)):
+                image.seek(frame)
+                stored = _pixels(image)
+                digest.update(f"{stored.shape} {stored.dtype}".encode())
+                digest.update(np.ascontiguousarray(stored).data)
     except Exception as error:  # decoders raise anything, and one file must not stop a run
         return None, str(error) or type(error).__name__
-    digest = xxhash.xxh3_128(f"{stored.shape} {stored.dtype}".encode())
-    digest.update(np.ascontiguousarray(stored).data)
     return digest.hexdigest(), None
 
 
 def _compare(pair: Pair) -> Verdict:
     try:
         with _decoded(pair.one) as one, _decoded(pair.two) as two:
-            equal = one.size == two.size and np.array_equal(_pixels(one), _pixels(two))
-            left, right = (pixels.plain(image).convert("L") for image in (one, two))
-            right = _turned(right, pair.orientation)
+            several = _frames(one), _frames(two)
+            equal = several[0] == several[1] and _equal(one, two, range(several[0]))
+            # Files of several frames that begin alike (a title, a blank slice) are no copies for that.
+            at = np.linspace(0, 1, COMPARED if min(several) > 1 else 1)
+            share = 0.0 if equal else max(_share(one, two, several, float(place), pair) for place in at)
     except Exception as error:  # as above
         return Verdict(error=str(error) or type(error).__name__)
+    return Verdict(equal, share)
+
+
+def _equal(one: Image.Image, two: Image.Image, frames: range) -> bool:
+    for frame in frames:
+        one.seek(frame)
+        two.seek(frame)
+        if one.size != two.size or not np.array_equal(_pixels(one), _pixels(two)):
+            return False
+    return True
+
+
+def _share(one: Image.Image, two: Image.Image, frames: tuple[int, int], place: float, pair: Pair) -> float:
+    """Share of differing bits of the frames at a place, from 0 (the first) to 1 (the last)."""
+    for image, n in zip((one, two), frames, strict=True):
+        image.seek(round(place * (n - 1)))
+    left, right = (pixels.plain(image).convert("L") for image in (one, two))
+    right = _turned(right, pair.orientation)
     if pair.first:
         left = _cut(left, pair.window)
     else:
         right = _cut(right, pair.window)
     import imagehash  # here, for its import takes long
 
-    bits = imagehash.phash(left, hash_size=16) - imagehash.phash(right, hash_size=16)
-    return Verdict(equal, bits / 256)
+    return (imagehash.phash(left, hash_size=16) - imagehash.phash(right, hash_size=16)) / 256
+
+
+def _frames(image: Image.Image) -> int:
+    """Frames or pages. Damage behind the first one counts as an error: whether the rest is equal, nobody knows. An MPO
+    is taken for the JPEG that it begins as: its other pictures are previews and depth maps."""
+    return 1 if image.format in ("JPEG", "MPO") else max(1, int(getattr(image, "n_frames", 1)))
 
 
 def _pixels(image: Image.Image) -> npt.NDArray[Any]:

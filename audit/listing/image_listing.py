@@ -104,7 +104,8 @@ def from_frame(
         raise InputError(
             f"{where} has no column {', '.join(map(repr, missing))}; it has {', '.join(map(repr, table.columns))}",
             expected="a path and a label column",
-            fix="name them with --path-column, --label-column, --split-column, --group-column",
+            fix="name them with --path-column, --label-column, --split-column, --group-column; in Python with "
+            "columns={'path': …, 'label': …}",
         )
     if table.empty:
         raise InputError(f"{where} has no rows", expected="one row per image")

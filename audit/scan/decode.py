@@ -20,8 +20,9 @@ from PIL import Image, UnidentifiedImageError
 
 from imageclinic.audit.scan.container_damage import damage
 from imageclinic.audit.scan.unsupported_formats import boxes_end_early, foreign, tiff_layout
-from imageclinic.core import keras_pictures, pixels
+from imageclinic.core import pixels
 from imageclinic.core.formats import FORMATS, is_tga, sniff
+from imageclinic.core.pictures import keras_pictures
 
 #: Side of the colour sample; images with no longer side are kept whole. Side of the grey picture of larger ones.
 SMALL, LARGE = 32, 64
@@ -60,7 +61,7 @@ class Decoded:
     `grey` is a larger picture in grey (ITU-R 601), uint8 (64, 64). Aspect is not kept. None where there is an `error`.
 
     `transparent`: whether pixels are not opaque. `value_low`, `value_high`: least and greatest value of a picture of
-    more than 8 bits. Where Keras's loaders may see another picture than a person does (`core.keras_pictures`),
+    more than 8 bits. Where Keras's loaders may see another picture than a person does (`core.pictures.keras_pictures`),
     `keras_difference` is the mean difference of the two in [0, 1], of the loader that is further off, and `keras` a
     sample of what a loader sees, as `colour`; else None.
     """
@@ -201,6 +202,9 @@ def _decode_pillow(data: bytes, found: Decoded, max_pixels: int) -> npt.NDArray[
         except UnidentifiedImageError:
             if found.format == "TIFF" and (layout := tiff_layout(data)):
                 raise Undecodable(f"unsupported: TIFF of {layout}") from None
+            if found.format == "HEIF" and len(data) >= 64 and not boxes_end_early(data):
+                # Of what libheif can't open, damage can't be told from a variant that it does not know.
+                raise Undecodable("unsupported: HEIF that libheif does not open") from None
             raise Undecodable(_pillow_kind(data, "its header is cut off or damaged")) from None
         except Image.DecompressionBombError as error:
             raise Undecodable(f"too large: {error}") from error

@@ -78,9 +78,12 @@ def _numbers(tags: Any, tag: int) -> list[int]:
 
 
 def boxes_end_early(data: bytes) -> bool:
-    """Whether a file of boxes (ISO/IEC 14496-12: HEIF, AVIF) ends before its boxes do."""
+    """Whether a file of boxes (ISO/IEC 14496-12: HEIF, AVIF) ends before its boxes do. Not if what follows is no box:
+    the name of one is four letters or digits."""
     at = 0
     while at + 8 <= len(data):
+        if not data[at + 4 : at + 8].isalnum():
+            return False
         size = int.from_bytes(data[at : at + 4], "big")
         if size == 0:  # to the end of the file
             return False

@@ -15,7 +15,7 @@ from pathlib import Path
 import pandas as pd
 from PIL import Image, ImageFile
 
-from imageclinic.cleaning.export.value_range import ValueRange, kind_of
+from imageclinic.cleaning.export.losses.value_range import ValueRange, kind_of
 from imageclinic.core import pixels
 from imageclinic.core.errors import InputError
 from imageclinic.core.hashing import file_sha256
@@ -45,7 +45,7 @@ def encode(
         kind: a key of `KINDS`.
         folder: empty.
         progress: called with (done, total).
-        ranges: see `cleaning.export.value_range.measure`; where it has none, a deep picture is brought to 8 bits by the
+        ranges: see `losses.value_range.measure`; where it has none, a deep picture is brought to 8 bits by the
             rule of `core.pixels`.
 
     Returns:

@@ -13,8 +13,8 @@ import pandas as pd
 
 from imageclinic.cleaning.export import formats
 from imageclinic.cleaning.export.export_format import ExportFormat
-from imageclinic.cleaning.export.left_out import LeftOut
-from imageclinic.cleaning.export.value_range import ValueRange
+from imageclinic.cleaning.export.losses.left_out import LeftOut
+from imageclinic.cleaning.export.losses.value_range import ValueRange
 from imageclinic.core import tables
 from imageclinic.core.class_order import of_manifest
 from imageclinic.core.errors import InputError
@@ -44,8 +44,8 @@ def of(
         format: of the export.
         options: see `cleaning.export.export_options.ExportOptions.flags`.
         notes: on the split.
-        left_out: see `cleaning.export.left_out.of`.
-        ranges: see `cleaning.export.value_range.measure`.
+        left_out: see `cleaning.export.losses.left_out.of`.
+        ranges: see `cleaning.export.losses.value_range.measure`.
 
     Returns:
         format; options; dataset (name, files, sha256 over names and contents); decisions (sha256 of the log, who

@@ -12,9 +12,9 @@ import pandas as pd
 
 from imageclinic.cleaning.export import balance, datasheet, export_facts, formats, output_folder
 from imageclinic.cleaning.export.export_options import ExportOptions
-from imageclinic.cleaning.export.left_out import LeftOut
+from imageclinic.cleaning.export.losses.left_out import LeftOut
+from imageclinic.cleaning.export.losses.value_range import ValueRange
 from imageclinic.cleaning.export.proof.prove_export import verify
-from imageclinic.cleaning.export.value_range import ValueRange
 from imageclinic.cleaning.split.stratified_split import split_groups
 from imageclinic.core import class_order, tables
 from imageclinic.core.errors import Failed, InputError
@@ -35,8 +35,8 @@ class CleanedDataset:
         encoded: image_id, file, why of images that were encoded anew (see `cleaning.export.encode_images.encode`):
             `images` has their new content, and the run's dataset table that of the source.
         notes: sentences about the split, for DATASET.md.
-        left_out: see `cleaning.export.left_out.of`.
-        ranges: see `cleaning.export.value_range.measure`.
+        left_out: see `cleaning.export.losses.left_out.of`.
+        ranges: see `cleaning.export.losses.value_range.measure`.
     """
 
     images: pd.DataFrame

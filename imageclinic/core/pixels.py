@@ -17,7 +17,7 @@ so that none of them sees a picture that another does not:
 
 `as_seen` is the picture that a person sees, for files that are encoded anew: turned as its EXIF data say, CMYK by the
 profile that the file holds, and deep values over one range for a whole dataset, where it is given. What Keras's own
-loaders see instead is in `core.keras_pictures`.
+loaders see instead is in `core.pictures.keras_pictures`.
 
 Colour of 16 bits a channel reaches us with its high bytes only: that is what Pillow decodes, and TensorFlow too.
 """
@@ -35,7 +35,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
 
-from imageclinic.core import heif  # noqa: F401 - lets Pillow open HEIF
+from imageclinic.core.pictures import heif  # noqa: F401 - lets Pillow open HEIF
 
 #: Changes when the rule does: of a picture that is `deep`, results of an older version are not to be reused.
 VERSION = "1"

@@ -27,6 +27,9 @@ class Run:
 
     path: Path
 
+    def __fspath__(self) -> str:
+        return str(self.path)
+
     @property
     def decisions(self) -> Path:
         """The decision log (CSV, append-only)."""

@@ -32,11 +32,16 @@ _PACKAGES = ("tensorflow", "keras", "cleanlab", "fiftyone", "imagehash", "pandas
 
 @dataclass(frozen=True)
 class Audit:
-    """An audit's results: the run folder, the issues table, and one outcome per check."""
+    """An audit's results: the run folder, the issues table, one outcome per check, and notes: sentences that the user
+    should know. It stands for the path of its run wherever one is asked for."""
 
     run: Run
     issues: pd.DataFrame
     outcomes: pd.DataFrame
+    notes: Sequence[str] = ()
+
+    def __fspath__(self) -> str:
+        return str(self.run.path)
 
 
 @dataclass(frozen=True)
@@ -241,7 +246,7 @@ def _audit(run: Run, listing: image_listing.Listing, plan: _Plan, stage: Stage, 
         say(note)
     if noise is not None:
         say(label_noise.in_words(noise))
-    return Audit(run, issues, pd.DataFrame(outcomes))
+    return Audit(run, issues, pd.DataFrame(outcomes), tuple(notes))
 
 
 def _key(dataset: pd.DataFrame, plan: _Plan) -> str | None:
@@ -262,7 +267,7 @@ def _reuse(run: Run, current: str) -> Audit | None:
     info = run.info()
     if info.get("key") != current or any(o["outcome"] == "failed" for o in info["outcomes"]):
         return None
-    return Audit(run, run.read(tables.ISSUES), pd.DataFrame(info["outcomes"]))
+    return Audit(run, run.read(tables.ISSUES), pd.DataFrame(info["outcomes"]), tuple(info.get("notes", ())))
 
 
 def _list(

@@ -56,7 +56,8 @@ def export(
 
 def _export(run: Path, out: Path, options: ExportOptions, stage: Stage, say: Say) -> dict[str, Any]:
     from imageclinic.cleaning.decisions import apply
-    from imageclinic.cleaning.export import left_out, write_export
+    from imageclinic.cleaning.export import write_export
+    from imageclinic.cleaning.export.losses import left_out
     from imageclinic.cleaning.split.demanded_split import demanded
     from imageclinic.cleaning.split.stratified_split import require_training
     from imageclinic.workflows.steps import reencode as reencoding

@@ -12,7 +12,8 @@ import tensorflow as tf
 from PIL import Image
 
 from imageclinic.audit.scan.decode import decode
-from imageclinic.core import keras_pictures, pixels
+from imageclinic.core import pixels
+from imageclinic.core.pictures import keras_pictures
 
 pytestmark = pytest.mark.slow
 

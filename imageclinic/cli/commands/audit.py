@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -97,7 +98,7 @@ def audit(
     terminal.title(f"{len(result.run.read_dataset()):,} images in {result.run.root}")
     terminal.table(outcome_table(result.outcomes), right=("findings", "seconds"))
     terminal.say(f"\nRun folder: {result.run.path}")
-    terminal.say(f"Next: imageclinic review {result.run.path}")
+    terminal.say(f"Next: imageclinic review {shlex.quote(str(result.run.path))}")
     counts = dict(zip(result.outcomes["check"], result.outcomes["n_issues"], strict=True))
     tripped = sorted(check for check, least in limits.items() if counts[check] >= least)
     terminal.result({"run": str(result.run.path), "outcomes": records(result.outcomes), "tripped": tripped})

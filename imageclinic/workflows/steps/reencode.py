@@ -13,12 +13,16 @@ import pandas as pd
 
 from imageclinic.audit.checks import exif_orientation, misread_by_keras, wrong_extension
 from imageclinic.audit.scan import scan
-from imageclinic.cleaning.export import encode_images, safe_names, value_range
-from imageclinic.cleaning.export.value_range import ValueRange
+from imageclinic.cleaning.export import encode_images, safe_names
+from imageclinic.cleaning.export.losses import value_range
+from imageclinic.cleaning.export.losses.value_range import ValueRange
 from imageclinic.core import pixels, tables
 from imageclinic.core.progress import Progress
 from imageclinic.core.run import create
 from imageclinic.workflows.steps.run_state import State
+
+# Where the evidence of a check begins to say that an export mends it.
+_REMEDY = "; `imageclinic export"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,8 +30,8 @@ class Reencoded:
     """Images that were encoded anew.
 
     `files` as `cleaning.export.encode_images.encode` gives it, why, and width, height and mode; `ranges`: see
-    `cleaning.export.value_range.measure`; `features` and `thumbnails` as a scan of the new files gives them, under the
-    images' own ids.
+    `cleaning.export.losses.value_range.measure`; `features` and `thumbnails` as a scan of the new files gives them,
+    under the images' own ids.
     """
 
     files: pd.DataFrame
@@ -57,7 +61,8 @@ def unloadable(state: State) -> pd.Series:
         exif_orientation.find(features),
     ]
     every = pd.concat(found, ignore_index=True).drop_duplicates("image_id")
-    return pd.Series(every["evidence"].to_numpy(object), every["image_id"], dtype="str")
+    reasons = every["evidence"].str.partition(_REMEDY)[0].str.rstrip(".") + "."
+    return pd.Series(reasons.to_numpy(object), every["image_id"], dtype="str")
 
 
 def reencoded(state: State, reasons: pd.Series, kind: str, folder: Path, progress: Progress) -> Reencoded | None:
@@ -73,7 +78,7 @@ def reencoded(state: State, reasons: pd.Series, kind: str, folder: Path, progres
         The new files; None when there are none: nothing needs it, or nothing could be decoded.
 
     Raises:
-        InputError: see `cleaning.export.value_range.measure`.
+        InputError: see `cleaning.export.losses.value_range.measure`.
     """
     dataset = state.dataset.set_index("image_id")
     decided = state.current.set_index("image_id")["decision"]

@@ -33,8 +33,9 @@ class ValueRange:
     def sentence(self, kind: str) -> str:
         """What was done, for people."""
         return (
-            f"{self.images:,} images of {kind} are brought to 8 bits over one range for all, {self.low:.6g} to "
-            f"{self.high:.6g}: the usual one keeps {self.levels_after:,} of its {self.levels_before:,} grey levels."
+            f"{self.images:,} images of more than 8 bits ({kind}) are brought to 8 bits over one range, "
+            f"{self.low:.6g} to {self.high:.6g}: the usual one keeps {self.levels_after:,} of its "
+            f"{self.levels_before:,} grey levels."
         )
 
 
