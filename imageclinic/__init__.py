@@ -59,9 +59,8 @@ def __getattr__(name: str) -> Any:
     if name not in _COMMANDS:
         raise AttributeError(f"module 'imageclinic' has no attribute {name!r}")
     if name not in _checked:
-        from imageclinic.workflows.steps.argument_types import checked
-
-        _checked[name] = checked(getattr(importlib.import_module(f"imageclinic.workflows.{name}"), name))
+        types = importlib.import_module("imageclinic.workflows.steps.argument_types")
+        _checked[name] = types.checked(getattr(importlib.import_module(f"imageclinic.workflows.{name}"), name))
     return _checked[name]
 
 

@@ -87,8 +87,8 @@ def _export(run: Path, out: Path, options: ExportOptions, stage: Stage, say: Say
         if len(unread) and options.reencode == "none":
             first = f"{unread.index[0]}: {unread.iloc[0]}"
             notes.append(
-                f"Keras's loaders stop at or skip {len(unread):,} images, or show another picture than a person sees "
-                f"({first}) --reencode png mends that."
+                f"Keras's folder loader stops at, skips or misreads {len(unread):,} images ({first}) "
+                "--reencode png mends that."
             )
         ranges = {} if new is None else new.ranges
         for note in (*notes, *(values.sentence(kind) for kind, values in ranges.items())):
