@@ -56,13 +56,13 @@ def unloadable(state: State) -> pd.Series:
         features.assign(image_id=features["image_id"].map(new)),
     )
     found = [
-        named.assign(image_id=named["image_id"].map(old)),
+        named.assign(image_id=named["image_id"].map(old).astype("str")),
         misread_by_keras.find(dataset, features),
         exif_orientation.find(features),
     ]
     every = pd.concat(found, ignore_index=True).drop_duplicates("image_id")
-    reasons = every["evidence"].str.partition(_REMEDY)[0].str.rstrip(".") + "."
-    return pd.Series(reasons.to_numpy(object), every["image_id"], dtype="str")
+    reasons = [evidence.partition(_REMEDY)[0].rstrip(".") + "." for evidence in every["evidence"]]
+    return pd.Series(reasons, pd.Index(every["image_id"], dtype="str"), dtype="str")
 
 
 def reencoded(state: State, reasons: pd.Series, kind: str, folder: Path, progress: Progress) -> Reencoded | None:
