@@ -40,7 +40,8 @@ class ValueRange:
 
 
 def measure(sources: Mapping[str, Path]) -> dict[str, ValueRange]:
-    """The range of the values of all deep pictures (`core.pixels.deep`) among the sources.
+    """The range of the values of all deep pictures (`core.pixels.deep`) among the sources: the usual one of the rule of
+    `core.pixels`, where they fill half of it, and else from their least to their greatest value.
 
     Args:
         sources: image_id → file; files that can't be decoded are left out, and so are pictures that are not deep.
@@ -66,7 +67,9 @@ def kind_of(mode: str) -> str:
 
 def _of(kind: str, ends: Mapping[str, tuple[float, float]], sources: Mapping[str, Path]) -> ValueRange:
     low, high = min(low for low, _ in ends.values()), max(high for _, high in ends.values())
-    high = high if high > low else low + 1
+    usual = pixels.rule_range(low, high, real=kind == "floats")
+    # Black stays black where the values fill at least half of one of the usual ranges (`core.pixels`).
+    low, high = usual if 2 * (high - low) >= usual[1] - usual[0] else (low, max(high, low + 1))
     ids, levels = list(ends), []
     for at in np.unique(np.linspace(0, len(ends) - 1, min(SAMPLE, len(ends))).astype(int)):
         image = pixels.load(sources[ids[at]])
