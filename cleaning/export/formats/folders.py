@@ -23,7 +23,11 @@ class Format(ExportFormat):
         """A `tf.data.Dataset` for each split. Without `class_names`, Keras numbers folders by their characters: "10"
         before "2"."""
         height, width = size
-        head = 'import json, keras, pathlib\n\nfolders = [c["folder"] for c in json.loads(pathlib.Path("classes.json").read_text("utf-8"))]\n'
+        head = (
+            "import json, keras, pathlib\n\n"
+            'numbers = json.loads(pathlib.Path("classes.json").read_text("utf-8"))\n'
+            'folders = [c["folder"] for c in numbers]\n'
+        )
         return head + "\n".join(
             f'{split} = keras.utils.image_dataset_from_directory("{split}", class_names=folders, '
             f"image_size=({height}, {width})" + (")" if split == "train" else ", shuffle=False)")
