@@ -100,7 +100,7 @@ def test_a_person_sees_the_turn_the_profile_and_the_ground(tmp_path: Path) -> No
     wide.save(tmp_path / "turned.png", exif=exif)
     wide.convert("RGBA").save(tmp_path / "turned.tif", exif=exif)
     for name in ("turned.png", "turned.tif"):
-        with Image.open(tmp_path / name) as image:
+        with pixels.open_file(tmp_path / name) as image:
             seen = pixels.as_seen(image)
         assert (np.asarray(seen.convert("RGB")) == np.asarray(wide.transpose(Image.Transpose.ROTATE_270))).all(), name
     LINE_ART.save(tmp_path / "art.png")
