@@ -27,7 +27,7 @@ class Outcome(TypedDict):
 
 
 class LabelNoise(TypedDict, total=False):
-    """What the model makes of the labels; see `workflows.steps.label_noise`."""
+    """What the model makes of the labels; see `workflows.steps.auditing.label_noise`."""
 
     share: Share
     by_split: dict[str, Share]

@@ -9,9 +9,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from imageclinic.core.columns import Column, Table
 from imageclinic.core.errors import InputError
 from imageclinic.core.ids import PATTERN
-from imageclinic.core.schema import Column, Table
 
 # A path that leads out of the folder that it is relative to.
 _LEADS_OUT = r"^/|(?:^|/)\.\.(?:/|$)"
