@@ -299,7 +299,7 @@ def test_settings_that_can_not_be(change: dict, said: str) -> None:
         ({"epochs": 0}, "epochs 0"),
         ({"batch_size": 0}, "batch size 0"),
         ({"weight_decay": -1.0}, r"weight decay -1\.0"),
-        ({"scale": 0.0}, "scale 0. Expected what pixels"),
+        ({"scale": 0.0}, r"scale 0\.0. Expected a number above 0"),
         ({"scale": float("inf")}, "scale inf"),
     ],
 )
