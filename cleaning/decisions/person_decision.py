@@ -17,7 +17,7 @@ from imageclinic.core import tables
 from imageclinic.core.run import Run, open_run
 
 #: What `decide` and `undo` return, one row an image; all but ``image_id`` are null while it is undecided.
-STATE = ("image_id", "decision", "label", "reviewer", "decided_at", "disputed")
+STATE = ("image_id", "decision", "label", "reviewer", "decided_at", "disputed", "note")
 
 
 def decide(
@@ -71,7 +71,7 @@ def keep_best(run: Run, image_ids: Sequence[str], *, reviewer: str) -> Best:
     """
     dataset, issues = _tables(run.path, run.table_path(tables.ISSUES).stat().st_mtime_ns)
     known = dataset.reset_index()
-    current = decision_log.current(decision_log.read(run.decisions), known)
+    current = decision_log.current(read_log(run), known)
     features, splits = run.read(tables.FEATURES), run.read(tables.SPLIT_TABLE)
     plan = survivors.keep_best(list(image_ids), known, features, run.read(tables.CLUSTERS), splits, current)
     open_questions = set(issues.loc[issues["cluster"].isna(), "image_id"])
@@ -127,13 +127,32 @@ def undo(run: Run, reviewer: str) -> pd.DataFrame:
 def state(run: Run, image_ids: Sequence[str]) -> pd.DataFrame:
     """What the log says now about these images (`STATE`), in their order."""
     dataset, _ = _tables(run.path, run.table_path(tables.ISSUES).stat().st_mtime_ns)
-    log, known = decision_log.read(run.decisions), dataset.reset_index()
+    log, known = read_log(run), dataset.reset_index()
     # Only these images, their equals in content, and what the log says about either: the rest has no say.
     contents = known.loc[known["image_id"].isin(image_ids), "sha256"].dropna()
     log = log[log["image_id"].isin(image_ids) | log["sha256"].isin(contents)]
     known = known[known["image_id"].isin([*image_ids, *log["image_id"]]) | known["sha256"].isin(contents)]
     now = decision_log.current(log, known).set_index("image_id")
     return now.reindex(list(image_ids)).rename_axis("image_id").reset_index().reindex(columns=list(STATE))
+
+
+def read_log(run: Run) -> pd.DataFrame:
+    """The decision log; the same frame again, not to be changed, while the file is as it was."""
+    if not run.decisions.exists():
+        return tables.empty(tables.DECISION_LOG)
+    facts = run.decisions.stat()
+    return _log_at(run.decisions, facts.st_size, facts.st_mtime_ns)
+
+
+def known_tables(path: str | Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The dataset by image_id, and the findings about images, of the run at a path; not to be changed."""
+    run = open_run(Path(path))
+    return _tables(run.path, run.table_path(tables.ISSUES).stat().st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=1)
+def _log_at(path: Path, size: int, changed: int) -> pd.DataFrame:
+    return decision_log.read(path)
 
 
 @functools.lru_cache(maxsize=1)

@@ -59,11 +59,16 @@ def _ranks(ctx: Any) -> bool:
 
 
 def next_undecided(ctx: Any, ids: Sequence[str]) -> str | None:
-    """The first undecided sample of the view after the last of `ids`, or None."""
-    order, decided = ctx.view.values(["id", "decision"])
+    """The first undecided sample of the view after the last of `ids`, or else from its start; None when none is left.
+
+    Ask before `ids` are decided: a view of what is undecided is without them afterwards.
+    """
+    order, decided, settled = ctx.view.values(["id", "decision", "settled"])
     chosen = set(ids)
-    last = max((n for n, sample in enumerate(order) if sample in chosen), default=len(order))
-    return next((order[n] for n in range(last + 1, len(order)) if decided[n] is None), None)
+    last = max((n for n, sample in enumerate(order) if sample in chosen), default=-1)
+    around = [*range(last + 1, len(order)), *range(last + 1)]
+    left = (order[n] for n in around if decided[n] is None and not settled[n] and order[n] not in chosen)
+    return next(left, None)
 
 
 def more_like(ctx: Any, sample_id: str) -> str:
