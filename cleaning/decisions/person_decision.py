@@ -69,7 +69,7 @@ def keep_best(run: Run, image_ids: Sequence[str], *, reviewer: str) -> Best:
     The best one is decided only where nothing but copies was found about it: that it stays says nothing about its
     label, so it waits for a decision about that.
     """
-    dataset, issues = _tables(run.path, run.table_path(tables.ISSUES).stat().st_mtime_ns)
+    dataset, issues = known_tables(run)
     known = dataset.reset_index()
     current = decision_log.current(read_log(run), known)
     features, splits = run.read(tables.FEATURES), run.read(tables.SPLIT_TABLE)
@@ -91,7 +91,7 @@ def keep_best(run: Run, image_ids: Sequence[str], *, reviewer: str) -> Best:
 def _log(run: Run, rows: Sequence[tuple[str, str, str | None]], reviewer: str, blind: bool) -> None:
     """Append one batch of (image_id, decision, new label)."""
     changed = run.table_path(tables.ISSUES).stat().st_mtime_ns
-    dataset, issues = _tables(run.path, changed)
+    dataset, issues = known_tables(run)
     drawn = _drawn(run.path, changed) if blind else {}
     images = [image_id for image_id, _, _ in rows]
     known = dataset.reindex(images)[["label", "sha256"]]
@@ -126,7 +126,7 @@ def undo(run: Run, reviewer: str) -> pd.DataFrame:
 
 def state(run: Run, image_ids: Sequence[str]) -> pd.DataFrame:
     """What the log says now about these images (`STATE`), in their order."""
-    dataset, _ = _tables(run.path, run.table_path(tables.ISSUES).stat().st_mtime_ns)
+    dataset, _ = known_tables(run)
     log, known = read_log(run), dataset.reset_index()
     # Only these images, their equals in content, and what the log says about either: the rest has no say.
     contents = known.loc[known["image_id"].isin(image_ids), "sha256"].dropna()
@@ -144,9 +144,8 @@ def read_log(run: Run) -> pd.DataFrame:
     return _log_at(run.decisions, facts.st_size, facts.st_mtime_ns)
 
 
-def known_tables(path: str | Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The dataset by image_id, and the findings about images, of the run at a path; not to be changed."""
-    run = open_run(Path(path))
+def known_tables(run: Run) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The dataset by image_id, and the findings about images; not to be changed."""
     return _tables(run.path, run.table_path(tables.ISSUES).stat().st_mtime_ns)
 
 

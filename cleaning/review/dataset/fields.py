@@ -32,18 +32,7 @@ FIELDS = {
 INTEGERS = ("queue", "calibrate", "width", "height", "bytes")
 FLOATS = ("doubt",)
 BOOLEANS = ("disputed", "settled", "in_inbox")
-READ_ONLY = (
-    "image_id",
-    "settled",
-    "who_decided_what",
-    "evidence",
-    "cluster",
-    "survivor",
-    "split",
-    "queue",
-    "calibrate",
-    "display_path",
-)
+READ_ONLY = ("image_id", "evidence", "cluster", "survivor", "split", "queue", "calibrate", "display_path")
 #: What a check said about an image, and its name: the Calibrate view is without.
 HINTS = (
     *("suggested", "checks", "evidence", "cluster", "survivor", "doubt", "queue", "in_inbox", "image_id"),

@@ -24,11 +24,12 @@ _known: dict[str, int] = {}
 _sizes: dict[str, int] = {}
 
 
-def show(ctx: Any, state: pd.DataFrame) -> tuple[str, ...]:
+def show(ctx: Any, run: Run, state: pd.DataFrame) -> tuple[str, ...]:
     """Write what holds now into the dataset; return the samples' ids, in the order of `state`.
 
     Args:
         ctx: the operator's context.
+        run: the run that is reviewed.
         state: see `person_decision.STATE`.
     """
     view = ctx.dataset.match(F("image_id").is_in(state["image_id"].tolist()))
@@ -41,7 +42,7 @@ def show(ctx: Any, state: pd.DataFrame) -> tuple[str, ...]:
         if column == "decided_at":
             values = values.map(lambda at: at and pd.Timestamp(at).to_pydatetime())
         ctx.dataset.set_values(field, dict(zip(keys, values, strict=True)), key_field="id")
-    _settle(ctx, keys)
+    _settle(ctx, run, keys)
     return tuple(keys)
 
 
@@ -54,12 +55,12 @@ def catch_up(ctx: Any, run: Run) -> tuple[str, ...]:
     log = person_decision.read_log(run)
     known = _known.get(name, ctx.dataset.info["imageclinic"].get("log_rows", 0))
     new = log.iloc[known if known <= len(log) else 0 :]["image_id"].drop_duplicates().tolist()
-    changed = show(ctx, person_decision.state(run, new)) if new else ()
+    changed = show(ctx, run, person_decision.state(run, new)) if new else ()
     _known[name], _sizes[name] = len(log), size
     return changed
 
 
-def _settle(ctx: Any, ids: list[str]) -> None:
+def _settle(ctx: Any, run: Run, ids: list[str]) -> None:
     """Mark the copies that are left alone in the clusters of these samples, and only these."""
     clusters = [name for name in ctx.dataset.select(ids).distinct("cluster") if name]
     if not clusters:
@@ -67,7 +68,7 @@ def _settle(ctx: Any, ids: list[str]) -> None:
     members = ctx.dataset.match(F("cluster").is_in(clusters))
     columns = ["id", "image_id", "cluster", "decision", "settled"]
     rows = pd.DataFrame(dict(zip(columns, members.values(columns), strict=True)))
-    _, issues = person_decision.known_tables(ctx.dataset.info["imageclinic"]["run"])
+    _, issues = person_decision.known_tables(run)
     alone = settled(issues, rows[["image_id", "cluster"]], dict(zip(rows["image_id"], rows["decision"], strict=True)))
     now = rows["image_id"].isin(alone)
     changed = rows[now.ne(rows["settled"].fillna(False).astype(bool))].index

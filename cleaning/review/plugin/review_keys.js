@@ -11,7 +11,7 @@
   const MODULES = ["main.js", "app.js", "tiles.js", "actions.js", "saver.js", "desk.js", "stock.js", "card_view.js", "side_panel.js", "dialogs.js", "dom.js", "watch.js"];
   const here = document.currentScript.src;
   // What the browser tests read.
-  const api = (window.__imageclinic__ = { active: false, log: [], tiles: null, selected: [], tasks: new Map(), panels: new Set() });
+  const api = (window.__imageclinic__ = { active: false, log: [], tiles: null, shown: null, selected: [], tasks: new Map(), panels: new Set() });
 
   // A JavaScript operator gives us React hooks and Recoil's snapshot without any visible component.
   class Bridge extends foo.Operator {

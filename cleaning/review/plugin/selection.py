@@ -92,7 +92,7 @@ def _decide(
     run = run_of(ctx)
     log_sync.catch_up(ctx, run)
     if decision == "undo":
-        return _answer(ctx, decision, person_decision.undo(run, reviewer(ctx)))
+        return _answer(ctx, run, decision, person_decision.undo(run, reviewer(ctx)))
     columns = ["id", "image_id", "suggested.label", "decision", "reviewer"]
     values = ctx.dataset.select(list(ids), ordered=True).values(columns)
     rows = pd.DataFrame(dict(zip(columns, values, strict=True)))
@@ -114,7 +114,7 @@ def _decide(
     images = rows["image_id"].tolist()
     me = reviewer(ctx)
     state = person_decision.decide(run, images, decision, reviewer=me, labels=labels, blind=unseen)
-    return _answer(ctx, decision, state, _replaced(rows, me))
+    return _answer(ctx, run, decision, state, _replaced(rows, me))
 
 
 def _meanwhile(rows: pd.DataFrame, shown: Mapping[str, str | None]) -> str:
@@ -136,11 +136,11 @@ def _replaced(rows: pd.DataFrame, me: str) -> str:
     return f" Replaced your {before.iloc[0]}." if len(rows) == 1 else f" Replaced {len(before):,} of your decisions."
 
 
-def _answer(ctx: Any, decision: str, state: pd.DataFrame, replaced: str = "") -> Answer:
+def _answer(ctx: Any, run: Run, decision: str, state: pd.DataFrame, replaced: str = "") -> Answer:
     if state.empty:
         return Answer((), _NOTHING[decision])
     done = f"{_PAST[decision]} {images_in_words(len(state))}."
-    return Answer(log_sync.show(ctx, state), done + replaced + _disputed(state))
+    return Answer(log_sync.show(ctx, run, state), done + replaced + _disputed(state))
 
 
 def _disputed(state: pd.DataFrame) -> str:
@@ -151,7 +151,7 @@ def _disputed(state: pd.DataFrame) -> str:
 def _keep_best(ctx: Any, run: Run, image_ids: list[str]) -> Answer:
     best = person_decision.keep_best(run, image_ids, reviewer=reviewer(ctx))
     dropped = int(best.state["decision"].eq("drop").sum())
-    ids = log_sync.show(ctx, best.state)
+    ids = log_sync.show(ctx, run, best.state)
     said = []
     if dropped:
         said.append(f"Best copy stays, dropped {images_in_words(dropped)}." + _disputed(best.state))

@@ -40,6 +40,7 @@ class Desk {
     this.onclose = onclose;
     this.order = []; this.waiting = new Map(); this.at = -1; this.classes = []; this.blind = false;
     this.entry = null; this.shownAt = null; this.zoom = 1; this.busy = false; this.ended = false;
+    this.judged = new Set(); // decided here, though maybe disputed: not to come again by itself
     this.changed = new Map(); // samples as Python returned them, for the grid
     this.stock = new Stock();
     this.saver = new Saver((job) => call("decide", job.params), (job, answer) => this.saved(job, answer), (jobs, said) => this.failed(jobs, said), () => this.drawHead());
@@ -76,6 +77,7 @@ class Desk {
   async show(at) {
     const id = this.order[at];
     Object.assign(this, { at, entry: null, shownAt: null, ended: false });
+    this.api.shown = null;
     sessionStorage.setItem(MEMORY, JSON.stringify([location.pathname + location.search, id]));
     let entry = this.stock.at(id);
     if (!entry) {
@@ -92,7 +94,9 @@ class Desk {
     this.draw(entry);
     this.prepare();
     await painted();
-    if (desk === this && this.entry === entry) this.shownAt = performance.now();
+    if (desk !== this || this.entry !== entry) return;
+    this.shownAt = performance.now();
+    this.api.shown = id;
   }
 
   draw(entry) {
@@ -156,6 +160,7 @@ class Desk {
     Object.assign(card, { decision: actual, label: actual === "relabel" ? label || card.suggested : null, reviewer: this.reviewer, others: false, disputed: false });
     const waited = this.waiting.get(card.id);
     this.waiting.set(card.id, false);
+    this.judged.add(card.id);
     const replaced = before.decision && !before.others ? ` Replaced ${before.decision}.` : "";
     const what = `${PAST[actual]} ${this.blind ? "the image" : fileName(card.image_id)}${actual === "relabel" ? ` as ${card.label}` : ""}.`;
     this.say(what + replaced, COLOURS[actual]);
@@ -190,7 +195,8 @@ class Desk {
     this.api.log.push({ decision: job.params.decision, n: answer.n, python: performance.now() - job.pressed });
     for (const sample of answer.samples) {
       this.changed.set(sample._id, sample);
-      this.waiting.set(sample._id, !sample.decision && !sample.settled);
+      if (job.params.decision === "undo") this.judged.delete(sample._id);
+      this.waiting.set(sample._id, !sample.decision && !sample.settled && !this.judged.has(sample._id));
       const entry = this.stock.at(sample._id);
       if (entry && !this.saver.jobs.some((one) => one.card === entry.card)) {
         Object.assign(entry.card, { decision: sample.decision || null, label: sample.decided_label || null, reviewer: sample.reviewer || null, disputed: !!sample.disputed, who: sample.who_decided_what || null, settled: !!sample.settled, others: false });
@@ -217,6 +223,7 @@ class Desk {
     this.busy = false;
     for (const { card, before, waited } of jobs.filter((job) => job.card).reverse()) {
       Object.assign(card, before);
+      this.judged.delete(card.id);
       this.waiting.set(card.id, waited);
     }
     const first = jobs.find((job) => job.card);
@@ -230,6 +237,7 @@ class Desk {
   /** Nothing in this view is undecided. */
   async end() {
     Object.assign(this, { entry: null, shownAt: null, ended: true });
+    this.api.shown = null;
     sessionStorage.removeItem(MEMORY);
     await this.saver.empty();
     if (desk !== this || !this.ended) return;
@@ -255,6 +263,7 @@ class Desk {
   leave() {
     if (desk !== this) return;
     desk = null;
+    this.api.shown = null;
     sessionStorage.removeItem(MEMORY);
     this.box.remove();
     tiles.update([...this.changed.values()].slice(-200));

@@ -14,8 +14,6 @@ export function start(given) {
   context = given;
   for (const module of [app, tiles, panel]) module.use(given);
   document.head.append(el("link", { rel: "stylesheet", href: new URL("style.css", given.base) }));
-  // FiftyOne's advert lies over the panel until it was seen once.
-  localStorage.setItem("fiftyone-enterprise-tooltip-seen", "true");
   Object.assign(given.api, { opened, press, say, openDesk });
   window.addEventListener("keydown", onKey, true);
   window.addEventListener("click", onClick, true);
