@@ -16,7 +16,7 @@ from tests.browser.driver import app, open_image, open_view, page, select
 
 
 def main(run: Path, folder: Path) -> None:
-    """Save grid, modal, cluster and calibrate as PNG files in `folder`."""
+    """Save grid, desk, cluster and calibrate as PNG files in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     with app(run) as inbox, tempfile.TemporaryDirectory() as profile, page(Path(profile), 1440, 900) as shown:
         open_view(shown, inbox, "mislabeled")
@@ -26,7 +26,8 @@ def main(run: Path, folder: Path) -> None:
         decide(shown, "u", 3)
         open_view(shown, inbox, "mislabeled")
         open_image(shown, 1)
-        save(shown, folder / "modal.png")
+        shown.wait_for_timeout(2_000)
+        save(shown, folder / "desk.png")
         open_view(shown, inbox, "exact-duplicate")
         select(shown, 0)
         decide(shown, "b")

@@ -1,4 +1,4 @@
-"""One image at a time: nothing decided that was not in sight, nothing replaced silently, nothing shown and not saved."""
+"""One image at a time: nothing decided that was not in sight, none replaced silently, none shown but not saved."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from imageclinic.cleaning.decisions import decision_log
-from imageclinic.cleaning.review.plugin import card_facts, log_sync, panel
+from imageclinic.cleaning.review.plugin import card_facts, log_sync, navigation, panel
 from imageclinic.cleaning.review.plugin.operators import Unlisted
 from imageclinic.cleaning.review.plugin.selection import UNDECIDED, blind, reviewer, run_of
 from imageclinic.cleaning.review.queue_order import shared
@@ -30,12 +30,10 @@ class Order(Unlisted):
         run, me = run_of(ctx), reviewer(ctx)
         log_sync.catch_up(ctx, run)
         unseen = blind(ctx)
-        fields = ["id", "decision", *([] if unseen else ["settled", "cluster"])]
-        ids, decided, *rest = ctx.view.values(fields)
-        settled, clusters = rest or ([None] * len(ids), [None] * len(ids))
-        waiting = [d is None and not s for d, s in zip(decided, settled, strict=True)]
+        ids, waiting = navigation.waiting(ctx)
         order: Sequence[int] = range(len(ids))
         if not unseen:  # the random sample is for everybody: it also tells how far reviewers agree
+            clusters = ctx.view.values("cluster")
             order = shared([c or i for c, i in zip(clusters, ids, strict=True)], _persons(run), me)
         return {
             "ids": [ids[n] for n in order],

@@ -51,7 +51,7 @@ function onKey(event) {
   if (!asked || (viewer && !desk.isOpen())) return;
   if (asked.help) dialogs.help();
   else if (asked.decision) { if (!event.repeat) (desk.isOpen() ? desk.current() : context.api).press(asked.decision); }
-  else if (!(desk.isOpen() ? inDesk(asked, event) : inGrid(asked))) return;
+  else if (!(desk.isOpen() ? inDesk(asked, event) : !event.repeat && inGrid(asked))) return;
   event.stopImmediatePropagation(); // the App must not see it: r resets its zoom
   event.preventDefault();
 }
@@ -71,7 +71,12 @@ function inDesk({ number, name }, event) {
   return true;
 }
 
-function inGrid({ name }) {
+function inGrid({ name, number }) {
+  if (number) {
+    const label = panel.numbered(number);
+    if (label !== null) press("relabel", null, label);
+    return label !== null;
+  }
   const focus = document.activeElement;
   if (name !== "Enter" || (focus && !/^(BODY|DIV|CANVAS)$/.test(focus.tagName) && focus.type !== "checkbox")) return false;
   openDesk();

@@ -23,6 +23,12 @@ export async function refresh(ids = shown.ids || []) {
   } catch (error) { /* the next refresh may find the server again; `watch` says when it is gone */ }
 }
 
+/** The label that has the number n for the selected image; null when there is none. */
+export function numbered(n) {
+  const choice = shown.card && view.numbered(shown.card, facts.blind, facts.classes)[n - 1];
+  return choice ? choice.name : null;
+}
+
 function draw(state) {
   shown = state;
   const { ids, card } = state, blind = !!(facts && facts.blind);
