@@ -30,7 +30,7 @@ BAR = "#imageclinic-bar"
 PANEL = ".imageclinic-panel"
 MESSAGE = ".ic-message"
 #: A key counts when its image has been in sight for 200 ms (`SEEN_MS` of the desk).
-SEEN = "(wanted) => __imageclinic__.shown && (!wanted || __imageclinic__.shown === wanted)"
+SEEN = "() => window.__imageclinic__ && __imageclinic__.shown"
 T = TypeVar("T")
 
 
@@ -76,7 +76,7 @@ def app(
         started = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
         process.send_signal(end)
         try:
-            process.wait(60)
+            process.wait(180)
         finally:
             process.kill()
             reader.join(10)
@@ -127,7 +127,7 @@ def select(shown: Page, position: int) -> None:
 
 def current(shown: Page) -> str:
     """The id of the open sample, once it is in sight and keys count."""
-    shown.wait_for_function(SEEN, arg=None)
+    shown.wait_for_function(SEEN)
     shown.wait_for_timeout(250)
     return str(shown.evaluate("__imageclinic__.shown"))
 

@@ -1,6 +1,6 @@
 /* Decisions on their way to the log: one at a time, in the order of the keys, none lost and none pretended. */
 
-const SLOW = 20_000; // a server that says nothing for so long: the decision counts as not saved until it answers
+const SLOW = 30_000; // a server that says nothing for so long: the decision does not count as saved
 
 export class Saver {
   /** send: job → promise of Python's answer; saved(job, answer); failed(jobs, message): these and all after them. */
@@ -49,6 +49,6 @@ export class Saver {
 
 function withTimeout(promise, ms) {
   let timer;
-  const late = new Promise((_, reject) => { timer = setTimeout(() => reject(new Error("the server does not answer")), ms); });
+  const late = new Promise((_, reject) => { timer = setTimeout(() => reject(new Error("no answer from the server for 30 s")), ms); });
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }

@@ -1,7 +1,7 @@
 /* Whether the review's server is still there. A page whose server has ended says so, and comes back with it. */
 import { el, sleep } from "./dom.js";
 
-const EVERY = 4_000, PATIENCE = 8_000; // a busy server may be slow: two silences are an end
+const EVERY = 4_000, PATIENCE = 30_000;
 
 export async function watch() {
   let missed = 0, banner = null;
@@ -26,7 +26,7 @@ async function answers() {
     await fetch("/fiftyone", { signal: stop.signal, cache: "no-store" });
     return true; // whatever it says
   } catch (error) {
-    return false;
+    return error.name === "AbortError"; // a busy server is slow, one that has ended refuses at once
   } finally {
     clearTimeout(timer);
   }
