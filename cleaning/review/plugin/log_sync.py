@@ -43,13 +43,17 @@ def show(ctx: Any, run: Run, state: pd.DataFrame) -> tuple[str, ...]:
             values = values.map(lambda at: at and pd.Timestamp(at).to_pydatetime())
         ctx.dataset.set_values(field, dict(zip(keys, values, strict=True)), key_field="id")
     _settle(ctx, run, keys)
+    name, size = ctx.dataset.name, _size(run)  # before the log is read: what comes in between is looked for again
+    log = person_decision.read_log(run)
+    if name in _known and set(log.iloc[_known[name] :]["image_id"]) <= set(state["image_id"]):
+        _known[name], _sizes[name] = len(log), size  # all that is new was about these
     return tuple(keys)
 
 
 def catch_up(ctx: Any, run: Run) -> tuple[str, ...]:
     """Bring in what others have written into the log since; return the samples' ids. Cheap when nothing was."""
     name = ctx.dataset.name
-    size = run.decisions.stat().st_size if run.decisions.is_file() else 0
+    size = _size(run)
     if _sizes.get(name) == size:
         return ()
     log = person_decision.read_log(run)
@@ -58,6 +62,10 @@ def catch_up(ctx: Any, run: Run) -> tuple[str, ...]:
     changed = show(ctx, run, person_decision.state(run, new)) if new else ()
     _known[name], _sizes[name] = len(log), size
     return changed
+
+
+def _size(run: Run) -> int:
+    return run.decisions.stat().st_size if run.decisions.is_file() else 0
 
 
 def _settle(ctx: Any, run: Run, ids: list[str]) -> None:

@@ -58,7 +58,7 @@ def test_every_image_is_there_with_labels_scores_and_evidence(run: Run) -> None:
     assert by_id(dataset, "evidence")[MISLABELED[0]].splitlines()[1] == "bright: 5th percentile 0.96."
     assert by_id(dataset, "split")["cat/00.png"] == "test"
     assert by_id(dataset, "cluster")[COPIES[0]] == "c1"
-    assert sorted(by_id(dataset, "survivor")[name] for name in COPIES) == ["copy", "stays"]
+    assert sorted(by_id(dataset, "survivor")[name] for name in COPIES) == ["group 1: copy", "group 1: would stay"]
     assert set(dataset.default_classes) == {"cat", "dog"}
     assert dataset.get_field("mislabeled").description
 
@@ -143,9 +143,10 @@ def test_a_reopening_keeps_every_decision(run: Run) -> None:
     assert by_id(dataset, "decided_label")[MISLABELED[2]] == FORMULA
     assert by_id(dataset, "reviewer")[MISLABELED[2]] == "ann"
     assert by_id(dataset, "decided_at")[MISLABELED[2]].year > 2000
-    assert by_id(dataset, "survivor")[COPIES[0]] == "stays"
+    assert by_id(dataset, "survivor")[COPIES[0]] == "group 1: would stay"
     inbox = dataset.load_saved_view("Inbox").values("image_id")
-    assert inbox == [*MISLABELED[3:], "dog/deep.tif", COPIES[0], "cat/pale.png"]
+    assert inbox == [*MISLABELED[3:], "dog/deep.tif", "cat/pale.png"], "its copy is dropped: the other one just stays"
+    assert [name for name, settled in by_id(dataset, "settled").items() if settled] == [COPIES[0]]
     assert len(dataset.load_saved_view("Decided")) == 5
 
 
