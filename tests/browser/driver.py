@@ -48,7 +48,7 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def app(
-    run: Path, reviewer: str = "ann", *, seconds: float = 300, end: signal.Signals = signal.SIGINT, status: int = 0
+    run: Path, reviewer: str = "ann", *, seconds: float = 600, end: signal.Signals = signal.SIGINT, status: int = 0
 ) -> Iterator[str]:
     """Serve `run` in a process of its own; yield the URL of the Inbox; end it, and check that nothing is left running.
 

@@ -17,8 +17,8 @@ from imageclinic.core.run import Run, open_run
 
 #: Number keys for the likeliest classes, and pictures shown beside the image.
 LIKELY, NEAR, COPIES = 5, 6, 12
-_FIELDS = ("id", "image_id", "display_path", "ground_truth.label", "decision", "decided_label", "reviewer", "disputed")
-_TOLD = ("suggested.label", "evidence", "cluster", "survivor", "who_decided_what", "settled")
+_FIELDS = ("id", "display_path", "ground_truth.label", "decision", "decided_label", "reviewer", "disputed")
+_TOLD = ("image_id", "suggested.label", "evidence", "cluster", "survivor", "who_decided_what", "settled")
 _SIZE = ("width", "height", "bytes", "split")
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +10,6 @@ import pytest
 from PIL import Image
 
 from imageclinic.cleaning.decisions import decision_log, person_decision
-from imageclinic.cleaning.review import session
-from imageclinic.cleaning.review.database import mongod
 from imageclinic.cleaning.review.dataset import build_dataset, load_samples, sample_rows
 from imageclinic.cleaning.trust import random_sample
 from imageclinic.core import tables
@@ -21,22 +17,6 @@ from imageclinic.core.run import Run
 from tests.helpers.review_run import COPIES, FORMULA, HOSTILE, MISLABELED, make_run
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def fiftyone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """FiftyOne on a database of its own."""
-    before = dict(os.environ)
-    run = make_run(tmp_path_factory.mktemp("first"))
-    os.environ.pop("FIFTYONE_DATABASE_URI", None)
-    with mongod.running(lambda line: None) as database:
-        session.prepare(database.uri, tmp_path_factory.mktemp("plugins"), run, "ann")
-        import fiftyone
-
-        yield fiftyone
-        session.forget_database()
-    os.environ.clear()
-    os.environ.update(before)
 
 
 @pytest.fixture
