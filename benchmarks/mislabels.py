@@ -1,7 +1,7 @@
 """Wrong labels: what an audit finds of them, against cleanlab's defaults, k-NN votes and a network per fold.
 
     python -m benchmarks.mislabels DATA --truth COLUMN [--labels COLUMN,…] [--plant 0.05] [--split train]
-                                   [--networks FOLDER] [--sheet FILE.png] [--seed 0]
+                                   [--networks FOLDER] [--sheet FILE.png] [--seed 0] [--model auto]
 
 DATA is a manifest (.csv with path, the true labels in --truth, and given labels in the --labels columns) or class
 folders (the folders are then the truth). --plant adds label sets with that share of wrong labels: `uniform` (any other
@@ -77,13 +77,13 @@ def main(arguments: list[str] | None = None) -> None:
     columns = [c for c in given.labels.split(",") if c]
     with tempfile.TemporaryDirectory() as folder:
         run_path = Path(folder) / "run"
-        clean = _audit(data.assign(label=data["truth"]), root, run_path, given.seed)
+        clean = _audit(data.assign(label=data["truth"]), root, run_path, given)
         whole = clean.info()["seconds"]
         sets = {c: data[c] for c in columns} | dict(_planted(data, clean, given))
         rows = []
         for name, labelled in ({"truth": data["truth"]} | sets).items():
             frame = data.assign(label=labelled)
-            run = _audit(frame, root, run_path, given.seed)
+            run = _audit(frame, root, run_path, given)
             rows += _measure(name, frame, run, given)
             if given.sheet and name == next(iter(sets), "truth"):
                 _sheet(frame, run, given.sheet)
@@ -101,6 +101,7 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--networks", type=Path)
     parser.add_argument("--sheet", type=Path)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--model", default="auto")
     return parser.parse_args(arguments)
 
 
@@ -116,9 +117,9 @@ def _load(given: argparse.Namespace) -> tuple[pd.DataFrame, Path]:
     return data.assign(truth=data[given.truth]).reset_index(drop=True), given.data.resolve().parent
 
 
-def _audit(data: pd.DataFrame, root: Path, path: Path, seed: int) -> Run:
+def _audit(data: pd.DataFrame, root: Path, path: Path, given: argparse.Namespace) -> Run:
     frame = data[["path", "label"]]
-    return imageclinic.audit(frame, path, root=root, model="patches", seed=seed).run
+    return imageclinic.audit(frame, path, root=root, model=given.model, seed=given.seed).run
 
 
 def _planted(data: pd.DataFrame, clean: Run, given: argparse.Namespace) -> Iterator[tuple[str, pd.Series]]:

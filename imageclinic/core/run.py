@@ -48,6 +48,16 @@ class Run:
         return self.path / "predictions.parquet"
 
     @property
+    def embedder_choice(self) -> Path:
+        """JSON: the embedder that ``auto`` means for these images, and why."""
+        return self.path / "embedder_choice.json"
+
+    @property
+    def embedding_parts(self) -> Path:
+        """Folder of the vectors that are there already: what a killed embedding resumes from."""
+        return self.path / "embedding_parts"
+
+    @property
     def folds(self) -> Path:
         """Folder of finished folds of networks: what a killed cross-validation resumes from."""
         return self.path / "folds"

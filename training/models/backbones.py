@@ -1,4 +1,8 @@
-"""Networks of `keras.applications` with ImageNet weights: images to their globally averaged last features."""
+"""Networks with ImageNet weights: images to their globally averaged last features.
+
+Those of `keras.applications` have their weights in Keras's cache or download them. EfficientNet-Lite's
+(`training.models.efficientnet_lite`) come with a package that is a dependency: they are always there.
+"""
 
 from __future__ import annotations
 
@@ -12,17 +16,20 @@ import keras
 import tensorflow as tf
 
 from imageclinic.core.errors import InputError
+from imageclinic.training.models import efficientnet_lite
 
 
 @dataclass(frozen=True)
 class Backbone:
-    """A network: its name and module in `keras.applications`, the file of its weights without the classifier,
-    and the side in pixels of the images that it gets."""
+    """A network: its name, the module of `keras.applications` or the package of weights that it comes with, the file of
+    its weights without the classifier, and the side in pixels of the images that it gets."""
 
     name: str
     module: str
     file: str
     side: int = 224
+    lite: efficientnet_lite.Variant | None = None
+    """The variant of EfficientNet-Lite that it is, when it is none of `keras.applications`."""
 
 
 _KERNELS = "weights_tf_dim_ordering_tf_kernels"
@@ -37,11 +44,12 @@ BACKBONES = {
         Backbone("ConvNeXtBase", "convnext", "convnext_base_notop.h5"),
         Backbone("EfficientNetV2B0", "efficientnet_v2", "efficientnetv2-b0_notop.h5"),
         Backbone("ResNet50V2", "resnet_v2", f"resnet50v2_{_KERNELS}_notop.h5"),
-        Backbone("ResNet50", "resnet", f"resnet50_{_KERNELS}_notop.h5"),
-        Backbone("DenseNet121", "densenet", f"densenet121_{_KERNELS}_notop.h5"),
         Backbone("Xception", "xception", f"xception_{_KERNELS}_notop.h5", 299),
         Backbone("InceptionV3", "inception_v3", f"inception_v3_{_KERNELS}_notop.h5", 299),
         Backbone("EfficientNetB0", "efficientnet", "efficientnetb0_notop.h5"),
+        *(Backbone(v.name, v.package, v.file, v.side, v) for v in efficientnet_lite.VARIANTS),
+        Backbone("ResNet50", "resnet", f"resnet50_{_KERNELS}_notop.h5"),
+        Backbone("DenseNet121", "densenet", f"densenet121_{_KERNELS}_notop.h5"),
         Backbone("MobileNetV3Large", "mobilenet_v3", "weights_mobilenet_v3_large_224_1.0_float_no_top_v2.h5"),
         Backbone("MobileNetV2", "mobilenet_v2", f"mobilenet_v2_{_KERNELS}_1.0_224_no_top.h5"),
         Backbone("VGG16", "vgg16", f"vgg16_{_KERNELS}_notop.h5"),
@@ -50,7 +58,9 @@ BACKBONES = {
 
 
 def weights_path(backbone: Backbone) -> Path:
-    """Where Keras keeps the weights, whether they are there or not."""
+    """Where Keras keeps the weights, or their package has them, whether they are there or not."""
+    if backbone.lite is not None:
+        return efficientnet_lite.weights_path(backbone.lite)
     home = os.environ.get("KERAS_HOME") or Path.home() / ".keras"
     return Path(home) / "models" / backbone.file
 
@@ -96,7 +106,10 @@ def load(
         InputError: when the weights don't fit, are not there, or can't be downloaded, or `side` is too small.
     """
     path = weights or weights_path(backbone)
-    if path.is_file():
+    if backbone.lite is not None and weights is None:
+        network = build(backbone, None, side)
+        efficientnet_lite.load(network, backbone.lite)
+    elif path.is_file():
         network = build(backbone, None, side)
         try:
             network.load_weights(path)
@@ -124,19 +137,26 @@ def load(
                 fix=f"bring the file from another machine to {path}, or use --model patches, which needs none",
             ) from error
     images = keras.Input(network.input_shape[1:])
-    preprocess = getattr(keras.applications, backbone.module).preprocess_input
+    preprocess = (
+        efficientnet_lite.preprocess
+        if backbone.lite is not None
+        else getattr(keras.applications, backbone.module).preprocess_input
+    )
     return keras.Model(images, keras.ops.cast(network(preprocess(images)), "float32"))
 
 
 def build(backbone: Backbone, weights: str | None, side: int | None = None) -> keras.Model:
-    """The bare network of `keras.applications`, whose inputs still need its `preprocess_input`: with fresh weights
-    (None) or with those of ``imagenet``, which Keras downloads where its cache lacks them.
+    """The bare network, whose inputs still need its `preprocess_input`: with fresh weights (None) or with those of
+    ``imagenet``, which Keras downloads where its cache lacks them.
 
     Raises:
         InputError: when `side` is too small for it.
     """
-    application = getattr(keras.applications, backbone.name)
     pixels = side or backbone.side
+    if backbone.lite is not None:
+        with working_in(precision()):
+            return efficientnet_lite.build(backbone.lite, pixels)
+    application = getattr(keras.applications, backbone.name)
     with working_in(precision()):
         try:
             return application(include_top=False, weights=weights, input_shape=(pixels, pixels, 3), pooling="avg")

@@ -44,8 +44,9 @@ class Basis:
     """(components,): mean square of each column."""
 
 
-def principal(embeddings: npt.NDArray[np.float32]) -> Basis:
-    """Turn embeddings, float32 (n, d), into a `Basis`. The scale between dimensions is kept."""
+def principal(embeddings: npt.NDArray[np.float32], most: int | None = None) -> Basis:
+    """Turn embeddings, float32 (n, d), into a `Basis` of at most so many components. The scale between dimensions is
+    kept."""
     mean = embeddings.mean(0, dtype=np.float64).astype(np.float32)
     centred = embeddings - mean
     scale = max(float(np.sqrt(np.mean(np.square(centred), dtype=np.float64))), float(np.finfo(np.float32).tiny))
@@ -54,7 +55,7 @@ def principal(embeddings: npt.NDArray[np.float32]) -> Basis:
         turn = np.linalg.svd(centred, full_matrices=False)[2].T
     else:
         turn = np.linalg.eigh(centred.T @ centred)[1][:, ::-1]
-    x = centred @ turn.astype(np.float32)
+    x = centred @ turn[:, :most].astype(np.float32)
     return Basis(x, np.mean(np.square(x), axis=0))
 
 

@@ -22,7 +22,7 @@ from imageclinic.training.data import image_pipelines
 from imageclinic.training.fit import fit_model
 from imageclinic.training.fit.settings import Settings
 from imageclinic.training.models import capacity_ladder as ladder
-from imageclinic.training.predict.out_of_fold import calibrate, log_loss
+from imageclinic.training.predict.calibration import calibrate, log_loss
 
 EPOCHS = 30
 BATCH = 64

@@ -16,7 +16,9 @@ from imageclinic.cleaning.split import stratified_split
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
 from imageclinic.core.hashing import file_sha256
+from imageclinic.core.run import Run
 from imageclinic.core.schema import POLICY
+from imageclinic.training.compare.arm_inputs import Embedded
 from imageclinic.training.compare.arms import ARM_COLUMNS, TEST_COLUMNS
 from imageclinic.workflows.steps import combined_copies
 from imageclinic.workflows.steps.run_state import State
@@ -55,6 +57,19 @@ def of_run(state: State, seed: int) -> tuple[Arms, pd.DataFrame]:
     original = with_validation(known[known["split"] != "test"].drop(columns="split"), seed)
     kept = original[original["image_id"].isin(reviewed.index)]
     return {"original": original, "cleaned": kept.assign(label=kept["image_id"].map(reviewed))}, test
+
+
+def embedded(run: Run) -> Embedded | None:
+    """The run's embeddings, by path; None where it has none, or where they were learnt from all images, test images
+    included."""
+    if not run.embeddings.is_file():
+        return None
+    made = tables.metadata(run.embeddings)
+    if "patches" in made["model"]:
+        return None
+    found = run.read_embeddings()
+    paths = _paths(run.root, pd.Series(found.image_id))
+    return Embedded(pd.Index(paths, dtype=object), np.asarray(found.vectors), made)
 
 
 def reviews(state: State, arm: pd.DataFrame) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,111 +11,18 @@ import numpy.typing as npt
 import pandas as pd
 
 from imageclinic.audit.labels import confident_learning, noise_model, user_arrays
-from imageclinic.core import pixels, tables
-from imageclinic.core.errors import InputError, NotApplicable
-from imageclinic.core.progress import Progress, Say
+from imageclinic.core import tables
+from imageclinic.core.errors import NotApplicable
+from imageclinic.core.progress import Progress
 from imageclinic.core.run import Run, is_current
+from imageclinic.workflows.steps.embeddings import rows_of
+from imageclinic.workflows.steps.prediction_method import Brought, Method
 from imageclinic.workflows.steps.result_keys import key
 
 #: Folds of the cross-validation, and how often it is repeated with other folds; the repeats are averaged.
 FOLDS, REPEATS = 5, 3
 #: Changes when predictions, or what the noise model made of them, must not be reused from an older version.
 VERSION = "2"
-#: What may be trained to predict labels.
-TRAIN = ("heads", "full")
-
-
-@dataclass(frozen=True)
-class Method:
-    """How images are embedded and their labels predicted."""
-
-    model: str = "auto"
-    """What embeds the images, see `training.embed.embed_images`."""
-    layer: str | None = None
-    """For a .keras file: the layer whose output is the vector."""
-    embeddings: user_arrays.Source | None = None
-    """Embeddings to use instead, see `audit.labels.user_arrays`."""
-    pred_probs: user_arrays.Source | None = None
-    """Out-of-fold probabilities to use instead, see `audit.labels.user_arrays`."""
-    train: str = "heads"
-    """What predicts labels: linear ``heads`` on the embeddings, or ``full`` networks, one a fold."""
-
-    def __post_init__(self) -> None:
-        if self.train not in TRAIN:
-            raise InputError(f"--train {self.train}", expected=f"one of {', '.join(TRAIN)}")
-        for file, other, instead in (
-            ("--embeddings", f"--model {self.model}", self.embeddings is not None and self.model != "auto"),
-            ("--embeddings", f"--layer {self.layer}", self.embeddings is not None and self.layer is not None),
-            ("--pred-probs", f"--train {self.train}", self.pred_probs is not None and self.train != "heads"),
-        ):
-            if instead:
-                raise InputError(f"{file} and {other} exclude each other", fix="give one of the two")
-        if self.layer is not None and not self.model.endswith(".keras"):
-            raise InputError(f"--layer {self.layer} with --model {self.model}", expected="--model FILE.keras with it")
-
-    @property
-    def needs_embeddings(self) -> bool:
-        """Whether labels are predicted from embeddings."""
-        return self.pred_probs is None and self.train == "heads"
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """For run.json."""
-        named = {"embeddings": self.embeddings, "pred_probs": self.pred_probs}
-        files = {k: "frame" if isinstance(v, pd.DataFrame) else v and str(v) for k, v in named.items()}
-        return {"model": self.model, "layer": self.layer, **files, "train": self.train}
-
-    def read(self, images: pd.DataFrame) -> Brought:
-        """Read and check what the user brings, before any work is done. `images` has image_id and label."""
-        return Brought(
-            None if self.embeddings is None else user_arrays.embeddings(self.embeddings, images),
-            None if self.pred_probs is None else user_arrays.pred_probs(self.pred_probs, images),
-        )
-
-
-@dataclass(frozen=True)
-class Brought:
-    """What the user brought."""
-
-    embeddings: user_arrays.Given | None
-    pred_probs: user_arrays.Given | None
-
-
-def embed(
-    run: Run, dataset: pd.DataFrame, method: Method, brought: Brought, seed: int, say: Say, progress: Progress
-) -> tables.Embeddings:
-    """Embeddings of all readable images, kept in the run until the images or the embedder change."""
-    readable = dataset.loc[dataset["read_error"].isna(), ["image_id", "sha256"]]
-    if readable.empty:
-        raise NotApplicable("no image can be read")
-    if brought.embeddings is not None:
-        source = brought.embeddings
-        vectors = source.rows(readable["image_id"]).astype(np.float32)
-        note = f"your embeddings, {source.where}"
-        say(note)
-        current = key(readable, source.digest)
-        made = {"model": "given", "version": source.digest, "note": note}
-        if not is_current(run.embeddings, current):
-            _write_embeddings(run, readable, vectors, {"key": current, **made})
-        return run.read_embeddings()
-
-    from imageclinic import training
-
-    training.load_tensorflow()
-    from imageclinic.training.embed import embed_images as embedding
-
-    embedder = embedding.choose(method.model, layer=method.layer)
-    say(embedder.note)
-    # Only what the rule of `core.pixels` changes is embedded again when that rule changes.
-    rule = [pixels.VERSION] if dataset["mode"].fillna("").map(pixels.deep).any() else []
-    current = key(readable, embedder.name, embedder.version, embedder.note, seed, *rule)
-    if not is_current(run.embeddings, current):
-        root = run.root
-        paths = [root / tables.to_path(i) for i in readable["image_id"]]
-        vectors, info = embedding.embed(paths, model=method.model, layer=method.layer, seed=seed, progress=progress)
-        made = {"model": info["name"], "version": info["version"], "note": info["note"]}
-        _write_embeddings(run, readable, vectors, {"key": current, **made})
-    return run.read_embeddings()
 
 
 def predict(
@@ -167,12 +73,6 @@ def draw_folds(label: pd.Series, split_group: pd.Series, seed: int) -> npt.NDArr
 
     shares = [1.0] * FOLDS
     return np.stack([stratified_split.allocate(label, split_group, shares, seed=seed + r) for r in range(REPEATS)])
-
-
-def rows_of(embeddings: tables.Embeddings, wanted: pd.Series) -> npt.NDArray[np.float32]:
-    """Embeddings of the `wanted` images, in their order."""
-    position = pd.Series(np.arange(len(embeddings.image_id)), index=embeddings.image_id.to_numpy())
-    return np.asarray(embeddings.vectors[position[wanted.to_numpy()].to_numpy()])
 
 
 def _train_heads(
@@ -252,12 +152,6 @@ def _take(run: Run, labelled: pd.DataFrame, source: user_arrays.Given) -> tables
         fold = np.full(len(labelled), -1, np.int32)
         _write_predictions(run, labelled, fold, probs, source.classes, {"key": current, **made})
     return run.read_predictions()
-
-
-def _write_embeddings(
-    run: Run, readable: pd.DataFrame, vectors: npt.NDArray[np.float32], metadata: dict[str, str]
-) -> None:
-    tables.write_vectors(run.embeddings, {"image_id": readable["image_id"]}, "embedding", vectors, metadata)
 
 
 def _write_predictions(

@@ -290,3 +290,19 @@ def test_equal_arms_do_not_claim_to_see_every_difference(digits: Frames, cache: 
     assert "unknown" in result["power_hint"] and "could have been told from none" not in result["power_hint"]
     other = compare({"original": wrong(frame, 0.45), "cleaned": frame}, test, seeds=2, cache=cache)
     assert "could have been told from none" in other["power_hint"]
+
+
+def test_embeddings_that_are_there_are_used_and_others_made_where_an_image_is_missing(digits: Frames) -> None:
+    frame, test = digits
+    paths = pd.Index(pd.concat([frame["path"], test["path"]]), dtype=object)
+    # They tell the class by themselves, so that the accuracy says whether they were used.
+    labels = pd.concat([frame["label"], test["label_original"]])
+    vectors = np.eye(4, dtype=np.float32)[pd.factorize(labels, sort=True)[0]]
+    known = arm_inputs.Embedded(paths, vectors, {"model": "given", "version": "1", "note": "mine"})
+    arms = {"original": frame, "cleaned": frame.tail(380)}
+    result = module.compare(arms, test, CompareOptions(seeds=2), known=known)
+    assert result["embedder"]["name"] == "given"
+    assert result["arms"]["original"]["original"]["accuracy"] == [1.0, 1.0]
+    fewer = arm_inputs.Embedded(paths[1:], vectors[1:], known.made)
+    inputs = arm_inputs.Inputs(arms, test, None, 3, 0, None, fewer)
+    assert inputs.known is None

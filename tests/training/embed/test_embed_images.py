@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 from keras.src.legacy.saving import legacy_h5_format
 from PIL import Image
+from skimage import data
 from sklearn.datasets import load_digits
 
 from imageclinic.core.errors import Failed, InputError
-from imageclinic.training.embed import embed_images, embedder, patch_dictionary
-from imageclinic.training.models import backbones
+from imageclinic.training.embed import embed_images, embedder, embedder_choice, inference_engine, patch_dictionary
+from imageclinic.training.models import backbones, efficientnet_lite
 
 pytestmark = pytest.mark.slow
 
@@ -37,6 +38,12 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Path], np.nda
     pixels, labels = load_digits(return_X_y=True)
     images = np.kron((255 - 15 * pixels[:120].reshape(-1, 8, 8)).astype(np.uint8), np.ones((1, 4, 4), np.uint8))
     return write(tmp_path_factory.mktemp("digits"), images), labels[:120]
+
+
+@pytest.fixture
+def nothing_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where the package of weights is missing."""
+    monkeypatch.setattr(efficientnet_lite, "weights_path", lambda variant: Path(variant.file))
 
 
 @pytest.fixture(autouse=True)
@@ -72,7 +79,75 @@ def nearest_share(vectors: Floats, labels: np.ndarray) -> float:
     return float((labels[alike.argmax(1)] == labels).mean())
 
 
-def test_auto_takes_patches_when_there_are_no_weights(digits: tuple[list[Path], np.ndarray]) -> None:
+def test_auto_takes_the_network_whose_weights_are_installed(digits: tuple[list[Path], np.ndarray]) -> None:
+    paths, labels = digits
+    vectors, info = embed_images.embed(paths)
+    assert info["name"] == "efficientnet_lite2"
+    assert info["size"] == "160×160", "small images are enlarged"
+    assert vectors.shape == (120, 1280)
+    assert nearest_share(vectors, labels) > 0.3
+
+
+def test_digits_get_patches_and_photographs_the_network(digits: tuple[list[Path], np.ndarray], tmp_path: Path) -> None:
+    chosen = embedder_choice.choose(digits[0], [str(k) for k in digits[1]])
+    assert "patches" in chosen.model
+    assert "chosen on 120 of these images" in chosen.reason
+    photograph = Image.fromarray(data.coffee())
+    paths = [tmp_path / f"{i}.jpg" for i in range(60)]
+    for i, path in enumerate(paths):
+        photograph.crop((i, i, i + 300, i + 300)).save(path)
+    assert embedder_choice.choose(paths, ["cup", "table"] * 30).model == "efficientnet_lite2"
+
+
+def test_two_embedders_side_by_side(digits: tuple[list[Path], np.ndarray]) -> None:
+    vectors, info = embed_images.embed(digits[0][:20], model="efficientnet_lite2+patches")
+    assert info["name"] == "efficientnet_lite2+patches"
+    assert info["size"] == "160×160, 32×32"
+    np.testing.assert_allclose(np.linalg.norm(vectors[:, :1280], axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 2**0.5, atol=1e-5)
+
+
+def test_an_embedding_that_was_cut_short_goes_on(
+    digits: tuple[list[Path], np.ndarray], save: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embed_images, "_BATCHES", 1)
+    model, keep = str(save(keras.layers.Flatten())), tmp_path / "keep"
+    whole, _ = embed_images.embed(digits[0], model=model)
+    unreadable = [*digits[0][:100], tmp_path / "missing.png"]
+    with pytest.raises(InputError, match=r"missing\.png"):
+        embed_images.embed(unreadable, model=model, keep=keep)
+    parts = sorted(keep.iterdir())
+    assert len(parts) == 3
+    marked = np.load(parts[1])
+    marked[0] = 7
+    np.save(parts[1], marked)
+    parts[2].write_bytes(parts[2].read_bytes()[:-9])
+    vectors, _ = embed_images.embed(digits[0], model=model, keep=keep)
+    assert (vectors[32] == 7).all(), "a finished part is taken as it is"
+    np.testing.assert_array_equal(np.delete(vectors, 32, 0), np.delete(whole, 32, 0))
+
+
+def test_the_engine_gives_what_keras_gives() -> None:
+    network = backbones.load(backbones.BACKBONES["efficientnet_lite2"], side=64)
+    images = np.random.default_rng(0).uniform(0, 255, (5, 64, 64, 3)).astype(np.float32)
+    expected = network.predict_on_batch(images)
+    found = inference_engine.predictor(network, precision="f32")(images)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+    rounded = inference_engine.predictor(network, precision="bf16")(images)
+    cosine = (rounded * expected).sum(1) / np.linalg.norm(rounded, axis=1) / np.linalg.norm(expected, axis=1)
+    assert cosine.min() > 0.99
+
+
+def test_without_the_engine_tensorflow_predicts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    assert inference_engine.name() == "tensorflow float32"
+    network = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+    assert inference_engine.predictor(network) == network.predict_on_batch
+
+
+def test_auto_takes_patches_when_there_are_no_weights(
+    nothing_installed: None, digits: tuple[list[Path], np.ndarray]
+) -> None:
     paths, labels = digits
     seen: list[tuple[int, int]] = []
     vectors, info = embed_images.embed(paths, progress=lambda done, of: seen.append((done, of)))
@@ -87,15 +162,15 @@ def test_auto_takes_patches_when_there_are_no_weights(digits: tuple[list[Path], 
 
 def test_same_seed_same_vectors(digits: tuple[list[Path], np.ndarray]) -> None:
     paths, _ = digits
-    first, second, other = (embed_images.embed(paths[:40], seed=seed)[0] for seed in (3, 3, 4))
+    first, second, other = (embed_images.embed(paths[:40], model="patches", seed=seed)[0] for seed in (3, 3, 4))
     np.testing.assert_array_equal(first, second)
     assert not np.allclose(first, other)
 
 
 def test_row_order_does_not_matter(digits: tuple[list[Path], np.ndarray]) -> None:
     paths = digits[0][:40]
-    straight, _ = embed_images.embed(paths)
-    backwards, _ = embed_images.embed(paths[::-1])
+    straight, _ = embed_images.embed(paths, model="patches")
+    backwards, _ = embed_images.embed(paths[::-1], model="patches")
     np.testing.assert_array_equal(backwards[::-1], straight)
 
 
@@ -103,8 +178,8 @@ def test_images_that_were_not_learnt_from_get_the_same_treatment(
     digits: tuple[list[Path], np.ndarray],
 ) -> None:
     paths, _ = digits
-    learnt, _ = embed_images.fit_embed(paths[:60], paths[:60])
-    all_, _ = embed_images.fit_embed(paths[:60], paths)
+    learnt, _ = embed_images.fit_embed(paths[:60], paths[:60], model="patches")
+    all_, _ = embed_images.fit_embed(paths[:60], paths, model="patches")
     np.testing.assert_array_equal(all_[:60], learnt)
 
 
@@ -141,7 +216,7 @@ def test_the_patch_model_can_be_saved(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("count", [1, 2, 5])
 def test_images_that_are_all_alike_or_few(tmp_path: Path, count: int) -> None:
-    vectors, _ = embed_images.embed(write(tmp_path, np.full((count, 10, 10), 128, np.uint8)))
+    vectors, _ = embed_images.embed(write(tmp_path, np.full((count, 10, 10), 128, np.uint8)), model="patches")
     assert vectors.shape == (count, 1)
     assert np.isfinite(vectors).all()
 
@@ -150,23 +225,23 @@ def test_auto_takes_weights_that_are_there_and_downloads_nothing(
     no_weights: Path, digits: tuple[list[Path], np.ndarray]
 ) -> None:
     keras.utils.set_random_seed(0)
-    backbone = backbones.BACKBONES["mobilenetv2"]
-    network = keras.applications.MobileNetV2(include_top=False, weights=None, input_shape=(224, 224, 3))
+    backbone = backbones.BACKBONES["efficientnetb0"]
+    network = keras.applications.EfficientNetB0(include_top=False, weights=None, input_shape=(224, 224, 3))
     path = backbones.weights_path(backbone)
     path.parent.mkdir()
     with h5py.File(path, "w") as file:  # the format of the published files
         legacy_h5_format.save_weights_to_hdf5_group(file, network)
     vectors, info = embed_images.embed(digits[0][:3])
-    assert info["name"] == "MobileNetV2"
+    assert info["name"] == "EfficientNetB0", "better than the network whose weights are always there"
     assert str(no_weights) in info["note"]
     assert vectors.shape == (3, 1280)
 
 
 def test_weights_that_are_damaged_are_named(no_weights: Path, digits: tuple[list[Path], np.ndarray]) -> None:
-    path = backbones.weights_path(backbones.BACKBONES["mobilenetv2"])
+    path = backbones.weights_path(backbones.BACKBONES["efficientnetb0"])
     path.parent.mkdir()
     path.write_bytes(b"half a download")
-    with pytest.raises(InputError, match=r"mobilenet_v2.*does not hold the weights"):
+    with pytest.raises(InputError, match=r"efficientnetb0.*does not hold the weights"):
         embed_images.embed(digits[0][:3])
 
 

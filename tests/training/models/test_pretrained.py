@@ -11,7 +11,7 @@ import pytest
 from imageclinic.core.errors import InputError
 from imageclinic.training.compare import comparison_recipe
 from imageclinic.training.compare.compare_options import CompareOptions
-from imageclinic.training.models import backbones, capacity_ladder, pretrained
+from imageclinic.training.models import backbones, capacity_ladder, efficientnet_lite, pretrained
 
 pytestmark = [
     pytest.mark.slow,
@@ -90,8 +90,12 @@ def test_the_weights_are_those_of_the_file_and_a_saved_model_opens_without_code(
 
 
 def test_weights_that_are_not_there_are_told_with_a_way_out_and_never_downloaded(cache: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"no pretrained weights in .*--model residual needs no weights"):
-        capacity_ladder.build("pretrained", (32, 32, 3), 3)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(efficientnet_lite, "weights_path", lambda variant: Path(variant.file))
+        with pytest.raises(InputError, match=r"no pretrained weights in .*--model residual needs no weights"):
+            capacity_ladder.build("pretrained", (32, 32, 3), 3)
+        with pytest.raises(InputError, match=r"weights of efficientnet_lite2 .*Install the package"):
+            capacity_ladder.build("efficientnet_lite2", (32, 32, 3), 3)
     for path in (None, tmp_path / "mine.h5"):
         with pytest.raises(InputError, match=r"weights of MobileNetV2 are not on this machine.*residual"):
             capacity_ladder.build("mobilenetv2", (32, 32, 3), 3, weights=path)
@@ -102,12 +106,12 @@ def test_weights_that_are_not_there_are_told_with_a_way_out_and_never_downloaded
 
 
 def test_the_preferred_cached_network_is_taken(weights: Path, cache: Path) -> None:
-    path = backbones.weights_path(MOBILE)
-    path.parent.mkdir(parents=True)
-    network = backbones.build(MOBILE, None, 32)
-    network.save_weights(path.with_suffix(".weights.h5"))
-    path.with_suffix(".weights.h5").rename(path)
-    assert pretrained.find("pretrained") is MOBILE
+    assert pretrained.find("pretrained").name == "efficientnet_lite2", "which needs no cache"
+    for name, taken in (("mobilenetv2", "efficientnet_lite2"), ("efficientnetb0", "EfficientNetB0")):
+        path = backbones.weights_path(backbones.BACKBONES[name])
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        assert pretrained.find("pretrained").name == taken
 
 
 def test_what_does_not_go_together_is_refused(weights: Path) -> None:

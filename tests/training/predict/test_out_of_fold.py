@@ -5,11 +5,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from scipy.special import softmax
 from sklearn.datasets import load_digits
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression
 
 from imageclinic.core.errors import Failed, InputError
-from imageclinic.training.predict import linear_heads, out_of_fold
+from imageclinic.training.predict import discriminant, linear_heads, out_of_fold
 
 pytestmark = pytest.mark.slow
 
@@ -114,10 +116,39 @@ def test_a_head_never_sees_the_labels_that_it_predicts(digits: tuple[Floats, Int
     held_out = folds[0] == 2
     changed[held_out] = (changed[held_out] + 1) % 10
     after = out_of_fold.out_of_fold(x, changed, folds[0], strengths=[0.1])
-    # One temperature is shared by all, so the logits differ by a factor only.
-    logits = [np.log(r.pred_probs[held_out].astype(np.float64)) * r.temperature for r in (before, after)]
+    # What all share, the two witnesses' temperatures, moves; what the models make of each image does not.
+    assert (before.pred_probs.argmax(1) == after.pred_probs.argmax(1))[held_out].mean() > 0.95
+    heads = [out_of_fold.out_of_fold(x, y, folds[0], strengths=[0.1], witnesses=("heads",)) for y in (labels, changed)]
+    logits = [np.log(r.pred_probs[held_out].astype(np.float64)) * r.temperature for r in heads]
     centred = [z - z.mean(1, keepdims=True) for z in logits]
     np.testing.assert_allclose(centred[0], centred[1], atol=1e-2)
+    discriminants = [discriminant.held_out_logits(x, y, folds[0], 10, [0.3])[0.3] for y in (labels, changed)]
+    np.testing.assert_array_equal(discriminants[0][held_out], discriminants[1][held_out])
+
+
+def test_the_discriminant_is_that_of_scikit_learn(digits: tuple[Floats, Ints, Ints]) -> None:
+    x, labels, folds = digits
+    x = x - x.mean(0)
+    ours = softmax(discriminant.held_out_logits(x, labels, folds[0], 10, [0.1])[0.1], axis=1)
+    for number in np.unique(folds[0]):
+        rest, held = folds[0] != number, folds[0] == number
+        inner = x[rest] - np.stack([x[rest][labels[rest] == k].mean(0) for k in range(10)])[labels[rest]]
+        share = 0.1 / 1.1  # scikit-learn's (1 - s) S + s m I is ours up to a factor, which the variances take
+        found = LinearDiscriminantAnalysis(
+            solver="lsqr", covariance_estimator=_Given(inner.T @ inner / rest.sum(), share)
+        ).fit(x[rest], labels[rest])
+        np.testing.assert_allclose(ours[held], found.predict_proba(x[held]), atol=1e-4)
+
+
+class _Given:
+    """A covariance estimator that gives the pooled covariance with a share of a ball, times what makes it ours."""
+
+    def __init__(self, pooled: np.ndarray, share: float) -> None:
+        ball = np.eye(len(pooled)) * np.trace(pooled) / len(pooled)
+        self.covariance_ = ((1 - share) * pooled + share * ball) / (1 - share)
+
+    def fit(self, _: np.ndarray) -> "_Given":
+        return self
 
 
 def test_row_order_does_not_matter(digits: tuple[Floats, Ints, Ints]) -> None:

@@ -1,0 +1,104 @@
+"""Which embedder suits these images: a network that learnt from photographs, patches learnt from the images, or both.
+
+Digits, line drawings, spectrograms or micrographs are not what ImageNet's networks have seen. Where the images are grey
+or small, a sample of them is embedded by each, and linear discriminants predict the given labels out of fold: the
+network stays unless another one's log loss is lower beyond chance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from imageclinic.training.data import image_pipelines
+from imageclinic.training.embed import embed_images, patch_dictionary
+from imageclinic.training.embed.embedder import Floats, Progress
+from imageclinic.training.models import backbones
+from imageclinic.training.predict import discriminant
+from imageclinic.training.predict.calibration import calibrate
+from imageclinic.training.predict.linear_heads import principal
+
+#: Images that are tried, at most, folds, and classes with too few of them that are left out.
+SAMPLE, FOLDS = 500, 5
+#: Changes when a kept choice must be made again.
+VERSION = 1
+_SHRINKAGES = (0.1, 1.0, 10.0)
+#: By how many standard errors of the difference another embedder must be better than the network.
+_BEYOND_CHANCE = 2.0
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The embedder's name for `embed_images.choose`, and why in words; empty where there was nothing to choose."""
+
+    model: str
+    reason: str = ""
+
+
+def choose(paths: Sequence[Path], labels: Sequence[str], *, seed: int = 0, progress: Progress | None = None) -> Choice:
+    """The embedder for ``auto``.
+
+    Args:
+        paths: readable images.
+        labels: their classes.
+        seed: of the sample, the folds and the patches.
+        progress: called with (images done, images in all).
+
+    Returns:
+        The preferred network, ``patches``, or both (``NETWORK+patches``).
+
+    Raises:
+        InputError: when an image can't be decoded; names the file.
+    """
+    network = backbones.cached()
+    if network is None:
+        return Choice("patches")
+    name = network.name.lower()
+    sample, codes = _sample(labels, seed)
+    if len(sample) < 10 * FOLDS or len(np.unique(codes)) < 2:
+        return Choice(name)
+    tried = [paths[i] for i in sample]
+    images = image_pipelines.load_images(tried, patch_dictionary.SIZE)
+    grey = patch_dictionary.is_grey(images)
+    if not grey and not embed_images.are_small(tried):
+        return Choice(name)
+    seen, _ = embed_images.embed(tried, model=name, seed=seed, progress=progress)
+    if grey:
+        images = image_pipelines.load_images(tried, patch_dictionary.SIZE, channels=1)
+    _, patches = patch_dictionary.fit(images, seed)
+    folds = np.random.default_rng(seed).permutation(len(sample)) % FOLDS
+    both = f"{name}+patches"
+    losses = {
+        model: _losses(vectors, codes, folds)
+        for model, vectors in ((name, seen), ("patches", patches), (both, embed_images.side_by_side([seen, patches])))
+    }
+    best = min((m for m in losses if m != name), key=lambda m: losses[m].mean())
+    gain = losses[name] - losses[best]
+    sure = gain.mean() > _BEYOND_CHANCE * gain.std() / np.sqrt(len(gain))
+    model = best if sure else name
+    measured = ", ".join(f"{m} {v.mean():.2f}" for m, v in losses.items())
+    return Choice(
+        model, f"chosen on {len(sample)} of these images by the log loss of held-out labels, in nats: {measured}"
+    )
+
+
+def _sample(labels: Sequence[str], seed: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Positions of a random sample, without classes of which it holds fewer images than folds; class numbers."""
+    drawn = np.sort(np.random.default_rng(seed).permutation(len(labels))[:SAMPLE])
+    names = np.asarray(labels, dtype=object)[drawn].astype(str)
+    kinds, codes, counts = np.unique(names, return_inverse=True, return_counts=True)
+    kept = counts[codes] >= FOLDS
+    return drawn[kept], np.unique(codes[kept], return_inverse=True)[1] if len(kinds) else codes
+
+
+def _losses(vectors: Floats, labels: npt.NDArray[np.int64], folds: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """(n,) −log probability of each label, out of fold, in nats, with the best shrinkage and temperature."""
+    x = principal(vectors, 256).x
+    tried = discriminant.held_out_logits(x, labels, folds, int(labels.max()) + 1, _SHRINKAGES)
+    own = np.arange(len(labels)), labels
+    found = [-np.log(np.maximum(calibrate(z[None], labels)[0][own], 1e-12), dtype=np.float64) for z in tried.values()]
+    return min(found, key=lambda losses: losses.mean())

@@ -1,0 +1,77 @@
+"""A faster engine for networks that only predict: OpenVINO on the processor, TensorFlow where it is missing.
+
+OpenVINO (Intel, Apache 2.0) runs on x86 and ARM. It reads the network as TensorFlow's frozen graph, by its own reader:
+nothing is sent anywhere, as its converter for Python objects may do. Where the processor multiplies bfloat16 numbers,
+it works with them: with a mantissa of 8 bits vectors differ by a few percent, the order of suspects hardly
+(docs/mislabels.md has the numbers).
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from imageclinic.training.models import backbones
+
+
+def name() -> str:
+    """What `predictor` uses on this machine, for the version of vectors: engine and precision."""
+    if backbones.has_gpu():
+        return "tensorflow mixed_float16"
+    core = _core()
+    if core is None:
+        return "tensorflow float32"
+    return f"openvino {'bfloat16' if _has_bfloat16(core) else 'float32'}"
+
+
+def predictor(model: keras.Model, *, precision: str | None = None) -> Callable[[Any], Any]:
+    """A function from batches (n, …) to what `model` predicts for them, as fast as this machine can.
+
+    Args:
+        model: with one input and one output.
+        precision: ``f32`` or ``bf16``, for OpenVINO; None: bfloat16 where the processor has it.
+
+    Returns:
+        `model.predict_on_batch`, or its equal in OpenVINO, within the precision's rounding.
+    """
+    core = None if backbones.has_gpu() else _core()
+    if core is None:
+        return model.predict_on_batch
+    hint = precision or ("bf16" if _has_bfloat16(core) else "f32")
+    with tempfile.TemporaryDirectory(prefix="imageclinic-") as folder:
+        file = Path(folder) / "network.pb"
+        file.write_bytes(_frozen(model))
+        compiled = core.compile_model(core.read_model(file), "CPU", {"INFERENCE_PRECISION_HINT": hint})
+
+    def predict(batch: Any) -> Any:
+        return compiled(np.ascontiguousarray(batch, np.float32))[0]
+
+    return predict
+
+
+def _frozen(model: keras.Model) -> bytes:
+    """The model as a TensorFlow graph with constants for weights."""
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    spec = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)
+    function = tf.function(lambda batch: model(batch, training=False)).get_concrete_function(spec)
+    graph: bytes = convert_variables_to_constants_v2(function).graph.as_graph_def().SerializeToString()
+    return graph
+
+
+def _core() -> Any:
+    try:
+        import openvino
+    except ImportError:  # no wheel for this machine
+        return None
+    return openvino.Core()
+
+
+def _has_bfloat16(core: Any) -> bool:
+    return "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
