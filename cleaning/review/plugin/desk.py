@@ -33,8 +33,8 @@ class Order(Unlisted):
         ids, waiting = navigation.waiting(ctx)
         order: Sequence[int] = range(len(ids))
         if not unseen:  # the random sample is for everybody: it also tells how far reviewers agree
-            clusters = ctx.view.values("cluster")
-            order = shared([c or i for c, i in zip(clusters, ids, strict=True)], _persons(run), me)
+            clusters, names = ctx.view.values(["cluster", "image_id"])  # ids differ from server to server
+            order = shared([c or i for c, i in zip(clusters, names, strict=True)], _persons(run), me)
         return {
             "ids": [ids[n] for n in order],
             "waiting": [waiting[n] for n in order],

@@ -141,7 +141,8 @@ def test_likely_classes_come_in_the_order_of_their_probability(run: Run) -> None
 
 def test_two_reviewers_begin_with_different_images(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     app = App(run)
-    person_decision.decide(run, [COPIES[0]], "keep", reviewer="bob")
+    for name in ("ann", "bob"):
+        person_decision.decide(run, [COPIES[0]], "keep", reviewer=name)
     anns = app.call("order", "Inbox")["ids"]
     monkeypatch.setenv("IMAGECLINIC_REVIEWER", "bob")
     bobs = app.call("order", "Inbox")["ids"]
