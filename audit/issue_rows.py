@@ -10,6 +10,9 @@ import pandas as pd
 
 from imageclinic.core import tables
 
+#: More images than this, and a greater share, are not odd ones out: they are a second kind of image.
+MOST_ODD, ODD_SHARE = 20, 0.05
+
 
 def findings(**columns: Any) -> pd.DataFrame:
     """Rows of `tables.ISSUES`; the runner fills in the check. Give score, suggested_action, evidence and the
@@ -20,6 +23,16 @@ def findings(**columns: Any) -> pd.DataFrame:
 def none() -> pd.DataFrame:
     """No finding."""
     return tables.empty(tables.ISSUES)
+
+
+def is_property(flagged: int, images: int) -> bool:
+    """Whether so many images that are unlike the rest are a property of the dataset, not faults of single images."""
+    return flagged > MOST_ODD and flagged > ODD_SHARE * images
+
+
+def of_dataset(score: float, evidence: str) -> pd.DataFrame:
+    """One finding about the whole dataset."""
+    return findings(score=[score], suggested_action=["review"], evidence=[evidence])
 
 
 def robust_z(values: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:

@@ -10,18 +10,21 @@ import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pandas as pd
 
 from imageclinic.audit import checks
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError, NotApplicable
+from imageclinic.core.option_fields import Range
 
 #: What a check may ask for.
 INPUTS = ("dataset", "features", "neighbors", "clusters", "embeddings", "predictions")
 #: What a finding may be about: single images, their labels, copies among them, or whole classes.
 SUBJECTS = ("images", "labels", "copies", "classes")
+#: What an option of a check takes that names no range: neither NaN nor infinity.
+ANY_NUMBER = Range(-1e12, 1e12)
 #: A check that flags more than this share of the images has found a property of the dataset.
 PROPERTY_SHARE = 0.2
 
@@ -29,12 +32,14 @@ PROPERTY_SHARE = 0.2
 @dataclass(frozen=True)
 class Check:
     """A check: its name, its function, what the function's signature and docstring say, how urgent its findings are
-    (the smallest number is seen first), and what they are about (some of `SUBJECTS`)."""
+    (the smallest number is seen first), what they are about (some of `SUBJECTS`), and the suggested actions that a
+    policy which accepts the check may take (None: all)."""
 
     name: str
     find: Callable[..., pd.DataFrame]
     urgency: int
     about: tuple[str, ...]
+    accepted: tuple[str, ...] | None = None
 
     @cached_property
     def inputs(self) -> tuple[str, ...]:
@@ -47,6 +52,15 @@ class Check:
         """Its options and their defaults."""
         parameters = inspect.signature(self.find).parameters.values()
         return {p.name: p.default for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
+
+    @cached_property
+    def ranges(self) -> dict[str, Range]:
+        """The numbers that its options take: ``Annotated[float, Range(…)]``; where none is given, `ANY_NUMBER`."""
+        hints = get_type_hints(self.find, include_extras=True)
+        beside = {name: get_args(hints.get(name))[1:] for name in self.options}
+        given = {name: each for name, found in beside.items() for each in found if isinstance(each, Range)}
+        numbers = [name for name, default in self.options.items() if type(default) in (int, float)]
+        return {**dict.fromkeys(numbers, ANY_NUMBER), **given}
 
     @property
     def help(self) -> str:
@@ -77,7 +91,7 @@ def load() -> dict[str, Check]:
             raise TypeError(
                 f"audit/checks/{module.name}.py needs URGENCY, a number, and ABOUT, some of {', '.join(SUBJECTS)}"
             )
-        check = Check(module.name, find, urgency, about)
+        check = Check(module.name, find, urgency, about, getattr(content, "ACCEPTED", None))
         unknown = set(check.inputs) - set(INPUTS)
         if unknown:
             raise TypeError(f"audit/checks/{module.name}.py asks for {unknown}; known: {', '.join(INPUTS)}")
@@ -114,7 +128,8 @@ def parse_options(settings: Sequence[str]) -> dict[str, dict[str, Any]]:
     """`CHECK.OPTION=VALUE` strings → options per check, typed like the defaults.
 
     Raises:
-        InputError: an unknown check or option, or a value of the wrong type; the message lists what is valid.
+        InputError: an unknown check or option, or a value of the wrong type or out of its range; the message lists what
+            is valid.
     """
     known = load()
     parsed: dict[str, dict[str, Any]] = {}
@@ -129,7 +144,10 @@ def parse_options(settings: Sequence[str]) -> dict[str, dict[str, Any]]:
         if option not in valid:
             listed = ", ".join(f"{k} (default {v})" for k, v in valid.items()) or "no options"
             raise InputError(f"check {name} has no option {option!r}", expected=listed)
-        parsed.setdefault(name, {})[option] = _typed(setting, text, valid[option])
+        value = _typed(setting, text, valid[option])
+        if (numbers := known[name].ranges.get(option)) is not None and value not in numbers:
+            raise InputError(f"option {setting!r}", expected=numbers.in_words)
+        parsed.setdefault(name, {})[option] = value
     return parsed
 
 
@@ -190,7 +208,7 @@ def run(
                     outcome = "found"
                     found.append(issues.sort_values(["score", "image_id"], ascending=[False, True]))
                 share = issues["image_id"].nunique() / images
-                if share > PROPERTY_SHARE:
+                if share > PROPERTY_SHARE and check.about == ("images",):
                     reason = f"{share:.0%} of the images: that says more about the dataset than about single images"
             except NotApplicable as error:
                 outcome, reason = "not_applicable", str(error)

@@ -48,10 +48,13 @@ HOMES = {
     "tensorflow": ("training/", "imageclinic/workflows/doctor.py"),
     "keras": ("training/", "imageclinic/workflows/doctor.py"),
     "fiftyone": ("cleaning/review/",),
+    "hypercorn": ("cleaning/review/door/",),
+    "starlette": ("cleaning/review/door/",),
     "optuna": ("training/tune/",),
     "sqlalchemy": ("training/tune/",),
     "cleanlab": ("audit/labels/", "audit/checks/"),
     "imagehash": ("audit/scan/", "audit/copies/"),
+    "cv2": ("audit/copies/local_differences.py",),
     "rich": ("imageclinic/cli/",),
     "typer": ("imageclinic/cli/",),
 }

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import pandas as pd
 
 from imageclinic.audit.issue_rows import findings
 from imageclinic.core.errors import NotApplicable
+from imageclinic.core.option_fields import SHARE
 
 URGENCY = 130
 ABOUT = ("images",)
 
 
-def find(features: pd.DataFrame, *, threshold: float = 0.95) -> pd.DataFrame:
+def find(features: pd.DataFrame, *, threshold: Annotated[float, SHARE] = 0.95) -> pd.DataFrame:
     """Images of which even the darkest parts are bright: 5th percentile of brightness over `threshold`.
 
     Why it matters: overexposed pictures have lost what they showed.

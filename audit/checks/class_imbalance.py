@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import pandas as pd
 
 from imageclinic.audit.issue_rows import findings
 from imageclinic.core.errors import NotApplicable
+from imageclinic.core.option_fields import SHARE
 
 URGENCY = 200
 ABOUT = ("classes",)
 
 
-def find(dataset: pd.DataFrame, *, min_share: float = 0.33) -> pd.DataFrame:
+def find(dataset: pd.DataFrame, *, min_share: Annotated[float, SHARE] = 0.33) -> pd.DataFrame:
     """Classes with fewer readable images than `min_share` of the median class.
 
     Why it matters: a network that never names a rare class still scores well on average. Look at the recall of

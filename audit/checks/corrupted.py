@@ -8,6 +8,8 @@ from imageclinic.audit.issue_rows import findings
 
 URGENCY = 70
 ABOUT = ("images",)
+#: A policy drops these findings only: where a person should look first, the cause may be the machine or a setting.
+ACCEPTED = ("drop",)
 
 #: What a read error begins with → how sure it is that nobody can use the file, and what to do.
 _KINDS = {
@@ -18,6 +20,7 @@ _KINDS = {
     "damaged stream": (0.9, "drop", "fetch it again, or drop it"),
     "crashes the decoder": (0.85, "drop", "keep it away from other decoders"),
     "hangs the decoder": (0.85, "drop", "keep it away from other decoders"),
+    "not judged": (0.5, "review", "audit again when memory and time are not short: it is tried again"),
     "file is missing": (0.7, "review", "restore it, or take it off the manifest"),
     "can't be read": (0.6, "review", "mend its permissions, its link or the disk, and audit again"),
     "unsupported": (0.5, "review", "convert it to PNG or JPEG"),
@@ -41,15 +44,21 @@ def find(dataset: pd.DataFrame) -> pd.DataFrame:
     - `header only`: an image's first bytes and nothing of the picture.
     - `truncated`: the end is missing, a failed download or copy. Many decoders fill up with grey.
     - `damaged stream`: the bytes in the middle make no sense.
-    - `crashes the decoder`, `hangs the decoder`: its process died or ran out of time; alone, and twice.
+    - `crashes the decoder`, `hangs the decoder`: its process died, or computed and gave no answer, in three tries, two
+      of them alone.
+    - `not judged`: what ended its process came from outside, such as the system when memory is short; or it was given
+      no processor. Nothing is known about the file, which is tried again in the next audit.
     - `file is missing`: listed, and not there when it was opened: a broken link, a manifest's mistake.
     - `can't be read`: the system refused: permissions, a link to itself, a path too long, a failing disk.
     - `unsupported`: a format, or a variant of one, that the decoders here don't know.
-    - `too large`: more pixels than the limit, which guards against decompression bombs.
+    - `too large`: more pixels than the limit, which guards against decompression bombs; or more memory than there is,
+      also when it was tried again alone.
 
     Source: libjpeg-turbo in strict mode for JPEG, Pillow for the rest. Score: 1 when nothing of the picture is there,
     0.95 truncated, 0.9 damaged, 0.85 crashes or hangs, 0.7 missing, 0.6 can't be read, 0.5 for files that another
-    program may well read; of the last three kinds a person should look at the cause first.
+    program, or another audit, may well read. Where it suggests review, from 0.7 down, a person should look at the cause
+    first, and a policy that accepts this check drops nothing. What is not the file's own damage (from `crashes the
+    decoder` on, and `too large`) is tried again in the next audit.
     """
     bad = dataset.loc[dataset["read_error"].notna(), ["image_id", "read_error"]]
     judged = [_judge(error) for error in bad["read_error"]]

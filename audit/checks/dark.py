@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import pandas as pd
 
 from imageclinic.audit.issue_rows import findings
 from imageclinic.core.errors import NotApplicable
+from imageclinic.core.option_fields import SHARE
 
 URGENCY = 120
 ABOUT = ("images",)
 
 
-def find(features: pd.DataFrame, *, threshold: float = 0.32) -> pd.DataFrame:
+def find(features: pd.DataFrame, *, threshold: Annotated[float, SHARE] = 0.32) -> pd.DataFrame:
     """Images of which even the brightest parts are dark: 99th percentile of brightness under `threshold`.
 
     Why it matters: underexposed pictures hold little signal, and a network may learn "dark" instead of the class.

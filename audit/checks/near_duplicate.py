@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pandas as pd
 
-from imageclinic.audit.copies.pair_views import partners
+from imageclinic.audit.copies.pair_views import in_words, partners
 from imageclinic.audit.issue_rows import findings
 
 URGENCY = 50
 ABOUT = ("copies",)
 
 
-def find(neighbors: pd.DataFrame, clusters: pd.DataFrame) -> pd.DataFrame:
+def find(dataset: pd.DataFrame, neighbors: pd.DataFrame, clusters: pd.DataFrame) -> pd.DataFrame:
     """Images that are re-encoded, resized, brightened, slightly cropped, mirrored or turned copies of another.
 
     Why it matters: near copies leak between splits like exact ones, and weigh one example too much.
@@ -19,11 +19,18 @@ def find(neighbors: pd.DataFrame, clusters: pd.DataFrame) -> pd.DataFrame:
     What to do: keep one of each cluster, or keep them together in one split (the export does that in any case).
 
     Candidates lie within 12 of 64 bits of imagehash's phash in one of eight orientations; they are confirmed on
-    their detail after alignment, with a threshold that the dataset's own look-alikes set (see
-    `audit/copies/full_decode_match.py`), and by a 256-bit hash of the full decodes. Score: the correlation of the
-    detail.
+    their detail after alignment, with a threshold that the dataset's own look-alikes set, and on full decodes: by a
+    256-bit hash, and by what they differ in once they are aligned. Pictures that differ in one place by more than
+    re-encoding and the like leave, or in colour, are no copies, unless it is at the margin, where logos and captions
+    lie; nor are two shots of one scene, whose grain differs (see `audit/copies/local_differences.py`). Where an image
+    looks like more than a quarter of the dataset, as under a camera that does not move, that says nothing, and near
+    copies are not looked for among such images; the audit says so. Score: the correlation of the detail.
     """
     found = partners(neighbors, clusters, ("near",))
+    labels = dataset.set_index("image_id")["label"]
+    own, theirs = found["image_id"].map(labels), found["other_id"].map(labels)
+    # Of upright copies, that is a finding of conflicting_label.
+    elsewhere = own.notna() & theirs.notna() & own.ne(theirs) & found["transform"].ne("identity")
     return findings(
         image_id=found["image_id"],
         score=found["similarity"].clip(0, 1).astype("float64"),
@@ -31,15 +38,20 @@ def find(neighbors: pd.DataFrame, clusters: pd.DataFrame) -> pd.DataFrame:
         suggested_action=["review"] * len(found),
         evidence=[
             f"Copy of {other}"
-            + (f" ({transform.replace('_', ', ')})" if transform != "identity" else "")
+            + (f", {in_words(transform)}" if transform != "identity" else "")
+            + (f" and labelled {label}" if elsewhere else "")
             + f": {distance} of 64 hash bits differ, detail correlates {similarity:.2f}"
+            + ("; they differ at the margin" if difference > 1 else "")
             + (f"; and of {n - 1} more." if n > 1 else ".")
-            for other, transform, distance, similarity, n in zip(
+            for other, transform, distance, similarity, n, difference, label, elsewhere in zip(
                 found["other_id"],
                 found["transform"],
                 found["distance"],
                 found["similarity"],
                 found["n"],
+                found["difference"],
+                theirs,
+                elsewhere,
                 strict=True,
             )
         ],

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import numpy as np
 import pandas as pd
 
-from imageclinic.audit.issue_rows import fences, findings
+from imageclinic.audit.issue_rows import fences, findings, is_property, of_dataset
+from imageclinic.core.option_fields import Range
 
 URGENCY = 140
 ABOUT = ("images",)
 
 
-def find(dataset: pd.DataFrame, *, factor: float = 2.0, iqr: float = 1.5) -> pd.DataFrame:
+def find(
+    dataset: pd.DataFrame,
+    *,
+    factor: Annotated[float, Range(1, 1000)] = 2.0,
+    iqr: Annotated[float, Range(0, 1000)] = 1.5,
+) -> pd.DataFrame:
     """Images whose long side / short side lies `factor` times away from the median, and beyond Tukey's fences (`iqr`).
 
     Why it matters: resizing to a square squeezes them, cropping cuts the object off; banners and screenshots are
@@ -21,6 +29,7 @@ def find(dataset: pd.DataFrame, *, factor: float = 2.0, iqr: float = 1.5) -> pd.
 
     Portrait and landscape of one shape are alike, so that a mixture of both does not hide the odd ones. CleanVision
     flags whatever is longer than 2.9 : 1; here lines of text are no fault in a dataset of lines of text.
+    Where more than 5 % of the images (and more than 20) are odd, the dataset mixes shapes, and that is one finding.
     Score: 1 − median / ratio (or ratio / median).
     """
     sized = dataset[dataset["read_error"].isna() & dataset["width"].notna() & dataset["height"].notna()]
@@ -32,6 +41,12 @@ def find(dataset: pd.DataFrame, *, factor: float = 2.0, iqr: float = 1.5) -> pd.
     away = np.abs(ratio - np.median(ratio))
     odd = (away > np.log(factor)) & ((ratio < low) | (ratio > high))
     median = float(np.exp(np.median(ratio)))
+    if is_property(int(odd.sum()), len(sized)):
+        return of_dataset(
+            float(odd.mean()),
+            f"{odd.sum():,} of {len(sized):,} images are far from the median shape of {median:.2f} : 1: the dataset "
+            "mixes shapes.",
+        )
     return findings(
         image_id=sized["image_id"][odd],
         score=1 - np.exp(-away[odd]),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from imageclinic.audit.issue_rows import findings, none
 from imageclinic.core.errors import NotApplicable
+from imageclinic.core.option_fields import Range, whole
 from imageclinic.core.tables import Embeddings
 
 URGENCY = 60
@@ -18,7 +21,12 @@ ABOUT = ("images",)
 _REFERENCES, _COMPONENTS = 50_000, 256
 
 
-def find(embeddings: Embeddings, *, neighbours: int = 20, deviations: float = 2.5) -> pd.DataFrame:
+def find(
+    embeddings: Embeddings,
+    *,
+    neighbours: Annotated[int, whole(1, 1000)] = 20,
+    deviations: Annotated[float, Range(0, 100)] = 2.5,
+) -> pd.DataFrame:
     """Images that lie far from their nearest neighbours in the embedding: they may belong to no class.
 
     Why it matters: pictures that slipped in by accident (icons, screenshots, another subject) are learnt as

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import pandas as pd
 
 from imageclinic.audit.issue_rows import findings
 from imageclinic.audit.labels import confident_learning, noise_model
 from imageclinic.core.errors import NotApplicable
+from imageclinic.core.option_fields import SHARE
 from imageclinic.core.tables import Predictions
 
 URGENCY = 200
 ABOUT = ("classes",)
 
 
-def find(dataset: pd.DataFrame, predictions: Predictions, *, min_share: float = 0.03) -> pd.DataFrame:
+def find(dataset: pd.DataFrame, predictions: Predictions, *, min_share: Annotated[float, SHARE] = 0.03) -> pd.DataFrame:
     """Pairs of classes of which at least `min_share` of the images likely carry the other's label.
 
     Why it matters: a pair that annotators mix up sets a ceiling on accuracy that no model or hyperparameter lifts.

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import pandas as pd
 
-from imageclinic.audit.issue_rows import findings
+from imageclinic.audit.issue_rows import findings, of_dataset
 from imageclinic.core.errors import NotApplicable
+from imageclinic.core.option_fields import whole
 
 URGENCY = 200
 ABOUT = ("classes",)
 
+#: So many small classes are named one by one; more are a property of the dataset.
+_MOST = 20
 
-def find(dataset: pd.DataFrame, *, minimum: int = 1000) -> pd.DataFrame:
+
+def find(dataset: pd.DataFrame, *, minimum: Annotated[int, whole(1, 10**9)] = 1000) -> pd.DataFrame:
     """Classes with fewer than `minimum` readable images: a note, not a verdict.
 
     Why it matters: networks trained from scratch rarely do well under about 1,000 images a class; with pretrained
@@ -19,12 +25,18 @@ def find(dataset: pd.DataFrame, *, minimum: int = 1000) -> pd.DataFrame:
 
     What to do: collect more, augment, or start from pretrained weights.
 
-    Score: 1 − size / minimum.
+    More than 20 such classes are one finding. Score: 1 − size / minimum.
     """
     counts = dataset.loc[dataset["read_error"].isna(), "label"].dropna().value_counts().sort_index()
     if counts.empty:
         raise NotApplicable("no image has a label")
     small = counts[counts < minimum]
+    if len(small) > _MOST:
+        return of_dataset(
+            float(1 - small.median() / minimum),
+            f"{len(small):,} of {len(counts):,} classes have under {minimum:,} images: {small.median():,.0f} in the "
+            f"median, {small.min():,} in {small.idxmin()}.",
+        )
     return findings(
         label=list(small.index),
         score=[1 - n / minimum for n in small],

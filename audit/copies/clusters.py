@@ -56,6 +56,7 @@ def group_pairs(first: pd.Series, kind: str) -> pd.DataFrame:
             distance=np.zeros(n, np.int64),
             transform=np.full(n, "identity"),
             similarity=np.ones(n),
+            difference=np.zeros(n),
         )
     )
 

@@ -1,7 +1,7 @@
 """dataset + features + thumbnails → pairs of copies and clusters.
 
 Candidates come from the 64-bit perceptual hashes in all eight orientations (`lookalikes`); the thumbnails show which
-of them are likely copies (`looks`); full decodes have the last word (`confirm`).
+of them are likely copies (`thumbnail_match`); full decodes have the last word (`full_decode_match`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from imageclinic.audit.copies.candidate_pairs import MAX_EQUAL, Pairs, hamming_p
 from imageclinic.core import tables
 
 #: Changes when pairs that an older version found must not be reused.
-VERSION = "4"
+VERSION = "5"
 #: Hash distance up to which pairs are candidates. imagehash users take 8; a crop of 10 % moves a hash by up to 12.
 RADIUS = 12
 #: Images, and the radius for upright and for mirrored or turned copies up to so many. Candidates grow with the square
@@ -34,7 +34,12 @@ FLAT = 0.01
 #: Upright pairs of one size within so many bits are checked for equal pixels: a PNG made from a JPEG.
 EQUAL_BITS = 2
 
+#: An image that looks like more than so many others, and like more than this share of a dataset, is one of a fixed
+#: camera's, or of one kind of page: an original whose copies are so large a part of a dataset is not met with.
+SCENE = (30, 0.25)
+
 Progress = Callable[[int, int], None]
+Ints = npt.NDArray[np.intp]
 Thumbnails = tuple[pd.Series, npt.NDArray[np.uint8]]
 _LISTED = 3
 
@@ -95,6 +100,8 @@ def _same_pixels(
     progress: Progress | None,
 ) -> pd.Series:
     """Groups of equal pixels (see `neighbors.equal`), proven on full decodes, led by the first in order of content."""
+    single = features["frames"].fillna(1).le(1)  # of several frames the scan saw the first one only
+    features, content = features[single].reset_index(drop=True), content[single.to_numpy()].reset_index(drop=True)
     alike = clusters.equal(features["image_id"], features["pixel_hash"], content).index.to_series()
     found = full_decode_match.pixel_digests([image_path(i) for i in alike], progress=progress)
     gone = [f"{i} ({error})" for i, (_, error) in zip(alike, found, strict=True) if error is not None]
@@ -130,6 +137,7 @@ def _near(
         progress=progress,
     )
     i, j, distance, orientation = pairs.i[at], pairs.j[at], pairs.distance[at], pairs.orientation[at]
+    sure[sure] = ~_one_scene(i[sure], j[sure], len(ids), notes)
     size = dataset.set_index("image_id")[["width", "height"]].reindex(ids).to_numpy(dtype=np.int64)
     may_equal = (size[i] == size[j]).all(axis=1) & (orientation == 0) & (distance <= EQUAL_BITS)
     asked = np.flatnonzero(sure | may_equal)
@@ -151,9 +159,16 @@ def _near(
     ]
     _note_gone(gone, "pairs look like copies", notes)
     same = np.array([v.equal for v in verdicts], dtype=bool)
-    alike = np.array([v.share <= full_decode_match.MAX_HASH_SHARE for v in verdicts], dtype=bool)
+    alike = np.array([v.copy for v in verdicts], dtype=bool)
+    difference = np.array([v.difference for v in verdicts], dtype=np.float32)
+    shots = sum(v.separate for v, asked_for in zip(verdicts, sure[asked], strict=True) if asked_for)
+    if shots:
+        notes.append(
+            f"{shots:,} pairs are separate shots of one scene, by their grain, and no copies; if some of them belong "
+            "together in one split, say so in a group column"
+        )
     kept = (same & may_equal[asked]) | (alike & sure[asked])
-    k, same = asked[kept], same[kept] & may_equal[asked][kept]
+    k, same, difference = asked[kept], same[kept] & may_equal[asked][kept], difference[kept]
     return clusters.ordered(
         tables.frame(
             tables.NEIGHBORS,
@@ -163,8 +178,23 @@ def _near(
             distance=distance[k].astype(np.int64),
             transform=np.array(tables.ORIENTATIONS)[orientation[k]],
             similarity=np.where(same, 1, seen.detail[k]),
+            difference=difference,
         )
     )
+
+
+def _one_scene(i: Ints, j: Ints, n: int, notes: list[str]) -> npt.NDArray[np.bool_]:
+    """Which of these pairs are between images that are each like a large part of all n; see SCENE."""
+    degree = np.bincount(np.concatenate([i, j]), minlength=n)
+    scene = degree > max(SCENE[0], SCENE[1] * n)
+    inside = scene[i] & scene[j]
+    if inside.any():
+        notes.append(
+            f"{scene.sum():,} images show one scene, as from a camera that does not move: each looks like more than "
+            f"{SCENE[1]:.0%} of all, which says nothing about copies. They were compared for equal pixels only; if "
+            "some of them belong together in one split, say so in a group column"
+        )
+    return inside
 
 
 def radii(n: int) -> tuple[int, int]:

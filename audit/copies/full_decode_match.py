@@ -1,14 +1,17 @@
-"""The last word on candidate pairs: full decodes, compared pixel by pixel or by a 256-bit hash (imagehash).
+"""The last word on candidate pairs: full decodes, compared pixel by pixel, by a 256-bit hash (imagehash), and by what
+they differ in once they are aligned (`audit.copies.local_differences`).
 
+Of files with several frames, all count: their first ones are equal where a title or a blank page comes first.
 Decoders let other threads run, so files are decoded side by side.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +22,9 @@ import numpy.typing as npt
 import xxhash
 from PIL import Image
 
+from imageclinic.audit.copies import local_differences
 from imageclinic.core import pixels
+from imageclinic.core.reading.regular_files import open_regular
 from imageclinic.core.tables import ORIENTATIONS
 
 Progress = Callable[[int, int], None]
@@ -28,6 +33,8 @@ Result = TypeVar("Result")
 
 #: Share of differing bits of the 256-bit hashes that two full decodes of copies stay below.
 MAX_HASH_SHARE = 0.25
+#: Frames of one file that are compared with another's.
+MAX_FRAMES = 8
 
 
 @dataclass(frozen=True)
@@ -44,11 +51,14 @@ class Pair:
 
 @dataclass(frozen=True)
 class Verdict:
-    """`equal`: the same pixels as they are stored. `share` of differing bits of the hashes, in [0, 1]. `error`: why a
-    file can't be decoded; then the rest means nothing."""
+    """`equal`: the same pixels as they are stored. `copy`: what alterations of a whole picture, and logos at its
+    margin, explain. `difference`: the largest local one, see `local_differences.Differences.anywhere`. `separate`: two
+    shots of one scene. `error`: why a file can't be decoded; then the rest means nothing."""
 
     equal: bool = False
-    share: float = 1.0
+    copy: bool = False
+    difference: float = math.inf
+    separate: bool = False
     error: str | None = None
 
 
@@ -88,19 +98,52 @@ def _digest(path: Path) -> tuple[str | None, str | None]:
 def _compare(pair: Pair) -> Verdict:
     try:
         with _decoded(pair.one) as one, _decoded(pair.two) as two:
-            equal = one.size == two.size and np.array_equal(_pixels(one), _pixels(two))
-            left, right = (pixels.plain(image).convert("L") for image in (one, two))
-            right = _turned(right, pair.orientation)
+            frames = _frames(one)
+            if frames != _frames(two):
+                return Verdict()
+            if frames == 1 and one.size == two.size and np.array_equal(_pixels(one), _pixels(two)):
+                return Verdict(equal=True, copy=True, difference=0.0)
+            return _worst(_look(one, two, pair, frame) for frame in _sampled(frames))
     except Exception as error:  # as above
         return Verdict(error=str(error) or type(error).__name__)
+
+
+def _look(one: Image.Image, two: Image.Image, pair: Pair, frame: int) -> Verdict:
+    """Compare one frame of both."""
+    if frame:
+        one.seek(frame)
+        two.seek(frame)
+    left, right = pixels.plain(one), _turned(pixels.plain(two), pair.orientation)
     if pair.first:
         left = _cut(left, pair.window)
     else:
         right = _cut(right, pair.window)
     import imagehash  # here, for its import takes long
 
-    bits = imagehash.phash(left, hash_size=16) - imagehash.phash(right, hash_size=16)
-    return Verdict(equal, bits / 256)
+    bits = imagehash.phash(left.convert("L"), hash_size=16) - imagehash.phash(right.convert("L"), hash_size=16)
+    if bits / 256 > MAX_HASH_SHARE:
+        return Verdict()
+    found = local_differences.differences(left, right)
+    return Verdict(False, found.inside <= 1 and not found.separate, found.anywhere, found.separate)
+
+
+def _worst(verdicts: Iterable[Verdict]) -> Verdict:
+    """Of several frames: copies in all of them, or none; no more are looked at than that needs."""
+    worst = Verdict(copy=True, difference=0.0)
+    for verdict in verdicts:
+        if not verdict.copy:
+            return verdict
+        worst = Verdict(copy=True, difference=max(worst.difference, verdict.difference))
+    return worst
+
+
+def _frames(image: Image.Image) -> int:
+    return int(getattr(image, "n_frames", 1))
+
+
+def _sampled(frames: int) -> list[int]:
+    """Which frames of so many are compared: up to MAX_FRAMES, evenly spaced, the first and the last among them."""
+    return sorted({round(at) for at in np.linspace(0, frames - 1, min(frames, MAX_FRAMES))})
 
 
 def _pixels(image: Image.Image) -> npt.NDArray[Any]:
@@ -111,7 +154,7 @@ def _pixels(image: Image.Image) -> npt.NDArray[Any]:
 
 @contextlib.contextmanager
 def _decoded(path: Path) -> Iterator[Image.Image]:
-    with Image.open(path) as image:
+    with open_regular(path) as file, Image.open(file) as image:
         image.load()
         yield image
 

@@ -13,6 +13,13 @@ def both_ways(neighbors: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([neighbors, turned[neighbors.columns]], ignore_index=True)
 
 
+def in_words(transform: str) -> str:
+    """What turns one picture of a pair into the other, for evidence: ``flip_rot90`` → mirrored and turned by 90°."""
+    turned = next((f"turned by {angle}°" for angle in (90, 180, 270) if transform.endswith(f"rot{angle}")), "")
+    mirrored = "mirrored" if transform.startswith("flip") else ""
+    return " and ".join(part for part in (mirrored, turned) if part) or "upright"
+
+
 def first_clusters(clusters: pd.DataFrame) -> pd.Series:
     """image_id → cluster."""
     return clusters.set_index("image_id")["cluster"]

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from imageclinic.core.errors import InputError
+from imageclinic.core.wording import few
 
 #: cleanlab's filters, see `cleanlab.filter.find_label_issues`.
 FILTERS = (
@@ -58,7 +59,7 @@ def codes(labels: pd.Series, classes: tuple[str, ...]) -> npt.NDArray[np.int64]:
     found = pd.Index(classes).get_indexer(pd.Index(labels))
     if (found < 0).any():
         missing = labels[found < 0].iloc[0]
-        raise InputError(f"label {missing!r} has no column of probabilities", expected=f"one of {', '.join(classes)}")
+        raise InputError(f"label {missing!r} has no column of probabilities", expected=f"one of {few(list(classes))}")
     return np.asarray(found, dtype=np.int64)
 
 

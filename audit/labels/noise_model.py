@@ -39,7 +39,8 @@ _SHARE = 0.1  # of wrong labels, in the first fit's prior
 _POWERS = (-1.0, 2.0)  # natural logarithms of the least and the greatest power
 _STEPS, _SETTLED = 200, 1e-4
 _CHUNK = 4_000_000  # probabilities that are worked on at once
-_ENOUGH = 500_000  # probabilities that the power is fitted to; five images a class where that is more
+#: So many probabilities the power is fitted to; five images a class where that is more.
+ENOUGH = 500_000
 
 
 #: The last model that was fitted, under a hash of what it was fitted to.
@@ -111,12 +112,12 @@ def _fit_parts(labels: Ints, pred_probs: npt.NDArray[np.floating], number: npt.N
 
 def _fit(labels: Ints, pred_probs: npt.NDArray[np.floating], share: float) -> Noise:
     classes = pred_probs.shape[1]
-    some = slice(None, None, max(1, len(labels) // max(_ENOUGH // classes, 5 * classes)))
+    some = slice(None, None, max(1, len(labels) // max(ENOUGH // classes, 5 * classes)))
     for smoothing in SMOOTHING:
         even = min(share * classes / max(classes - 1, 1), 1.0)
         prior = np.full((classes, classes), even / classes) + np.eye(classes) * (1 - even)
         power = _best_power(labels[some], pred_probs[some], prior, smoothing)
-        true = _raised(pred_probs, power)
+        true = raised(pred_probs, power)
         matrix, _ = _maximise(labels, true, prior, smoothing)
         sums, _ = _expect(labels, true, matrix)
         share = 1 - float(np.trace(sums)) / len(labels)
@@ -164,7 +165,7 @@ def flags(wrong: Floats, *, least: float = 0.1) -> npt.NDArray[np.bool_]:
     return wrong >= max(least, ordered[expected.argmax()]) if len(wrong) else wrong >= least
 
 
-def _raised(pred_probs: npt.NDArray[np.floating], power: float) -> npt.NDArray[np.float32]:
+def raised(pred_probs: npt.NDArray[np.floating], power: float) -> npt.NDArray[np.float32]:
     """Probabilities to the `power`, rows summing to 1, none of them 0."""
     raised = np.log(np.maximum(pred_probs, 1e-12), dtype=np.float32)
     raised *= np.float32(power)
@@ -178,7 +179,7 @@ def _best_power(labels: Ints, pred_probs: npt.NDArray[np.floating], prior: Float
     """The power with the greatest likelihood."""
 
     def loss(logarithm: float) -> float:
-        return -_maximise(labels, _raised(pred_probs, float(np.exp(logarithm))), prior, smoothing)[1]
+        return -_maximise(labels, raised(pred_probs, float(np.exp(logarithm))), prior, smoothing)[1]
 
     from scipy.optimize import minimize_scalar  # here, for its import takes long
 

@@ -1,6 +1,7 @@
 """Every file below a folder, once: links, loops, pipes and folders that can't be read included.
 
-Real folders come before those behind links, so that a link never takes a real folder's place. Nothing is opened.
+Real folders come before those behind links, so that a link never takes a real folder's place; hidden and system folders
+come last, so that links to what lies in them are followed. Nothing is opened.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from imageclinic.audit.listing.folder_names import is_system
 from imageclinic.core.tables import to_image_id
 
 #: What went wrong → the paths that it happened to.
@@ -26,9 +28,9 @@ def walk(root: Path, trouble: Trouble) -> Iterator[tuple[str, list[str]]]:
     that is reached twice is listed once. What is passed over is added to `trouble`.
     """
     seen = {(status.st_dev, status.st_ino) for status in (parent.stat() for parent in root.parents)}
-    real, links = [""], deque[str]()
-    while real or links:
-        folder = real.pop() if real else links.popleft()
+    real, links, last = [""], deque[str](), deque[str]()
+    while real or links or last:
+        folder = real.pop() if real else links.popleft() if links else last.popleft()
         place = f"{root}/{folder}"
         found: dict[str, list[str]] = {"file": [], "folder": [], "link": [], "special": []}
         try:
@@ -47,7 +49,8 @@ def walk(root: Path, trouble: Trouble) -> Iterator[tuple[str, list[str]]]:
         except OSError as error:
             _add(trouble, f"can't be listed ({error.strerror})", folder)
         prefix = f"{folder}/" if folder else ""
-        real += [prefix + name for name in found["folder"]]
+        real += [prefix + name for name in found["folder"] if not is_system(name)]
+        last += [prefix + name for name in sorted(found["folder"]) if is_system(name)]
         links += [prefix + name for name in sorted(found["link"])]
         for name in sorted(found["special"]):
             _add(trouble, "a pipe, a socket or a device; not opened", prefix + name)

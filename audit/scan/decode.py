@@ -18,13 +18,13 @@ import simplejpeg
 from PIL import Image, UnidentifiedImageError
 
 from imageclinic.audit.scan.container_damage import damage
+from imageclinic.audit.scan.early_end import early_end, missing_scans
+from imageclinic.audit.scan.scan_options import MAX_PIXELS
 from imageclinic.core import pixels
 from imageclinic.core.formats import FORMATS, sniff
 
 #: Side of the colour sample; images with no longer side are kept whole. Side of the grey picture of larger ones.
 SMALL, LARGE = 32, 64
-#: A picture with more pixels is not decoded ("decompression bomb"); Pillow refuses at the same number.
-MAX_PIXELS = 178_956_970
 #: What a `read_error` begins with.
 KINDS = (
     "empty file",
@@ -34,11 +34,14 @@ KINDS = (
     "damaged stream",
     "unsupported",
     "too large",
+    "not judged",
     "crashes the decoder",
     "hangs the decoder",
     "file is missing",
     "can't be read",
 )
+#: What the read error of a file that ran out of memory ends with.
+NO_MEMORY = "more memory than there is"
 # APP0 to APP15, and comments.
 _SEGMENTS = frozenset(bytes([code]) for code in (*range(0xE0, 0xF0), 0xFE))
 _EXIF_ORIENTATION, _EXIF_MAKE, _EXIF_MODEL = 0x0112, 0x010F, 0x0110
@@ -87,7 +90,7 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Decoded:
     except Undecodable as error:
         found.error = str(error)
     except MemoryError:
-        found.error = f"too large: {found.width}×{found.height} pixels need more memory than there is"
+        found.error = f"too large: {found.width}×{found.height} pixels need {NO_MEMORY}"
     return found
 
 
@@ -145,6 +148,8 @@ def _decode_jpeg(data: bytes, found: Decoded, max_pixels: int) -> npt.NDArray[np
         )
     except ValueError as error:
         raise Undecodable(f"{_jpeg_kind(data, str(error))}: {error}") from error
+    if problem := missing_scans(data):
+        raise Undecodable(problem)
     # libjpeg-turbo does not convert CMYK to RGB; Pillow does, but notices less damage.
     return None if cmyk else np.asarray(rgb)
 
@@ -180,7 +185,7 @@ def _decode_pillow(data: bytes, found: Decoded, max_pixels: int) -> npt.NDArray[
                 found.width, found.height = image.size  # Pillow turns TIFFs as their EXIF data says, and only these
                 if "exif" in image.info or image.format in ("TIFF", "MPO"):
                     _read_exif(found, image)
-                if problem := damage(image.format or "", data):
+                if problem := damage(image.format or "", data) or early_end(image, data):
                     raise Undecodable(problem)
                 return np.asarray(_to_rgb(image))
         except (Undecodable, MemoryError):

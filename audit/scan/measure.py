@@ -17,14 +17,15 @@ import numpy as np
 import pyarrow as pa
 import xxhash
 
-from imageclinic.audit.scan.decode import MAX_PIXELS, Decoded, decode
+from imageclinic.audit.scan.decode import NO_MEMORY, Decoded, decode
 from imageclinic.audit.scan.image_statistics import THUMBNAIL, statistics
+from imageclinic.audit.scan.scan_options import MAX_PIXELS
 from imageclinic.core import schema
 
 #: Changes when rows made by an older version must not be reused.
-VERSION = "5"
+VERSION = "6"
 
-_GIVEN = ("image_id", "label", "split", "group")
+_GIVEN = ("image_id", "label", "split", "group", "given_labels")
 _FILE = [c for c in schema.DATASET.columns if c.name not in _GIVEN]
 _PIXELS = [c for c in schema.FEATURES.columns if c.name != "image_id"]
 #: Columns of a measured batch: those of the dataset and features tables that come from the file, and the thumbnail
@@ -99,6 +100,11 @@ def measure(
     return _table(files, computed)
 
 
+def mtime_ns(status: os.stat_result) -> int:
+    """Modification time in nanoseconds since 1970, as 64 bits hold it: from 1677 to 2262, else the nearer of these."""
+    return max(-(1 << 63), min(status.st_mtime_ns, (1 << 63) - 1))
+
+
 def _pixel_hash(found: Decoded) -> int:
     digest = xxhash.xxh3_64(f"{found.width}x{found.height}".encode())
     for picture in (found.colour, found.grey):
@@ -121,7 +127,7 @@ def _read(path: str) -> tuple[dict[str, Any], bytes | None]:
             file["read_error"] = "can't be read: no regular file"
             return file, None
         # The time is taken before the bytes: a file that changes meanwhile looks changed to the next audit.
-        file["mtime_ns"], file["bytes"] = status.st_mtime_ns, status.st_size
+        file["mtime_ns"], file["bytes"] = mtime_ns(status), status.st_size
         data = os.read(handle, status.st_size + 1)
         while len(data) < status.st_size and (more := os.read(handle, status.st_size - len(data))):
             data += more
@@ -129,7 +135,7 @@ def _read(path: str) -> tuple[dict[str, Any], bytes | None]:
         file["read_error"] = f"can't be read: {error.strerror}"
         return file, None
     except (MemoryError, OverflowError):
-        file["read_error"] = f"too large: the file's {file['bytes']:,} bytes don't fit into memory"
+        file["read_error"] = f"too large: the file's {file['bytes']:,} bytes need {NO_MEMORY}"
         return file, None
     finally:
         os.close(handle)

@@ -20,11 +20,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import xxhash
 
-from imageclinic.audit.scan import worker_pool
-from imageclinic.audit.scan.decode import MAX_PIXELS
+from imageclinic.audit.scan import verdicts, worker_pool
 from imageclinic.audit.scan.image_statistics import THUMBNAIL
-from imageclinic.audit.scan.measure import MEASURED, VERSION
-from imageclinic.audit.scan.worker_pool import TIMEOUT
+from imageclinic.audit.scan.measure import MEASURED, VERSION, mtime_ns
+from imageclinic.audit.scan.scan_options import MAX_PIXELS, TIMEOUT
 from imageclinic.core import tables
 from imageclinic.core.hashing import readable_sha256
 from imageclinic.core.run import Run
@@ -65,6 +64,7 @@ def scan(
     max_pixels: int = MAX_PIXELS,
     rehash: bool = False,
     progress: Progress | None = None,
+    notes: list[str] | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Measure every listed image and write the dataset, features and thumbnails tables.
 
@@ -79,6 +79,7 @@ def scan(
         max_pixels: larger pictures are reported as too large and not decoded.
         rehash: do not trust size and time: read every file, and reuse the rows of those with the same content.
         progress: called with (images done, images in all).
+        notes: gets a sentence about files that only a second or third try could read.
 
     Returns:
         The dataset and the features table.
@@ -100,7 +101,17 @@ def scan(
             progress(len(ids) - len(todo) + done, len(ids))
 
     report(0)
-    made = [job.shard for job in _measure(run, todo, root, workers, timeout, max_pixels, report)]
+    recovered: dict[str, str] = {}
+    jobs = _jobs(run, todo, root, workers, max_pixels)
+    steps = worker_pool.run(
+        jobs, run.shards, workers, timeout=timeout, progress=report, recovered=recovered.__setitem__
+    )
+    made = [job.shard for job in steps]
+    if recovered and notes is not None:
+        first, seen = next(iter(recovered.items()))
+        notes.append(
+            f"{len(recovered):,} files could be read only when they were tried again, alone, such as {first}: {seen}"
+        )
     if not made and not shards and previous and np.array_equal(position, np.arange(len(table))):
         features = run.read(tables.FEATURES)  # nothing has changed but, perhaps, labels
     else:
@@ -132,25 +143,19 @@ def changes(before: pd.DataFrame, after: pd.DataFrame) -> str | None:
     return f"files since the last audit of this run: {', '.join(told)}" if told else None
 
 
-def _measure(
-    run: Run,
-    todo: list[str],
-    root: Path,
-    workers: int,
-    timeout: float,
-    max_pixels: int,
-    report: Callable[[int], None],
-) -> Iterator[worker_pool.Job]:
+def _jobs(run: Run, todo: list[str], root: Path, workers: int, max_pixels: int) -> list[worker_pool.Job]:
     # Small batches where there is little to do, so that every worker has some.
     size = int(np.clip(len(todo) // (4 * workers), 16, BATCH))
+    run.shards.mkdir(exist_ok=True)
+    for left in run.shards.glob(".*"):  # of an audit that was killed: the run's lock says that none is under way
+        left.unlink(missing_ok=True)
     jobs = []
     for start in range(0, len(todo), size):
         part = todo[start : start + size]
         name = xxhash.xxh3_64_hexdigest("\0".join(part).encode())
         paths = [tables.to_path(image_id) for image_id in part]
         jobs.append(worker_pool.Job(str(root), part, paths, run.shards / f"{name}.arrow", max_pixels))
-    run.shards.mkdir(exist_ok=True)
-    return worker_pool.run(jobs, run.shards, workers, timeout=timeout, progress=report)
+    return jobs
 
 
 def _read_shards(paths: Sequence[Path]) -> list[_Rows]:
@@ -209,7 +214,7 @@ def _stat(root: Path, ids: npt.NDArray[np.object_]) -> tuple[Positions, Position
             status = os.stat(prefix + tables.to_path(image_id))  # noqa: PTH116 - millions of files: a Path costs
         except OSError:
             continue
-        values[0, at], values[1, at] = status.st_size, status.st_mtime_ns
+        values[0, at], values[1, at] = status.st_size, mtime_ns(status)
     return values[0], values[1]
 
 
@@ -228,9 +233,10 @@ def _usable(
     if not known.any():
         return known
     rows = table.take(pa.array(position, mask=~known))
-    # What could not be read may be readable now, and what was too large may fit another limit.
-    large = pc.starts_with(rows["read_error"], "too large").fill_null(False)
-    known &= pc.and_(rows["sha256"].is_valid(), pc.invert(large)).to_numpy()
+    # What could not be read or judged may be now, and what was too large may fit another limit.
+    known &= rows["sha256"].is_valid().to_numpy()
+    for kind in verdicts.TRIED_AGAIN:
+        known &= ~pc.starts_with(rows["read_error"], kind).fill_null(False).to_numpy()
     if not rehash:
         known &= rows["bytes"].to_numpy() == sizes
         return known & (rows["mtime_ns"].to_numpy() == times)

@@ -1,8 +1,8 @@
 """A process that measures batches of images. It is expendable: a file may kill or stall it.
 
-It reads jobs as lines of JSON from standard input and answers each with a line: {} when its shard is written, or
-{"error": …}. A few bytes of a mapped file say which file it is at, so that whoever watches can tell which one it
-died of.
+It reads jobs as lines of JSON from standard input and answers each with a line: {} when its shard is written (with the
+numbers of files that were left out of it, "without_memory"), or {"error": …}. A few bytes of a mapped file say which
+file it is at, so that whoever watches can tell which one it died of.
 """
 
 from __future__ import annotations
@@ -18,12 +18,15 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from imageclinic.core.processes.child_process import end_with_parent
+
 #: Layout of the position: number of the file in the job, and whether its bytes are read.
 POSITION = struct.Struct("<q?")
 
 
-def main(beat: str, memory: int) -> None:
-    """Work until standard input ends."""
+def main(beat: str, memory: int, parent: int) -> None:
+    """Work until standard input ends, or the process `parent`."""
+    end_with_parent(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then ends us
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what a decoder prints is no answer
@@ -46,7 +49,7 @@ def main(beat: str, memory: int) -> None:
                 verdicts = {int(at): text for at, text in job["verdicts"].items()}
                 paths = [os.path.join(job["root"], path) for path in job["paths"]]  # noqa: PTH118 - keeps odd bytes
                 table = measure(paths, max_pixels=job["max_pixels"], verdicts=verdicts, tick=tick)
-                _write(Path(job["shard"]), job["ids"], table)
+                answer = _write(Path(job["shard"]), job["ids"], table, job["tries"])
             except Exception as error:  # told to the parent, which stops
                 answer = {"error": traceback.format_exc(), "errno": getattr(error, "errno", None)}
             answers.write(json.dumps(answer) + "\n")
@@ -62,19 +65,32 @@ def _limit(memory: int) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (used + memory, resource.getrlimit(resource.RLIMIT_AS)[1]))
 
 
-def _write(path: Path, ids: list[str], table: Any) -> None:
+def _write(path: Path, ids: list[str], table: Any, tries: int) -> dict[str, Any]:
+    """Write a shard. In a first try files that ran out of memory are left out; their numbers are in the answer."""
     import pyarrow as pa
 
+    from imageclinic.audit.scan.decode import NO_MEMORY
     from imageclinic.core.atomic import replacing
 
-    whole = table.add_column(0, pa.field("image_id", pa.string(), nullable=False), [pa.array(ids, pa.string())])
+    errors = table["read_error"].to_pylist()
+    short = [at for at, error in enumerate(errors) if error and error.endswith(NO_MEMORY)]
+    rest = sorted(set(range(len(ids))) - set(short))
+    table = table.add_column(0, pa.field("image_id", pa.string(), nullable=False), [pa.array(ids, pa.string())])
+    if tries:
+        for at in short:
+            errors[at] += f", in {tries + 1} of {tries + 1} tries"
+        where = table.schema.get_field_index("read_error")
+        table = table.set_column(where, table.schema.field(where), [pa.array(errors, pa.string())])
+    elif short:
+        table = table.take(rest).combine_chunks()
     with (
         replacing(path, sync=False) as temporary,
         pa.OSFile(str(temporary), "wb") as sink,
-        pa.ipc.new_file(sink, whole.schema) as writer,
+        pa.ipc.new_file(sink, table.schema) as writer,
     ):
-        writer.write_table(whole)
+        writer.write_table(table)
+    return {} if tries or not short else {"without_memory": short}
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))

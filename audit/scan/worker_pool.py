@@ -1,126 +1,27 @@
-"""Runs jobs in expendable worker processes: one that dies or stalls costs the file it was at, and no more."""
+"""Runs jobs in expendable worker processes: one that dies or stalls costs the file it was at some more tries."""
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import json
 import os
 import queue
-import signal
-import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 
-from imageclinic.audit.scan.worker import POSITION
-from imageclinic.core.errors import InputError
-from imageclinic.core.processes.child_process import import_path, python_module
+from imageclinic.audit.scan import verdicts
+from imageclinic.audit.scan.scan_options import TIMEOUT
+from imageclinic.audit.scan.worker_process import CANT_WRITE, Died, Job, WorkerProcess
+from imageclinic.core.errors import Failed, InputError
 
-#: Seconds after which a worker that is at the same file is taken for hung.
-TIMEOUT = 30.0
+__all__ = ["TIMEOUT", "Job", "available", "run"]
+
 #: Seconds between looks at the workers.
 _POLL = 0.2
-_CANT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
+# A file that needs more memory than its worker may use; alone it may use more.
+_NO_MEMORY = verdicts.Loss("too large", "out of memory")
 
 Progress = Callable[[int], None]
-
-
-@dataclass(frozen=True)
-class Job:
-    """Files to measure: `ids` and `paths` (relative to `root`), and the Arrow file to write their rows to."""
-
-    root: str
-    ids: list[str]
-    paths: list[str]
-    shard: Path
-    max_pixels: int
-    verdicts: dict[int, str] = field(default_factory=dict)
-
-
-class _Died(Exception):
-    """A worker ended, or was ended, at file `at`. The message is the verdict on that file."""
-
-    def __init__(self, at: int, verdict: str) -> None:
-        super().__init__(verdict)
-        self.at = at
-
-
-class _Worker:
-    """One process, and the mapped file in which it says where it is."""
-
-    def __init__(self, beat: Path, memory: int) -> None:
-        self.path = beat
-        self.beat = beat.open("w+b", buffering=0)
-        self.beat.write(POSITION.pack(-1, False))
-        settings = {f"{library}_NUM_THREADS": "1" for library in ("OPENBLAS", "OMP", "MKL")}
-        # Memory that a batch has used stays for the next: asking the system anew takes as long as the statistics.
-        settings |= {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(128 << 20)}
-        self.process = subprocess.Popen(
-            python_module("imageclinic.audit.scan.worker", str(beat), str(memory)),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,  # decoders' chatter; our own errors come as answers
-            env={**os.environ, **settings, "PYTHONPATH": import_path()},
-        )
-        self.since, self.seen, self.files, self.busy, self.hung = 0.0, (-1, False), 0, False, False
-
-    def position(self) -> tuple[int, bool]:
-        """Number of the file that it is at, −1 while it starts, and whether the file's bytes are read."""
-        try:
-            self.beat.seek(0)
-            at, read = POSITION.unpack(self.beat.read(POSITION.size))
-        except ValueError:  # closed meanwhile: the process has ended
-            return self.seen
-        return int(at), bool(read)
-
-    def watch(self, timeout: float) -> int:
-        """Kill the process if it is at one file for too long. Returns the number of that file."""
-        now = self.position()
-        if now != self.seen:
-            self.seen, self.since = now, time.monotonic()
-        # Starting, computing and writing have no file to blame, and get more time.
-        elif self.busy and time.monotonic() - self.since > (timeout if 0 <= now[0] < self.files else 10 * timeout):
-            self.hung = True
-            self.process.kill()
-        return min(max(0, now[0]), self.files) if self.busy else 0
-
-    def run(self, job: Job, timeout: float) -> None:
-        """Have a job done. Raises _Died, or OSError or RuntimeError with the worker's own error."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        values: dict[str, object] = {"root": job.root, "ids": job.ids, "paths": job.paths, "shard": str(job.shard)}
-        values |= {"max_pixels": job.max_pixels, "verdicts": job.verdicts}
-        self.since, self.files, self.busy = time.monotonic(), len(job.ids), True
-        with contextlib.suppress(BrokenPipeError):  # it died; the answer is missing then
-            self.process.stdin.write(json.dumps(values).encode() + b"\n")
-            self.process.stdin.flush()
-        line = self.process.stdout.readline()
-        self.busy = False
-        if not line:
-            code = self.process.wait()
-            how = signal.Signals(-code).name if code < 0 else f"exit status {code}"
-            at, read = self.position()
-            how = f"no answer in {timeout:g} seconds" if self.hung else how
-            kind = "can't be read" if not read else "hangs the decoder" if self.hung else "crashes the decoder"
-            raise _Died(at, f"{kind}: {how}")
-        answer = json.loads(line)
-        if answer.get("errno") in _CANT_WRITE:
-            raise OSError(answer["errno"], os.strerror(answer["errno"]))
-        if "error" in answer:
-            raise RuntimeError(answer["error"])
-
-    def end(self) -> None:
-        """Kill the process and wait for it."""
-        self.process.kill()
-        for pipe in (self.process.stdin, self.process.stdout, self.beat):
-            if pipe is not None:
-                with contextlib.suppress(BrokenPipeError):
-                    pipe.close()
-        self.process.wait()
-        self.path.unlink(missing_ok=True)
 
 
 def run(
@@ -130,98 +31,151 @@ def run(
     *,
     timeout: float = TIMEOUT,
     progress: Progress | None = None,
+    recovered: Callable[[str, str], None] | None = None,
 ) -> Iterator[Job]:
     """Yield jobs as their shards are written, in no particular order.
 
-    A file at which a worker dies or stays longer than `timeout` seconds gets a verdict, and its job is run again.
+    A file at which a worker dies, stays longer than `timeout` seconds or runs out of memory is set aside, and tried
+    again when all else is done: alone, with all the memory that a scan may use. When `verdicts.TRIES` tries are lost it
+    gets a verdict.
 
     Args:
         jobs: what to do.
         folder: for the workers' small files.
         workers: processes, at most one per job.
-        timeout: seconds per file.
+        timeout: seconds for which a file's decoder may compute; by the clock it has `verdicts.PATIENCE` times that, not
+            counting the time for which we are stopped ourselves.
         progress: called with the number of files done.
+        recovered: called with the image id of a file that only a later try could read, and what was seen before.
 
     Raises:
         InputError: the disk is full, or can't be written.
-        RuntimeError: a worker's own error, or one that dies over and over without a file to blame.
+        Failed: a worker dies over and over without a file to blame.
+        RuntimeError: a worker's own error.
     """
-    todo: queue.SimpleQueue[Job] = queue.SimpleQueue()
-    for job in jobs:
-        todo.put(job)
-    events: queue.SimpleQueue[Job | Exception] = queue.SimpleQueue()
-    crew: dict[int, _Worker] = {}
-    stop = threading.Event()
-    workers = min(workers, len(jobs))
+    done = 0
 
-    def work(number: int) -> None:
-        beat = folder / f".worker-{os.getpid()}-{number}"
+    def report(under_way: int) -> None:
+        if progress:
+            progress(done + under_way)
+
+    first = _Crew(folder, min(workers, len(jobs)), timeout)
+    for job in first.do(jobs, report):
+        done += len(job.ids)
+        report(0)
+        yield job
+    last = _Crew(folder, 1, timeout, first.lost)
+    for job in last.do(first.alone, report):
+        lost = first.lost[job.ids[0]]
+        if recovered and not job.verdicts and lost[0] != _NO_MEMORY:
+            recovered(job.ids[0], verdicts.seen(lost, len(lost) + 1))
+        done += 1
+        report(0)
+        yield job
+
+
+class _Crew:
+    """Some workers. Files that they had to set aside are in `alone`, as jobs, and what was seen of each in `lost`."""
+
+    def __init__(
+        self, folder: Path, workers: int, timeout: float, lost: dict[str, list[verdicts.Loss]] | None = None
+    ) -> None:
+        self.folder, self.workers, self.timeout = folder, workers, timeout
+        self.alone: list[Job] = []
+        self.lost: dict[str, list[verdicts.Loss]] = lost or {}
+        self._running: dict[int, WorkerProcess] = {}
+        self._stop = threading.Event()
+
+    def do(self, jobs: Sequence[Job], progress: Progress) -> Iterator[Job]:
+        """Yield jobs, less the files that were set aside, as they are done. `progress`: files under way."""
+        todo: queue.SimpleQueue[Job] = queue.SimpleQueue()
+        events: queue.SimpleQueue[Job | Exception] = queue.SimpleQueue()
+        for job in jobs:
+            todo.put(job)
+        # A worker ends with the thread that started it (`core.processes.child_process.end_with_parent`).
+        threads = [
+            threading.Thread(target=self._work, args=(number, todo, events), daemon=True)
+            for number in range(min(self.workers, len(jobs)))
+        ]
+        for thread in threads:
+            thread.start()
+        left = len(jobs)
         try:
-            while not stop.is_set():
-                job = todo.get_nowait()
-                _see_through(job, crew, number, beat, timeout, _share(workers), stop)
-                events.put(job)
+            while left:
+                try:
+                    event = events.get(timeout=_POLL)
+                except queue.Empty:
+                    progress(sum(worker.watch(self.timeout) for worker in list(self._running.values())))
+                    continue
+                if isinstance(event, OSError) and event.errno in CANT_WRITE:
+                    raise InputError(
+                        f"can't write to {self.folder.parent}: {event.strerror}",
+                        expected="about 2 kB of free disk space per image",
+                        fix="make room and run the same command again; what is done is kept",
+                    ) from event
+                if isinstance(event, Exception):
+                    raise event
+                left -= 1
+                yield event
+        finally:
+            self._stop.set()
+            for worker in list(self._running.values()):
+                worker.process.kill()
+            for thread in threads:
+                thread.join()
+
+    def _work(self, number: int, todo: queue.SimpleQueue[Job], events: queue.SimpleQueue[Job | Exception]) -> None:
+        try:
+            while not self._stop.is_set():
+                events.put(self._see_through(todo.get_nowait(), number))
         except queue.Empty:
             pass  # nothing is left to do
         except Exception as error:
             events.put(error)
         finally:
-            if number in crew:
-                crew.pop(number).end()
+            self._end(number)
 
-    threads = [threading.Thread(target=work, args=(number,), daemon=True) for number in range(workers)]
-    for thread in threads:
-        thread.start()
-    finished = images = 0
-    try:
-        while finished < len(jobs):
+    def _see_through(self, job: Job, number: int) -> Job:
+        """Run a job until it is done, with a new worker whenever one is lost."""
+        blameless = 0
+        while job.ids and not self._stop.is_set():
             try:
-                event = events.get(timeout=_POLL)
-            except queue.Empty:
-                at = [worker.watch(timeout) for worker in list(crew.values())]
-                if progress:
-                    progress(images + sum(at))
-                continue
-            if isinstance(event, OSError) and event.errno in _CANT_WRITE:
-                raise InputError(
-                    f"can't write to {folder.parent}: {event.strerror}",
-                    expected="about 2 kB of free disk space per image",
-                    fix="make room and run the same command again; what is done is kept",
-                ) from event
-            if isinstance(event, Exception):
-                raise event
-            finished += 1
-            images += len(event.ids)
-            yield event
-            if progress:
-                progress(images)
-    finally:
-        stop.set()
-        for worker in list(crew.values()):
-            worker.process.kill()
-        for thread in threads:
-            thread.join()
+                for at in reversed(self._worker(number).run(job)):
+                    job = self._set_aside(job, at, _NO_MEMORY)
+                return job
+            except Died as death:
+                self._end(number)
+                if not 0 <= death.at < len(job.ids) or death.at in job.verdicts:
+                    blameless += 1
+                    if blameless == 3 and not self._stop.is_set():
+                        raise Failed(
+                            f"a process of the scan ended three times with no file to blame ({death}). When memory is "
+                            "short the system ends processes: try again with fewer --workers; what is done is kept"
+                        ) from death
+                elif not job.tries:
+                    job = self._set_aside(job, death.at, death.loss)
+                else:
+                    lost = self.lost[job.ids[0]]
+                    lost.append(death.loss)
+                    job = replace(job, tries=len(lost))
+                    if len(lost) >= verdicts.TRIES:
+                        job.verdicts[0] = verdicts.verdict(lost)
+        return job
 
+    def _set_aside(self, job: Job, at: int, loss: verdicts.Loss) -> Job:
+        self.lost[job.ids[at]] = [loss]
+        self.alone.append(job.only(at))
+        return job.without(at)
 
-def _see_through(
-    job: Job, crew: dict[int, _Worker], number: int, beat: Path, timeout: float, memory: int, stop: threading.Event
-) -> None:
-    """Run a job until it is done, with a new worker and one more verdict whenever a worker is lost."""
-    blameless = 0
-    while not stop.is_set():
-        if number not in crew:
-            crew[number] = _Worker(beat, memory)
-        try:
-            crew[number].run(job, timeout)
-            return
-        except _Died as death:
-            crew.pop(number).end()
-            if not 0 <= death.at < len(job.ids) or death.at in job.verdicts:
-                blameless += 1
-                if blameless == 3 and not stop.is_set():
-                    raise RuntimeError(f"a worker died three times with no file to blame: {death}") from death
-            else:
-                job.verdicts[death.at] = str(death)
+    def _worker(self, number: int) -> WorkerProcess:
+        if number not in self._running:
+            beat = self.folder / f".worker-{os.getpid()}-{number}"
+            self._running[number] = WorkerProcess(beat, _share(self.workers))
+        return self._running[number]
+
+    def _end(self, number: int) -> None:
+        if number in self._running:
+            self._running.pop(number).end()
 
 
 def available() -> int:

@@ -26,7 +26,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from imageclinic.audit import runner
-from imageclinic.cleaning.decisions import log_file
+from imageclinic.cleaning.decisions import batches, log_file
 from imageclinic.cleaning.decisions.policy import policy_events
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
@@ -56,19 +56,20 @@ def append(path: Path, events: pd.DataFrame) -> pd.DataFrame:
         return tables.empty(TABLE)
     rows = filled(events, str(path))
     with log_file.locked(path):
-        log_file.append_rows(path, rows)
+        batches.append(path, rows)
     return rows
 
 
 def read(path: Path) -> pd.DataFrame:
-    """Read the log; empty when there is no file. A torn last row is ignored (see `cleaning.decisions.log_file`).
+    """Read the log; empty when there is no file. A torn last row is ignored (see `cleaning.decisions.log_file`), and a
+    batch counts whole or not at all (see `cleaning.decisions.batches`).
 
     Raises:
         InputError: naming file, line, column and value of the first cell that does not fit.
     """
-    if not path.exists():
+    if not path.exists() and not batches.pending_file(path).exists():
         return tables.empty(TABLE)
-    rows, lines, _ = log_file.read_rows(path)
+    rows, lines = batches.read(path)
     missing = [name for name in TABLE.names if name not in rows]
     if missing:
         raise InputError(
@@ -130,6 +131,20 @@ def current(log: pd.DataFrame, dataset: pd.DataFrame) -> pd.DataFrame:
     return result.astype({**text, "disputed": bool})
 
 
+def kept_by_persons(log: pd.DataFrame, current: pd.DataFrame) -> set[str]:
+    """Images that a person decided to keep, in view of what was found about them: not in the blind random sample, which
+    shows no findings.
+
+    Args:
+        log: tables.DECISION_LOG.
+        current: see `current`.
+    """
+    keep = current[current["decision"].eq("keep") & ~current["reviewer"].str.startswith(POLICY)]
+    blind = log[log["decision"].eq("keep") & log["sample"].eq("random")]
+    seen = log[log["decision"].eq("keep") & log["sample"].ne("random") & ~log["reviewer"].str.startswith(POLICY)]
+    return set(keep["image_id"]) - (set(blind["image_id"]) - set(seen["image_id"]))
+
+
 def stale(log: pd.DataFrame, dataset: pd.DataFrame) -> pd.DataFrame:
     """Events that stand but fit no image of `dataset` any more: the last per image and reviewer (rows of the
     log)."""
@@ -152,7 +167,7 @@ def undo_batch(path: Path, reviewer: str, *, every: bool = False) -> list[str]:
             return []
         batch = left if every else left[left["batch"] == left["batch"].iloc[-1]]
         kept = batch[["image_id", "sha256", "given_label", "reviewer"]].iloc[::-1]
-        log_file.append_rows(path, filled(kept.assign(decision="undo"), str(path)))
+        batches.append(path, filled(kept.assign(decision="undo"), str(path)))
     return list(dict.fromkeys(batch["image_id"]))
 
 

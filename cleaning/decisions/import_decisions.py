@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from imageclinic.cleaning.decisions import decision_log, log_file, priority
+from imageclinic.cleaning.decisions import batches, decision_log, log_file, priority
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
 
@@ -72,7 +72,7 @@ def import_csv(
         if rows.empty:
             return tables.empty(TABLE)
         full = decision_log.filled(rows, str(file))
-        log_file.append_rows(log_path, full)
+        batches.append(log_path, full)
     return full
 
 

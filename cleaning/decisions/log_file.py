@@ -30,6 +30,8 @@ _TEXT = [column.name for column in TABLE.columns if pa.types.is_string(column.ty
 _QUOTED = re.compile(r'[",\r\n]|^\s|\s$')
 _LOCK_SECONDS = 30.0
 _NAMED = 100
+#: The first line of a log.
+HEADER = ",".join(TABLE.names) + "\n"
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -44,12 +46,12 @@ class Problem:
 
 
 @contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the lock beside `path`. Raises InputError when somebody else holds it for half a minute."""
+def locked(path: Path, *, seconds: float = _LOCK_SECONDS) -> Iterator[None]:
+    """Hold the lock beside `path`. Raises InputError when somebody else holds it for so long."""
     lock = filelock.FileLock(path.with_name(f".{path.name}.lock"))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=_LOCK_SECONDS)
+        lock.acquire(timeout=seconds)
     except filelock.Timeout:
         raise InputError(f"another process holds {path}", fix="end it and try again") from None
     except OSError as error:
@@ -109,14 +111,18 @@ def read_rows(path: Path, *, torn: bool = True) -> tuple[pd.DataFrame, list[int]
 def append_rows(path: Path, rows: pd.DataFrame) -> None:
     """Append validated rows and sync them to disk; the lock must be held. When it fails, no row is
     written."""
-    text = "".join(",".join(_cell(value) for value in row) + "\n" for row in rows[TABLE.names].itertuples(index=False))
+    append_text(path, as_text(rows))
+
+
+def append_text(path: Path, text: str) -> None:
+    """As `append_rows`, of rows as `as_text` gives them."""
     try:
-        new = not path.exists()
-        with path.open("x+b" if new else "r+b") as file:
+        new = not os.path.lexists(path)
+        with open(path, "x+b" if new else "r+b", opener=_no_link) as file:
             data = file.read()
             whole = data.endswith(b"\n") and data.count(b'"') % 2 == 0
             good = len(data) if whole else read_rows(path)[2]
-            start = "\n" if good else ",".join(TABLE.names) + "\n"
+            start = "\n" if good else HEADER
             file.truncate(good)
             file.seek(good)
             try:
@@ -128,11 +134,48 @@ def append_rows(path: Path, rows: pd.DataFrame) -> None:
                 file.truncate(good)
                 raise
         if new:
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
     except OSError as error:
+        raise unwritable(path, error) from error
+
+
+def cut_unfinished_row(path: Path, ids: pd.Series) -> None:
+    """Cut off a last row without line end if it is one of `ids`: all its fields may be there, and its note not whole.
+    The lock must be held."""
+    data = path.read_bytes() if path.exists() else b""
+    if not data or data.endswith(b"\n"):
+        return
+    last = [raw for _, raw, _ in _records(data)][-1]
+    if last.split(b",", 1)[0].decode("utf-8", "replace") in set(ids):
+        with path.open("r+b") as file:
+            file.truncate(len(data) - len(last))
+
+
+def as_text(rows: pd.DataFrame, *, header: bool = False) -> str:
+    """Rows as lines of the log."""
+    lines = [",".join(_cell(value) for value in row) for row in rows[TABLE.names].itertuples(index=False)]
+    return (HEADER if header else "") + "".join(f"{line}\n" for line in lines)
+
+
+def unwritable(path: Path, error: OSError) -> InputError:
+    """What users are told when the log, or what belongs to it, can't be written."""
+    return InputError(f"can't write {path}: {error.strerror}", fix="nothing was recorded; mend that and decide again")
+
+
+def _no_link(path: str, flags: int) -> int:
+    """Open a file and no link: what somebody put into the run folder must not lead what is written elsewhere."""
+    refuse_link(Path(path))
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
+
+
+def refuse_link(path: Path) -> None:
+    """Raise InputError when a log is a link, or neither a file nor missing: decisions would be written elsewhere."""
+    if path.is_symlink() or (path.exists() and not path.is_file()):
         raise InputError(
-            f"can't write {path}: {error.strerror}", fix="nothing was recorded; mend that and decide again"
-        ) from error
+            f"{path} is a link, or no file",
+            expected="a file in the run folder",
+            fix="put the file itself there; imageclinic does not write decisions through a link",
+        )
 
 
 def find_problems(rows: pd.DataFrame) -> list[Problem]:
@@ -213,7 +256,7 @@ def _cell(value: str | float) -> str:
     return '"' + value.replace('"', '""') + '"' if _QUOTED.search(value) else value
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make the new file's name durable, where folders can be synced."""
     if hasattr(os, "O_DIRECTORY"):
         handle = os.open(folder, os.O_DIRECTORY)

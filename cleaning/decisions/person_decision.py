@@ -14,6 +14,7 @@ from imageclinic.audit import runner
 from imageclinic.cleaning.decisions import decision_log, priority, survivors
 from imageclinic.cleaning.trust import random_sample
 from imageclinic.core import tables
+from imageclinic.core.errors import InputError
 from imageclinic.core.run import Run, open_run
 
 #: What `decide` and `undo` return, one row an image; all but ``image_id`` are null while it is undecided.
@@ -94,6 +95,9 @@ def _log(run: Run, rows: Sequence[tuple[str, str, str | None]], reviewer: str, b
     dataset, issues = known_tables(run)
     drawn = _drawn(run.path, changed) if blind else {}
     images = [image_id for image_id, _, _ in rows]
+    unknown = [image_id for image_id in images if image_id not in dataset.index]
+    if unknown:
+        raise InputError(f"{unknown[0]!r} is no image of {run.path}", fix="open the review again")
     known = dataset.reindex(images)[["label", "sha256"]]
     about = dict(list(issues[issues["image_id"].isin(images)].groupby("image_id")))
     events = []

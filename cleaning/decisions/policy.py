@@ -12,7 +12,21 @@ import yaml
 from imageclinic.audit import runner
 from imageclinic.cleaning.decisions import survivors
 from imageclinic.core.errors import InputError
+from imageclinic.core.reading.regular_files import read_bytes
 from imageclinic.core.schema import POLICY
+
+#: A policy has a line a check.
+_LARGEST, _LONGEST_NAME = 1 << 20, 200
+
+
+class _Plain(yaml.SafeLoader):
+    """Without references (``*name``): a few lines of these, each of the last, grow beyond any memory."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """Refuses what refers to something else."""
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("it holds a reference (*NAME)")
+        return super().compose_node(parent, index)
 
 
 def parse_accept(items: Sequence[str]) -> dict[str, float]:
@@ -29,9 +43,10 @@ def load(file: Path) -> tuple[str, dict[str, float]]:
     """
     shape = "name: NAME and accept: {CHECK: SCORE, …}"
     try:
-        content = yaml.safe_load(file.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"can't read the policy {file}: {error}", expected=f"YAML with {shape}") from error
+        content = yaml.load(read_bytes(file, _LARGEST).decode("utf-8"), _Plain)  # noqa: S506 (a safe loader)
+    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"can't read the policy {file}: {reason}", expected=f"YAML with {shape}") from error
     if not isinstance(content, dict) or not isinstance(content.get("accept"), dict) or not content["accept"]:
         raise InputError(f"{file} accepts nothing", expected=shape)
     unknown = sorted(str(key) for key in content if key not in ("name", "accept"))
@@ -40,7 +55,11 @@ def load(file: Path) -> tuple[str, dict[str, float]]:
     accept = {
         str(check): _score(str(check), 0 if score is None else score) for check, score in content["accept"].items()
     }
-    return str(content.get("name") or file.stem), accept
+    name = file.stem if content.get("name") is None else content["name"]
+    name = str(name) if isinstance(name, str | int | float) else ""
+    if not name.strip() or len(name) > _LONGEST_NAME or not name.isprintable():
+        raise InputError(f"{file}: the name {name[:_LONGEST_NAME]!r}", expected=f"a short text, and {shape}")
+    return name, accept
 
 
 def policy_events(
@@ -54,19 +73,24 @@ def policy_events(
     splits: pd.DataFrame,
     current: pd.DataFrame,
     checks: Collection[str] = (),
+    include_test: bool = False,
+    include_conflicts: bool = False,
 ) -> pd.DataFrame:
     """What a policy decides: events for `cleaning.decisions.decision_log.append`. Nothing is written.
 
-    Findings with at least the accepted score are taken as right, in this order:
+    Findings with at least the accepted score, but those that their check leaves to a person (such as files that could
+    not be judged), are taken as right, in this order:
 
     1. ``conflicting_label``: where more than half of a cluster's labelled copies share a label, relabel the
        others to it; else nothing, a person has to look.
     2. ``mislabeled``: relabel to the suggested label (nothing where none is suggested).
     3. Every other check about images (damaged, blurry, …): drop.
     4. ``exact_duplicate``, ``near_duplicate``: drop all copies but the survivor (`cleaning.decisions.survivors`), given
-    what
-       was decided so far. ``split_leakage``: drop those copies that are in another split than the survivor.
-       Clusters whose labels still conflict are left alone.
+       what was decided so far. ``split_leakage``: drop those copies that are in another split than the survivor.
+
+    Two kinds of images are left to a person. Test images, for accuracy is measured by them; of copies, those outside of
+    test are dropped. And clusters whose copies carry different labels, or would after a relabelling: which of them is
+    right, no policy knows.
 
     An image that a person decided about, or left unsure, is never touched, and no drop of another policy is
     taken back. An image gets one event; drop outranks relabel.
@@ -77,6 +101,8 @@ def policy_events(
         dataset, issues, clusters, features, splits: the run's tables.
         current: see `cleaning.decisions.decision_log.current`.
         checks: names of the checks that ran, which are valid also without findings.
+        include_test: decide about test images, too.
+        include_conflicts: decide about clusters with conflicting labels, too: the label that most copies have wins.
 
     Returns:
         image_id, sha256, given_label, decision, label, confirmed, score, sample, reviewer, note; sorted by
@@ -90,18 +116,29 @@ def policy_events(
     decided = current[~current["reviewer"].str.startswith(POLICY) | current["decision"].eq("drop")]
     threshold = found["check"].map(accept).astype("float64")
     found = found[~found["image_id"].isin(decided["image_id"]) & found["score"].ge(threshold)]
+    for check, accepted in ((c.name, c.accepted) for c in runner.load().values() if c.accepted is not None):
+        found = found[found["check"].ne(check) | found["suggested_action"].isin(accepted)]
 
     labels, copies = runner.names_about("labels"), runner.names_about("copies")
-    proposals = [
-        _majorities(found[found["check"].isin(labels & copies)], dataset, clusters, splits, current),
-        _relabels(found[found["check"].isin(labels - copies)], dataset),
-        found[~found["check"].isin(labels | copies)].assign(decision="drop", label=None),
-    ]
+    test = pd.concat([t.loc[t["split"].eq("test"), "image_id"] for t in (splits, dataset)])
+    left = frozenset[str]() if include_test else frozenset(test)
+
+    def conflicts(proposals: Sequence[pd.DataFrame]) -> frozenset[str]:
+        if include_conflicts:
+            return frozenset()
+        return _conflicting(dataset, clusters, after(current, _events(proposals, dataset, name)))
+
+    majority = _without(_majorities(found[found["check"].isin(labels & copies)], dataset, clusters, current), left)
+    relabels = _without(_relabels(found[found["check"].isin(labels - copies)], dataset), left)
+    relabels = _without(relabels, conflicts([majority]) | conflicts([majority, relabels]))
+    drops = found[~found["check"].isin(labels | copies)].assign(decision="drop", label=None)
+    proposals = [majority, relabels, _without(drops, left | conflicts([majority, relabels]))]
     for check in sorted(copies - labels):  # exact copies, near copies, leaks
         flagged = found[found["check"] == check]
         if len(flagged):
             so_far = after(current, _events(proposals, dataset, name))
-            proposals.append(_copies(check, flagged, dataset, features, clusters, splits, so_far))
+            copied = _copies(check, flagged, dataset, features, clusters, splits, so_far)
+            proposals.append(_without(copied, left | conflicts(proposals)))
     events = _events(proposals, dataset, name)
     standing = current.set_index("image_id")
     same = events["decision"].eq(events["image_id"].map(standing["decision"])) & events["label"].eq(
@@ -133,6 +170,25 @@ def _validate(accept: Mapping[str, float], name: str, known: Collection[str]) ->
             raise InputError(f"unknown check {check!r}", expected=f"one of {valid}")
 
 
+def _without(proposal: pd.DataFrame, image_ids: Collection[str]) -> pd.DataFrame:
+    return proposal[~proposal["image_id"].isin(image_ids)]
+
+
+def _labels(dataset: pd.DataFrame, current: pd.DataFrame) -> pd.Series:
+    """image_id → the label that holds, of the images that are not dropped."""
+    decided = current.set_index("image_id")
+    labels = dataset.set_index("image_id")["label"]
+    relabelled = decided.loc[decided["decision"].eq("relabel"), "label"]
+    return relabelled.combine_first(labels).drop(decided.index[decided["decision"].eq("drop")], errors="ignore")
+
+
+def _conflicting(dataset: pd.DataFrame, clusters: pd.DataFrame, current: pd.DataFrame) -> frozenset[str]:
+    """Images of clusters whose copies carry different labels."""
+    members = clusters[clusters["cluster"].notna()]
+    different = members["image_id"].map(_labels(dataset, current)).groupby(members["cluster"]).nunique().gt(1)
+    return frozenset(members.loc[members["cluster"].map(different), "image_id"])
+
+
 def _relabels(found: pd.DataFrame, dataset: pd.DataFrame) -> pd.DataFrame:
     given = found["image_id"].map(dataset.set_index("image_id")["label"])
     wanted = found["suggested_label"].notna() & found["suggested_label"].ne(given)
@@ -140,15 +196,10 @@ def _relabels(found: pd.DataFrame, dataset: pd.DataFrame) -> pd.DataFrame:
 
 
 def _majorities(
-    found: pd.DataFrame, dataset: pd.DataFrame, clusters: pd.DataFrame, splits: pd.DataFrame, current: pd.DataFrame
+    found: pd.DataFrame, dataset: pd.DataFrame, clusters: pd.DataFrame, current: pd.DataFrame
 ) -> pd.DataFrame:
-    """Relabel the copies that disagree with more than half of their cluster. Never a test image: its label is what
-    accuracy is measured by, so a person decides."""
-    decided = current.set_index("image_id")
-    labels = dataset.set_index("image_id")["label"]
-    relabelled = decided.loc[decided["decision"].eq("relabel"), "label"]
-    dropped = decided.index[decided["decision"].eq("drop")]
-    labels = relabelled.combine_first(labels).drop(dropped, errors="ignore")
+    """Relabel the copies that disagree with more than half of their cluster."""
+    labels = _labels(dataset, current)
     members = clusters[clusters["cluster"].notna()]
     members = members.assign(label=members["image_id"].map(labels)).dropna(subset=["label"])
     votes = members.groupby(["cluster", "label"]).size()
@@ -156,9 +207,7 @@ def _majorities(
     winners = share[share > 0.5].reset_index().set_index("cluster")["label"]
     home = clusters.set_index("image_id")["cluster"]
     majority = found["image_id"].map(home).map(winners)
-    test = set(splits.loc[splits["split"].eq("test"), "image_id"])
-    test |= set(dataset.loc[dataset["split"].eq("test"), "image_id"])
-    wanted = majority.notna() & majority.ne(found["image_id"].map(labels)) & ~found["image_id"].isin(test)
+    wanted = majority.notna() & majority.ne(found["image_id"].map(labels))
     return found.assign(decision="relabel", label=majority)[wanted]
 
 

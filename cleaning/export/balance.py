@@ -39,9 +39,11 @@ def files(manifest: pd.DataFrame, how: str, classes: Sequence[str], seed: int) -
 
 
 def class_weights(manifest: pd.DataFrame, classes: Sequence[str]) -> list[float]:
-    """A weight for each of `classes`, so that all count alike in training and the mean weight of an image is 1."""
+    """A weight for each of `classes`, so that all count alike in training and the mean weight of an image is 1; 0 for
+    one without training images, which no sound export has."""
     counts = manifest.loc[manifest["split"] == "train", "label"].value_counts()
-    return [float(counts.sum() / (len(classes) * counts[label])) for label in classes]
+    of_class = [int(counts.get(label, 0)) for label in classes]
+    return [float(counts.sum() / (len(classes) * n)) if n else 0.0 for n in of_class]
 
 
 def sampling(manifest: pd.DataFrame, how: str, seed: int) -> pd.DataFrame:
@@ -55,7 +57,7 @@ def sampling(manifest: pd.DataFrame, how: str, seed: int) -> pd.DataFrame:
         raise InputError(f"unknown balance {how!r}", expected=f"one of {', '.join(BALANCES)}")
     rows = manifest.loc[manifest["split"] == "train", ["image_id", "path", "label"]].reset_index(drop=True)
     counts = rows["label"].value_counts()
-    goal = int(counts.max() if how == "oversample" else counts.min())
+    goal = int((counts.max() if how == "oversample" else counts.min()) if len(counts) else 0)
     random = np.random.default_rng(seed)
     times = np.zeros(len(rows), np.int64)
     for _, members in rows.groupby("label"):

@@ -98,7 +98,9 @@ def _changes(changes: pd.DataFrame) -> list[str]:
 
 
 def _commands(options: Mapping[str, object]) -> str:
-    flags = "".join(f" --{name} {shlex.quote(str(value))}" for name, value in options.items())
+    flags = "".join(
+        f" --{name}" + (f" {shlex.quote(str(value))}" if value != "" else "") for name, value in options.items()
+    )
     return f"imageclinic export RUN OUT{flags}\nimageclinic verify OUT"
 
 

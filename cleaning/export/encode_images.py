@@ -17,6 +17,7 @@ from PIL import Image, ImageFile
 from imageclinic.core.errors import InputError
 from imageclinic.core.hashing import file_sha256
 from imageclinic.core.pixels import plain
+from imageclinic.core.reading.regular_files import open_regular
 
 #: Option → Pillow's name of the format, suffix, how it is saved.
 KINDS: Mapping[str, tuple[str, str, Mapping[str, int]]] = {
@@ -68,7 +69,7 @@ def _decode(source: Path) -> Image.Image | None:
 
 
 def _plain(source: Path) -> Image.Image:
-    with Image.open(source) as image:
+    with open_regular(source) as file, Image.open(file) as image:
         image.load()
         return plain(image)
 

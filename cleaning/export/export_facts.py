@@ -3,20 +3,49 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired
 
 import pandas as pd
+from typing_extensions import TypedDict
 
 from imageclinic.cleaning.export import formats
 from imageclinic.cleaning.export.export_format import ExportFormat
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
+from imageclinic.core.reading.json_files import Count, read_json
 from imageclinic.core.run import Run
 
 FILE = "export.json"
+
+
+class Source(TypedDict):
+    """The dataset that an export was made from."""
+
+    name: str
+    files: Count
+    sha256: str
+
+
+class Decisions(TypedDict):
+    """Who decided."""
+
+    sha256: str
+    by: list[str]
+
+
+class Facts(TypedDict):
+    """export.json; what is not required came with later versions."""
+
+    format: str
+    classes: list[str]
+    images: dict[str, Count]
+    options: NotRequired[dict[str, str]]
+    dataset: NotRequired[Source]
+    decisions: NotRequired[Decisions]
+    changes: NotRequired[dict[str, Count]]
+    notes: NotRequired[list[str]]
 
 
 def of(
@@ -66,14 +95,11 @@ def read(out: Path) -> dict[str, Any]:
         InputError: when it is missing or is no such file.
     """
     path = out / FILE
-    try:
-        about = json.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path} is missing", expected="the facts of an export", fix="export again") from None
-    except ValueError as error:
+    about: dict[str, Any] = read_json(path, Facts, fix="export again")
+    if about["format"] not in formats.names():
         raise InputError(
-            f"{path} is no JSON: {error}", expected="the facts of an export", fix="export again"
-        ) from error
-    if not isinstance(about, dict) or about.get("format") not in formats.names():
-        raise InputError(f"{path} names no known format", expected=f"one of {', '.join(formats.names())}")
+            f"{path}: unknown format {about['format'][:100]!r}",
+            expected=f"one of {', '.join(formats.names())}",
+            fix="export again",
+        )
     return about

@@ -9,6 +9,10 @@ from pathlib import Path
 from imageclinic.cleaning.export import formats
 from imageclinic.cleaning.export.place_file import LINKS
 from imageclinic.core.errors import InputError
+from imageclinic.core.option_fields import SEED
+
+#: Whether near copies may lie in different splits.
+NEAR_COPIES = ("together", "apart")
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,8 @@ class ExportOptions:
             often to show each training image), or ``none``; validation and test are never changed.
         reencode: ``png`` or ``jpeg``, for the images that Keras's folder loader can't read and the damaged ones that
             were decided to be kept; or ``none``.
+        near_copies: ``together``: never in two splits; ``apart``: only equal pictures stay together.
+        allow_incomplete: export also where val or test is empty, or a class is missing from one of them.
         seed: of the split and the balance, not negative.
 
     Raises:
@@ -39,6 +45,8 @@ class ExportOptions:
     keep_split: str | Path | None = None
     balance: str = "none"
     reencode: str = "none"
+    near_copies: str = "together"
+    allow_incomplete: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -51,8 +59,8 @@ class ExportOptions:
         _one_of("link", self.link, LINKS)
         _one_of("balance", self.balance, BALANCES)
         _one_of("reencode", self.reencode, CHOICES)
-        if self.seed < 0:
-            raise InputError(f"the seed {self.seed}", expected="0 or more")
+        _one_of("near-copies", self.near_copies, NEAR_COPIES)
+        SEED.check("seed", self.seed)
         if refusal := format.refusal(self):
             raise refusal
 
@@ -63,6 +71,8 @@ class ExportOptions:
             **({} if self.keep_split is None else {"keep-split": str(self.keep_split)}),
             "reencode": self.reencode,
             "balance": self.balance,
+            **({} if self.near_copies == "together" else {"near-copies": self.near_copies}),
+            **({"allow-incomplete": ""} if self.allow_incomplete else {}),
             "seed": str(self.seed),
             "format": self.format,
             "link": self.link,

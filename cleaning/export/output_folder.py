@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import filelock
 
+from imageclinic.core.atomic import UMASK
 from imageclinic.core.errors import InputError
+from imageclinic.core.ids import require_unicode
+from imageclinic.core.processes.temporary_folders import temporary_folder
 from imageclinic.core.run import Run
 
 
@@ -21,6 +23,7 @@ def check(out: Path, run: Run, sources: Sequence[Path]) -> Path:
         InputError: when nothing may be written there: it overlaps with the dataset or the run, or is not empty.
     """
     target = out.resolve()
+    require_unicode(target, "the export")
     root = run.root.resolve()
     # Folders of images may be links to other places; those are the user's data as well.
     linked = {folder.resolve() for folder in {source.parent for source in sources}}
@@ -48,18 +51,19 @@ def writing(target: Path) -> Iterator[Path]:
     """A hidden folder beside `target`, renamed to it at the end, removed on any error. What a killed export
     left is removed first; the lock tells it from an export that still runs."""
     lock = filelock.FileLock(target.parent / f".{target.name}.export.lock")
-    partial: Path | None = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
         for left in target.parent.glob(f".{_literal(target.name)}.partial-*"):
             shutil.rmtree(left)
-        partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.partial-", dir=target.parent))
-        partial.chmod(0o755)
-        yield partial
-        if target.is_dir():
-            target.rmdir()
-        partial.rename(target)
+        with temporary_folder(
+            f".{target.name}.partial-", parent=target.parent, lock_files=[Path(lock.lock_file)]
+        ) as partial:
+            partial.chmod(0o777 & ~UMASK)
+            yield partial
+            if target.is_dir():
+                target.rmdir()
+            partial.rename(target)
     except filelock.Timeout:
         raise InputError(f"another export to {target} is running", fix="wait for it, or give another OUT") from None
     except OSError as error:
@@ -68,8 +72,6 @@ def writing(target: Path) -> Iterator[Path]:
             fix=f"free space or mend that, and export again; {target} was not made, and nothing of it is left",
         ) from error
     finally:
-        if partial is not None:
-            shutil.rmtree(partial, ignore_errors=True)
         if lock.is_locked:
             Path(lock.lock_file).unlink(missing_ok=True)
             lock.release()

@@ -8,6 +8,7 @@ import hashlib
 from pathlib import Path
 
 from imageclinic.core.errors import InputError
+from imageclinic.core.reading.regular_files import open_regular
 
 LINKS = ("copy", "hardlink", "symlink", "reflink")
 _CHUNK = 1 << 20
@@ -31,14 +32,17 @@ def put(source: Path, place: Path | None, sha256: str, link: str) -> None:
     """
     digest = hashlib.sha256()
     try:
-        with source.open("rb") as file, contextlib.ExitStack() as stack:
-            copy = stack.enter_context(place.open("xb")) if place is not None and link == "copy" else None
-            while chunk := file.read(_CHUNK):
-                digest.update(chunk)
-                if copy:
-                    copy.write(chunk)
+        opened = open_regular(source)
     except FileNotFoundError:
         raise InputError(f"the image {source} is gone since the audit", fix="audit again") from None
+    except OSError as error:
+        raise InputError(f"can't read the image {source}: {error.strerror}", fix="audit again") from error
+    with opened as file, contextlib.ExitStack() as stack:
+        copy = stack.enter_context(place.open("xb")) if place is not None and link == "copy" else None
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+            if copy:
+                copy.write(chunk)
     if digest.hexdigest() != sha256:
         raise InputError(f"the image {source} changed since the audit", fix="audit again")
     if place is None or link == "copy":
@@ -61,7 +65,7 @@ def _clone(source: Path, place: Path) -> None:
         import fcntl
     except ImportError:
         raise InputError("this system has no reflinks", fix="use --link copy, hardlink or symlink") from None
-    with source.open("rb") as file, place.open("xb") as copy:
+    with open_regular(source) as file, place.open("xb") as copy:
         try:
             fcntl.ioctl(copy, _FICLONE, file.fileno())
         except OSError as error:

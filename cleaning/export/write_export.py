@@ -123,7 +123,7 @@ def _usual_size(images: pd.DataFrame) -> tuple[int, int]:
 
 
 def _manifest(cleaned: CleanedDataset) -> pd.DataFrame:
-    """The manifest, sorted by image_id, its column path still empty."""
+    """The manifest, sorted by image_id; its column path is filled in later."""
     rows = cleaned.images.sort_values("image_id", ignore_index=True)
     at = rows["image_id"]
     split = at.map(cleaned.splits.set_index("image_id")["split"])
@@ -142,7 +142,7 @@ def _manifest(cleaned: CleanedDataset) -> pd.DataFrame:
     return tables.frame(
         tables.MANIFEST,
         image_id=at,
-        path="",
+        path=at,  # until the format says where they go
         label=rows["label"],
         original_label=original,
         split=split,

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import getpass
+import html
+import ipaddress
 import logging
 import os
 import signal
 import socket
-import tempfile
 import time
 import warnings
 import webbrowser
@@ -22,18 +23,19 @@ from typing import Any
 
 import filelock
 
+from imageclinic.cleaning.decisions import log_file
 from imageclinic.cleaning.review import background_work
 from imageclinic.cleaning.review.database import mongod
 from imageclinic.cleaning.review.dataset import build_dataset
+from imageclinic.cleaning.review.door import serving
 from imageclinic.core import tables
-from imageclinic.core.errors import Failed, InputError
-from imageclinic.core.processes import child_process
+from imageclinic.core.errors import InputError
+from imageclinic.core.processes.temporary_folders import temporary_folder
 from imageclinic.core.run import Run, open_run
 
 #: What tells the plugin which run it decides about: FiftyOne's server is a subprocess and sees only these.
 RUN_VARIABLE = "IMAGECLINIC_RUN"
 REVIEWER_VARIABLE = "IMAGECLINIC_REVIEWER"
-_START_SECONDS = 120
 
 
 def open_review(
@@ -41,6 +43,8 @@ def open_review(
     *,
     port: int = 5151,
     address: str = "127.0.0.1",
+    certificate: Path | None = None,
+    key: Path | None = None,
     open_browser: bool = False,
     reviewer: str | None = None,
     announce: Callable[[str], None],
@@ -53,7 +57,9 @@ def open_review(
     Args:
         run_path: a run folder that an audit has written.
         port: where the App is served; 0 for any free one.
-        address: the interface that it is served on; anything but loopback is open to whoever reaches it.
+        address: the interface that it is served on; everywhere only who has the secret link is let in.
+        certificate: PEM file, to serve on https.
+        key: PEM file, the certificate's private key.
         open_browser: whether to open the App in the user's browser.
         reviewer: whose decisions these are; the user's login name when None.
         announce: called with lines for the user.
@@ -62,36 +68,45 @@ def open_review(
         rerank: the command that ranks the labels anew with the decisions so far.
 
     Raises:
-        InputError: no run, a busy port, no database (see `cleaning.review.database.mongod.running`).
+        InputError: no run, a busy port, a bad certificate, no database (see `cleaning.review.database.mongod.running`).
         Failed: the App's server or its database died while it was open.
     """
     run = open_run(run_path)
     run.read(tables.ISSUES)
-    port = _free_port(address, port)
+    log_file.refuse_link(run.decisions)
+    encryption = serving.certificate_of(certificate, key)
     name = reviewer or getpass.getuser()
     with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(serving.listening(address, port))
         check_signals = stack.enter_context(signals_unwind())
         database = stack.enter_context(mongod.running(announce))
         if database.process is None:
             stack.enter_context(_only_one(run))
         announce("Loading FiftyOne …")
-        plugins = stack.enter_context(tempfile.TemporaryDirectory(prefix="imageclinic-plugins-"))
-        prepare(database.uri, Path(plugins), run, name)
+        plugins = stack.enter_context(temporary_folder("imageclinic-plugins-"))
+        prepare(database.uri, plugins, run, name)
         stack.callback(forget_database)
-        with contextlib.suppress(KeyboardInterrupt), serving(run, address, port) as wait_until_ready:
+        with (
+            contextlib.suppress(KeyboardInterrupt),
+            serving.serving(run, address, listener, encryption) as server,
+        ):
             dataset = build_dataset.build_from(run, progress=progress)
             announce(f"{len(dataset)} images, of which {dataset.count('queue')} have findings")
-            wait_until_ready()
-            if warning := open_to_others(address):
+            server.wait_until_ready()
+            page = f"/datasets/{dataset.name}"
+            link = server.link(page, view="inbox", workspace="review")
+            host, port = listener.getsockname()[:2]
+            loopback = ipaddress.ip_address(host).is_loopback
+            if warning := who_may(address, loopback, encryption is not None, name):
                 announce(warning)
-            host = _reachable(address)
-            host = f"[{host}]" if ":" in host else host
-            url = f"http://{host}:{port}/datasets/{dataset.name}?view=inbox&workspace=review"
-            announce(f"Review as {name}: {url}")
+                others = socket.gethostname() if ipaddress.ip_address(host).is_unspecified else address
+                announce(f"For others: {server.link(page, others, view='inbox', workspace='review')}")
+            announce(f"Review as {name}: {link}")
+            announce("The link is the key to this review: who has it is let in. The next start makes a new one.")
             announce(f"From another machine: ssh -L {port}:127.0.0.1:{port} {getpass.getuser()}@{socket.gethostname()}")
             announce(f"Decisions go to {run.decisions} as they are made. Ctrl-C ends the review.")
             if open_browser:
-                webbrowser.open(url)
+                webbrowser.open(stack.enter_context(link_file(run, link)).as_uri())
             beside = background_work.attend(run, words=words, rerank=rerank, announce=announce)
             stack.enter_context(contextlib.closing(beside))
             while True:
@@ -99,52 +114,40 @@ def open_review(
                 check_signals()
                 time.sleep(1)
                 database.check()
-                wait_until_ready()
+                server.wait_until_ready()
     announce(f"Closed. Decisions are in {run.decisions}")
 
 
-def open_to_others(address: str) -> str:
-    """The warning that an address other than loopback deserves; empty for loopback."""
-    if address in ("localhost", "::1") or address.startswith("127."):
+def who_may(address: str, loopback: bool, encrypted: bool, name: str) -> str:
+    """What it means to serve on an address that others reach; empty for loopback."""
+    if loopback:
         return ""
+    if encrypted:
+        return f"Whoever has the link and reaches {address} sees the images and decides as {name}."
     return (
-        f"Warning: FiftyOne has no login. Whoever reaches {address} sees the images and decides. "
-        "Safer: leave the address out, and use ssh -L as shown below."
+        f"Warning: what goes to and from {address} is not encrypted. Whoever can listen in that network sees the "
+        f"images and the link, and can decide as {name}. Give --certificate and --key, or leave the address out and "
+        "use ssh -L."
     )
 
 
 @contextlib.contextmanager
-def serving(run: Run, address: str, port: int) -> Iterator[Callable[[], None]]:
-    """FiftyOne's server, for as long as the context lasts; call `prepare` first.
-
-    It runs without a FiftyOne session, which would load FiftyOne a third time and tie all browsers to one view.
-
-    Yields:
-        A function that returns when the server answers, and raises Failed when it is dead or does not answer.
-    """
-    log = run.review / "server.log"
-    log.parent.mkdir(exist_ok=True)
-    log.unlink(missing_ok=True)
-    command = child_process.python_module("fiftyone.server.main", "--address", address, "--port", str(port))
-    with child_process.running(command, log) as process:
-
-        def wait_until_ready() -> None:
-            deadline = time.monotonic() + _START_SECONDS
-            while process.poll() is None and time.monotonic() < deadline:
-                if _answers(_reachable(address), port):
-                    return
-                time.sleep(0.2)
-            state = "does not answer" if process.poll() is None else f"ended with status {process.returncode}"
-            raise Failed(
-                f"the App's server {state}: {child_process.last_line(log)} (see {log}). "
-                "Every decision is in decisions.csv: open the review again"
-            )
-
-        yield wait_until_ready
+def link_file(run: Run, link: str) -> Iterator[Path]:
+    """A page that leads to the link and that only the user can read: everybody sees the arguments of a browser."""
+    path = run.review / "open.html"
+    path.unlink(missing_ok=True)
+    page = f'<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0; url={html.escape(link)}">'
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    with open(handle, "w", encoding="utf-8") as file:
+        file.write(page)
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def prepare(uri: str, plugins: Path, run: Run, reviewer: str) -> None:
-    """Import FiftyOne on our database with our plugin beside the user's, and quiet."""
+    """Import FiftyOne on our database with our plugin and no other, and quiet."""
     os.environ["FIFTYONE_DATABASE_URI"] = uri
     os.environ["FIFTYONE_DO_NOT_TRACK"] = "true"
     os.environ.setdefault("FIFTYONE_LOGGING_LEVEL", "WARNING")
@@ -157,11 +160,7 @@ def prepare(uri: str, plugins: Path, run: Run, reviewer: str) -> None:
         import fiftyone as fo
     # It says at every start that mongod 6.0 is the oldest version that it accepts.
     logging.getLogger("fiftyone.core.odm.database").setLevel(logging.ERROR)
-    theirs = Path(fo.config.plugins_dir)
     ours = plugins / "@imageclinic"
-    for folder in sorted(theirs.iterdir()) if theirs.is_dir() else []:
-        if folder.name != ours.name:  # nothing of ours goes into theirs through a link
-            (plugins / folder.name).symlink_to(folder)
     ours.mkdir()
     (ours / "review").symlink_to(Path(__file__).parent / "plugin")
     os.environ["FIFTYONE_PLUGINS_DIR"] = fo.config.plugins_dir = str(plugins)
@@ -173,34 +172,6 @@ def forget_database() -> None:
     from fiftyone.core.odm import database
 
     database._disconnect()
-
-
-def _free_port(address: str, port: int) -> int:
-    """The port, or any free one for 0. Raises InputError when it can't be had."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    try:
-        if port not in range(65536):
-            raise OSError("ports go from 0 to 65535")
-        with socket.create_server((address, port), family=family) as server:
-            return int(server.getsockname()[1])
-    except OSError as error:
-        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or error
-        raise InputError(
-            f"port {port} on {address} can't be used: {reason}",
-            expected="a free port, and an address of this machine",
-            fix=f"close what uses it (another review?), or choose one with --port {port % 65535 + 1}",
-        ) from error
-
-
-def _answers(host: str, port: int) -> bool:
-    with contextlib.suppress(OSError), socket.create_connection((host, port), timeout=10):
-        return True
-    return False
-
-
-def _reachable(address: str) -> str:
-    """Where this machine reaches what listens on `address`."""
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104 (compared, not bound)
 
 
 @contextlib.contextmanager

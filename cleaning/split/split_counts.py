@@ -12,6 +12,7 @@ from imageclinic.cleaning.split.allocation import allocate
 from imageclinic.cleaning.split.stratified_split import moved, placed_before
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
+from imageclinic.core.wording import few_notes
 
 Ints = npt.NDArray[np.int64]
 _REST = len(tables.SPLITS)
@@ -123,8 +124,9 @@ def _notes(label: pd.Series, part: Ints, asked: Sequence[int]) -> list[str]:
     if have[_REST]:
         notes.append(f"{have[_REST]:,} images are in no split, as the counts ask: they are not exported.")
     table = pd.crosstab(label, part).reindex(columns=range(_REST + 1), fill_value=0)
+    missing = []
     for name, row in zip(table.index.astype(str), table.to_numpy(), strict=True):
         lacking = [s for p, s in enumerate(tables.SPLITS) if asked[p] and not row[p]]
         if lacking:
-            notes.append(f"Class {name!r} is missing from {' and '.join(lacking)}: it has {row.sum():,} images.")
-    return notes
+            missing.append(f"Class {name!r} is missing from {' and '.join(lacking)}: it has {row.sum():,} images.")
+    return [*notes, *few_notes(missing, "classes are missing from a split")]

@@ -11,8 +11,18 @@ import pandas as pd
 from imageclinic.cleaning.split.allocation import allocate, normalised
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
+from imageclinic.core.wording import few_notes
 
-__all__ = ["allocate", "assign", "keep", "moved", "placed_before", "require_training", "split_groups"]
+__all__ = [
+    "allocate",
+    "assign",
+    "keep",
+    "moved",
+    "placed_before",
+    "require_complete",
+    "require_training",
+    "split_groups",
+]
 
 #: A split is reported when it is off its share by more than this part of all images (and more than one
 #: image).
@@ -131,6 +141,44 @@ def require_training(table: pd.DataFrame, splits: pd.DataFrame) -> None:
     )
 
 
+def require_complete(
+    table: pd.DataFrame, splits: pd.DataFrame, clusters: pd.DataFrame, demand: Sequence[float | None]
+) -> None:
+    """Refuse a split whose val or test is empty, or lacks a class: nothing would be measured there.
+
+    Args:
+        table: image_id, label. Rows without label are left out.
+        splits: `tables.SPLIT_TABLE` of the labelled images.
+        clusters: `tables.CLUSTERS`, with the groups that were kept whole.
+        demand: shares or numbers of train, val and test, None for the rest; a split of 0 may be empty.
+
+    Raises:
+        InputError: names the splits, the classes, and how many images and groups they have.
+    """
+    rows = table.loc[table["label"].notna(), ["image_id", "label"]].merge(splits, on="image_id")
+    rows = rows.assign(group=split_groups(rows["image_id"], clusters))
+    counts = pd.crosstab(rows["label"], rows["split"]).reindex(columns=list(tables.SPLITS), fill_value=0)
+    wanted = [name for name, part in zip(tables.SPLITS, demand, strict=True) if part is None or part > 0]
+    groups = rows.groupby("label")["group"].nunique()
+    biggest = rows["group"].value_counts()
+    problems = [f"{name} is empty" for name in wanted if not counts[name].sum()]
+    for name in wanted:
+        lacking = counts.index[counts[name] == 0] if counts[name].sum() else counts.index[:0]
+        if len(lacking):
+            named = [f"{label!r} ({counts.loc[label].sum()} images in {groups[label]} groups)" for label in lacking[:5]]
+            more = f" and {len(lacking) - 5} more" if len(lacking) > 5 else ""
+            problems.append(f"no image in {name} for class {', '.join(named)}{more}")
+    if problems:
+        tied = f"; the biggest group of copies that stay together has {biggest.iloc[0]:,} of {len(rows):,} images"
+        raise InputError(
+            "; ".join(problems) + (tied if biggest.iloc[0] > max(2, len(rows) // 10) else ""),
+            expected="images of every class in train, val and test",
+            fix="add images, or drop or merge such classes; ask for other parts with --split; if images are taken for "
+            "copies that are none, decide to keep them, or use --near-copies apart; or export as it is with "
+            "--allow-incomplete",
+        )
+
+
 def split_groups(images: pd.Series, clusters: pd.DataFrame) -> pd.Series:
     """The split group of each image id: from `clusters` (tables.CLUSTERS), its own id where it has no
     copies."""
@@ -159,11 +207,12 @@ def _notes(
             )
     n_groups = pd.DataFrame({"label": label, "group": group}).drop_duplicates()["label"].value_counts()
     have = pd.crosstab(label, part).reindex(columns=range(len(weights)), fill_value=0)
+    missing = []
     for c, counts in zip(have.index.astype(str), have.to_numpy(), strict=True):
         lacking = [s for p, s in enumerate(tables.SPLITS) if weights[p] > 0 and counts[p] == 0]
         if lacking:
-            notes.append(
+            missing.append(
                 f"Class {c!r} is missing from {' and '.join(lacking)}: it has {counts.sum()} images in "
                 f"{n_groups[c]} groups that stay whole."
             )
-    return notes
+    return [*notes, *few_notes(missing, "classes are missing from a split")]

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
+from typing_extensions import TypedDict
 
 from imageclinic.audit import runner
 from imageclinic.cleaning.decisions import decision_log
 from imageclinic.cleaning.trust import estimates, stopping
 from imageclinic.core import tables
-from imageclinic.core.errors import InputError
+from imageclinic.core.errors import remedied
+from imageclinic.core.option_fields import STOP_BELOW
+from imageclinic.core.reading.json_files import Number, read_json
 from imageclinic.core.run import Run
 
 #: Said in the place of a share whose 95 % interval is wider than `WIDE`.
 TOO_FEW = "too few yet"
 WIDE = 0.6
+
+
+class _Stopping(TypedDict):
+    stop_below: Number
 
 
 def worth(run: Run) -> float:
@@ -29,12 +35,9 @@ def worth(run: Run) -> float:
     """
     if not run.stopping.is_file():
         return stopping.WORTH
-    try:
-        return _checked(json.loads(run.stopping.read_text("utf-8"))["stop_below"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"can't read {run.stopping}: {error!r}", fix="set it again with status --stop-below"
-        ) from error
+    fix = "set it again with status --stop-below"
+    with remedied(fix):
+        return _checked(read_json(run.stopping, _Stopping, fix=fix)["stop_below"])
 
 
 def set_worth(run: Run, value: float) -> None:
@@ -136,6 +139,5 @@ def _weak(row: Mapping[Any, Any], at: float) -> str:
 
 
 def _checked(value: float) -> float:
-    if not 0 < float(value) <= 100:
-        raise InputError(f"stop below {value:g} in 100 flags", expected="a number above 0, up to 100")
+    STOP_BELOW.check("stop below", value)
     return float(value)

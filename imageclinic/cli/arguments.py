@@ -7,9 +7,11 @@ from typing import Annotated, Any
 
 from typer import Argument, Option
 
+from imageclinic.core.option_fields import SEED
+
 RunFolder = Annotated[Path, Argument(help="A run folder, written by imageclinic audit.", show_default=False)]
 AsJson = Annotated[bool, Option("--json", help="Print one JSON object; human text goes to standard error.")]
-Seed = Annotated[int, Option(min=0, max=2**31 - 1, help="Seed of everything that is drawn at random.")]
+Seed = Annotated[int, Option(help="Seed of everything that is drawn at random."), SEED]
 
 
 def terminal_for(as_json: bool) -> Any:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
+from imageclinic.cli.terminal import Terminal
+
 
 def outcome_table(outcomes: pd.DataFrame) -> pd.DataFrame:
     """A row a check: check, outcome, findings, reason. The last line of a traceback is reason enough."""
@@ -16,3 +18,27 @@ def outcome_table(outcomes: pd.DataFrame) -> pd.DataFrame:
             "reason": reasons,
         }
     )
+
+
+def show_outcomes(outcomes: pd.DataFrame, terminal: Terminal) -> None:
+    """All checks, compactly: counts, then reasons. None is left out: silence would look like a clean outcome."""
+    table = outcome_table(outcomes)
+    names = {
+        outcome: list(rows["check"])
+        for outcome, rows in table.sort_values(["findings", "check"], ascending=[False, True]).groupby("outcome")
+    }
+    counts = dict(zip(table["check"], table["findings"], strict=True))
+    found = [f"{check} {counts[check]:,}" for check in names.get("found", [])]
+    for title, listed in (
+        ("Found", found),
+        ("Clean", names.get("clean", [])),
+        ("Left out", names.get("skipped", [])),
+    ):
+        if listed:
+            terminal.say(f"{title}: {', '.join(listed)}.")
+    for outcome in ("not_applicable", "failed"):
+        rows = table[table["outcome"] == outcome]
+        for reason, group in rows.groupby("reason", sort=False):
+            terminal.say(f"{outcome.replace('_', ' ').capitalize()}: {', '.join(group['check'])}: {reason}.")
+    for row in table[(table["outcome"] == "found") & table["reason"].ne("")].itertuples():
+        terminal.say(f"{row.check}: {row.reason}.")

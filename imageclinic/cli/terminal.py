@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import json
+import os
+import re
 import sys
+import textwrap
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,8 +24,11 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from imageclinic.cli.safe_text import safe, safe_json
+from imageclinic.core.errors import Failed
 from imageclinic.core.progress import Progress as Callback
 
+_BULLET = re.compile(r"(?:\d+\. )?")
 STYLES = {"found": "bold yellow", "clean": "green", "not_applicable": "dim", "skipped": "dim", "failed": "bold red"}
 
 
@@ -34,13 +39,48 @@ class Terminal:
         self.as_json = as_json
         self.console = Console(stderr=as_json, highlight=False, soft_wrap=True)
 
-    def say(self, line: str) -> None:
-        """One line of text. It may hold file names and labels, so no markup is read in it."""
-        self.console.print(escape(line))
+    def say(self, line: str, *, lines: bool = False) -> None:
+        """One line of text, or with `lines` several. It may hold file names and labels: neither markup nor anything
+        that a terminal would act on is read in it (`cli.safe_text`).
+
+        Wrapped at words, on a terminal and where ``COLUMNS`` says how wide it is; a pipe gets whole lines, and a link
+        stays in one piece: the terminal itself wraps it.
+        """
+        if line.startswith("\n"):
+            self.console.print()
+        text = safe(line.removeprefix("\n"), lines=lines)
+        if "://" not in text:
+            text = "\n".join(self._wrapped(part) for part in text.split("\n"))
+        self.console.print(escape(text), soft_wrap="://" in text)
+
+    def command(self, line: str) -> None:
+        """A command to copy: never wrapped."""
+        self.console.print(f"[cyan]{escape(safe(line))}[/cyan]")
+
+    def _wrapped(self, line: str) -> str:
+        if not (self.console.is_terminal or "COLUMNS" in os.environ) or len(line) <= self.console.width:
+            return line
+        indent = line[: len(line) - len(line.lstrip())]
+        hanging = indent + " " * len(_BULLET.match(line[len(indent) :])[0])  # type: ignore[index]
+        return "\n".join(
+            textwrap.wrap(
+                line,
+                self.console.width,
+                subsequent_indent=hanging,
+                break_long_words=False,
+                break_on_hyphens=False,
+                replace_whitespace=False,
+            )
+        )
 
     def title(self, line: str) -> None:
         """A heading."""
-        self.console.print(f"\n[bold]{escape(line)}[/bold]")
+        self.console.print(f"\n[bold]{escape(safe(line))}[/bold]")
+
+    def proof(self, name: str, detail: str, *, ok: bool) -> None:
+        """Whether something is proven."""
+        mark = "[green]proven[/green]" if ok else "[bold red]NOT SO[/bold red]"
+        self.console.print(f"{mark}  {escape(safe(f'{name}: {detail}'))}")
 
     @contextlib.contextmanager
     def stage(self, description: str) -> Iterator[Callback]:
@@ -58,7 +98,7 @@ class Terminal:
             TimeRemainingColumn(),
         )
         with Progress(*columns, console=self.console) as bars:
-            task = bars.add_task(description, total=None, rate="")
+            task = bars.add_task(escape(safe(description)), total=None, rate="")
 
             def update(done: int, total: int) -> None:
                 elapsed = bars.tasks[task].elapsed or 0
@@ -71,14 +111,22 @@ class Terminal:
 
     def table(self, frame: pd.DataFrame, *, title: str = "", right: tuple[str, ...] = ()) -> None:
         """A frame as a table; the column `outcome` is coloured."""
-        table = Table(title=title or None, title_justify="left", header_style="bold", box=None, pad_edge=False)
+        table = Table(
+            title=escape(safe(title)) or None, title_justify="left", header_style="bold", box=None, pad_edge=False
+        )
         for column in frame.columns:
-            name = str(column)
+            name = safe(str(column))
             table.add_column(name.replace("_", " "), justify="right" if name in right else "left", overflow="fold")
+        # A count that met a missing value on its way has become a float.
+        whole = {
+            c
+            for c in frame.select_dtypes("float").columns
+            if str(c) in right and frame[c].max() > 1 and frame[c].dropna().mod(1).eq(0).all()
+        }
         for row in frame.itertuples(index=False):
             cells = []
             for column, value in zip(frame.columns, row, strict=True):
-                text = escape(cell(value))
+                text = escape(safe(cell(int(value) if column in whole and value == value else value)))
                 style = STYLES.get(str(value)) if column == "outcome" else None
                 cells.append(f"[{style}]{text.replace('_', ' ')}[/{style}]" if style else text)
             table.add_row(*cells)
@@ -87,8 +135,10 @@ class Terminal:
     def result(self, value: Any) -> None:
         """With `--json`: the one object on standard output."""
         if self.as_json:
-            json.dump(value, sys.stdout, indent=2, ensure_ascii=False, default=_plain)
-            sys.stdout.write("\n")
+            if sys.stdout.name == os.devnull:  # what `cli.app` puts in the place of a closed one
+                raise Failed("the work is done, but standard output is closed, where --json prints")
+            plain = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
+            sys.stdout.write(safe_json(value, plain=plain, indent=2, default=_plain) + "\n")
 
 
 def cell(value: Any) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 
 class InputError(Exception):
     """Bad input. The message names the file and the value, what was expected and what to do.
@@ -10,12 +13,24 @@ class InputError(Exception):
     """
 
     def __init__(self, problem: str, *, expected: str = "", fix: str = "") -> None:
+        self.problem, self.expected, self.fix = problem, expected, fix
         parts = [problem.rstrip(".")]
         if expected:
             parts.append(f"Expected {expected.rstrip('.')}")
         if fix:
             parts.append(fix[:1].upper() + fix[1:].rstrip("."))
         super().__init__(". ".join(parts) + ".")
+
+
+@contextlib.contextmanager
+def remedied(fix: str) -> Iterator[None]:
+    """Adds what to do to the InputErrors inside that don't say it."""
+    try:
+        yield
+    except InputError as error:
+        if error.fix:
+            raise
+        raise InputError(error.problem, expected=error.expected, fix=fix) from error
 
 
 class NotApplicable(Exception):

@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from imageclinic.core.reading.regular_files import open_regular
+
 
 def file_sha256(path: Path) -> str:
-    """Hash of a file's bytes, 64 digits, read a piece at a time. Raises OSError when it can't be read."""
-    with path.open("rb") as file:
+    """Hash of a file's bytes, 64 digits, read a piece at a time. Raises OSError when it can't be read, or is no regular
+    file."""
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
+from imageclinic.core.errors import InputError
+
+#: What `to_image_id` makes of a path: no NUL, no other escapes than its own. Also for RE2.
+PATTERN = r"(?s)^(?:[^\\\x00]|\\\\|\\x[89a-f][0-9a-f])+$"
 _SURROGATE = re.compile("[\udc80-\udcff]")
 _ESCAPE = re.compile(r"\\(\\|x[0-9a-f]{2})")
+_PATTERN = re.compile(PATTERN)
 
 
 def to_image_id(relative: str) -> str:
@@ -22,3 +28,21 @@ def to_path(image_id: str) -> str:
         lambda m: "\\" if m[1] == "\\" else chr(0xDC00 + int(m[1][1:], 16)),
         image_id,
     )
+
+
+def require_unicode(path: Path, what: str) -> None:
+    """Raises InputError for a path that is not UTF-8: it could not be written down in JSON, CSV or HTML."""
+    try:
+        str(path).encode("utf-8")
+    except UnicodeEncodeError:
+        raise InputError(
+            f"the path of {what}, {to_image_id(str(path))}, is not UTF-8",
+            expected="a name that can be written down",
+            fix="rename that folder, or give a link to it (names of images may be any bytes)",
+        ) from None
+
+
+def is_below(image_id: str) -> bool:
+    """Whether an id, or another path that `to_image_id` made, leads to something below the folder that it is relative
+    to. (Links in the folder may lead on: they are the user's.)"""
+    return bool(_PATTERN.match(image_id)) and image_id[0] != "/" and ".." not in image_id.split("/")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,12 @@ import pyarrow.parquet as pq
 
 from imageclinic.core.atomic import replacing
 from imageclinic.core.errors import InputError
+from imageclinic.core.reading.regular_files import open_regular
+
+#: No table of a run has more.
+MOST_ROWS, MOST_BYTES = 1 << 30, 1 << 40
+#: Vectors that are looked at together.
+_PIECE = 1 << 14
 
 
 def write_vectors(
@@ -52,28 +59,48 @@ def read_vectors(path: Path, name: str) -> tuple[pd.DataFrame, npt.NDArray[Any]]
     width).
 
     Raises:
-        InputError: when the file is missing or has no such column.
+        InputError: when the file is missing, damaged, or has no such column without gaps.
     """
     arrow = read_arrow(path)
-    kind = arrow.schema.field(name).type if name in arrow.column_names else pa.null()
+    single = len(arrow.schema.get_all_field_indices(name)) == 1 and not arrow.column(name).null_count
+    kind = arrow.schema.field(name).type if single else pa.null()
     if pa.types.is_fixed_size_binary(kind):
         packed = arrow.column(name).combine_chunks()
         values = np.frombuffer(packed.buffers()[1], dtype=np.uint8) if len(packed) else np.empty(0, dtype=np.uint8)
         vectors = values.reshape(-1, kind.byte_width)[packed.offset : packed.offset + len(packed)]
-    elif pa.types.is_fixed_size_list(kind):
+    elif pa.types.is_fixed_size_list(kind) and _is_number(kind.value_type) and kind.list_size > 0:
         column = arrow.column(name).combine_chunks()
         vectors = column.flatten().to_numpy(zero_copy_only=False).reshape(-1, kind.list_size)
     else:
-        raise InputError(f"{path} has no column {name} of fixed-size vectors", expected=f"a file with {name}")
-    return arrow.drop_columns([name]).to_pandas(), vectors
+        raise InputError(
+            f"{path} has no column {name} of fixed-size vectors",
+            expected=f"one column {name}, without gaps",
+            fix="delete it and audit again",
+        )
+    if vectors.dtype.kind == "f" and not _finite(vectors):
+        raise InputError(
+            f"{path}: {name} holds values that are no numbers", expected="finite ones", fix="delete it and audit again"
+        )
+    return arrow.drop_columns([name]).to_pandas(ignore_metadata=True), vectors
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_floating(kind) or pa.types.is_integer(kind))
+
+
+def _finite(vectors: npt.NDArray[Any]) -> bool:
+    """A piece at a time: the answers of all would take a quarter of the vectors' memory."""
+    return all(np.isfinite(vectors[at : at + _PIECE]).all() for at in range(0, len(vectors), _PIECE))
 
 
 def metadata(path: Path) -> dict[str, str]:
-    """The key-value metadata that was written with the table at `path`; empty when there is no such file."""
+    """The key-value metadata that was written with the table at `path`; empty when there is no such file. Raises
+    InputError when it is no readable Parquet file."""
     if not path.is_file():
         return {}
-    raw = pq.read_schema(path).metadata or {}
-    return {k.decode(): v.decode() for k, v in raw.items() if k not in (b"pandas", b"ARROW:schema")}
+    with _reading(path) as file:
+        raw = pq.read_schema(file).metadata or {}
+        return {k.decode(): v.decode() for k, v in raw.items() if k not in (b"pandas", b"ARROW:schema")}
 
 
 def write_arrow(path: Path, arrow: pa.Table, metadata: Mapping[str, str] | None) -> None:
@@ -89,11 +116,31 @@ def _worth_a_dictionary(schema: pa.Schema) -> list[str]:
     return [field.name for field in schema if not pa.types.is_fixed_size_list(field.type)]
 
 
-def read_arrow(path: Path) -> pa.Table:
-    """Read the file at `path`. Raises InputError when it is missing or no Parquet file."""
+def read_arrow(path: Path, columns: list[str] | None = None) -> pa.Table:
+    """Read the file at `path`, or some of its columns, and check it whole: every value is what its type says. Raises
+    InputError when it is missing or no Parquet file of a size that a run has."""
+    with _reading(path) as file:
+        parquet = pq.ParquetFile(file)
+        about = parquet.metadata
+        size = sum(about.row_group(n).total_byte_size for n in range(about.num_row_groups))
+        if about.num_rows > MOST_ROWS or size > MOST_BYTES:
+            raise InputError(
+                f"{path} has {about.num_rows:,} rows and {size:,} bytes",
+                expected=f"at most {MOST_ROWS:,} rows and {MOST_BYTES:,} bytes",
+            )
+        arrow = parquet.read(columns)
+        arrow.validate(full=True)
+        return arrow
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[BinaryIO]:
+    """The opened file; what goes wrong with it becomes an InputError."""
     try:
-        return pq.read_table(path)
+        with open_regular(path) as file:
+            yield file
     except FileNotFoundError:
         raise InputError(f"{path} is missing", fix="run imageclinic audit first") from None
-    except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(f"{path} is no readable Parquet file: {error}", fix="delete it and audit again") from error
+    except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        raise InputError(f"{path} is no readable Parquet file: {reason}", fix="delete it and audit again") from error

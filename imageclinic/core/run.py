@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import json
+import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from imageclinic.core import tables
-from imageclinic.core.errors import InputError
+from imageclinic.core.atomic import sweep
+from imageclinic.core.errors import InputError, remedied
+from imageclinic.core.ids import is_below, require_unicode
+from imageclinic.core.reading import run_shapes, saved_verdict
+from imageclinic.core.reading.json_files import parse_json, read_json
+from imageclinic.core.reading.links import refuse_links
+from imageclinic.core.reading.table_checks import check_same_images
 
 FORMAT = 1
 MARKER = ".imageclinic-run"
@@ -109,21 +115,41 @@ class Run:
     @property
     def root(self) -> Path:
         """The dataset's root folder. Never written to."""
-        return Path(self.info()["root"])
+        if not (root := self.info().get("root")):
+            raise InputError(f"{self.info_file} names no dataset", fix="audit again")
+        return Path(root)
+
+    @property
+    def seed(self) -> int:
+        """The seed that the audit drew by."""
+        if (seed := self.info().get("seed")) is None:
+            raise InputError(f"{self.info_file} names no seed", fix="audit again")
+        return int(seed)
 
     def image_path(self, image_id: str) -> Path:
-        """Where an image is on disk."""
+        """Where an image is on disk. Raises InputError for an id that leads out of the dataset's root."""
+        if not is_below(image_id):
+            raise InputError(f"{self.path} has an image {image_id[:300]!r}", expected="a path inside of the dataset")
         return self.root / tables.to_path(image_id)
 
     def info(self) -> dict[str, Any]:
         """The content of run.json; empty before the first audit has written it."""
-        if not self.info_file.is_file():
-            return {}
         try:
-            content: dict[str, Any] = json.loads(self.info_file.read_text("utf-8"))
-        except ValueError as error:
-            raise InputError(f"{self.info_file} is no JSON: {error}", fix="audit again") from error
-        return content
+            status = self.info_file.stat()
+        except FileNotFoundError:
+            return {}
+        return dict(_info(self.info_file, status.st_mtime_ns, status.st_size, status.st_ino))
+
+    @property
+    def verdict(self) -> list[dict[str, Any]]:
+        """What matters most of what the audit found, worst first: see `core.reading.saved_verdict`. Empty before an
+        audit, and where an earlier version made it."""
+        return saved_verdict.with_run(self.info().get("verdict") or [], self.path)
+
+    @property
+    def headlines(self) -> list[dict[str, Any]]:
+        """What is shown of the verdict."""
+        return saved_verdict.headlines(self.verdict)
 
     def update_info(self, values: Mapping[str, Any]) -> None:
         """Merge `values` into run.json."""
@@ -141,6 +167,13 @@ class Run:
         """Read and validate a table. Raises InputError when the audit has not written it."""
         return tables.read(self.table_path(table), table)
 
+    def read_beside(self, dataset: pd.DataFrame, table: tables.Table) -> pd.DataFrame:
+        """As `read`, of a table about images: raises InputError for one that `dataset` (the table) has not, and
+        where features are not of the readable images."""
+        found = self.read(table)
+        check_same_images(found, dataset, self.table_path(table), of_readable=table is tables.FEATURES)
+        return found
+
     def read_dataset(self) -> pd.DataFrame:
         """The dataset table."""
         return self.read(tables.DATASET)
@@ -152,17 +185,29 @@ class Run:
     def read_predictions(self) -> tables.Predictions:
         """Read predictions.parquet. Raises InputError when the audit has not written it."""
         rows, probs = tables.read_vectors(self.predictions, "pred_probs")
-        return tables.Predictions(rows, probs, tuple(json.loads(tables.metadata(self.predictions)["classes"])))
+        names = tables.metadata(self.predictions).get("classes", "null")
+        where, fix = str(self.predictions), "delete it and audit again"
+        with remedied(fix):
+            classes = parse_json(names, list[str], where=f"{where}, classes in its metadata")
+            tables.validate(rows, tables.PREDICTIONS, where=where)
+            if len(set(classes)) != len(classes) or len(classes) != probs.shape[1]:
+                raise InputError(f"{where} has {probs.shape[1]} probabilities a row", expected="one for each class")
+        return tables.Predictions(rows, probs, tuple(classes))
 
     def read_embeddings(self) -> tables.Embeddings:
         """Read embeddings.parquet. Raises InputError when the audit has not written it."""
         rows, vectors = tables.read_vectors(self.embeddings, "embedding")
-        return tables.Embeddings(rows["image_id"], vectors)
+        return tables.Embeddings(self._ids(rows, self.embeddings), vectors)
 
     def read_thumbnails(self) -> tuple[pd.Series, npt.NDArray[np.uint8]]:
         """Image ids, and thumbnails as uint8 (images, pixels)."""
         rows, pixels = tables.read_vectors(self.thumbnails, "thumbnail")
-        return rows["image_id"], pixels
+        return self._ids(rows, self.thumbnails), pixels
+
+    def _ids(self, rows: pd.DataFrame, file: Path) -> pd.Series:
+        """The ids of a file of vectors: each once."""
+        with remedied("delete it and audit again"):
+            return tables.validate(rows, tables.VECTOR_IDS, where=str(file))["image_id"]
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
@@ -175,6 +220,10 @@ class Run:
                 f"another audit is writing to {self.path}",
                 fix="wait for it, or give another folder with --out",
             ) from None
+        except OSError as error:
+            raise InputError(
+                f"can't write to {self.path}: {error.strerror}", fix="make it writable, or give another --out"
+            ) from error
         try:
             yield
         finally:
@@ -192,6 +241,7 @@ def create(path: Path) -> Run:
     Raises:
         InputError: when the folder holds something else, or a run of another format.
     """
+    require_unicode(path.absolute(), "the run")
     if path.exists() and not path.is_dir():
         raise InputError(f"{path} is a file", expected="a folder for the run", fix="give another --out")
     if not (path / MARKER).exists():
@@ -202,7 +252,7 @@ def create(path: Path) -> Run:
                 fix="give another --out; nothing was written",
             )
         try:
-            path.mkdir(parents=True, exist_ok=True)
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)  # it will hold decisions
             tables.write_json(path / MARKER, {"format": FORMAT})
         except OSError as error:
             raise InputError(f"can't write to {path}: {error.strerror}", fix="give another --out") from error
@@ -215,6 +265,7 @@ def open_run(path: Path) -> Run:
     Raises:
         InputError: when `path` is no run folder, or one of a format that this version does not read.
     """
+    require_unicode(path.absolute(), "the run")
     marker = path / MARKER
     if not marker.is_file():
         raise InputError(
@@ -223,13 +274,26 @@ def open_run(path: Path) -> Run:
             fix="audit first",
         )
     try:
-        version = json.loads(marker.read_text("utf-8"))["format"]
-    except (ValueError, KeyError) as error:
-        raise InputError(f"{marker} is damaged", expected=f'{{"format": {FORMAT}}}') from error
+        version = read_json(marker, run_shapes.Marker, fix="")["format"]
+    except InputError as error:
+        raise InputError(
+            f"{marker} is damaged: {error}", fix=f'write {{"format": {FORMAT}}} into it, or audit into a new folder'
+        ) from error
     if version != FORMAT:
         raise InputError(
             f"{path} is a run of format {version}",
             expected=f"format {FORMAT}",
             fix="audit again into a new folder, or use the imageclinic version that made it",
         )
-    return Run(path.absolute())
+    refuse_links(path)
+    run = Run(path.absolute())
+    for folder in (run.path, run.shards, run.folds, run.review):  # what killed processes left
+        sweep(folder)
+    return run
+
+
+@functools.lru_cache(maxsize=8)
+def _info(path: Path, *version: int) -> dict[str, Any]:
+    """The content of run.json in one version of the file: it is asked for once an image."""
+    content: dict[str, Any] = read_json(path, run_shapes.Info, fix="audit again")
+    return content

@@ -6,7 +6,8 @@ Apart from `core.tables`, so that a process that only measures images need not l
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import pyarrow as pa
 
@@ -27,7 +28,8 @@ SPLITS = ("train", "val", "test")
 @dataclass(frozen=True)
 class Column:
     """One column: its name, Arrow type, whether it may be null, its range or choices, and its meaning. `later`: it came
-    with a later version, so a file of an earlier one may lack it, and is read as null there."""
+    with a later version, so a file of an earlier one may lack it, and is read as null there. `path`: it holds paths as
+    `core.ids` writes them, ``inside`` the folder that they are relative to, or just ``relative``."""
 
     name: str
     type: pa.DataType
@@ -37,6 +39,7 @@ class Column:
     high: float | None = None
     choices: tuple[str, ...] = ()
     later: bool = False
+    path: Literal["", "inside", "relative"] = ""
 
 
 @dataclass(frozen=True)
@@ -57,22 +60,38 @@ class Table:
         return pa.schema([pa.field(c.name, c.type, c.nullable) for c in self.columns])
 
     @property
+    def remedy(self) -> str:
+        """What to do about a file of this table that can't be read."""
+        if self.name == "decisions":
+            return "mend that line, or move the file away; nothing was changed"
+        return f"delete it and run imageclinic {self.command} again"
+
+    @property
     def names(self) -> list[str]:
         """Column names, in order."""
         return [c.name for c in self.columns]
 
 
 _ID = Column("image_id", pa.string(), "POSIX path relative to the dataset's root; other bytes escaped as \\xNN")
+#: The tables that paths are made from; ids of other tables are joined to these.
+_PATH = replace(_ID, path="inside")
 
 DATASET = Table(
     "dataset",
     "dataset.parquet",
     "image file",
     (
-        _ID,
+        _PATH,
         Column("label", pa.string(), "given class; null when unlabelled", nullable=True),
         Column("split", pa.string(), "the split that the dataset came with", nullable=True),
         Column("group", pa.string(), "person, patient, camera: never divided between splits", nullable=True),
+        Column(
+            "given_labels",
+            pa.string(),
+            "the labels of an image that was given several, as a JSON list; its label is null",
+            nullable=True,
+            later=True,
+        ),
         Column("bytes", pa.int64(), "file size in bytes", low=0),
         Column("mtime_ns", pa.int64(), "modification time, nanoseconds since 1970"),
         Column("sha256", pa.string(), "hash of the file's bytes; null when it could not be read", nullable=True),
@@ -133,6 +152,15 @@ NEIGHBORS = Table(
             "correlation of the detail of the two pictures after alignment",
             low=-1,
             high=1,
+        ),
+        Column(
+            "difference",
+            pa.float32(),
+            "largest local difference, relative to what re-encoding and the like leave; above 1: another picture "
+            "there, such as a logo at the margin",
+            nullable=True,
+            low=0,
+            later=True,
         ),
     ),
     ("image_id", "other_id"),
@@ -212,13 +240,27 @@ DECISION_LOG = Table(
     command="review",
 )
 
+#: Beside the vectors of these files: their width depends on the classes or the network.
+PREDICTIONS = Table(
+    "predictions",
+    "predictions.parquet",
+    "readable, labelled image",
+    (
+        _ID,
+        Column("fold", pa.int64(), "fold that the image was left out of; -1: not known", low=-1),
+        Column("label_quality", pa.float64(), "0 = worst", low=0, high=1),
+    ),
+    ("image_id",),
+)
+VECTOR_IDS = Table("ids", "embeddings.parquet", "readable image", (_ID,), ("image_id",))
+
 MANIFEST = Table(
     "manifest",
     "manifest.csv",
     "exported image",
     (
-        _ID,
-        Column("path", pa.string(), "POSIX path relative to the export"),
+        _PATH,
+        Column("path", pa.string(), "POSIX path relative to the export", path="relative"),
         Column("label", pa.string(), "class after cleaning"),
         Column("original_label", pa.string(), "class before cleaning", nullable=True),
         Column("split", pa.string(), "train, val or test", choices=SPLITS),
@@ -242,8 +284,8 @@ BALANCE = Table(
     "balance.csv",
     "training image of an export",
     (
-        _ID,
-        Column("path", pa.string(), "POSIX path relative to the export"),
+        _PATH,
+        Column("path", pa.string(), "POSIX path relative to the export", path="relative"),
         Column("label", pa.string(), "class after cleaning"),
         Column("times", pa.int64(), "how often it is shown in an epoch, so that classes are shown alike", low=0),
     ),

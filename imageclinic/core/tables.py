@@ -7,6 +7,7 @@ Frames are joined on ``image_id``, never by position.
 from __future__ import annotations
 
 import csv
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ import pandas as pd
 import pyarrow as pa
 
 from imageclinic.core.atomic import replacing, write_json, write_text
-from imageclinic.core.errors import InputError
+from imageclinic.core.errors import InputError, remedied
 from imageclinic.core.ids import to_image_id, to_path
 from imageclinic.core.parquet_files import (
     metadata,
@@ -28,6 +29,8 @@ from imageclinic.core.parquet_files import (
     write_byte_chunks,
     write_vectors,
 )
+from imageclinic.core.reading.regular_files import open_regular
+from imageclinic.core.reading.table_checks import as_table, check_values
 from imageclinic.core.schema import (
     ACTIONS,
     BALANCE,
@@ -42,10 +45,12 @@ from imageclinic.core.schema import (
     ORIENTATIONS,
     OUTCOMES,
     PAIR_KINDS,
+    PREDICTIONS,
     RERANK,
     SPLIT_TABLE,
     SPLITS,
     TABLES,
+    VECTOR_IDS,
     Column,
     Table,
 )
@@ -64,10 +69,12 @@ __all__ = [
     "ORIENTATIONS",
     "OUTCOMES",
     "PAIR_KINDS",
+    "PREDICTIONS",
     "RERANK",
     "SPLITS",
     "SPLIT_TABLE",
     "TABLES",
+    "VECTOR_IDS",
     "Column",
     "Embeddings",
     "Predictions",
@@ -139,6 +146,7 @@ def validate(data: pd.DataFrame, table: Table, *, where: str = "") -> pd.DataFra
         InputError: naming the table (and `where`, a file), the column and the value that does not fit.
     """
     at = f"{where}: " if where else ""
+    data = _with_later_columns(data, table)
     missing = [name for name in table.names if name not in data.columns]
     if missing:
         raise InputError(
@@ -155,7 +163,7 @@ def validate(data: pd.DataFrame, table: Table, *, where: str = "") -> pd.DataFra
             array = array.combine_chunks()
         arrays.append(array)
     arrow = pa.Table.from_arrays(arrays, schema=table.schema)
-    _check_ranges(arrow, table, at)
+    check_values(arrow, table, at)
     return _to_pandas(arrow, table)
 
 
@@ -170,9 +178,11 @@ def read(path: Path, table: Table) -> pd.DataFrame:
     """Read and validate the Parquet file at `path`.
 
     Raises:
-        InputError: when the file is missing, is no Parquet file, or holds another table.
+        InputError: when the file is missing, is no Parquet file, or holds another table; says which command makes it
+            again.
     """
-    return validate(_with_later_columns(read_arrow(path).to_pandas(), table), table, where=str(path))
+    with remedied(table.remedy):
+        return _to_pandas(as_table(read_arrow(path), table, f"{path}: "), table)
 
 
 # Cells that begin so are run as formulas by spreadsheets. See OWASP, "CSV Injection". A quote is in the list
@@ -203,12 +213,22 @@ def write_csv(path: Path, data: pd.DataFrame, table: Table) -> None:
 
 def read_csv(path: Path, table: Table) -> pd.DataFrame:
     """Read and validate what `write_csv` wrote. Raises InputError when the file is missing or does not fit."""
+    with remedied(table.remedy):
+        return _from_csv(path, table)
+
+
+def _from_csv(path: Path, table: Table) -> pd.DataFrame:
     try:
-        data = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""], encoding="utf-8")
+        with open_regular(path) as file, warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # rows of more cells than the header has
+            data = pd.read_csv(
+                file, dtype=str, keep_default_na=False, na_values=[""], encoding="utf-8", index_col=False
+            )
     except FileNotFoundError:
         raise InputError(f"{path} is missing", expected=f"a file that imageclinic {table.command} wrote") from None
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is no readable CSV file: {error}", expected=f"the table {table.name}") from error
+    except (OSError, ValueError, pd.errors.ParserError, pd.errors.ParserWarning) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise InputError(f"{path} is no readable CSV file: {reason}", expected=f"the table {table.name}") from error
     data = _with_later_columns(data, table)
     for column in table.columns:
         if column.name not in data.columns:
@@ -218,7 +238,7 @@ def read_csv(path: Path, table: Table) -> pd.DataFrame:
         else:
             try:
                 data[column.name] = pd.to_numeric(data[column.name])
-            except ValueError as error:
+            except (ValueError, TypeError) as error:
                 raise InputError(f"{path}, column {column.name}: {error}", expected="numbers") from error
     return validate(data, table, where=str(path))
 
@@ -237,28 +257,3 @@ def _to_pandas(arrow: pa.Table, table: Table) -> pd.DataFrame:
         elif pa.types.is_string(column.type):
             data[column.name] = data[column.name].astype("str")
     return data
-
-
-def _check_ranges(arrow: pa.Table, table: Table, at: str) -> None:
-    for column in table.columns:
-        values = arrow.column(column.name)
-        name = f"{at}column {table.name}.{column.name}"
-        if not column.nullable and values.null_count:
-            raise InputError(f"{name} has {values.null_count} empty cells", expected="a value in every row")
-        if column.choices:
-            bad = sorted(set(values.drop_null().unique().to_pylist()) - set(column.choices))
-            if bad:
-                raise InputError(f"{name} holds {bad[0]!r}", expected=f"one of {', '.join(column.choices)}")
-        if column.low is not None or column.high is not None:
-            numbers = values.drop_null().to_numpy()
-            low = -np.inf if column.low is None else column.low
-            high = np.inf if column.high is None else column.high
-            wrong = ~((numbers >= low) & (numbers <= high))
-            if wrong.any():
-                raise InputError(f"{name} holds {numbers[wrong][0]}", expected=f"a number from {low} to {high}")
-    if table.key and arrow.num_rows:
-        keys = arrow.select(list(table.key)).to_pandas()
-        twice = keys[keys.duplicated()]
-        if len(twice):
-            value = ", ".join(map(str, twice.iloc[0]))
-            raise InputError(f"{at}table {table.name} has two rows for {value!r}", expected="one")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,9 +12,10 @@ import pandas as pd
 from markupsafe import Markup, escape
 
 from imageclinic.core import tables
-from imageclinic.core.errors import InputError
+from imageclinic.core.errors import InputError, remedied
+from imageclinic.core.reading.json_files import check_shape, read_json
 from imageclinic.core.run import Run
-from imageclinic.report import charts, diagnosis_section, search_section, sections
+from imageclinic.report import charts, diagnosis_section, search_section, sections, shapes
 from imageclinic.report.planted_truth import score
 from imageclinic.report.thumbnails import Picture, Tiles
 
@@ -56,7 +56,8 @@ def render(
     info = run.info()
     if "outcomes" not in info:
         raise InputError(f"{run.path} holds no finished audit", fix="run imageclinic audit first")
-    dataset, issues = run.read(tables.DATASET), run.read(tables.ISSUES)
+    dataset = run.read(tables.DATASET)
+    issues = run.read_beside(dataset, tables.ISSUES)
     splits = _splits(run, dataset)
     decided, decisions_note = _decisions(run)
     compared, comparison, comparison_note = _comparison(run)
@@ -70,13 +71,18 @@ def render(
         lstrip_blocks=True,
     )
     environment.filters.update(title_of=sections.title, prose=_prose)
-    return environment.get_template("template.html").render(
+    return environment.get_template(
+        "template.html"
+    ).render(
         style=Markup((_HERE / "style.css").read_text("utf-8")),  # noqa: S704 (our own file)
         name=Path(info["root"]).name or info["root"],
         run=str(run.path),
         info=info,
+        headlines=run.headlines,
+        matters_less=run.verdict[len(run.headlines) :],
         headline=headline(dataset, issues, info["outcomes"]),
         facts=_facts(dataset, splits),
+        audited=_audited(info),
         outcomes=info["outcomes"],
         summaries={o["check"]: sections.summary((help or {}).get(o["check"], "")) for o in info["outcomes"]},
         outcome_names=sections.OUTCOMES,
@@ -128,6 +134,12 @@ def _facts(dataset: pd.DataFrame, splits: Mapping[str, str]) -> list[tuple[str, 
     return [(str(name), value) for name, value in facts]
 
 
+def _audited(info: Mapping[str, Any]) -> list[str]:
+    """Which classes and splits were understood, what was left out, and warnings; [] for runs of earlier versions."""
+    lines: list[str] = info.get("listing", {}).get("in_words", [])
+    return [*lines, *(note for note in info.get("notes", []) if note.startswith("WARNING"))]
+
+
 def _splits(run: Run, dataset: pd.DataFrame) -> dict[str, str]:
     """image_id → split: the dataset's own, else the one that the audit drew."""
     own = dataset.dropna(subset=["split"])
@@ -146,7 +158,13 @@ def _sections(
 ) -> list[sections.Section]:
     tiles = Tiles()
     given = dict(zip(dataset["image_id"], dataset["label"], strict=True))
-    issues = issues.assign(given=issues["image_id"].map(given), split=issues["image_id"].map(splits))
+    clusters = run.read(tables.CLUSTERS).dropna(subset=["cluster"]) if run.has(tables.CLUSTERS) else None
+    copies = {} if clusters is None else dict(zip(clusters["image_id"], clusters["cluster"], strict=True))
+    issues = issues.assign(
+        given=issues["image_id"].map(given),
+        split=issues["image_id"].map(splits),
+        same=[copies.get(image_id, image_id) for image_id in issues["image_id"]],
+    )
 
     def picture(image_id: str) -> Picture:
         return tiles.picture(run.image_path(image_id))
@@ -175,10 +193,10 @@ def _comparison(run: Run) -> tuple[list[charts.Comparison], dict[str, Any], str]
     if not run.comparison.is_file():
         return [], {}, ""
     try:
-        content = json.loads(run.comparison.read_text("utf-8"))
-        return charts.comparisons(content), {"verdict": content["verdict"], **content}, ""
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        return [], {}, f"{run.comparison.name} can't be shown: {type(error).__name__}: {error}. Compare again."
+        content = read_json(run.comparison, shapes.Comparison, fix="compare again")
+        return charts.comparisons(content), content, ""
+    except InputError as error:
+        return [], {}, f"{run.comparison.name} can't be shown: {error}"
 
 
 def _diagnosis(run: Run) -> tuple[dict[str, Any], str]:
@@ -187,13 +205,14 @@ def _diagnosis(run: Run) -> tuple[dict[str, Any], str]:
     if not run.diagnosis.is_file():
         return nothing, ""
     try:
-        content = json.loads(run.diagnosis.read_text("utf-8"))
-        content = diagnosis_section.current_format(content)
+        content = diagnosis_section.current_format(read_json(run.diagnosis, dict[str, Any], fix="diagnose again"))
+        with remedied("diagnose again"):
+            check_shape(content, shapes.Diagnosis, where=str(run.diagnosis))
         names = ("verdict", "experiments", "not_tested", "images", "seeds")
         shown = {**{name: content[name] for name in names}, "notes": content.get("notes", [])}
         return {"diagnosis": shown, "diagnosis_bars": diagnosis_section.bars(content)}, ""
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        return nothing, f"{run.diagnosis.name} can't be shown: {type(error).__name__}: {error}. Diagnose again."
+    except InputError as error:
+        return nothing, f"{run.diagnosis.name} can't be shown: {error}"
 
 
 def _prose(text: str) -> Markup:

@@ -31,7 +31,7 @@ def current_format(content: Mapping[str, Any]) -> dict[str, Any]:
     """diagnosis.json as this version writes it, format 2: format 1 called `not_tested` `not_looked_at`."""
     if "not_tested" in content:
         return dict(content)
-    return {**content, "not_tested": content["not_looked_at"], "format": 2}
+    return {**content, "not_tested": content.get("not_looked_at"), "format": 2}
 
 
 def bars(content: Mapping[str, Any]) -> list[Bar]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,10 @@ from typing import Any
 
 import jinja2
 from markupsafe import Markup
+
+from imageclinic.core.errors import InputError
+from imageclinic.core.reading.json_files import read_json
+from imageclinic.report import shapes
 
 _HERE = Path(__file__).resolve().parent
 _MARGIN = 6.0  # percent of a chart that stay free at its edges
@@ -126,8 +129,10 @@ def read(file: Path) -> tuple[Search | None, str]:
     if not file.is_file():
         return None, ""
     try:
-        return search(json.loads(file.read_text("utf-8"))), ""
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        return search(read_json(file, shapes.Tuning, fix="run imageclinic tune again")), ""
+    except InputError as error:
+        return None, f"{file.name} can't be shown: {error}"
+    except (LookupError, TypeError, ValueError, ArithmeticError) as error:  # its parts contradict each other
         return None, f"{file.name} can't be shown: {type(error).__name__}: {error}. Run imageclinic tune again."
 
 

@@ -89,13 +89,14 @@ def section(
 
     Args:
         outcome: its entry in run.json.
-        issues: its findings (`tables.ISSUES`), with `given` (label) and `split` of the image.
+        issues: its findings (`tables.ISSUES`), with `given` (label) and `split` of the image, and `same`, which copies
+            of one picture share.
         docstring: its documentation.
         picture: thumbnail of an image_id.
     """
     issues = issues.sort_values(["score", "image_id", "label"], ascending=[False, True, True], na_position="last")
     of_images = issues[issues["image_id"].notna()]
-    alone = of_images[of_images["cluster"].isna()]
+    alone = _one_of_each(of_images[of_images["cluster"].isna()])
     together = of_images[of_images["cluster"].notna()]
     of_classes = issues[issues["image_id"].isna()]
     names = list(together["cluster"].drop_duplicates())
@@ -121,6 +122,17 @@ def section(
         confusion=confusion(alone),
         left_out=" and ".join(f"{n:,} more {what}" for n, what in parts if n > 0),
     )
+
+
+def _one_of_each(findings: pd.DataFrame) -> pd.DataFrame:
+    """The worst of the copies of each picture under each label, which says how many more there are."""
+    keys = [findings["same"], findings["given"].fillna(""), findings["suggested_label"].fillna("")]
+    if findings.empty:
+        return findings
+    others = findings.groupby(keys)["same"].transform("size") - 1
+    more = [f" So {'is 1 copy' if n == 1 else f'are {n:,} copies'} of it." if n else "" for n in others]
+    told = findings.assign(evidence=[f"{e}{m}" for e, m in zip(findings["evidence"], more, strict=True)])
+    return told[~pd.concat(keys, axis=1).duplicated()]
 
 
 def _cluster(members: pd.DataFrame, picture: Callable[[str], Picture]) -> Cluster:

@@ -19,11 +19,21 @@ from imageclinic.audit import runner
 from imageclinic.audit.labels import user_arrays
 from imageclinic.audit.listing import image_listing
 from imageclinic.audit.scan import scan
+from imageclinic.audit.scan.scan_options import MAX_PIXELS, TIMEOUT, ScanOptions
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError, NotApplicable
+from imageclinic.core.ids import require_unicode
+from imageclinic.core.option_fields import SEED
 from imageclinic.core.progress import Say, Stage, quiet, silent
 from imageclinic.core.run import Run, create
-from imageclinic.workflows.steps import copies_and_splits, label_noise, predictions, result_keys
+from imageclinic.workflows.steps import (
+    audit_source,
+    audit_verdict,
+    copies_and_splits,
+    label_noise,
+    predictions,
+    result_keys,
+)
 from imageclinic.workflows.steps import embeddings as embedding_step
 from imageclinic.workflows.steps.prediction_method import Brought, Method
 from imageclinic.workflows.steps.result_keys import key
@@ -39,6 +49,11 @@ class Audit:
     issues: pd.DataFrame
     outcomes: pd.DataFrame
 
+    @property
+    def verdict(self) -> list[dict[str, Any]]:
+        """What matters most, worst first; see `core.run.Run.verdict`."""
+        return self.run.verdict
+
 
 @dataclass(frozen=True)
 class _Plan:
@@ -50,7 +65,7 @@ class _Plan:
     settings: Mapping[str, Mapping[str, Any]]
     method: Method
     brought: Brought
-    reading: Mapping[str, Any]
+    scanning: ScanOptions
     seed: int
 
 
@@ -60,6 +75,7 @@ def audit(
     *,
     root: str | Path | None = None,
     columns: Mapping[str, str] | None = None,
+    layout: str | None = None,
     checks: Sequence[str] = (),
     skip: Sequence[str] = (),
     options: Sequence[str] = (),
@@ -69,8 +85,8 @@ def audit(
     pred_probs: user_arrays.Source | None = None,
     train: str = "heads",
     workers: int | None = None,
-    timeout: float = scan.TIMEOUT,
-    max_pixels: int = scan.MAX_PIXELS,
+    timeout: float = TIMEOUT,
+    max_pixels: int = MAX_PIXELS,
     rehash: bool = False,
     seed: int = 0,
     stage: Stage = quiet,
@@ -80,9 +96,11 @@ def audit(
 
     Args:
         data: a folder, a .csv/.parquet manifest, or a frame with the columns path and label.
-        out: the run folder; default ``imageclinic-runs/<dataset name>``.
+        out: the run folder; default ``imageclinic-runs/<folder>``, and ``<folder>-<manifest>`` for a second manifest.
         root: for frames: the folder that the paths are relative to.
         columns: for manifests and frames: our column name (path, label, split, group) → theirs.
+        layout: for folders: what each of their levels is, split, class or any, such as ``split/class``; default: as the
+            names and the shape of the tree say, where they leave no doubt.
         checks, skip: names of checks to run, or to leave out.
         options: check options as ``CHECK.OPTION=VALUE``.
         model: what embeds the images, see `training.embed.embed_images`.
@@ -100,30 +118,31 @@ def audit(
     Raises:
         InputError: bad input; the message says what to do.
     """
+    scanning = ScanOptions(workers, timeout, max_pixels, rehash)
+    SEED.check("seed", seed)
     method = Method(model, layer, embeddings, pred_probs, train)
     chosen, skipped = runner.select(checks, skip)
     settings = runner.parse_options(options)
-    listing = _list(data, root, columns)
+    listing = audit_source.listed(data, root, columns, layout)
+    require_unicode(listing.root, "the dataset")
     brought = method.read(listing.images)
-    path = Path(out) if out is not None else Path("imageclinic-runs") / (listing.name or "dataset")
-    # A manifest often lies above much else; what it does not list is not the dataset.
-    manifest = isinstance(data, pd.DataFrame) or not Path(data).is_dir()
-    if path.resolve().is_relative_to(listing.root) and (not manifest or _holds_images(path.resolve(), listing)):
-        raise InputError(
-            f"the run folder {path} lies inside the dataset {listing.root}",
-            expected="a folder outside of it: imageclinic never writes to your data",
-            fix="give another one with --out, or start from another folder",
-        )
-    reading = {"workers": workers, "timeout": timeout, "max_pixels": max_pixels, "rehash": rehash}
-    plan = _Plan(chosen, skipped, settings, method, brought, reading, seed)
+    path = audit_source.run_folder(out, listing)
+    listed_by = audit_source.source(data, listing)
+    audit_source.check_outside(path, listing, by_folder=listed_by == "folder")
+    lines = [listing.summary(), *listing.left_out()]
+    plan = _Plan(chosen, skipped, settings, method, brought, scanning, seed)
     run = create(path)
     with run.lock():
-        _check_same_root(run, listing.root)
+        listing.notes[:0] = audit_source.continues(run, listing, listed_by, chosen=out is not None)
+        for line in lines:
+            say(line)
         run.update_info(
             {
                 "format": 1,
                 "root": str(listing.root),
-                "manifest": manifest,
+                "manifest": listed_by != "folder",
+                "source": listed_by,
+                "listing": {**listing.facts(), "in_words": lines},
                 "versions": {
                     "imageclinic": __version__,
                     "python": platform.python_version(),
@@ -132,6 +151,7 @@ def audit(
                 "arguments": {
                     "data": str(data) if not isinstance(data, pd.DataFrame) else "frame",
                     "columns": dict(columns or {}),
+                    "layout": layout,
                     "checks": list(checks),
                     "skip": list(skip),
                     "options": list(options),
@@ -158,9 +178,11 @@ def _audit(run: Run, listing: image_listing.Listing, plan: _Plan, stage: Stage, 
 
     before = run.read_dataset() if run.has(tables.DATASET) else None
     with timed("scan", "Scanning images") as progress:
-        dataset, features = scan.scan(run, listing.images, listing.root, **plan.reading, progress=progress)
-    if before is not None and (changes := scan.changes(before, dataset)):
-        notes.append(changes)
+        how = vars(plan.scanning)
+        dataset, features = scan.scan(run, listing.images, listing.root, **how, progress=progress, notes=notes)
+    if before is not None:
+        notes += filter(None, [scan.changes(before, dataset), audit_source.label_changes(before, dataset)])
+    notes += filter(None, [audit_source.unreadable_classes(dataset), audit_source.look_alikes(dataset, run)])
     if several := int((features["frames"] > 1).sum()):
         notes.append(f"{several:,} files hold several pages or frames; the first one is judged")
     if dataset["read_error"].eq("file is missing").all():
@@ -171,6 +193,8 @@ def _audit(run: Run, listing: image_listing.Listing, plan: _Plan, stage: Stage, 
     current = _key(dataset, plan)
     if current is not None and (earlier := _reuse(run, current)) is not None:
         say("nothing has changed since the last audit: these are its results")
+        for note in dict.fromkeys([*listing.notes, *audit_source.lasting(run.info()["notes"])]):
+            say(note)
         return earlier
     with timed("copies", "Looking for copies") as progress:
         neighbors, clusters = copies_and_splits.copies(run, dataset, features, notes, progress)
@@ -218,14 +242,13 @@ def _audit(run: Run, listing: image_listing.Listing, plan: _Plan, stage: Stage, 
                 lambda: predictions.predict(run, dataset, clusters, method, brought, vectors, seed, progress),
                 chosen=not method.needs_embeddings,
             )
-    noise = None
     if "predictions" in inputs:
         notes += predictions.describe(run)["notes"]
-        noise = label_noise.estimate(dataset, run.read(tables.SPLIT_TABLE), inputs["predictions"])
     with timed("checks", "Checking") as progress:
         issues, outcomes = runner.run(
             plan.chosen, plan.skipped, inputs, missing, broken, plan.settings, progress=progress
         )
+        judged = audit_verdict.judge(inputs, run.read(tables.SPLIT_TABLE), issues, outcomes)
     run.write(tables.ISSUES, issues)
     run.update_info(
         {
@@ -234,14 +257,14 @@ def _audit(run: Run, listing: image_listing.Listing, plan: _Plan, stage: Stage, 
             "seconds": seconds,
             "notes": notes,
             "predictions": predictions.describe(run) if "predictions" in inputs else None,
-            "label_noise": noise,
             "outcomes": outcomes,
+            **judged,
         }
     )
     for note in notes:
         say(note)
-    if noise is not None:
-        say(label_noise.in_words(noise))
+    if judged["label_noise"] is not None:
+        say(label_noise.in_words(judged["label_noise"]))
     return Audit(run, issues, pd.DataFrame(outcomes))
 
 
@@ -261,30 +284,7 @@ def _key(dataset: pd.DataFrame, plan: _Plan) -> str | None:
 def _reuse(run: Run, current: str) -> Audit | None:
     """The last audit's results, if they were made from the same and none has failed."""
     info = run.info()
-    if info.get("key") != current or any(o["outcome"] == "failed" for o in info["outcomes"]):
+    outcomes = info.get("outcomes", [])
+    if not outcomes or info.get("key") != current or any(o["outcome"] == "failed" for o in outcomes):
         return None
     return Audit(run, run.read(tables.ISSUES), pd.DataFrame(info["outcomes"]))
-
-
-def _list(
-    data: str | Path | pd.DataFrame, root: str | Path | None, columns: Mapping[str, str] | None
-) -> image_listing.Listing:
-    named = dict(columns or {})
-    if isinstance(data, pd.DataFrame):
-        if root is None:
-            raise InputError("a frame was given without a root", expected="root=, the folder of its paths")
-        return image_listing.from_frame(data, Path(root).resolve(), columns=named)
-    return image_listing.load(Path(data), columns=named)
-
-
-def _holds_images(path: Path, listing: image_listing.Listing) -> bool:
-    prefix = tables.to_image_id(path.relative_to(listing.root).as_posix()) + "/"
-    return bool(prefix == "./" or listing.images["image_id"].str.startswith(prefix).any())
-
-
-def _check_same_root(run: Run, root: Path) -> None:
-    before = run.info().get("root")
-    if before and Path(before) != root:
-        raise InputError(
-            f"{run.path} holds a run of {before}", expected=f"a run of {root}", fix="give another folder with --out"
-        )

@@ -44,10 +44,9 @@ def compare(
         InputError: no test images, one class, datasets whose test images differ, a model that does not fit.
     """
     from imageclinic import training
-    from imageclinic.training.compare.compare_options import CompareOptions, check
+    from imageclinic.training.compare.compare_options import CompareOptions
 
     use = CompareOptions(**options)
-    check(use)
     training.load_tensorflow()
     from imageclinic.training.compare import comparison_recipe
     from imageclinic.training.compare import retrain as retraining

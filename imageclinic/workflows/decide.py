@@ -25,6 +25,8 @@ def decide(
     every: bool = False,
     reviewer: str = "",
     dry_run: bool = False,
+    include_test: bool = False,
+    include_conflicts: bool = False,
 ) -> pd.DataFrame:
     """Decide without the App; returns the events that were (or, in a dry run, would be) appended to the log.
 
@@ -38,6 +40,8 @@ def decide(
         every: with `undo`, all that `reviewer` decided, such as a whole policy.
         reviewer: whose decisions these are, for `source` and `undo`.
         dry_run: write nothing.
+        include_test: a policy decides about test images, too.
+        include_conflicts: a policy decides about copies under different labels, too.
 
     Raises:
         InputError: none or several of these; unknown checks; bad rows.
@@ -62,12 +66,41 @@ def decide(
         if not reviewer:
             raise InputError("decisions from a file need a reviewer", fix="name one with --reviewer")
         return import_decisions.import_csv(Path(source), path, state.dataset, reviewer, state.issues)
-    if policy_file is not None:
-        name, accepted = policy.load(Path(policy_file))
-    else:
-        name, accepted = "accept", policy.parse_accept(accept)
-    events = propose(state, accepted, name)
+    name, accepted = _policy(accept, policy_file)
+    events = propose(state, accepted, name, include_test=include_test, include_conflicts=include_conflicts)
     return events if dry_run or events.empty else decision_log.append(path, events)
+
+
+def _policy(accept: Sequence[str], policy_file: str | Path | None) -> tuple[str, dict[str, float]]:
+    if policy_file is not None:
+        return policy.load(Path(policy_file))
+    return "accept", policy.parse_accept(accept)
+
+
+def left_to_persons(
+    run: str | Path, events: pd.DataFrame, *, accept: Sequence[str] = (), policy_file: str | Path | None = None
+) -> dict[str, int]:
+    """How many images a policy leaves to a person: what it would decide if told to include them, but for `events`.
+
+    Returns:
+        ``test`` and ``conflicts``: numbers of images; of test images with conflicting labels, the first.
+    """
+    state = load(run)
+    name, accepted = _policy(accept, policy_file)
+    every = propose(state, accepted, name, include_test=True, include_conflicts=True)
+    left = every.loc[~every["image_id"].isin(events["image_id"]), "image_id"]
+    test = left.isin(state.splits.loc[state.splits["split"].eq("test"), "image_id"])
+    return {"test": int(test.sum()), "conflicts": int((~test).sum())}
+
+
+def by_class_and_split(run: str | Path, events: pd.DataFrame) -> pd.DataFrame:
+    """What events do: decision, given_label, label, and the number of images in train, val and test; the most first."""
+    split = events["image_id"].map(load(run).splits.set_index("image_id")["split"]).astype("str").fillna("none")
+    keys = [events[name].astype("str").fillna("") for name in ("decision", "given_label", "label")]
+    counts = pd.crosstab(keys, split).reindex(columns=[*tables.SPLITS, "none"], fill_value=0)
+    counts = counts.loc[:, [*tables.SPLITS, *(["none"] if counts["none"].any() else [])]]
+    order = counts.sum(axis=1).sort_values(ascending=False, kind="stable").index
+    return counts.loc[order].rename_axis(columns=None).reset_index()
 
 
 def new_classes(run: str | Path, events: pd.DataFrame) -> list[str]:

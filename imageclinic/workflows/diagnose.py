@@ -62,13 +62,12 @@ def diagnose(
     """
     if data is None and history is None:
         raise InputError("nothing to diagnose", expected="DATA (a run, an export or a dataset), --history, or both")
-    from imageclinic.training.diagnose.diagnose_options import DiagnoseOptions, check
+    from imageclinic.training.diagnose.diagnose_options import DiagnoseOptions
 
     use = DiagnoseOptions(**options)
     curves = {} if history is None else _curves(history, use.classes, use.val_images)
     if data is None:
         return curves
-    check(use)
     from imageclinic import training
 
     training.load_tensorflow()

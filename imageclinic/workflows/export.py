@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from imageclinic.cleaning.export.export_options import ExportOptions
+from imageclinic.core.processes.temporary_folders import temporary_folder
 from imageclinic.core.progress import Say, Stage, quiet, silent
 from imageclinic.workflows.steps import splits as splitting
 from imageclinic.workflows.steps.run_state import load
@@ -24,6 +24,8 @@ def export(
     keep_split: str | Path | None = ExportOptions.keep_split,
     balance: str = ExportOptions.balance,
     reencode: str = ExportOptions.reencode,
+    near_copies: str = ExportOptions.near_copies,
+    allow_incomplete: bool = ExportOptions.allow_incomplete,
     seed: int = ExportOptions.seed,
     stage: Stage = quiet,
     say: Say = silent,
@@ -36,7 +38,7 @@ def export(
     Args:
         run: an audited run.
         out: a new or empty folder, outside the dataset and the run.
-        split, format, link, keep_split, balance, reencode, seed: see
+        split, format, link, keep_split, balance, reencode, near_copies, allow_incomplete, seed: see
             `cleaning.export.export_options.ExportOptions`.
         stage, say: progress.
 
@@ -44,11 +46,12 @@ def export(
         The export's summary, with ``proofs``: name, ok and detail of each.
 
     Raises:
-        InputError: bad arguments, `out` inside the dataset or not empty, a class without training images, a
+        InputError: bad arguments, `out` inside the dataset or not empty, a class without training images, an empty
+            val or test or a class that is missing there (unless `allow_incomplete`), a
             `keep_split` of other images, a source file that changed since the audit.
         Failed: a proof does not hold.
     """
-    options = ExportOptions(split, format, link, keep_split, balance, reencode, seed)
+    options = ExportOptions(split, format, link, keep_split, balance, reencode, near_copies, allow_incomplete, seed)
     return _export(Path(run), Path(out), options, stage, say)
 
 
@@ -56,25 +59,30 @@ def _export(run: Path, out: Path, options: ExportOptions, stage: Stage, say: Say
     from imageclinic.cleaning.decisions import apply
     from imageclinic.cleaning.export import write_export
     from imageclinic.cleaning.split.demanded_split import demanded
-    from imageclinic.cleaning.split.stratified_split import require_training
+    from imageclinic.cleaning.split.stratified_split import require_complete, require_training
     from imageclinic.workflows.steps import reencode as reencoding
 
     state = load(run)
-    with tempfile.TemporaryDirectory(prefix="imageclinic-encoded-") as scratch:
+    with temporary_folder("imageclinic-encoded-") as scratch:
         new, reasons = None, reencoding.unloadable(state)
         if options.reencode != "none":
             with stage("Re-encoding images") as progress:
-                new = reencoding.reencoded(state, reasons, options.reencode, Path(scratch), progress)
+                new = reencoding.reencoded(state, reasons, options.reencode, scratch, progress)
         if new is not None:
             state = reencoding.mended(state, new)
         cleaned, changes = apply.apply(state.dataset, state.current)
         with stage("Looking for copies") as progress:
-            clusters = splitting.regroup(state, cleaned, new=new, progress=progress)
+            clusters, told = splitting.regroup(
+                state, cleaned, near=options.near_copies == "together", new=new, progress=progress
+            )
         old = None if options.keep_split is None else splitting.earlier(Path(options.keep_split), cleaned)
         grouped = dataclasses.replace(state, clusters=clusters)
         splits, notes = splitting.assign(grouped, cleaned, demanded(options.split), options.seed, old)
         cleaned = cleaned[cleaned["image_id"].isin(splits["image_id"])]
+        notes = told + notes
         require_training(cleaned, splits)
+        if not options.allow_incomplete:
+            require_complete(cleaned, splits, clusters, demanded(options.split))
         unread = reasons[reasons.index.isin(cleaned["image_id"])]
         if len(unread) and options.reencode == "none":
             first = f"{unread.index[0]}: {unread.iloc[0]}"

@@ -54,7 +54,7 @@ def rerank(run: str | Path, *, stage: Stage = quiet) -> tuple[Path, pd.DataFrame
     from imageclinic.training.predict import out_of_fold
 
     given = confident_learning.codes(held["label"], classes)
-    folds = draw_folds(held["label"], held["split_group"], opened.info()["seed"])
+    folds = draw_folds(held["label"], held["split_group"], opened.seed)
     vectors = rows_of(opened.read_embeddings(), held["image_id"])
     strengths = [float(made["strength"])] if "strength" in made else out_of_fold.STRENGTHS
     with stage("Rescoring labels") as progress:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from imageclinic.core.option_fields import PORT
 from imageclinic.core.processes.child_process import python_module
 from imageclinic.core.progress import Say, Stage, quiet, silent
 from imageclinic.core.run import open_run
@@ -14,6 +15,8 @@ def review(
     *,
     port: int = 5151,
     address: str = "127.0.0.1",
+    certificate: str | Path | None = None,
+    key: str | Path | None = None,
     open_browser: bool = False,
     reviewer: str | None = None,
     say: Say = silent,
@@ -22,8 +25,9 @@ def review(
     """Show a run in the FiftyOne App until Ctrl-C; every decision goes to the run's decisions.csv at once.
 
     Raises:
-        InputError: no run, no mongod, or a busy port; the message says what to do.
+        InputError: no run, no mongod, a busy port or a bad certificate; the message says what to do.
     """
+    PORT.check("port", port)
     from imageclinic.cleaning.review.session import open_review
     from imageclinic.cleaning.trust import trust_summary
 
@@ -32,6 +36,8 @@ def review(
             Path(run),
             port=port,
             address=address,
+            certificate=Path(certificate) if certificate else None,
+            key=Path(key) if key else None,
             open_browser=open_browser,
             reviewer=reviewer,
             announce=say,

@@ -20,8 +20,9 @@ def status(run: str | Path, *, stop_below: float | None = None) -> dict[str, Any
     Returns:
         ``images, flagged, flagged_decided, decided, disputed, stale``, ``decisions`` (counts by kind), ``stop_below``,
         ``checks``: one record per check with findings, see `cleaning.trust.estimates.by_check`; ``unflagged``: see
-        `cleaning.trust.estimates.unflagged`; ``words``: what these two say, a few lines a check; and ``label_noise``:
-        see `workflows.steps.label_noise.estimate`.
+        `cleaning.trust.estimates.unflagged`; ``words``: what these two say, a few lines a check; ``label_noise``:
+        see `workflows.steps.label_noise.estimate`; and ``verdict``: what the audit said first, see
+        `core.run.Run.verdict`.
 
     Raises:
         InputError: the run was not audited, or `stop_below` is not above 0, up to 100.
@@ -48,4 +49,5 @@ def status(run: str | Path, *, stop_below: float | None = None) -> dict[str, Any
         "unflagged": unflagged,
         "words": trust_summary.lines(by_check, unflagged, worth),
         "label_noise": state.run.info().get("label_noise"),
+        "verdict": state.run.verdict,
     }

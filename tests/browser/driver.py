@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,7 +23,6 @@ from imageclinic.cleaning.decisions import decision_log
 from imageclinic.core.run import Run
 
 _FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
-_QUIET = "localStorage.setItem('fiftyone-enterprise-tooltip-seen', 'true')"
 TILE = '[data-cy="looker"]'
 DESK = "#imageclinic-desk"
 BAR = "#imageclinic-bar"
@@ -99,17 +98,16 @@ def wait_for(
 
 
 @contextlib.contextmanager
-def page(profile: Path, width: int = 1600, height: int = 1000) -> Iterator[Page]:
+def page(profile: Path, width: int = 1600, height: int = 1000, *, flags: Sequence[str] = ()) -> Iterator[Page]:
     """A page of headless Chromium. A script that a label or a file name smuggled in would be an error here."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch_persistent_context(
             profile,
             executable_path=chromium(),
             headless=True,
-            args=_FLAGS,
+            args=[*_FLAGS, *flags],
             viewport={"width": width, "height": height},
         )
-        browser.add_init_script(_QUIET)
         opened = browser.pages[0]
         opened.set_default_timeout(180_000)
         try:

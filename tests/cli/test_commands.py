@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -147,6 +148,10 @@ def test_a_run_belongs_to_one_dataset(run: Run, folder: Path, tmp_path) -> None:
     assert run("audit", folder, "--out", tmp_path / "run", LIGHT).returncode == 0
     folder.rename(tmp_path / "moved")
     result = run("audit", tmp_path / "moved", "--out", tmp_path / "run", LIGHT)
+    assert result.returncode == 0
+    assert "the same files" in result.stdout
+    shutil.copytree(tmp_path / "moved" / "cat", tmp_path / "other" / "bird")
+    result = run("audit", tmp_path / "other", "--out", tmp_path / "run", LIGHT)
     assert result.returncode == 2
     assert "holds a run of" in result.stderr
 

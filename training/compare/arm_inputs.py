@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from imageclinic.core import tables
 from imageclinic.core.errors import Failed, InputError
+from imageclinic.core.reading import caches
 from imageclinic.training.compare.arms import ORIGINAL, digest
 from imageclinic.training.data import image_pipelines
 from imageclinic.training.embed import embed_images
@@ -95,15 +95,13 @@ class Inputs:
                     f"{len(paths) * pixels / 2**30:,.1f} GiB. Try a smaller --size, or --model features."
                 ) from error
         file = None if self.cache is None else self.cache / f"features-{self.key}.npz"
-        if file is not None and file.is_file():
-            with np.load(file, allow_pickle=False) as saved:
-                return saved["vectors"], json.loads(str(saved["info"]))
+        if file is not None and (saved := caches.read_arrays(file)) is not None:
+            return saved["vectors"], json.loads(str(saved["info"]))
         fit_paths = [Path(p) for p in self.fit_paths]
         vectors, made_by = embed_images.fit_embed(fit_paths, paths, seed=self.seed)
         info = dict(made_by)
         if file is not None:
-            with tables.replacing(file) as temporary, temporary.open("wb") as stream:
-                np.savez(stream, vectors=vectors, info=np.array(json.dumps(info)))
+            caches.write_arrays(file, {"vectors": vectors, "info": np.array(json.dumps(info))})
         return vectors, info
 
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from imageclinic.core.errors import InputError
-from imageclinic.core.option_fields import option
-from imageclinic.training.fit.settings import SEEDS
+from imageclinic.core.option_fields import SEED, CheckedOptions, option
+from imageclinic.training.option_ranges import EPOCHS, RUNS, SIDE, STAGES
 
 FEATURES = "features"
 
 
 @dataclass(frozen=True)
-class CompareOptions:
+class CompareOptions(CheckedOptions):
     """How to compare.
 
     `model`: ``features``, a rung of the ladder (`training.models.capacity_ladder.is_rung`), or a ``.keras`` file.
@@ -28,14 +27,8 @@ class CompareOptions:
         "Weights of a pretrained network. Default: Keras's cache; never downloaded.",
         metavar="<path>",
     )
-    unfreeze: int = option(0, "Last stages of a pretrained network that are trained as well.")
-    size: int | None = option(None, "Side in pixels. Default: 32, or the network's own.")
-    seeds: int = option(5, "Paired runs of each arm.")
-    epochs: int | None = option(None, "Most epochs of a run.")
-    seed: int = option(0, "Seed of everything that is drawn at random.", min=0, max=SEEDS - 1)
-
-
-def check(options: CompareOptions) -> None:
-    """Raises InputError for fewer than one seed. (Models and what fits them are checked where they are made.)"""
-    if options.seeds < 1:
-        raise InputError(f"{options.seeds} seeds", expected="at least 1, and at least 2 for an interval")
+    unfreeze: int = option(0, "Last stages of a pretrained network that are trained as well.", STAGES)
+    size: int | None = option(None, "Side in pixels. Default: 32, or the network's own.", SIDE)
+    seeds: int = option(5, "Paired runs of each arm.", RUNS)
+    epochs: int | None = option(None, "Most epochs of a run.", EPOCHS)
+    seed: int = option(0, "Seed of everything that is drawn at random.", SEED)

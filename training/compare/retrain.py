@@ -21,7 +21,6 @@ Three kinds of model:
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,11 +31,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from imageclinic.core import tables
 from imageclinic.core.processes import signals
+from imageclinic.core.reading import caches
 from imageclinic.training.compare import arms as arms_of
-from imageclinic.training.compare import compare_options, verdict
 from imageclinic.training.compare import comparison_recipe as recipes
+from imageclinic.training.compare import verdict
 from imageclinic.training.compare.arm_inputs import Embedded, Inputs
 from imageclinic.training.compare.arms import random_removal, random_review
 from imageclinic.training.compare.compare_options import FEATURES, CompareOptions
@@ -100,7 +99,6 @@ def compare(
         Interrupted: Ctrl-C came; holds what the seeds that are done say.
     """
     use = options or CompareOptions()
-    compare_options.check(use)
     frames, kept, left_out = arms_of.checked(arms, test)
     classes = sorted(set().union(*(frame["label"] for frame in frames.values())))
     recipe = recipes.choose(use, len(classes))
@@ -122,7 +120,7 @@ def compare(
                     if run is None:
                         run = comparison.run(frame, seed)
                         if file is not None:
-                            tables.write_json(file, run)
+                            caches.write_facts(file, run)
                     done[name].append(run)
                     if progress is not None:
                         progress(number * len(frames) + place + 1, use.seeds * len(frames))
@@ -207,10 +205,4 @@ def _predict(network: keras.Model, rows: npt.NDArray[Any]) -> npt.NDArray[np.int
 
 def _read(file: Path | None) -> dict[str, Any] | None:
     """A finished run; None when there is none, or none that can be read: it is then done again."""
-    if file is None or not file.is_file():
-        return None
-    try:
-        content: dict[str, Any] = json.loads(file.read_text("utf-8"))
-    except ValueError:
-        return None
-    return content
+    return None if file is None else caches.read_facts(file)

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pandas as pd
+from typing_extensions import TypedDict
 
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
+from imageclinic.core.parquet_files import MOST_ROWS
+from imageclinic.core.reading.json_files import Number, read_json
 from imageclinic.core.schema import CLASS_WEIGHTS
+
+
+class _Weights(TypedDict):
+    classes: list[str]
+    weights: list[Number]
 
 
 def read(out: Path, train: pd.DataFrame, classes: list[str]) -> tuple[pd.DataFrame, dict[int, float] | None]:
@@ -35,14 +42,16 @@ def read(out: Path, train: pd.DataFrame, classes: list[str]) -> tuple[pd.DataFra
                 expected="a row for each",
                 fix="export again",
             )
+        if times.sum() > MOST_ROWS:
+            raise InputError(f"{sample} shows {times.sum():,.0f} images an epoch", expected=f"at most {MOST_ROWS:,}")
         return train.loc[train.index.repeat(times.astype("int64"))], None
     if not weights.is_file():
         return train, None
     try:
-        content = json.loads(weights.read_text("utf-8"))
+        content = read_json(weights, _Weights, fix="export again")
         known = dict(zip(content["classes"], content["weights"], strict=True))
         return train, {number: float(known[name]) for number, name in enumerate(classes)}
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError) as error:
         raise InputError(
             f"{weights} does not fit: {error!r}", expected="a weight for each class", fix="export again"
         ) from error

@@ -26,6 +26,7 @@ from PIL import Image, UnidentifiedImageError
 
 from imageclinic.core import pixels
 from imageclinic.core.errors import InputError
+from imageclinic.core.reading.regular_files import open_regular
 
 _BATCH = 256
 _MODES = {1: "L", 3: "RGB"}
@@ -59,7 +60,7 @@ def read_image(path: Path, size: tuple[int, int] | None, *, channels: int = 3) -
     """
     mode = _MODES[channels]
     try:
-        with Image.open(path) as image:
+        with open_regular(path) as file, Image.open(file) as image:
             if size is not None:
                 image.draft(None, (2 * size[1], 2 * size[0]))
             image.load()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,8 @@ import tensorflow as tf
 
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
+from imageclinic.core.ids import is_below
+from imageclinic.core.reading.regular_files import open_regular
 
 #: Bytes of images a shard, about: TensorFlow advises 100 MB and more.
 SHARD = 128 << 20
@@ -85,12 +87,18 @@ def unpack(out: Path, folder: Path) -> pd.DataFrame:
     rows = []
     for shard in sorted(out.glob("*.tfrecord")):
         for record in _records(shard):
-            path = PurePosixPath(record["path"])
-            if path.is_absolute() or not path.parts or ".." in path.parts:
+            if not is_below(record["path"]):
                 raise InputError(f"{shard} names the path {record['path']!r}", expected="a path inside of the export")
             target = folder / tables.to_path(record["path"])
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(record.pop("image"))
+            try:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(record.pop("image"))
+            except OSError as error:
+                raise InputError(
+                    f"{shard} names the path {record['path'][:300]!r}, which can't be written: {error.strerror}",
+                    expected="a path inside of the export",
+                    fix="export again",
+                ) from error
             rows.append({"shard": shard.name, **record})
     return pd.DataFrame(rows, columns=["shard", "path", "image_id", "class", "number"])
 
@@ -100,10 +108,16 @@ def _size(file: Path) -> int:
         return file.stat().st_size
     except FileNotFoundError:
         raise InputError(f"the image {file} is gone since the audit", fix="audit again") from None
+    except OSError as error:
+        raise InputError(f"can't read the image {file}: {error.strerror}", fix="audit again") from error
 
 
 def _example(row: pd.Series, file: Path, number: dict[str, int]) -> bytes:
-    content = file.read_bytes()
+    try:
+        with open_regular(file) as opened:
+            content = opened.read()
+    except OSError as error:
+        raise InputError(f"can't read the image {file}: {error.strerror}", fix="audit again") from error
     if hashlib.sha256(content).hexdigest() != row["sha256"]:
         raise InputError(f"the image {file} changed since the audit", fix="audit again")
     texts = {"class": row["label"], "image_id": row["image_id"], "path": row["path"]}

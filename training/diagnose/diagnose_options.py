@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, fields
 from typing import Any
 
-from imageclinic.core.errors import InputError
-from imageclinic.core.option_fields import listed, option
-from imageclinic.training.fit.settings import SEEDS
+from imageclinic.core.option_fields import SEED, CheckedOptions, Range, listed, option, whole
 from imageclinic.training.models.augmentation_strengths import STRENGTHS
 from imageclinic.training.models.optimizers import OPTIMIZERS
 from imageclinic.training.models.rungs import LADDER
+from imageclinic.training.option_ranges import BATCH, BUDGET, DROPOUT, EPOCHS, PENALTY, RATE
 
 MINUTES = 5.0
+#: What pixels may be multiplied by.
+SCALE = Range(0, 1e6, above=True)
 _RUNGS = list(LADDER)
 
 
 @dataclass(frozen=True)
-class DiagnoseOptions:
+class DiagnoseOptions(CheckedOptions):
     """How to diagnose.
 
     `model`: a rung of the ladder, a ``.keras`` file or ``module:function`` (see `training.diagnose.user_model`); None:
@@ -33,20 +33,20 @@ class DiagnoseOptions:
         f"FILE.keras, module:function that returns a model, or a rung: {', '.join(_RUNGS[:2])}, …, {_RUNGS[-1]}. "
         "Default: as imageclinic train did with OUT.",
     )
-    budget: float = option(MINUTES, "Minutes for the experiments.")
-    seeds: int = option(5, "Runs of each arm, at least 2; below 5 intervals are much wider.")
-    seed: int = option(0, "Seed of everything that is drawn at random.", min=0, max=SEEDS - 1)
-    learning_rate: float | None = option(None, "As you train.")
-    batch_size: int | None = option(None, "As you train.")
-    epochs: int | None = option(None, "As you train; fewer when the budget ends.")
+    budget: float = option(MINUTES, "Minutes for the experiments.", BUDGET)
+    seeds: int = option(5, "Runs of each arm, at least 2; below 5 intervals are much wider.", whole(2, 1000))
+    seed: int = option(0, "Seed of everything that is drawn at random.", SEED)
+    learning_rate: float | None = option(None, "As you train.", RATE)
+    batch_size: int | None = option(None, "As you train.", BATCH)
+    epochs: int | None = option(None, "As you train; fewer when the budget ends.", EPOCHS)
     optimizer: str | None = option(None, f"{listed(list(OPTIMIZERS))}.")
-    dropout: float | None = option(None, "As you train.")
-    weight_decay: float | None = option(None, "As you train.")
+    dropout: float | None = option(None, "As you train.", DROPOUT)
+    weight_decay: float | None = option(None, "As you train.", PENALTY)
     augment: str | None = option(None, f"{listed(list(STRENGTHS))}.")
-    scale: float | None = option(None, "What your pipeline multiplies pixels, 0 to 255, by: 0.00392 for /255.")
+    scale: float | None = option(None, "What your pipeline multiplies pixels, 0 to 255, by: 0.00392 for /255.", SCALE)
     label_column: str | None = option(None, "Of a manifest: the labels.")
-    classes: int | None = option(None, "For a history: number of classes.")
-    val_images: int | None = option(None, "For a history: number of validation images.")
+    classes: int | None = option(None, "For a history: number of classes.", whole(2, 10**6))
+    val_images: int | None = option(None, "For a history: number of validation images.", whole(1, 10**12))
     mirror: bool | None = None
     loss: str | None = None
     from_logits: bool | None = None
@@ -58,9 +58,3 @@ class DiagnoseOptions:
         others = ("budget", "seeds", "seed", "label_column", "classes", "val_images")
         values = {each.name: getattr(self, each.name) for each in fields(self) if each.name not in others}
         return {name: value for name, value in values.items() if value is not None}
-
-
-def check(options: DiagnoseOptions) -> None:
-    """Raises InputError for a budget that is no positive number. (The recipe is checked once it is whole.)"""
-    if not 0 < options.budget < math.inf:
-        raise InputError(f"a budget of {options.budget:g} minutes", expected="a positive number")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from imageclinic.core import tables
+from imageclinic.core.reading import caches
 from imageclinic.training.compare.intervals import Interval, delta_interval
 from imageclinic.training.diagnose.results import Effect
 from imageclinic.training.diagnose.setup import Data, Images, Recipe
@@ -167,25 +167,19 @@ class Runs:
             self.tick()
         outcome = self.trainer(recipe, train.x.shape[1:], classes).run(recipe, train, val, seed, epochs)
         if self.folder is not None:
-            with tables.replacing(self.folder / f"{name}.npz", sync=False) as temporary, temporary.open("wb") as file:
-                np.savez(
-                    file,
-                    outputs=outcome.outputs,
-                    train_accuracy=np.array(outcome.train_accuracy),
-                    losses=np.array(outcome.losses),
-                )
+            kept = {
+                "outputs": outcome.outputs,
+                "train_accuracy": np.array(outcome.train_accuracy),
+                "losses": np.array(outcome.losses),
+            }
+            caches.write_arrays(self.folder / f"{name}.npz", kept, sync=False)
         return outcome
 
     def _read(self, name: str) -> Outcome | None:
-        path = None if self.folder is None else self.folder / f"{name}.npz"
-        if path is None or not path.is_file():
-            return None
-        try:
-            with np.load(path, allow_pickle=False) as saved:
-                losses = tuple(float(v) for v in saved["losses"])
-                return Outcome(saved["outputs"], float(saved["train_accuracy"]), losses)
-        except (OSError, ValueError, KeyError):
-            return None  # damaged: it is made again
+        saved = None if self.folder is None else caches.read_arrays(self.folder / f"{name}.npz")
+        if saved is None:
+            return None  # none, or damaged: it is made again
+        return Outcome(saved["outputs"], float(saved["train_accuracy"]), tuple(float(v) for v in saved["losses"]))
 
     def _digest(self, images: Images) -> str:
         # The images are kept with their digest, or another set could get the same id.

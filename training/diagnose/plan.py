@@ -3,7 +3,6 @@ diagnosis goes on with the same images."""
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from imageclinic.core import tables
+from imageclinic.core.reading import caches
 from imageclinic.training.diagnose.setup import Images, Recipe
 from imageclinic.training.diagnose.trainer import Trainer
 
@@ -56,12 +55,8 @@ def make(
     Returns:
         The plan. Where even the smallest is too much for the budget, the ladder will not get to its end.
     """
-    if kept is not None and kept.is_file():
-        try:
-            found = json.loads(kept.read_text("utf-8"))
-            return Plan(**{**found, "shape": tuple(found["shape"])})
-        except (ValueError, TypeError, KeyError):
-            kept.unlink()  # damaged: measured again
+    if kept is not None and (found := caches.read_facts(kept)) is not None:
+        return Plan(**{**found, "shape": tuple(found["shape"])})
     whole = recipe.epochs * images
     least = min(whole, STEPS * recipe.batch_size)
     affordable = 0.0
@@ -74,7 +69,7 @@ def make(
     epochs = int(np.clip(round(passes / train), 1, recipe.epochs))
     plan = Plan(chosen, train, int(np.clip(train, 300, MOST_VALIDATION)), epochs)
     if kept is not None:
-        tables.write_json(kept, asdict(plan))
+        caches.write_facts(kept, asdict(plan))
     return plan
 
 

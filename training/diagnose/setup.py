@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -12,7 +11,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from imageclinic.core.errors import InputError
+from imageclinic.training.diagnose.diagnose_options import SCALE
 from imageclinic.training.fit import settings
 from imageclinic.training.models import augmentation, optimizers
 from imageclinic.training.models import capacity_ladder as ladder
@@ -107,10 +106,7 @@ def check(recipe: Recipe) -> None:
     names = ("learning_rate", "batch_size", "epochs", "weight_decay", "dropout", "augment")
     settings.check(settings.Settings(**{name: getattr(recipe, name) for name in names}))
     optimizers.check(recipe.optimizer)
-    if not 0 < recipe.scale < math.inf:
-        raise InputError(
-            f"scale {recipe.scale:g}", expected="what pixels, 0 to 255, are multiplied by, such as 0.00392 for /255"
-        )
+    SCALE.check("scale", recipe.scale)
 
 
 def network(recipe: Recipe, shape: tuple[int, ...], classes: int, seed: int) -> keras.Model:

@@ -8,15 +8,14 @@ it works with them: with a mantissa of 8 bits vectors differ by a few percent, t
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from imageclinic.core.processes.temporary_folders import temporary_folder
 from imageclinic.training.models import backbones
 
 
@@ -44,8 +43,8 @@ def predictor(model: keras.Model, *, precision: str | None = None) -> Callable[[
     if core is None:
         return model.predict_on_batch
     hint = precision or ("bf16" if _has_bfloat16(core) else "f32")
-    with tempfile.TemporaryDirectory(prefix="imageclinic-") as folder:
-        file = Path(folder) / "network.pb"
+    with temporary_folder("imageclinic-network-") as folder:
+        file = folder / "network.pb"
         file.write_bytes(_frozen(model))
         compiled = core.compile_model(core.read_model(file), "CPU", {"INFERENCE_PRECISION_HINT": hint})
 

@@ -13,7 +13,7 @@ import numpy as np
 from imageclinic.core.errors import InputError
 from imageclinic.core.hashing import file_version
 from imageclinic.training.embed.embedder import Embedder, Ready, checked
-from imageclinic.training.models import user_function
+from imageclinic.training.models import saved_model_size, user_function
 
 #: (height, width) of images for a model that does not say which it wants.
 DEFAULT_SIZE = (224, 224)
@@ -88,7 +88,10 @@ def load(path: Path, way_out: str) -> keras.Model:
             fix="save it again with model.save('NAME.keras'); the copy may be cut short",
         )
     try:
+        saved_model_size.check(path)
         return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except InputError:
+        raise
     except Exception as error:  # Keras raises many kinds, depending on what is wrong with the file
         if "arbitrary code" in str(error):
             raise InputError(

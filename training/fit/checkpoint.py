@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from imageclinic.core import tables
+from imageclinic.core.reading import caches
 
 
 class Checkpoint(keras.callbacks.Callback):
@@ -65,20 +65,16 @@ class Checkpoint(keras.callbacks.Callback):
             "best": best,
         }
         named = {f"{name}_{i}": value for name, values in arrays.items() for i, value in enumerate(values)}
-        with tables.replacing(self.file) as temporary, temporary.open("wb") as stream:
-            np.savez(stream, state=np.array(json.dumps(state)), **named)
+        caches.write_arrays(self.file, {"state": np.array(json.dumps(state)), **named})
 
     def _read(self) -> dict[str, Any]:
-        if not self.file.is_file():
-            return {}
-        try:
-            with np.load(self.file, allow_pickle=False) as saved:
-                state: dict[str, Any] = json.loads(str(saved["state"]))
-                for name in ("weights", "optimizer", "best"):
-                    count = sum(key.startswith(f"{name}_") for key in saved.files)
-                    state[name] = [saved[f"{name}_{i}"] for i in range(count)]
-        except (OSError, ValueError, KeyError):
-            return {}  # damaged: training starts anew
+        saved = caches.read_arrays(self.file)
+        if saved is None:
+            return {}  # none, or damaged: training starts at its first epoch
+        state: dict[str, Any] = json.loads(str(saved["state"]))
+        for name in ("weights", "optimizer", "best"):
+            count = sum(key.startswith(f"{name}_") for key in saved)
+            state[name] = [saved[f"{name}_{i}"] for i in range(count)]
         return state if state["key"] == self.key else {}
 
 

@@ -18,6 +18,7 @@ from PIL import Image
 
 from imageclinic.core.errors import Failed, InputError
 from imageclinic.core.processes.signals import heeded
+from imageclinic.core.reading.regular_files import open_regular
 from imageclinic.training.data import image_pipelines
 from imageclinic.training.data.input_wait import Waiting
 from imageclinic.training.fit.checkpoint import Checkpoint
@@ -185,7 +186,7 @@ def natural_size(paths: Sequence[Path], *, smallest: int = 16, largest: int = 96
     sides = []
     for path in paths[:: -(-len(paths) // _LOOKED_AT)]:
         try:
-            with Image.open(path) as image:
+            with open_regular(path) as file, Image.open(file) as image:
                 sides.append(min(image.size))
         except OSError as error:
             raise InputError(f"{path} can't be read: {error}", expected="a readable image") from error

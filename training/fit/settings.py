@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from imageclinic.core.errors import InputError
-from imageclinic.core.option_fields import check_ranges, listed, option
+from imageclinic.core.option_fields import SEED, CheckedOptions, listed, option, whole
 from imageclinic.training.models import optimizers
 from imageclinic.training.models.augmentation_strengths import STRENGTHS
 from imageclinic.training.models.rungs import LADDER
+from imageclinic.training.option_ranges import BATCH, DROPOUT, EPOCHS, PENALTY, RATE, SIDE, STAGES
 
 BALANCES = ("auto", "none", "weights", "sampling")
 MIRRORS = ("auto", "yes", "no")
-#: What Keras and Optuna both take.
-SEEDS = 1 << 31
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(CheckedOptions):
     """How to train. See `training.models.capacity_ladder.build` and `training.fit.fit_model.fit` for those that are not
     told here.
 
@@ -37,22 +35,22 @@ class Settings:
         "Weights of a pretrained network. Default: Keras's cache; never downloaded.",
         metavar="<path>",
     )
-    unfreeze: int = option(0, "Last stages of a pretrained network that are trained as well.", least=0)
-    epochs: int = option(30, "Most epochs.", least=1)
-    seed: int = option(0, "Seed of everything that is drawn at random.", least=0, below=SEEDS, min=0, max=SEEDS - 1)
-    size: int | None = option(None, "Side in pixels. Default: from the images.", least=8)
-    batch_size: int = option(64, "Images a step.", least=1)
+    unfreeze: int = option(0, "Last stages of a pretrained network that are trained as well.", STAGES)
+    epochs: int = option(30, "Most epochs.", EPOCHS)
+    seed: int = option(0, "Seed of everything that is drawn at random.", SEED)
+    size: int | None = option(None, "Side in pixels. Default: from the images.", SIDE)
+    batch_size: int = option(64, "Images a step.", BATCH)
     learning_rate: float | None = option(
-        None, "Of the optimizer, at its highest. Default: 0.001; 0.0001 with --unfreeze."
+        None, "Of the optimizer, at its highest. Default: 0.001; 0.0001 with --unfreeze.", RATE
     )
     optimizer: str = option("adamw", f"{optimizers.in_words(optimizers.OFFERED)}.")
     schedule: str = option("plateau", "How the learning rate falls: plateau or cosine.")
-    warm_up: int = option(0, "Epochs over which the learning rate rises first.", least=0)
-    patience: int = option(5, "Epochs without progress before training stops.", least=1)
-    weight_decay: float = option(1e-3, "Of the optimizer, on kernels.", least=0)
-    dropout: float = option(0.2, "Share of the last features dropped in training.", least=0, below=1)
-    l1: float = option(0.0, "L1 penalty on kernels.", least=0)
-    l2: float = option(0.0, "L2 penalty on kernels.", least=0)
+    warm_up: int = option(0, "Epochs over which the learning rate rises first.", whole(0, 1_000_000))
+    patience: int = option(5, "Epochs without progress before training stops.", EPOCHS)
+    weight_decay: float = option(1e-3, "Of the optimizer, on kernels.", PENALTY)
+    dropout: float = option(0.2, "Share of the last features dropped in training.", DROPOUT)
+    l1: float = option(0.0, "L1 penalty on kernels.", PENALTY)
+    l2: float = option(0.0, "L2 penalty on kernels.", PENALTY)
     augment: str = option("light", f"{listed(list(STRENGTHS))}.")
     augment_starved: str = option(
         "none", "Change images of classes with less than half the average number more: medium, strong."
@@ -74,11 +72,8 @@ def usual_rate(unfreeze: int) -> float:
 
 
 def check(settings: Settings) -> None:
-    """Raises InputError for a number out of its range, or an unknown optimizer, balance, mirroring or strength. (Models
-    and schedules are checked where they are made.)"""
-    check_ranges(settings)
-    if not 0 < settings.rate < math.inf:
-        raise InputError(f"learning rate {settings.rate}", expected="a number above 0, such as 0.001")
+    """Raises InputError for an unknown optimizer, balance, mirroring or strength. (Numbers are checked when the
+    settings are made, models and schedules where they are.)"""
     optimizers.check(settings.optimizer, optimizers.OFFERED)
     names = {
         "balance": BALANCES,

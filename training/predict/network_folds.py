@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from imageclinic.core import tables
 from imageclinic.core.errors import Failed, InputError
+from imageclinic.core.reading import caches
 from imageclinic.training.data import image_pipelines
 from imageclinic.training.fit import fit_model
 from imageclinic.training.fit.settings import Settings
@@ -96,16 +96,16 @@ def out_of_fold(
     keep.mkdir(parents=True, exist_ok=True)
     for fold in range(folds):
         done = keep / f"{fold}.npy"
-        if not done.exists():
+        held = caches.read_array(done)
+        if held is None or held.shape != probs[task.held(fold)].shape:
 
             def report(epoch: int, _: int, before: int = fold * epochs) -> None:
                 if progress is not None:
                     progress(before + epoch, folds * epochs)
 
-            found = task.predict(fold, batch_size, seed + fold, report)
-            with tables.replacing(done) as temporary, temporary.open("wb") as file:
-                np.save(file, found, allow_pickle=False)
-        probs[task.held(fold)] = np.load(done, allow_pickle=False)
+            held = task.predict(fold, batch_size, seed + fold, report)
+            caches.write_array(done, held)
+        probs[task.held(fold)] = held
         if progress is not None:
             progress((fold + 1) * epochs, folds * epochs)
     logits = np.log(np.maximum(probs, np.finfo(np.float32).tiny))

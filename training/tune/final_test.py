@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from imageclinic.core import tables
+from imageclinic.core.reading import caches
 from imageclinic.training.compare import arms
 from imageclinic.training.compare.intervals import Interval, delta_interval
 from imageclinic.training.fit import train_network
@@ -84,16 +84,14 @@ def _once(task: ExportImages, settings: Settings, held: Part | None, folder: Pat
     setting = {k: v for k, v in asdict(settings).items() if k != "seed"}
     key = arms.digest({**setting, "images": task.digest, "size": task.size, "flip": task.flip})
     file = folder / f"{key}-{settings.seed}.npz"
-    if file.is_file():
-        with np.load(file, allow_pickle=False) as kept:
-            return {name: kept[name] for name in kept.files}
+    if (kept := caches.read_arrays(file)) is not None:
+        return kept
     keras.backend.clear_session()  # the last one's network is garbage
     network = train_network.run(task, settings)[0]
     found = {"val": train_network.correct(network, task.parts["val"], settings)}
     if held is not None:
         found["test"] = train_network.correct(network, held, settings)
-    with tables.replacing(file) as temporary, temporary.open("wb") as stream:
-        np.savez(stream, **found)  # type: ignore[arg-type]
+    caches.write_arrays(file, found)
     return found
 
 

@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from imageclinic.core.errors import InputError
-from imageclinic.core.option_fields import option
+from imageclinic.core.option_fields import CheckedOptions, option, whole
+from imageclinic.training.option_ranges import BUDGET
+
+TRIALS = whole(1, 1_000_000)
 
 
 @dataclass(frozen=True)
-class SearchOptions:
+class SearchOptions(CheckedOptions):
     """How to search.
 
     `over`: see `training.tune.search_space.parse`. `search`: a name in `training.tune.studies.SEARCHES`. `trials`: how
@@ -28,19 +31,17 @@ class SearchOptions:
         given_as=list[str] | None,
     )
     search: str = option("tpe", "tpe or gp (Bayesian; gp needs PyTorch), random, or grid.")
-    trials: int = option(30, "Trials in the study, with those of earlier runs and other processes.")
-    budget: float | None = option(None, "Minutes for the search, without the test.")
+    trials: int = option(
+        30, "Trials in the study, with those of earlier runs and other processes.", whole(1, 1_000_000)
+    )
+    budget: float | None = option(None, "Minutes for the search, without the test.", BUDGET)
     prune: str = option("median", "How bad trials are ended early: median, hyperband or none.")
-    seeds: int = option(5, "Times that the best setting is retrained and tested at the end; 0: never.")
+    seeds: int = option(5, "Times that the best setting is retrained and tested at the end; 0: never.", whole(0, 1000))
     study: str | None = option(None, "URL of an SQL database, to share the search: sqlite:///FILE, postgresql://….")
     name: str = option("imageclinic", "Name of the study in its database.")
 
 
 def check(options: SearchOptions) -> None:
-    """Raises InputError for numbers that can't be. (Names are checked where they are looked up.)"""
-    budget = options.budget
-    if options.trials < 1 or options.seeds < 0 or options.seeds == 1 or (budget is not None and not budget > 0):
-        raise InputError(
-            f"{options.trials} trials, budget {budget}, {options.seeds} seeds",
-            expected="at least one trial, a budget above 0 minutes, and no seeds or at least 2",
-        )
+    """Raises InputError for a single seed, which gives no interval. (Names are checked where they are looked up.)"""
+    if options.seeds == 1:
+        raise InputError("seeds 1", expected="0, for no test, or at least 2, for an interval")

@@ -14,6 +14,7 @@ from imageclinic.core.errors import InputError
 from imageclinic.training.models import optimizers
 from imageclinic.training.models.augmentation_strengths import STRENGTHS
 from imageclinic.training.models.rungs import LADDER
+from imageclinic.training.option_ranges import BATCH, DROPOUT, PENALTY, RATE
 
 Value: TypeAlias = float | int | str
 _STEPS = 4  # points of a grid over a range
@@ -77,9 +78,15 @@ KNOWN: dict[str, Range | Choice] = {
 #: What is searched when nothing is named. The penalties do what weight decay does, and a rung may cost ten times more.
 USUAL = ("learning_rate", "batch_size", "optimizer", "dropout", "weight_decay", "augment")
 _WHOLE = ("batch_size",)
-#: Least value that makes sense; and the value that dropout must stay below.
-_LEAST = {"learning_rate": 1e-12, "batch_size": 1, "dropout": 0.0, "weight_decay": 0.0, "l1": 0.0, "l2": 0.0}
-_BELOW = {"dropout": 1.0}
+#: The numbers that may be tried.
+_NUMBERS = {
+    "learning_rate": RATE,
+    "batch_size": BATCH,
+    "dropout": DROPOUT,
+    "weight_decay": PENALTY,
+    "l1": PENALTY,
+    "l2": PENALTY,
+}
 
 
 def parse(over: Sequence[str]) -> dict[str, Range | Choice]:
@@ -137,7 +144,7 @@ def described(space: Space) -> dict[str, Any]:
 
 def _values(name: str, values: str, text: str) -> Range | Choice:
     known = KNOWN[name]
-    if name not in _LEAST:
+    if name not in _NUMBERS:
         names = tuple(value.strip() for value in values.split(","))
         wrong = [value for value in names if value not in known.grid()]
         if wrong or len(set(names)) < len(names):
@@ -164,12 +171,9 @@ def _number(name: str, value: str, text: str) -> float | int:
         number = int(value) if name in _WHOLE else float(value)
     except ValueError:
         number = math.nan
-    if not (math.isfinite(number) and number >= _LEAST[name] and number < _BELOW.get(name, math.inf)):
-        least = "above 0" if name == "learning_rate" else f"at least {_LEAST[name]:g}"
-        limit = f" and below {_BELOW[name]:g}" if name in _BELOW else ""
-        kind = "a whole number" if name in _WHOLE else "a number"
+    if number not in _NUMBERS[name]:
         raise InputError(
             f"--over {text}: {value.strip()!r}",
-            expected=f"{kind} {least}{limit}; a range is written low:high, a choice a,b,c",
+            expected=f"{_NUMBERS[name].in_words}; a range is written low:high, a choice a,b,c",
         )
     return number

@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 import pandas as pd
 
 from imageclinic.cleaning.export.export_format import ExportFormat, by_split
+from imageclinic.core import tables
 
 #: Beside the images of a split.
 METADATA = "metadata.csv"
@@ -23,8 +24,9 @@ class Format(ExportFormat):
     def indexes(self, manifest: pd.DataFrame) -> dict[str, str]:
         """A metadata.csv in each split."""
         splits = by_split(manifest)
-        named = _names_survive(splits)
         every = self.classes(manifest)
+        # A name that a spreadsheet would run as a formula can't be escaped: the loader takes cells as they are.
+        named = _names_survive(splits) and all(tables.escape_cell(label) == label for label in every)
         return {f"{name}/{METADATA}": _metadata(rows, every, named) for name, rows in splits.items()}
 
     def loading_lines(self, splits: Mapping[str, int], size: tuple[int, int]) -> str:
@@ -42,17 +44,22 @@ class Format(ExportFormat):
 def _metadata(rows: pd.DataFrame, every: list[str], named: bool) -> str:
     """file_name, label (a number), and, where it may, class (its name).
 
-    Nothing is escaped: the loader takes cells as they are.
+    Nothing is escaped: the loader takes cells as they are. A path that a spreadsheet would run as a formula begins
+    with "./".
     """
     number = {label: n for n, label in enumerate(every)}
     table = pd.DataFrame(
         {
-            "file_name": [PurePosixPath(path).relative_to(PurePosixPath(path).parts[0]) for path in rows["path"]],
+            "file_name": [_plain(str(PurePosixPath(*PurePosixPath(path).parts[1:]))) for path in rows["path"]],
             "label": rows["label"].map(number).to_numpy("int64"),
             **({"class": rows["label"].to_numpy(object)} if named else {}),
         }
     )
     return table.to_csv(index=False, lineterminator="\n")
+
+
+def _plain(path: str) -> str:
+    return path if tables.escape_cell(path) == path else f"./{path}"
 
 
 def _names_survive(splits: Mapping[str, pd.DataFrame]) -> bool:

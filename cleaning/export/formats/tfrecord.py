@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from imageclinic.cleaning.export.export_format import ExportFormat, ReadBack
 from imageclinic.cleaning.export.export_options import ExportOptions
 from imageclinic.cleaning.export.proof.outcome import Proof, proof
 from imageclinic.core.errors import InputError
+from imageclinic.core.processes.temporary_folders import temporary_folder
 
 _FEATURE = "tf.io.FixedLenFeature([], tf."
 
@@ -52,12 +52,12 @@ class Format(ExportFormat):
     @contextlib.contextmanager
     def as_files(self, out: Path) -> Iterator[ReadBack]:
         """A temporary copy of the export with files in the place of records."""
-        with tempfile.TemporaryDirectory(prefix="imageclinic-records-") as scratch:
-            records = _records_module().unpack(out, Path(scratch))
+        with temporary_folder("imageclinic-records-") as scratch:
+            records = _records_module().unpack(out, scratch)
             for file in out.iterdir():
                 if file.suffix in (".csv", ".json"):
                     shutil.copy(file, scratch)
-            yield ReadBack(Path(scratch), records)
+            yield ReadBack(scratch, records)
 
     def loading_lines(self, splits: Mapping[str, int], size: tuple[int, int]) -> str:
         """A `tf.data.Dataset` for each split."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pandas as pd
 from imageclinic.audit.copies import find_copies
 from imageclinic.audit.scan import scan
 from imageclinic.core import tables
+from imageclinic.core.processes.temporary_folders import temporary_folder
 from imageclinic.core.run import create
 
 
@@ -27,8 +27,8 @@ def find_pairs(folder: Path, progress: Callable[[int, int], None] | None = None)
     """
     manifest = tables.read_csv(folder / tables.MANIFEST.file, tables.MANIFEST)
     listing = pd.DataFrame({"image_id": sorted(set(manifest["path"])), "label": None, "split": None, "group": None})
-    with tempfile.TemporaryDirectory(prefix="imageclinic-verify-") as scratch:
-        run = create(Path(scratch))
+    with temporary_folder("imageclinic-verify-") as scratch:
+        run = create(scratch)
         dataset, features = scan.scan(run, listing, folder, progress=progress)
         pairs, _, _ = find_copies.find(
             dataset, features, run.read_thumbnails(), lambda i: folder / tables.to_path(i), progress=progress

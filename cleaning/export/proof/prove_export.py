@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,13 @@ from imageclinic.cleaning.export.proof.outcome import Proof, first_few, proof
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
 from imageclinic.core.hashing import readable_sha256
+from imageclinic.core.option_fields import SEED
+from imageclinic.core.reading.regular_files import read_bytes
 
 #: Files of an export that are no images, and files that systems leave in folders.
 _OWN = frozenset({tables.MANIFEST.file, datasheet.FILE, export_facts.FILE})
+#: No index of a format is larger, in bytes.
+LARGEST_TEXT = 1 << 30
 _LITTER = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 
 
@@ -41,15 +45,16 @@ def verify(out: Path, progress: Callable[[int, int], None] | None = None) -> lis
         return [Proof("manifest", False, str(error))]
     try:
         about = export_facts.read(out)
+        format = formats.load(about["format"])
+        balanced = _balance(manifest, about, format)
     except InputError as error:
         return [Proof("facts", False, str(error))]
-    format = formats.load(about["format"])
     with contextlib.ExitStack() as stack:
         try:
             read = stack.enter_context(format.as_files(out))
         except InputError as error:
             return [Proof("records", False, str(error))]
-        proofs = _proofs(out, read, manifest, about, format, progress)
+        proofs = _proofs(out, read, manifest, about, format, balanced, progress)
         return [*proofs, *format.own_proofs(manifest, about["classes"], read)]
 
 
@@ -59,13 +64,14 @@ def _proofs(
     manifest: pd.DataFrame,
     about: dict[str, Any],
     format: ExportFormat,
+    balanced: dict[str, str],
     progress: Callable[[int, int], None] | None,
 ) -> list[Proof]:
     """What every export promises."""
     files = [read.folder / tables.to_path(path) for path in manifest["path"]]
     images = {path for path in manifest["path"] if not path.startswith("../")}
     holders = images if read.records is None else set(read.records["shard"])
-    indexes = {**format.indexes(manifest), **_balance(manifest, about, format)}
+    indexes = {**format.indexes(manifest), **balanced}
     found = {
         tables.to_image_id(file.relative_to(out).as_posix())
         for file in out.rglob("*")
@@ -93,21 +99,26 @@ def _proofs(
         _classes(manifest),
         _counts(manifest, about, format),
         proof("groups", across.index[across > 1].tolist(), f"{len(across)} groups, each in one split", "divided"),
-        _pairs(manifest, find_pairs(read.folder, progress)),
+        _pairs(manifest, find_pairs(read.folder, progress), about.get("options", {})),
     ]
 
 
 def _balance(manifest: pd.DataFrame, about: dict[str, Any], format: ExportFormat) -> dict[str, str]:
     """The file that should balance the training images; it depends on the manifest only."""
     options = about.get("options", {})
-    return balance.files(
-        manifest, options.get("balance", "none"), format.classes(manifest), int(options.get("seed", 0))
-    )
+    how, seed = options.get("balance", "none"), options.get("seed", "0")
+    if how not in balance.BALANCES or not seed.isdecimal() or int(seed[:20]) not in SEED:
+        raise InputError(
+            f"{export_facts.FILE}: balance {how[:100]!r} with seed {seed[:100]!r}",
+            expected=f"one of {', '.join(balance.BALANCES)}, with a seed {SEED}",
+            fix="export again",
+        )
+    return balance.files(manifest, how, format.classes(manifest), int(seed))
 
 
 def _text(file: Path) -> str | None:
     try:
-        return file.read_bytes().decode("utf-8", "replace")
+        return read_bytes(file, LARGEST_TEXT).decode("utf-8", "replace")
     except OSError:
         return None
 
@@ -133,10 +144,18 @@ def _classes(manifest: pd.DataFrame) -> Proof:
     return Proof("classes", not untrained, first_few(gaps) if gaps else good)
 
 
-def _pairs(manifest: pd.DataFrame, pairs: pd.DataFrame) -> Proof:
-    """No pair of copies, found anew, lies in two splits."""
-    split = manifest.drop_duplicates("path").set_index("path")["split"]
-    one, other = pairs["image_id"].map(split), pairs["other_id"].map(split)
-    across = pairs[one.ne(other)]
+def _pairs(manifest: pd.DataFrame, pairs: pd.DataFrame, options: Mapping[str, Any]) -> Proof:
+    """No pair of copies, found anew, lies in two splits; but for near ones where that was asked for, or where a person
+    kept both."""
+    rows = manifest.drop_duplicates("path").set_index("path")
+    one, other = pairs["image_id"].map(rows["split"]), pairs["other_id"].map(rows["split"])
+    kept = [pairs[end].map(rows["decision"]).eq("keep") for end in ("image_id", "other_id")]
+    allowed = pairs["kind"].eq("near") & ((options.get("near-copies") == "apart") | (kept[0] & kept[1]))
+    across = pairs[one.ne(other) & ~allowed]
+    spared = int((one.ne(other) & allowed).sum())
+    if spared and across.empty:
+        why = "as asked" if options.get("near-copies") == "apart" else "a person kept both"
+        told = f"{len(pairs)} pairs of copies; {spared} near ones are in two splits: {why}"
+        return Proof("copies", True, told)
     named = [f"{p.image_id} = {p.other_id} ({p.kind})" for p in across.itertuples()]
     return proof("copies", named, f"{len(pairs)} pairs of copies, none in two splits", "pairs in two splits")

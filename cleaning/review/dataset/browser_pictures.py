@@ -20,6 +20,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 from imageclinic.core import pixels, tables
 from imageclinic.core.formats import FORMATS
 from imageclinic.core.hashing import text_digest
+from imageclinic.core.reading.regular_files import open_regular
 from imageclinic.core.run import Run
 
 _DRAWN = {name for name, kind in FORMATS.items() if kind.browser}
@@ -87,7 +88,7 @@ def _name(image_id: object, sha256: object) -> str:
 def _has_alpha(source: Path) -> bool:
     """Whether a file's header names a transparent colour; False for one that can't be opened."""
     try:
-        with Image.open(source) as opened:
+        with open_regular(source) as file, Image.open(file) as opened:
             return opened.has_transparency_data
     except _DECODE_ERRORS:
         return False
@@ -98,7 +99,7 @@ def _convert(source: Path, target: Path) -> Path | None:
     if target.is_file():
         return target
     try:
-        with Image.open(source) as opened:
+        with open_regular(source) as file, Image.open(file) as opened:
             picture = pixels.plain(ImageOps.exif_transpose(opened))
             picture.thumbnail((_LARGEST, _LARGEST))
     except _DECODE_ERRORS:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from imageclinic.cleaning.review.dataset.fields import BOOLEANS, FIELDS, FLOATS, INTEGERS, LABELS
+from imageclinic.core.processes.temporary_folders import temporary_folder
 
 if TYPE_CHECKING:
     import fiftyone as fo
@@ -67,8 +67,8 @@ def load(name: str, items: pd.DataFrame, checks: list[str]) -> fo.Dataset:
         _declare(template, checks)
         if len(items):
             template.add_sample(_sample(next(_values(items.head(1), checks))))
-        with tempfile.TemporaryDirectory(prefix="imageclinic-review-") as folder:
-            folder = str(Path(folder) / "dataset")  # one that exists is warned about
+        with temporary_folder("imageclinic-review-") as scratch:
+            folder = str(scratch / "dataset")  # one that exists is warned about
             template.export(folder, dataset_type=fo.types.FiftyOneDataset, export_media=False)
             path = Path(folder) / "samples.json"
             learned = json.loads(path.read_text("utf-8"))["samples"]

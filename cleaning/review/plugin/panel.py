@@ -12,7 +12,7 @@ import fiftyone as fo
 from imageclinic.cleaning.review import background_work
 from imageclinic.cleaning.review.plugin import log_sync, navigation
 from imageclinic.cleaning.review.plugin.operators import Unlisted, documents
-from imageclinic.cleaning.review.plugin.selection import UNDECIDED, blind, run_of
+from imageclinic.cleaning.review.plugin.selection import UNDECIDED, blind, is_reviewed, run_of
 
 #: Of the random sample, so many classes have a number key.
 _NUMBERED = 9
@@ -25,12 +25,15 @@ class Panel(Unlisted):
         ``flagged, done, export`` (see `progress`); ``sample``, the same two of the random sample; ``checks``, rows of
         name, decided and flagged, none in the random sample, where a count that grew would tell what was found;
         ``ranked``, see `navigation.waiting_order`; ``trust`` and ``lines``, see
-        `background_work.words_file`; ``blind``; ``classes``, when they are few.
+        `background_work.words_file`; ``blind``; ``classes``, when they are few. Of a dataset that is not the reviewed
+        one only ``other``, what to do.
     """
 
     name, label = "panel", "panel"
 
     def execute(self, ctx: Any) -> dict[str, Any]:
+        if not is_reviewed(ctx):
+            return {"other": "This dataset is not the one that is reviewed. Choose that one at the top."}
         unseen = blind(ctx)
         path: Path = background_work.words_file(run_of(ctx))
         trust = json.loads(path.read_text("utf-8")) if path.is_file() else {}

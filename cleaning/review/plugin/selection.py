@@ -12,6 +12,7 @@ import pandas as pd
 from fiftyone import ViewField as F
 
 from imageclinic.cleaning.decisions import person_decision
+from imageclinic.cleaning.review.dataset.build_dataset import dataset_name
 from imageclinic.cleaning.review.plugin import log_sync
 from imageclinic.core.errors import InputError
 from imageclinic.core.run import Run, open_run
@@ -43,14 +44,29 @@ class Answer:
     failed: bool = False
 
 
+def is_reviewed(ctx: Any) -> bool:
+    """Whether the open dataset is the one of this review: a database of the user's may hold others."""
+    return ctx.dataset is not None and ctx.dataset.name == dataset_name(_run())
+
+
 def run_of(ctx: Any) -> Run:
-    """The run that the open dataset was made from."""
-    return open_run(Path(ctx.dataset.info["imageclinic"]["run"]))
+    """The run that is reviewed. Our own process says which, and never the database, which others may write to.
+
+    Raises:
+        InputError: when the open dataset is another one.
+    """
+    if not is_reviewed(ctx):
+        raise InputError(f"the dataset that is open is not the one of {_run().path}", fix="choose that one at the top")
+    return _run()
 
 
 def reviewer(ctx: Any) -> str:
-    """Whose decisions these are."""
-    return str(ctx.user_id or os.environ["IMAGECLINIC_REVIEWER"])
+    """Whose decisions these are: our own process says so, whatever the request says."""
+    return os.environ["IMAGECLINIC_REVIEWER"]
+
+
+def _run() -> Run:
+    return open_run(Path(os.environ["IMAGECLINIC_RUN"]))
 
 
 def targets(ctx: Any) -> list[str]:

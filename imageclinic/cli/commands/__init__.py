@@ -10,8 +10,11 @@ import importlib
 import pkgutil
 from collections.abc import Callable
 
+from imageclinic.cli.option_signature import with_options
+
 
 def load() -> dict[str, Callable[..., None]]:
     """All commands by name, in the order of their `PLACE`."""
     modules = {m.name: importlib.import_module(f"{__name__}.{m.name}") for m in pkgutil.iter_modules(__path__)}
-    return {name: getattr(module, name) for name, module in sorted(modules.items(), key=lambda item: item[1].PLACE)}
+    names = sorted(modules, key=lambda name: modules[name].PLACE)
+    return {name: with_options(getattr(modules[name], name)) for name in names}

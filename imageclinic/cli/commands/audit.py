@@ -9,6 +9,7 @@ import typer
 from typer import Argument, Option
 
 import imageclinic
+from imageclinic.audit.scan.scan_options import ScanOptions
 from imageclinic.cli.arguments import AsJson, Seed, terminal_for
 from imageclinic.core.errors import Failed, InputError
 
@@ -17,8 +18,13 @@ PLACE = 20
 
 def audit(
     data: Annotated[str, Argument(help="Class folders, split/class folders, or a .csv/.parquet manifest.")],
+    *,
     out: Annotated[
-        Path | None, Option(help="The run folder. Default: imageclinic-runs/NAME.", show_default=False)
+        Path | None,
+        Option(
+            help="The run folder. Default: imageclinic-runs/FOLDER, and FOLDER-MANIFEST for a second manifest.",
+            show_default=False,
+        ),
     ] = None,
     checks: Annotated[str, Option(help="Only these checks, separated by commas.", show_default=False)] = "",
     skip: Annotated[str, Option(help="All checks but these, separated by commas.", show_default=False)] = "",
@@ -46,15 +52,15 @@ def audit(
     train: Annotated[
         str, Option(help="What predicts labels: heads (on the embeddings), or full (a network per fold; hours).")
     ] = "heads",
-    workers: Annotated[int | None, Option(help="Processes that scan. Default: all cores.", show_default=False)] = None,
-    timeout: Annotated[
-        float, Option(min=1, help="Seconds after which a file is given up as hanging its decoder.")
-    ] = 30,
-    max_pixels: Annotated[int, Option(min=1, help="Larger pictures are not decoded.")] = 178_956_970,
-    rehash: Annotated[
-        bool, Option("--rehash", help="Read every file, not only those whose size or time changed.")
-    ] = False,
+    scanning: ScanOptions,
     seed: Seed = 0,
+    layout: Annotated[
+        str | None,
+        Option(
+            help="Folders: what each level is (split, class or any), such as split/class. Default: as their names say.",
+            show_default=False,
+        ),
+    ] = None,
     path_column: Annotated[str | None, Option(help="Manifests: column of paths.", show_default=False)] = None,
     label_column: Annotated[str | None, Option(help="Manifests: column of labels.", show_default=False)] = None,
     split_column: Annotated[str | None, Option(help="Manifests: column of splits.", show_default=False)] = None,
@@ -68,8 +74,9 @@ def audit(
     as_json: AsJson = False,
 ) -> None:
     """Find what is wrong with a dataset. Writes nothing but the run folder."""
-    from imageclinic.cli.outcome_table import outcome_table
+    from imageclinic.cli.outcome_table import show_outcomes
     from imageclinic.cli.terminal import records
+    from imageclinic.cli.verdict_lines import show_verdict
 
     terminal = terminal_for(as_json)
     limits = _limits(fail_on or [])
@@ -78,6 +85,7 @@ def audit(
         data,
         out,
         columns={ours: theirs for ours, theirs in given.items() if theirs is not None},
+        layout=layout,
         checks=_names(checks),
         skip=_names(skip),
         options=option or [],
@@ -86,21 +94,27 @@ def audit(
         embeddings=embeddings,
         pred_probs=pred_probs,
         train=train,
-        workers=workers,
-        timeout=timeout,
-        max_pixels=max_pixels,
-        rehash=rehash,
+        **vars(scanning),
         seed=seed,
         stage=terminal.stage,
         say=terminal.say,
     )
     terminal.title(f"{len(result.run.read_dataset()):,} images in {result.run.root}")
-    terminal.table(outcome_table(result.outcomes), right=("findings", "seconds"))
-    terminal.say(f"\nRun folder: {result.run.path}")
-    terminal.say(f"Next: imageclinic review {result.run.path}")
+    show_outcomes(result.outcomes, terminal)
+    show_verdict(result.run, terminal)
+    terminal.say("")
+    terminal.command(f"Run folder: {result.run.path}")
+    terminal.command(f"Next: imageclinic review {result.run.path}")
     counts = dict(zip(result.outcomes["check"], result.outcomes["n_issues"], strict=True))
     tripped = sorted(check for check, least in limits.items() if counts[check] >= least)
-    terminal.result({"run": str(result.run.path), "outcomes": records(result.outcomes), "tripped": tripped})
+    terminal.result(
+        {
+            "run": str(result.run.path),
+            "verdict": result.verdict,
+            "outcomes": records(result.outcomes),
+            "tripped": tripped,
+        }
+    )
     failed = result.outcomes.loc[result.outcomes["outcome"] == "failed", "check"].tolist()
     if failed:
         raise Failed(f"checks that failed: {', '.join(failed)}; their tracebacks are in {result.run.info_file}")
@@ -120,7 +134,7 @@ def _limits(texts: list[str]) -> dict[str, int]:
     for text in texts:
         name, _, number = text.partition(":")
         runner.select([name])
-        if number and not (number.isdigit() and int(number) > 0):
+        if number and not (number.isdecimal() and len(number) < 19 and int(number) > 0):
             raise InputError(f"--fail-on {text!r}", expected="CHECK or CHECK:N with a number from 1")
         limits[name] = int(number or 1)
     return limits

@@ -9,13 +9,11 @@ from typer import Argument, Option
 
 import imageclinic
 from imageclinic.cli.arguments import AsJson, terminal_for
-from imageclinic.cli.option_signature import with_options
 from imageclinic.training.compare.compare_options import CompareOptions
 
 PLACE = 110
 
 
-@with_options
 def compare(
     before: Annotated[
         Path, Argument(metavar="RUN|BEFORE", help="A run folder; or, with AFTER, a dataset.", show_default=False)

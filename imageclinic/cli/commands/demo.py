@@ -13,6 +13,7 @@ import imageclinic
 from imageclinic.cli.arguments import AsJson, terminal_for
 from imageclinic.cli.commands.compare import show_comparison
 from imageclinic.cli.commands.review import open_review
+from imageclinic.training.option_ranges import RUNS
 
 PLACE = 10
 
@@ -33,7 +34,7 @@ POLICY = (
 def demo(
     open_app: Annotated[bool, Option("--app", help="Open the FiftyOne App on the result at the end.")] = False,
     out: Annotated[Path, Option(help="Where the demo's folders are made.")] = Path("imageclinic-runs"),
-    seeds: Annotated[int, Option(help="Paired training runs of the comparison.")] = 5,
+    seeds: Annotated[int, Option(help="Paired training runs of the comparison."), RUNS] = 5,
     as_json: AsJson = False,
 ) -> None:
     """Run the whole chain on the sample data: audit, decide, export, compare, report."""
@@ -74,8 +75,9 @@ def run_demo(out: Path, *, seeds: int, terminal: Any) -> dict[str, Any]:
     terminal.table(shown, right=("findings", "planted", "found", "precision", "recall"))
 
     terminal.title("2. Decide: by an explicit policy here; a person normally does this, in the App")
-    terminal.say("imageclinic decide RUN " + " ".join(f"--accept {p}" for p in POLICY))
-    events = imageclinic.decide(run_path, accept=POLICY)
+    # The truth is known here, also of the test images.
+    terminal.say("imageclinic decide RUN " + " ".join(f"--accept {p}" for p in POLICY) + " --include-test")
+    events = imageclinic.decide(run_path, accept=POLICY, include_test=True)
     for kind, n in events["decision"].value_counts().items():
         terminal.say(f"  {kind}: {n:,}")
 

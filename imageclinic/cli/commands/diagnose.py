@@ -9,13 +9,11 @@ from typer import Argument, Option
 
 import imageclinic
 from imageclinic.cli.arguments import AsJson, terminal_for
-from imageclinic.cli.option_signature import with_options
 from imageclinic.training.diagnose.diagnose_options import DiagnoseOptions
 
 PLACE = 130
 
 
-@with_options
 def diagnose(
     data: Annotated[
         Path | None,

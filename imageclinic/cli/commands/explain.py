@@ -25,7 +25,7 @@ def explain(
         terminal.table(found[["check", "summary"]])
     else:
         terminal.title(check)
-        terminal.say(found["help"].iloc[0])
+        terminal.say(found["help"].iloc[0], lines=True)
         for name, default in found["options"].iloc[0].items():
             terminal.say(f"  --set {check}.{name}={default}   (the default)")
     terminal.result({"checks": records(found)})

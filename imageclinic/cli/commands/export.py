@@ -41,6 +41,16 @@ def export(
         str,
         Option(help="none, png or jpeg: for images that Keras can't read, and damaged ones that were decided to stay."),
     ] = ExportOptions.reencode,
+    near_copies: Annotated[
+        str,
+        Option(
+            help="together: near copies are never divided between splits. apart: only equal pictures stay together, as "
+            "for a camera that does not move."
+        ),
+    ] = ExportOptions.near_copies,
+    allow_incomplete: Annotated[
+        bool, Option("--allow-incomplete", help="Export also where val or test is empty, or a class is missing there.")
+    ] = ExportOptions.allow_incomplete,
     seed: Seed = ExportOptions.seed,
     as_json: AsJson = False,
 ) -> None:
@@ -56,6 +66,8 @@ def export(
         keep_split=keep_split,
         balance=balance,
         reencode=reencode,
+        near_copies=near_copies,
+        allow_incomplete=allow_incomplete,
         seed=seed,
         stage=terminal.stage,
         say=terminal.say,

@@ -9,19 +9,35 @@ from typer import Option
 
 import imageclinic
 from imageclinic.cli.arguments import RunFolder, terminal_for
+from imageclinic.core.option_fields import PORT
 
 PLACE = 30
 
 
 def review(
     run: RunFolder,
-    port: Annotated[int, Option(help="Port of the App.")] = 5151,
-    address: Annotated[str, Option(help="Address to serve on. FiftyOne has no login.")] = "127.0.0.1",
+    port: Annotated[int, Option(help="Port of the App."), PORT] = 5151,
+    address: Annotated[
+        str, Option(help="Address to serve on; 0.0.0.0 for all. Only who has the printed link is let in.")
+    ] = "127.0.0.1",
+    certificate: Annotated[
+        Path | None, Option(help="Serve on https with this certificate (PEM).", show_default=False)
+    ] = None,
+    key: Annotated[Path | None, Option(help="The certificate's private key (PEM).", show_default=False)] = None,
     browser: Annotated[bool, Option("--browser/--no-browser", help="Open a browser.")] = True,
     reviewer: Annotated[str | None, Option(help="Your name in the decision log.", show_default=False)] = None,
 ) -> None:
     """Decide about the findings in the FiftyOne App."""
-    open_review(run, terminal_for(False), port=port, address=address, open_browser=browser, reviewer=reviewer)
+    open_review(
+        run,
+        terminal_for(False),
+        port=port,
+        address=address,
+        certificate=certificate,
+        key=key,
+        open_browser=browser,
+        reviewer=reviewer,
+    )
 
 
 def open_review(run: Path, terminal: Any, **options: Any) -> None:

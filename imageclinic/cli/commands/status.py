@@ -8,6 +8,7 @@ from typer import Option
 
 import imageclinic
 from imageclinic.cli.arguments import AsJson, RunFolder, terminal_for
+from imageclinic.core.option_fields import STOP_BELOW
 
 PLACE = 40
 
@@ -21,12 +22,15 @@ def status(
             "kept with the run.",
             show_default=False,
         ),
+        STOP_BELOW,
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """How far the review is, how far the flags can be trusted, and whether to stop."""
     import pandas as pd
 
+    from imageclinic.cli.verdict_lines import show_verdict
+    from imageclinic.core.run import open_run
     from imageclinic.workflows.steps import label_noise
 
     terminal = terminal_for(as_json)
@@ -57,4 +61,5 @@ def status(
             terminal.say(line)
     if state["label_noise"]:
         terminal.say(label_noise.in_words(state["label_noise"]))
+    show_verdict(open_run(run), terminal)
     terminal.result(state)

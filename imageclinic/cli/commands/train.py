@@ -9,13 +9,11 @@ from typer import Argument, Option
 
 import imageclinic
 from imageclinic.cli.arguments import AsJson, terminal_for
-from imageclinic.cli.option_signature import with_options
 from imageclinic.training.fit.settings import Settings
 
 PLACE = 100
 
 
-@with_options
 def train(
     out: Annotated[Path, Argument(help="A folder that imageclinic export wrote.", show_default=False)],
     *,

@@ -9,7 +9,6 @@ from typer import Argument, Option
 
 import imageclinic
 from imageclinic.cli.arguments import AsJson, terminal_for
-from imageclinic.cli.option_signature import with_options
 from imageclinic.training.fit.settings import Settings
 from imageclinic.training.tune.search_options import SearchOptions
 
@@ -24,7 +23,6 @@ FIXED = {
 }
 
 
-@with_options
 def tune(
     out: Annotated[Path, Argument(help="A folder that imageclinic export wrote.", show_default=False)],
     *,

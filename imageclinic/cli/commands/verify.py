@@ -29,9 +29,7 @@ def verify(
 def show_proofs(proofs: list[dict[Any, Any]], terminal: Any, out: Path) -> None:
     """Print each proof. Raises Failed when one does not hold."""
     for proof in proofs:
-        mark = "[green]proven[/green]" if proof["ok"] else "[bold red]NOT SO[/bold red]"
-        terminal.console.print(mark, end="  ")
-        terminal.say(f"{proof['name']}: {proof['detail']}")
+        terminal.proof(proof["name"], proof["detail"], ok=proof["ok"])
     wrong = [p["name"] for p in proofs if not p["ok"]]
     if wrong:
         raise Failed(f"{out} does not hold what it promises: {', '.join(wrong)}")

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -23,7 +26,9 @@ _LAUNCH = (
 
 
 @contextlib.contextmanager
-def running(command: Sequence[str], log: Path, *, at_once: bool = False) -> Iterator[subprocess.Popen[bytes]]:
+def running(
+    command: Sequence[str], log: Path, *, at_once: bool = False, inherited: Sequence[int] = ()
+) -> Iterator[subprocess.Popen[bytes]]:
     """Run `command` (its first item an absolute path) for as long as the context lasts.
 
     It has its own process group: Ctrl-C in the terminal reaches us only, and we end it when we are done. On Linux
@@ -33,6 +38,7 @@ def running(command: Sequence[str], log: Path, *, at_once: bool = False) -> Iter
         command: what to run.
         log: the file that takes what it prints.
         at_once: kill it instead of asking it to end.
+        inherited: file descriptors of ours that it gets under the same numbers.
     """
     with log.open("ab") as output:
         process = subprocess.Popen(
@@ -41,6 +47,7 @@ def running(command: Sequence[str], log: Path, *, at_once: bool = False) -> Iter
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            pass_fds=inherited,
         )
     try:
         yield process
@@ -51,6 +58,27 @@ def running(command: Sequence[str], log: Path, *, at_once: bool = False) -> Iter
                 process.wait(_PATIENCE_SECONDS)
         process.kill()
         process.wait()
+
+
+def end_with_parent(parent: int) -> None:
+    """For a process that we started ourselves: end when the process `parent` does, even while a decoder runs.
+
+    Linux sends the signal when the *thread* that started us ends. Elsewhere a thread of ours looks once a second.
+    """
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    else:
+
+        def look() -> None:
+            while os.getppid() == parent:
+                time.sleep(1)
+            os._exit(1)
+
+        threading.Thread(target=look, daemon=True).start()
+    if os.getppid() != parent:  # it ended meanwhile
+        os._exit(1)
 
 
 def python_module(module: str, *arguments: str) -> list[str]:

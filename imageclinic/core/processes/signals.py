@@ -1,5 +1,9 @@
-"""Ctrl-C that is not lost. Python raises it wherever it happens to be; in a callback of the garbage collector, which
-runs often while TensorFlow traces a graph, it prints the exception and forgets it."""
+"""Signals that end us in order.
+
+Ctrl-C that is not lost: Python raises it wherever it happens to be; in a callback of the garbage collector, which runs
+often while TensorFlow traces a graph, it prints the exception and forgets it. And SIGTERM and SIGHUP that end us as
+Ctrl-C does, so that what is temporary is removed and children are ended.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,30 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
+
+
+@contextlib.contextmanager
+def unwinding() -> Iterator[Callable[[], int]]:
+    """SIGTERM and SIGHUP raise KeyboardInterrupt in the main thread, as Ctrl-C does; where they are ignored (nohup),
+    they stay ignored. Gives a function that says which signal came last: SIGINT when it was none of these."""
+    last = int(signal.SIGINT)
+
+    def unwind(number: int, frame: FrameType | None) -> None:
+        nonlocal last
+        last = number
+        on_ctrl_c = signal.getsignal(signal.SIGINT)
+        if callable(on_ctrl_c):  # so that whoever handles Ctrl-C in a way of his own hears of it
+            on_ctrl_c(number, frame)
+        raise KeyboardInterrupt
+
+    ours = [s for s in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(s) == signal.SIG_DFL]
+    for number in ours:
+        signal.signal(number, unwind)
+    try:
+        yield lambda: last
+    finally:
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)
 
 
 @contextlib.contextmanager

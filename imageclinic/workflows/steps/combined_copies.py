@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pandas as pd
 from imageclinic.audit.copies import clusters, find_copies
 from imageclinic.audit.scan import scan
 from imageclinic.core import tables
+from imageclinic.core.processes.temporary_folders import temporary_folder
 from imageclinic.core.run import create
 
 
@@ -33,8 +33,8 @@ def split_groups(images: pd.DataFrame, *, progress: Callable[[int, int], None] |
     ids = [tables.to_image_id(file.relative_to(root).as_posix()) for file in files]
     known = known.assign(image_id=pd.Series(ids, index=known.index, dtype="str"))
     listing = known[["image_id"]].assign(label=None, split=None, group=None).sort_values("image_id", ignore_index=True)
-    with tempfile.TemporaryDirectory(prefix="imageclinic-alike-") as scratch:
-        run = create(Path(scratch))
+    with temporary_folder("imageclinic-alike-") as scratch:
+        run = create(scratch)
         dataset, features = scan.scan(run, listing, root, progress=progress)
         pairs, _, _ = find_copies.find(
             dataset, features, run.read_thumbnails(), lambda i: root / tables.to_path(i), progress=progress

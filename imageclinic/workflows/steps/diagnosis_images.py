@@ -12,6 +12,7 @@ from imageclinic.audit.listing import image_listing
 from imageclinic.cleaning.decisions import apply
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
+from imageclinic.core.reading.saved_verdict import HARMLESS
 from imageclinic.core.run import MARKER, open_run
 from imageclinic.training.compare.arms import ARM_COLUMNS
 from imageclinic.workflows.steps import comparison_arms, label_noise
@@ -45,9 +46,16 @@ def find(path: Path, to: Path | None, seed: int, *, label_column: str | None = N
     notes: list[str] = []
     if (path / MARKER).is_file():
         images, folder = _of_run(path), whole
-        noise = open_run(path).info().get("label_noise")
+        run = open_run(path)
+        noise = run.info().get("label_noise")
         if noise:
             notes.append(f"The audit: {label_noise.in_words(noise)}")
+        # What no training shows: leaks, shortcuts, a test set of another kind. The labels are in the sentence above.
+        notes += [
+            f"The audit: {line['sentence']}: {line['consequence']}. → {line['command']}"
+            for line in run.headlines
+            if line["severity"] >= HARMLESS and line["cause"] != "wrong_labels"
+        ]
     elif (path / tables.MANIFEST.file).is_file():
         manifest = tables.read_csv(path / tables.MANIFEST.file, tables.MANIFEST)
         images, folder = manifest.assign(path=[str(path / tables.to_path(p)) for p in manifest["path"]]), beside

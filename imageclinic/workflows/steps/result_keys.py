@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import xxhash
 
-_COLUMNS = ("image_id", "sha256", "label", "group", "split", "split_group")
+_COLUMNS = ("image_id", "sha256", "label", "group", "split", "split_group", "given_labels")
 
 
 def key(*parts: Any) -> str:
@@ -20,6 +20,9 @@ def key(*parts: Any) -> str:
         if isinstance(part, pd.DataFrame):
             columns = [c for c in _COLUMNS if c in part.columns]
             digest.update(",".join(columns).encode())
+            # Which images could be read: the same file may be readable now. Where all can be, keys stay as they were.
+            if "read_error" in part.columns and part["read_error"].notna().any():
+                columns.append("read_error")
             digest.update(pd.util.hash_pandas_object(part[columns], index=False).to_numpy().tobytes())
         else:
             digest.update(json.dumps(part, sort_keys=True, default=str).encode())

@@ -34,30 +34,39 @@ def load(run: str | Path) -> State:
     return State(
         opened,
         dataset,
-        opened.read(tables.CLUSTERS),
-        opened.read(tables.SPLIT_TABLE),
-        opened.read(tables.ISSUES),
+        opened.read_beside(dataset, tables.CLUSTERS),
+        opened.read_beside(dataset, tables.SPLIT_TABLE),
+        opened.read_beside(dataset, tables.ISSUES),
         log,
         decision_log.current(log, dataset),
     )
 
 
-def propose(state: State, accept: Mapping[str, float], name: str) -> pd.DataFrame:
-    """What a policy would decide now: events for the log."""
+def propose(
+    state: State,
+    accept: Mapping[str, float],
+    name: str,
+    *,
+    include_test: bool = False,
+    include_conflicts: bool = False,
+) -> pd.DataFrame:
+    """What a policy would decide now: events for the log; see `cleaning.decisions.policy.policy_events`."""
     return policy.policy_events(
         accept,
         name=name,
         dataset=state.dataset,
         issues=state.issues,
         clusters=state.clusters,
-        features=state.run.read(tables.FEATURES),
+        features=state.run.read_beside(state.dataset, tables.FEATURES),
         splits=state.splits,
         current=state.current,
         checks=[o["check"] for o in state.run.info().get("outcomes", [])],
+        include_test=include_test,
+        include_conflicts=include_conflicts,
     )
 
 
 def proposed_survivors(state: State) -> pd.DataFrame:
     """The copy of each cluster that is proposed to stay, given what was decided so far."""
-    features = state.run.read(tables.FEATURES)
+    features = state.run.read_beside(state.dataset, tables.FEATURES)
     return survivors.choose(state.dataset, features, state.clusters, state.splits, state.current)

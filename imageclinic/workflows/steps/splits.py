@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from imageclinic.audit.copies import clusters, find_copies
+from imageclinic.cleaning.decisions import decision_log
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
 from imageclinic.workflows.steps.run_state import State
@@ -22,15 +23,20 @@ def regroup(
     state: State,
     cleaned: pd.DataFrame,
     *,
+    near: bool = True,
     new: Reencoded | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> pd.DataFrame:
-    """The clusters table, with split groups that also hold the copies found among the cleaned images alone.
+) -> tuple[pd.DataFrame, list[str]]:
+    """The clusters table, with split groups that also hold the copies found among the cleaned images alone; and notes
+    on near copies that don't tie images.
 
     How alike copies must look is measured on the images that are no copies (`audit.copies.thumbnail_match`), and
     cleaning changes
     those: among fewer images a pair may stand out that did not among all. The proof looks at the cleaned images. Of
     images that were encoded anew, the `new` file counts.
+
+    Near copies tie images if `near`, but for pairs of which a person decided to keep both
+    (`decision_log.kept_by_persons`): who sees that two images look alike and keeps both has decided that they are two.
     """
     kept = cleaned.loc[cleaned["label"].notna(), "image_id"]
     features = state.run.read(tables.FEATURES)
@@ -42,16 +48,30 @@ def regroup(
         old = (~ids.isin(files)).to_numpy()
         ids = pd.concat([ids[old], new.thumbnails[0]], ignore_index=True)
         pixels = np.concatenate([pixels[old], new.thumbnails[1]])
-    pairs, _, _ = find_copies.find(
+    found, _, _ = find_copies.find(
         state.dataset[state.dataset["image_id"].isin(kept)],
         features[features["image_id"].isin(kept)],
         (ids, pixels),
         lambda image_id: files.get(image_id) or state.run.image_path(image_id),
         progress=progress,
     )
-    before = state.clusters.set_index("image_id")
-    groups = clusters.cluster(pairs, before["split_group"])[["image_id", "split_group"]]
-    return tables.validate(groups.assign(cluster=groups["image_id"].map(before["cluster"])), tables.CLUSTERS)
+    pairs = pd.concat([state.run.read(tables.NEIGHBORS), found], ignore_index=True)
+    pairs = pairs.drop_duplicates(["image_id", "other_id"], keep="last", ignore_index=True)
+    apart = pairs["kind"].eq("near")
+    notes = []
+    if near:
+        chosen = decision_log.kept_by_persons(state.log, state.current)
+        apart &= pairs["image_id"].isin(chosen) & pairs["other_id"].isin(chosen)
+        if apart.any():
+            notes.append(
+                f"{apart.sum():,} pairs of near copies may lie in different splits: a person decided to keep both."
+            )
+    elif apart.any():
+        notes.append(f"{apart.sum():,} pairs of near copies may lie in different splits, as asked (near copies apart).")
+    groups = clusters.cluster(pairs[~apart], state.dataset.set_index("image_id")["group"])
+    groups = groups[["image_id", "split_group"]]
+    before = state.clusters.set_index("image_id")["cluster"]
+    return tables.validate(groups.assign(cluster=groups["image_id"].map(before)), tables.CLUSTERS), notes
 
 
 def assign(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image, ImageFilter
 from scipy.special import erf
@@ -10,6 +11,7 @@ from scipy.special import erf
 from imageclinic.audit.checks import blurry
 from imageclinic.audit.scan import image_statistics
 from imageclinic.core import tables
+from imageclinic.core.errors import NotApplicable
 
 SIDE = 64
 
@@ -28,6 +30,12 @@ def scene(seed: int) -> Image.Image:
     """Patches of grey with hard borders."""
     patches = np.random.default_rng(seed).integers(40, 216, (8, 8), dtype=np.uint8)
     return Image.fromarray(np.kron(patches, np.ones((SIDE // 8, SIDE // 8), np.uint8)))
+
+
+def of_one_class(features: pd.DataFrame) -> pd.DataFrame:
+    ids = features["image_id"]
+    n = len(ids)
+    return tables.frame(tables.DATASET, image_id=ids, label=["scene"] * n, bytes=[1] * n, mtime_ns=[0] * n)
 
 
 def blurred(image: Image.Image, sigma: float) -> np.ndarray:
@@ -67,7 +75,7 @@ def test_the_check_finds_the_blurred_ones() -> None:
         image_id=[f"{i:02}" for i in range(n)],
         **zeros | {"sharpness": sharpness(*pictures), "contrast": [p.std() / 255 for p in pictures]},
     )
-    found = blurry.find(features)
+    found = blurry.find(of_one_class(features), features)
     assert found["image_id"].tolist() == ["40", "41", "42", "43"]
     assert found["score"].between(0.8, 1).all()
     assert found["evidence"].str.contains(r"^Edges are \d\.\d times as wide as in the median image").all()
@@ -82,6 +90,33 @@ def test_no_edge_at_all_is_found_too() -> None:
         image_id=[f"{i:02}" for i in range(n)],
         **zeros | {"sharpness": spread, "contrast": [0.2] * n},
     )
-    found = blurry.find(features)
+    found = blurry.find(of_one_class(features), features)
     assert found["image_id"].tolist() == ["00"]
     assert "100.0 times" in found["evidence"][0]
+
+
+def test_smooth_objects_are_compared_with_their_like() -> None:
+    """Thirty bottles, as smooth as a blurred house would be; one bottle and one house are blurred for good."""
+    n = 300
+    rng = np.random.default_rng(0)
+    label = np.where(np.arange(n) % 10 == 0, "bottle", "house")
+    spread = np.where(label == "bottle", 0.5, 3) * rng.uniform(0.9, 1.1, n)
+    spread[[0, 1]] = [0.05, 0.4]
+    zeros = {c.name: [0] * n for c in tables.FEATURES.columns if not c.nullable and c.name != "image_id"}
+    ids = [f"{i:03}" for i in range(n)]
+    features = tables.frame(tables.FEATURES, image_id=ids, **zeros | {"sharpness": spread, "contrast": [0.2] * n})
+    dataset = tables.frame(tables.DATASET, image_id=ids, label=label, bytes=[1] * n, mtime_ns=[0] * n)
+    assert blurry.find(dataset, features)["image_id"].tolist() == ["000", "001"]
+
+
+def test_many_smooth_pictures_without_labels_are_a_kind_of_their_own() -> None:
+    n = 300
+    spread = np.where(np.arange(n) % 10 == 0, 0.3, 3) * np.random.default_rng(0).uniform(0.95, 1.05, n)
+    zeros = {c.name: [0] * n for c in tables.FEATURES.columns if not c.nullable and c.name != "image_id"}
+    features = tables.frame(
+        tables.FEATURES,
+        image_id=[f"{i:03}" for i in range(n)],
+        **zeros | {"sharpness": spread, "contrast": [0.2] * n},
+    )
+    with pytest.raises(NotApplicable, match="30 of 300 images are smooth"):
+        blurry.find(of_one_class(features).assign(label=None), features)

@@ -22,7 +22,7 @@ CHECKS = runner.load()
 NEEDED = (
     "corrupted wrong_extension exact_duplicate near_duplicate conflicting_label split_leakage class_imbalance "
     "too_few_images dark bright blurry low_information grayscale odd_aspect_ratio odd_size mislabeled outlier "
-    "overlapping_classes shortcut exif_orientation"
+    "overlapping_classes shortcut exif_orientation split_shift look_alike_classes"
 ).split()
 
 
@@ -30,7 +30,7 @@ def inputs(n: int = 60, seed: int = 0) -> dict[str, Any]:
     """Random but valid tables with something in them for every check."""
     rng = np.random.default_rng(seed)
     ids = [f"{'ab'[i % 2]}/{i:03}.jpg" for i in range(n)]
-    labels = ["c" if i in (30, 32) else "ab"[i % 2] for i in range(n)]
+    labels = ["c" if i in (30, 32) else "b " if i == 7 else "ab"[i % 2] for i in range(n)]
     bad = [i == 7 for i in range(n)]
     dataset = tables.frame(
         tables.DATASET,
@@ -57,7 +57,7 @@ def inputs(n: int = 60, seed: int = 0) -> dict[str, Any]:
         luminance_mean=[0.3 + 0.4 * (i[0] == "b") + rng.uniform(0, 0.2) for i in readable],
         luminance_p05=np.where(np.arange(m) == 1, 0.99, 0.1),
         luminance_p99=np.where(np.arange(m) == 2, 0.1, 0.9),
-        contrast=rng.uniform(0.1, 0.2, m),
+        contrast=np.where(np.arange(m) == 3, 0.02, rng.uniform(0.1, 0.2, m)),
         entropy=np.where(np.arange(m) == 3, 0.5, 7),
         sharpness=np.where(np.arange(m) == 4, 0.001, rng.uniform(0.2, 0.3, m)),
         colour=np.where(np.arange(m) == 6, 0.0, 0.5),
@@ -70,7 +70,7 @@ def inputs(n: int = 60, seed: int = 0) -> dict[str, Any]:
         other_id=[max(ids[a], ids[b]) for a, b, *_ in pairs],
         kind=[p[2] for p in pairs],
         distance=[0] * len(pairs),
-        transform=["flip"] * len(pairs),
+        transform=["flip" if p[2] == "near" else "identity" for p in pairs],
         similarity=[p[3] for p in pairs],
     )
     members = sorted({ids[k] for p in pairs for k in p[:2]})
@@ -111,6 +111,16 @@ def find(name: str, tables_in: dict[str, Any], **options: Any) -> pd.DataFrame:
     return tables.validate(found.assign(check=name), tables.ISSUES)
 
 
+def case(name: str) -> dict[str, Any]:
+    """Tables in which a check finds something; comparing splits takes more images, here mirrored ones in test."""
+    if name != "split_shift":
+        return inputs()
+    given = inputs(600)
+    test = given["embeddings"].image_id.isin(given["dataset"].loc[given["dataset"]["split"] == "test", "image_id"])
+    vectors = np.where(test.to_numpy()[:, None], -1, 1) * given["embeddings"].vectors
+    return given | {"embeddings": tables.Embeddings(given["embeddings"].image_id, vectors.astype(np.float32))}
+
+
 def shuffled(given: dict[str, Any], seed: int) -> dict[str, Any]:
     rng = np.random.default_rng(seed)
     mixed = {
@@ -138,20 +148,20 @@ def test_all_checks_of_the_design_are_there() -> None:
 @pytest.mark.parametrize("name", CHECKS)
 class TestContract:
     def test_it_finds_something_and_scores_are_in_range(self, name: str) -> None:
-        found = find(name, inputs())
+        found = find(name, case(name))
         assert len(found), "the tables hold a case for every check"
         assert not (found["image_id"].notna() & found["label"].notna()).any()
         assert found["evidence"].str.endswith(".").all()
         assert not found["image_id"].dropna().duplicated().any()
 
     def test_same_input_same_output(self, name: str) -> None:
-        pd.testing.assert_frame_equal(find(name, inputs()), find(name, inputs()))
+        pd.testing.assert_frame_equal(find(name, case(name)), find(name, case(name)))
 
     def test_row_order_does_not_matter(self, name: str) -> None:
-        pd.testing.assert_frame_equal(canonical(find(name, inputs())), canonical(find(name, shuffled(inputs(), 1))))
+        pd.testing.assert_frame_equal(canonical(find(name, case(name))), canonical(find(name, shuffled(case(name), 1))))
 
     def test_inputs_are_left_alone(self, name: str) -> None:
-        given, kept = inputs(), inputs()
+        given, kept = case(name), case(name)
         find(name, given)
         for key, table in kept.items():
             if isinstance(table, pd.DataFrame):
@@ -195,6 +205,7 @@ class TestContract:
         ("odd_aspect_ratio", {"a/008.jpg", "b/009.jpg"}),
         ("outlier", {"b/021.jpg"}),
         ("exif_orientation", {"b/011.jpg"}),
+        ("look_alike_classes", {"b/007.jpg"}),
     ],
 )
 def test_what_is_found(name: str, expected: set[str]) -> None:
@@ -223,6 +234,7 @@ def test_every_kind_of_damage_is_told_apart() -> None:
         "can't be read",
         "unsupported",
         "too large",
+        "not judged",
     ]
     assert found.loc[[str(decode.KINDS.index("empty file")).zfill(2)], "suggested_action"].tolist() == ["drop"]
     assert found.loc[[str(decode.KINDS.index("too large")).zfill(2)], "suggested_action"].tolist() == ["review"]
@@ -277,6 +289,40 @@ def test_conflict_suggests_the_majority() -> None:
     )
     found = find("conflicting_label", given).set_index("image_id")["suggested_label"]
     assert found.fillna("none").to_dict() == {"a/000.jpg": "none", "a/002.jpg": "none", "b/001.jpg": "a"}
+
+
+def turned(given: dict[str, Any], pairs: list[tuple[str, str]], **columns: object) -> dict[str, Any]:
+    """The inputs with mirrored near copies."""
+    made = {"kind": "near", "distance": 2, "transform": "flip", "similarity": 0.9, "difference": 0.3, **columns}
+    one, other = zip(*pairs, strict=True)
+    repeated = {name: [value] * len(pairs) for name, value in made.items()}
+    return {**given, "neighbors": tables.frame(tables.NEIGHBORS, image_id=one, other_id=other, **repeated)}
+
+
+def test_mirrored_copies_conflict_only_where_classes_do_not_mind() -> None:
+    """Left and right may be classes: three mirrored pairs within the classes, and few between them, say otherwise."""
+    across = [("a/000.jpg", "b/001.jpg")]
+    given = turned(inputs(), across)
+    assert find("conflicting_label", given).empty
+    named = find("near_duplicate", given)["evidence"].tolist()
+    assert all("mirrored and labelled" in evidence for evidence in named), named
+    labels = given["dataset"].set_index("image_id")["label"]
+    a = labels.index[labels.eq("a")][2:8].tolist()
+    within = list(zip(a[::2], a[1::2], strict=True))
+    found = find("conflicting_label", turned(inputs(), across + within))
+    assert found["image_id"].tolist() == ["a/000.jpg", "b/001.jpg"]
+    assert "its copy b/001.jpg, mirrored, is labelled b" in found["evidence"][0]
+    b = labels.index[labels.eq("b")][1:4].tolist()
+    many = across + within + list(zip(a[:3], b, strict=True))
+    assert find("conflicting_label", turned(inputs(), many)).empty, "the mirror may be the class"
+
+
+def test_copies_that_differ_in_one_place_are_no_conflict() -> None:
+    across = [("a/000.jpg", "b/001.jpg")]
+    for difference, found in ((0.8, 2), (1.4, 0), (None, 2)):
+        given = turned(inputs(), across, transform="identity", difference=difference)
+        assert len(find("conflicting_label", given)) == found
+        assert len(find("near_duplicate", given)) == 2
 
 
 def test_not_applicable_says_why() -> None:
@@ -339,8 +385,53 @@ def test_plain_pictures_are_judged_by_their_like() -> None:
     given = inputs()
     given["features"]["entropy"] = np.where(np.arange(59) == 3, np.float32(0.9), np.float32(2))
     found = find("low_information", given)
-    assert found["evidence"].tolist() == ["The grey values hold 0.90 bits (limit 1)."]
+    assert found["evidence"].tolist() == ["The grey values hold 0.90 bits (limit 1) and vary by 0.020 (limit 0.05)."]
     assert found["score"].tolist() == pytest.approx([0.1], abs=1e-6)
+
+
+def test_drawings_are_not_blank() -> None:
+    given = inputs()
+    given["features"]["entropy"] = np.where(np.arange(59) < 20, np.float32(1.5), np.float32(7))
+    assert find("low_information", given)["image_id"].tolist() == ["b/003.jpg"], "dark lines on white vary"
+
+
+@pytest.mark.parametrize("name", ["odd_size", "odd_aspect_ratio", "grayscale"])
+def test_a_second_kind_of_image_is_one_finding(name: str) -> None:
+    n = 400
+    rng = np.random.default_rng(0)
+    few, many = np.arange(n) < 4, np.arange(n) < 40
+    for odd, expected in ((few, 4), (many, 1)):
+        dataset = tables.frame(
+            tables.DATASET,
+            image_id=[f"{i:03}" for i in range(n)],
+            bytes=[1] * n,
+            mtime_ns=[0] * n,
+            width=np.where(odd, 900, 100),
+            height=[100] * n,
+        )
+        zeros = {c.name: [0] * n for c in tables.FEATURES.columns if not c.nullable and c.name != "image_id"}
+        features = tables.frame(
+            tables.FEATURES,
+            image_id=dataset["image_id"],
+            **zeros | {"contrast": rng.uniform(0.1, 0.2, n), "colour": np.where(odd, 0.0, 0.5)},
+        )
+        found = find(name, {"dataset": dataset, "features": features})
+        assert len(found) == expected
+        assert found["image_id"].isna().all() == (expected == 1)
+
+
+def test_many_small_classes_are_one_finding() -> None:
+    n = 300
+    dataset = tables.frame(
+        tables.DATASET,
+        image_id=[f"{i:03}" for i in range(n)],
+        label=[f"{i % 30:02}" for i in range(n)],
+        bytes=[1] * n,
+        mtime_ns=[0] * n,
+    )
+    found = find("too_few_images", {"dataset": dataset})
+    assert found["evidence"].tolist() == ["30 of 30 classes have under 1,000 images: 10 in the median, 10 in 00."]
+    assert found["label"].isna().all()
 
 
 def test_blank_pictures_are_not_called_grey() -> None:

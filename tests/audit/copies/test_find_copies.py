@@ -266,3 +266,29 @@ def test_a_file_that_vanishes_after_the_scan_is_noted(folder: Path) -> None:
     assert pairs.empty
     assert len(notes) == 2, "the one of equal pixels was looked at as a near copy, too"
     assert all("can't be compared" in note for note in notes)
+
+
+def test_shots_of_one_scene_by_a_fixed_camera_are_no_copies(tmp_path: Path) -> None:
+    """Also without grain to tell them apart: what looks like nearly all images is no copy of each of them."""
+    scene = picture(5, (140, 120))
+    for n in range(40):
+        (tmp_path / "good").mkdir(exist_ok=True)
+        scene.crop((n % 6, n // 6, 130 + n % 6, 110 + n // 6)).save(tmp_path / "good" / f"{n:02}.png")
+    pairs, clusters, notes = find(tmp_path)
+    assert pairs.empty
+    assert clusters.empty
+    assert len(notes) == 1
+    assert "40 images show one scene" in notes[0]
+
+
+def test_files_of_several_frames_are_copies_in_all_of_them_or_not(folder: Path) -> None:
+    def save(name: str, *frames: int, **options: object) -> None:
+        first, *rest = (picture(n, (90, 80)) for n in frames)
+        first.save(folder / "dog" / name, save_all=True, append_images=rest, **options)
+
+    save("one.tif", 50, 51, 52)
+    save("other.tif", 50, 61, 62)
+    save("longer.tif", 50, 51, 52, 53)
+    save("again.tif", 50, 51, 52, compression="tiff_deflate")
+    pairs, _, _ = find(folder)
+    assert pairs[["image_id", "other_id", "kind"]].to_numpy().tolist() == [["dog/again.tif", "dog/one.tif", "near"]]

@@ -25,7 +25,7 @@ def touch(root: Path, *names: str) -> Path:
 
 
 def rows(listing: image_listing.Listing) -> list[tuple[object, ...]]:
-    return [tuple(None if pd.isna(v) else v for v in row) for row in listing.images.itertuples(index=False)]
+    return [tuple(None if pd.isna(v) else v for v in row) for row in listing.images.iloc[:, :4].itertuples(index=False)]
 
 
 def test_class_folders(tmp_path) -> None:
@@ -37,7 +37,7 @@ def test_class_folders(tmp_path) -> None:
         ("dog/1.jpg", "dog", None, None),
         ("loose.png", None, None, None),
     ]
-    assert listing.notes == ["1 images lie outside the class folders: they have no label"]
+    assert listing.left_out()[-1].startswith("1 image has no label (the top folder 1): audited for damage")
 
 
 def test_split_and_class_folders(tmp_path) -> None:
@@ -265,7 +265,10 @@ def test_manifest(tmp_path) -> None:
         ("path,label\na.jpg,x\nb\0.jpg,y\n", "row 3: .* can't be the path of a file"),
         ("path,label\n", "has no rows"),
         ("", "no readable CSV"),
-        ("path,label\na.jpg,x\nb.jpg,x\na.jpg,y\n", "names 'a.jpg' in rows 2, 4 with different"),
+        (
+            "path,label,group\na.jpg,x,1\nb.jpg,x,1\na.jpg,x,2\n",
+            r"gives 1 images different groups: a.jpg \(the first in rows 2, 4\)",
+        ),
         ("path,label,split\na.jpg,x,holdout\n", "row 2: split 'holdout'. Expected one of train"),
     ],
 )

@@ -431,7 +431,7 @@ def issues(*rows):
     return tables.validate(data, tables.ISSUES)
 
 
-def policy_of(accept, found, data, cluster=None, current=NO_CURRENT, split=None, pixel_hash=None, checks=()):
+def policy_of(accept, found, data, cluster=None, current=NO_CURRENT, split=None, pixel_hash=None, checks=(), **include):
     ids = data["image_id"].tolist()
     return decision_log.policy_events(
         accept,
@@ -443,6 +443,7 @@ def policy_of(accept, found, data, cluster=None, current=NO_CURRENT, split=None,
         splits=splits(**(split or dict.fromkeys(ids, "train"))),
         current=current,
         checks=checks,
+        **include,
     )
 
 
@@ -518,9 +519,42 @@ def test_conflicting_copies_follow_a_majority_and_nothing_else():
     copied = issues(*(finding("near_duplicate", i, 1, cluster="k") for i in "abc"))
     assert policy_of({"near_duplicate": 0}, copied, given, cluster, split=test).empty
     copies = issues(*(finding("near_duplicate", i, 1, cluster="k") for i in "abc"))
-    dropped = policy_of({"near_duplicate": 0}, copies, dataset(a="cat", b="dog", c="dog"), cluster)
+    assert policy_of({"near_duplicate": 0}, copies, dataset(a="cat", b="dog", c="dog"), cluster).empty, "for a person"
+    dropped = policy_of(
+        {"near_duplicate": 0}, copies, dataset(a="cat", b="dog", c="dog"), cluster, include_conflicts=True
+    )
     assert dict(zip(dropped["image_id"], dropped["decision"], strict=True)) == {"a": "drop", "c": "drop"}
     assert policy_of({"near_duplicate": 0}, copies, dataset(a="cat", b="dog", c="owl"), cluster).empty
+
+
+def test_a_policy_leaves_test_images_to_a_person():
+    data = dataset(a="cat", b="cat", c="cat")
+    found = issues(
+        finding("mislabeled", "a", 1, suggested_label="dog"),
+        finding("mislabeled", "b", 1, suggested_label="dog"),
+        finding("dark", "c", 1),
+    )
+    split = {"a": "test", "b": "train", "c": "test"}
+    accept = {"mislabeled": 0, "dark": 0}
+    assert policy_of(accept, found, data, split=split)["image_id"].tolist() == ["b"]
+    assert policy_of(accept, found, data, split=split, include_test=True)["image_id"].tolist() == ["a", "b", "c"]
+    own = make(["a", "b", "c"], ["cat"] * 3, split=["test", "train", "test"])
+    assert policy_of(accept, found, own)["image_id"].tolist() == ["b"], "also those that the dataset calls test"
+
+
+def test_a_policy_does_not_set_copies_against_each_other():
+    """Three copies, two of them labelled right: the third is neither relabelled nor kept as the only one."""
+    found = issues(
+        finding("mislabeled", "c", 0.99, suggested_label="dog"),
+        *(finding("exact_duplicate", i, 1, cluster="k") for i in "abc"),
+    )
+    cluster, hashes = dict.fromkeys("abc", "k"), np.array([7, 7, 7], np.uint64)
+    accept = {"mislabeled": 0.95, "exact_duplicate": 0}
+    alike = make(["a", "b", "c"], ["cat", "cat", "cat"], width=[8, 8, 9])
+    events = policy_of(accept, found, alike, cluster, pixel_hash=hashes)
+    assert dict(zip(events["image_id"], events["decision"], strict=True)) == {"a": "drop", "b": "drop"}
+    differing = make(["a", "b", "c"], ["cat", "cat", "owl"], width=[8, 8, 9])
+    assert policy_of(accept, found, differing, cluster, pixel_hash=hashes).empty
 
 
 def test_what_can_not_be_accepted():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -59,17 +60,49 @@ def gone(pid: int) -> bool:
     return False
 
 
-def test_it_answers_on_loopback_and_leaves_nothing() -> None:
+def sockets_of(pid: int) -> tuple[list[object], list[Path]]:
+    """TCP addresses that a process listens on, and the paths of its Unix sockets."""
+    process = psutil.Process(pid)
+    unix = {Path(str(connection.laddr)) for connection in process.net_connections("unix") if connection.laddr}
+    return process.net_connections("inet"), sorted(unix)
+
+
+def locked_for_others(path: Path) -> bool:
+    """Whether the folder of a socket lets only its owner in."""
+    return stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_it_answers_on_a_socket_of_the_users_only_and_leaves_nothing() -> None:
     with mongod.running(silent) as database:
         assert database.process and database.folder
         with pymongo.MongoClient(database.uri) as client:
             assert client.admin.command("ping")["ok"] == 1  # connects: before that there is no address
-            assert client.address and client.address[0] == "127.0.0.1"
+        tcp, unix = sockets_of(database.process.pid)
+        assert tcp == []
+        assert unix and all(locked_for_others(path) for path in unix)
         database.check()
         assert database.folder.is_dir()
     assert not alive(database.process.pid)
     assert not database.folder.exists()
     assert not database.folder.with_suffix(".lock").exists()
+
+
+@pytest.mark.parametrize("name", ["n" * 120, "comma,comma"])
+def test_a_cache_whose_path_is_no_place_for_a_socket(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    binary = find_mongod.find()
+    monkeypatch.setenv("IMAGECLINIC_CACHE", str(tmp_path / name))
+    monkeypatch.setattr(find_mongod, "find", lambda: binary)
+    monkeypatch.setattr(mongod, "find", lambda: binary)
+    with mongod.running(silent) as database:
+        assert database.process
+        with pymongo.MongoClient(database.uri) as client:
+            assert client.admin.command("ping")["ok"] == 1
+        tcp, unix = sockets_of(database.process.pid)
+        assert tcp == []
+        assert unix and all(locked_for_others(path) for path in unix)
+    assert not any(path.parent.exists() for path in unix)
 
 
 def test_it_ends_with_an_exception() -> None:

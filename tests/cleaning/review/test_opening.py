@@ -76,17 +76,6 @@ def test_a_run_without_an_audit(tmp_path: Path) -> None:
         session.open_review(run.path, announce=lambda line: None, words=dict, rerank=[])
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.2", "localhost", "::1"])
-def test_loopback_needs_no_warning(address: str) -> None:
-    assert session.open_to_others(address) == ""
-
-
-@pytest.mark.parametrize("address", ["0.0.0.0", "192.168.1.7", "::"])
-def test_any_other_address_is_warned_about(address: str) -> None:
-    assert "FiftyOne has no login" in session.open_to_others(address)
-    assert "ssh -L" in session.open_to_others(address)
-
-
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_that_python_loses_still_ends_the_review(number: signal.Signals) -> None:

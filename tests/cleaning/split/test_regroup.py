@@ -25,7 +25,8 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> State:
     opened.update_info({"root": str(sample_data.IMAGES)})
     dataset, features = scan.scan(opened, image_listing.load(sample_data.IMAGES).images, sample_data.IMAGES)
     opened.write(tables.FEATURES, features)
-    _, clusters, _ = find_copies.find(dataset, features, opened.read_thumbnails(), opened.image_path)
+    pairs, clusters, _ = find_copies.find(dataset, features, opened.read_thumbnails(), opened.image_path)
+    opened.write(tables.NEIGHBORS, pairs)
     log = decision_log.read(opened.decisions)
     none = tables.empty(tables.SPLIT_TABLE)
     return State(opened, dataset, clusters, none, tables.empty(tables.ISSUES), log, decision_log.current(log, dataset))
@@ -58,7 +59,8 @@ def test_copies_that_stand_out_only_after_cleaning_stay_in_one_split(state: Stat
         gone = np.random.default_rng(seed).random(len(state.dataset)) >= 0.9
         cleaned = state.dataset.assign(label=state.dataset["label"].mask(gone))
         pairs = found_as_others(state, cleaned.loc[~gone, "image_id"])
-        clusters = splits.regroup(state, cleaned)
+        clusters, notes = splits.regroup(state, cleaned)
+        assert notes == []
         before += divided(pairs, state.clusters)
         assert divided(pairs, clusters) == 0
         assert not divided(state.clusters.assign(other_id=state.clusters["split_group"]), clusters)
@@ -66,7 +68,7 @@ def test_copies_that_stand_out_only_after_cleaning_stay_in_one_split(state: Stat
 
 
 def test_regrouping_keeps_clusters_and_changes_nothing_without_cleaning(state: State) -> None:
-    pd.testing.assert_frame_equal(splits.regroup(state, state.dataset), state.clusters)
+    pd.testing.assert_frame_equal(splits.regroup(state, state.dataset)[0], state.clusters)
 
 
 def test_names_do_not_change_which_pairs_are_found(state: State) -> None:

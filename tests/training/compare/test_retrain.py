@@ -222,7 +222,7 @@ def test_other_settings_and_changed_files_make_finished_runs_stale(
 
 @pytest.mark.parametrize(
     ("options", "problem"),
-    [({"model": "huge"}, "features or one of linear, small_cnn"), ({"seeds": 0}, "0 seeds")],
+    [({"model": "huge"}, "features or one of linear, small_cnn"), ({"seeds": 0}, "seeds 0")],
 )
 def test_settings_that_are_refused(digits: Frames, options: dict[str, Any], problem: str) -> None:
     frame, test = digits

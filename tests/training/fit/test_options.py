@@ -12,10 +12,8 @@ import pytest
 
 from imageclinic.cli.commands import load
 from imageclinic.core.errors import InputError
-from imageclinic.core.option_fields import check_ranges, listed
-from imageclinic.training.compare import compare_options
+from imageclinic.core.option_fields import listed
 from imageclinic.training.compare.compare_options import CompareOptions
-from imageclinic.training.diagnose import diagnose_options
 from imageclinic.training.diagnose.diagnose_options import DiagnoseOptions
 from imageclinic.training.fit.settings import Settings
 from imageclinic.training.tune import search_options
@@ -52,14 +50,18 @@ def test_a_command_has_the_options_of_its_dataclass(command: str, options: Any) 
 
 def test_numbers_out_of_range() -> None:
     with pytest.raises(InputError, match=r"dropout 1\. Expected a number from 0, below 1"):
-        check_ranges(Settings(dropout=1))
-    check_ranges(Settings(size=None))
-    with pytest.raises(InputError, match="0 seeds"):
-        compare_options.check(CompareOptions(seeds=0))
-    with pytest.raises(InputError, match="0 trials"):
-        search_options.check(SearchOptions(trials=0))
-    with pytest.raises(InputError, match="a budget of inf minutes"):
-        diagnose_options.check(DiagnoseOptions(budget=float("inf")))
+        Settings(dropout=1)
+    assert Settings(size=None).size is None
+    with pytest.raises(InputError, match=r"learning rate 0\. Expected a number above 0, up to 100"):
+        Settings(learning_rate=0)
+    with pytest.raises(InputError, match=r"seeds 0\. Expected a whole number from 1 to 1,000"):
+        CompareOptions(seeds=0)
+    with pytest.raises(InputError, match="trials 0"):
+        SearchOptions(trials=0)
+    with pytest.raises(InputError, match=r"seeds 1\. Expected 0, for no test, or at least 2"):
+        search_options.check(SearchOptions(seeds=1))
+    with pytest.raises(InputError, match="budget inf"):
+        DiagnoseOptions(budget=float("inf"))
 
 
 def test_names_in_a_sentence() -> None:

@@ -18,6 +18,7 @@ export async function refresh(ids = shown.ids || []) {
   try {
     const [found, status] = await Promise.all([ids.length === 1 ? call("cards", { ids }) : { cards: [] }, call("panel", {})]);
     if (turn !== drawn) return;
+    if (status.other) return fill(() => [el("p.ic-quiet", {}, status.other)]);
     facts = status;
     draw({ ids, card: found.cards[0] || null });
   } catch (error) { /* the next refresh may find the server again; `watch` says when it is gone */ }
@@ -34,11 +35,13 @@ function draw(state) {
   const { ids, card } = state, blind = !!(facts && facts.blind);
   const title = card ? view.labels(card, blind) : el("div.ic-state", {}, ids.length ? `${images(ids.length)} selected` : "Select images, or press Enter to review one at a time.");
   const several = ids.length > 1 ? { given: null, suggested: "suggested", likely: [], cluster: true } : null;
-  for (const panel of context.api.panels) {
-    panel.replaceChildren(title.cloneNode(true),
-      view.buttons(card || several, { blind, classes: (facts && facts.classes) || [] }, (decision, label) => context.api.press(decision, null, label)),
-      card ? view.evidence(card, blind) : "", facts ? status(blind) : "");
-  }
+  fill(() => [title.cloneNode(true),
+    view.buttons(card || several, { blind, classes: (facts && facts.classes) || [] }, (decision, label) => context.api.press(decision, null, label)),
+    card ? view.evidence(card, blind) : "", facts ? status(blind) : ""]);
+}
+
+function fill(make) {
+  for (const panel of context.api.panels) panel.replaceChildren(...make());
 }
 
 function status(blind) {

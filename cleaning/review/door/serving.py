@@ -1,0 +1,159 @@
+"""Starts the App's server behind its guard, and watches over it: what our own process does for it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import socket
+import ssl
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from imageclinic.cleaning.review.door import hosts, invitation
+from imageclinic.core.errors import Failed, InputError
+from imageclinic.core.processes import child_process
+from imageclinic.core.run import Run
+
+_START_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """Files in PEM format: the certificate (with those that it builds on), and its private key."""
+
+    path: Path
+    key: Path
+
+
+def certificate_of(path: Path | None, key: Path | None) -> Certificate | None:
+    """The certificate to serve with, None for none.
+
+    Raises:
+        InputError: one without the other, a file that can't be read, or a key that does not fit.
+    """
+    if path is None and key is None:
+        return None
+    if path is None or key is None:
+        missing = "--certificate" if path is None else "--key"
+        raise InputError(f"{missing} is missing", expected="a certificate and its key, both in PEM format")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    for file in (path, key):
+        try:
+            file.read_bytes()
+        except OSError as error:
+            raise InputError(f"{file} can't be read: {error.strerror}", expected="a file in PEM format") from error
+    try:
+        context.load_cert_chain(path, key, password="")  # else OpenSSL asks in the terminal
+    except (ssl.SSLError, ValueError) as error:
+        reason = getattr(error, "reason", None) or error
+        raise InputError(
+            f"the certificate {path} can't be used with the key {key}: {reason}",
+            expected="a certificate and its own key without a password, both in PEM format",
+        ) from error
+    return Certificate(path.absolute(), key.absolute())
+
+
+@contextlib.contextmanager
+def listening(address: str, port: int) -> Iterator[socket.socket]:
+    """A socket that listens on the port, or on any free one for 0: from now on nobody else can take it.
+
+    Raises:
+        InputError: when the port can't be had.
+    """
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        if port not in range(65536):
+            raise OSError("ports go from 0 to 65535")
+        server = socket.create_server((address, port), family=family)
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or error
+        raise InputError(
+            f"port {port} on {address} can't be used: {reason}",
+            expected="a free port, and an address of this machine",
+            fix=f"close what uses it (another review?), or choose one with --port {port % 65535 + 1}",
+        ) from error
+    with server:
+        yield server
+
+
+class Server:
+    """The App's server: where it is reached, and whether it lives."""
+
+    def __init__(
+        self, process: subprocess.Popen[bytes], channel: socket.socket, log: Path, settings: Mapping[str, Any]
+    ) -> None:
+        self._process, self._channel, self._log = process, channel, log
+        self._scheme, self._host, self._port = settings["scheme"], settings["host"], settings["port"]
+        self._secret, self._ready = settings["secret"], False
+
+    def link(self, path: str, host: str = "", **query: str) -> str:
+        """The secret link to a page of the App; `host` is the name that others know this machine by."""
+        where = origin(self._scheme, host or self._host, self._port)
+        return f"{where}{path}?{urlencode({**query, invitation.PARAMETER: self._secret})}"
+
+    def wait_until_ready(self) -> None:
+        """Return when the server answers. Raises Failed when it has ended, or is not ready in two minutes."""
+        deadline = time.monotonic() + _START_SECONDS
+        while self._process.poll() is None and time.monotonic() < deadline:
+            if self._ready:
+                return
+            # Ends at once when it is ready or has ended.
+            if select.select([self._channel], [], [], 0.2)[0]:
+                self._ready = bool(self._channel.recv(16))
+                time.sleep(0 if self._ready else 0.2)
+        state = "does not answer" if self._process.poll() is None else f"ended with status {self._process.returncode}"
+        raise Failed(
+            f"the App's server {state}: {child_process.last_line(self._log)} (see {self._log}). "
+            "Every decision is in decisions.csv: open the review again"
+        )
+
+
+@contextlib.contextmanager
+def serving(run: Run, address: str, listener: socket.socket, certificate: Certificate | None) -> Iterator[Server]:
+    """The App's server, for as long as the context lasts; call `cleaning.review.session.prepare` first.
+
+    It runs without a FiftyOne session, which would load FiftyOne a third time and tie all browsers to one view.
+
+    Args:
+        run: the run that is reviewed; only its pictures are shown.
+        address: what the user asked for.
+        listener: from `listening`.
+        certificate: for https; None for http.
+    """
+    log = run.review / "server.log"
+    log.parent.mkdir(exist_ok=True)
+    log.unlink(missing_ok=True)
+    host, port = listener.getsockname()[:2]
+    names = hosts.of_address(address, host, "https" if certificate else "http")
+    settings: dict[str, Any] = {
+        "secret": invitation.new_secret(),
+        "names": names.names,
+        "loopback": names.loopback,
+        "scheme": names.scheme,
+        "run": str(run.path),
+        "host": host,
+        "port": port,
+        "certificate": str(certificate.path) if certificate else None,
+        "key": str(certificate.key) if certificate else None,
+    }
+    ours, theirs = socket.socketpair()
+    with ours:
+        inherited = (listener.fileno(), theirs.fileno())
+        command = child_process.python_module("imageclinic.cleaning.review.door.app_server", *map(str, inherited))
+        with child_process.running(command, log, inherited=inherited) as process:
+            theirs.close()
+            ours.sendall(json.dumps(settings).encode() + b"\n")
+            yield Server(process, ours, log, settings)
+
+
+def origin(scheme: str, host: str, port: int) -> str:
+    """``http://127.0.0.1:5151``: how this machine reaches a server that listens on `host`."""
+    here = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 (compared, not bound)
+    return f"{scheme}://[{here}]:{port}" if ":" in here else f"{scheme}://{here}:{port}"

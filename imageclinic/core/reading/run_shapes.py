@@ -1,0 +1,50 @@
+"""What run.json and the other small JSON files of a run hold, as shapes for `core.reading.json_files`."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from typing_extensions import TypedDict
+
+from imageclinic.core.reading.json_files import Count, Number, Share
+
+
+class Marker(TypedDict):
+    """.imageclinic-run."""
+
+    format: int
+
+
+class Outcome(TypedDict):
+    """What came of one check."""
+
+    check: str
+    outcome: Literal["found", "clean", "not_applicable", "skipped", "failed"]
+    n_issues: Count
+    reason: str
+    seconds: Number
+    options: dict[str, Any]
+
+
+class LabelNoise(TypedDict, total=False):
+    """What the model makes of the labels; see `workflows.steps.label_noise`."""
+
+    share: Share
+    by_split: dict[str, Share]
+    ceiling: Share
+    by_class: dict[str, Share]
+    classes: list[str]
+    matrix: list[list[Number]]
+    calibrated: bool
+    meaning: str
+
+
+class Info(TypedDict, total=False):
+    """What is read of run.json. An audit that is under way has written a part of it."""
+
+    root: str
+    manifest: bool
+    seed: Count
+    key: str | None
+    label_noise: LabelNoise | None
+    outcomes: list[Outcome]
