@@ -174,7 +174,7 @@ async function decided(answer, decision, pressed) {
   if (answer.n) {
     await tiles.update(answer.samples);
     if (decision !== "undo" && !answer.next) note = " That was the last one of this view.";
-    tiles.select(decision === "undo" ? answer.ids : answer.next ? [answer.next] : []);
+    await tiles.select(decision === "undo" ? answer.ids : answer.next ? [answer.next] : []);
     moved++;
   }
   say(answer.said + note, answer.n ? COLOURS[decision] : "");

@@ -3,7 +3,7 @@
    The App has no public way to do either. This finds the Samples panel's tile cache ({shown, get, isShown, …}) and its
    record store (a WeakMap) on its React hooks, and gives up where the App has changed. */
 import { sleep } from "./dom.js";
-import { inside } from "./app.js";
+import { inside, selection } from "./app.js";
 
 let api = null;
 export function use(given) {
@@ -76,11 +76,17 @@ function redrawTile(tiles, sample, relabelled) {
   relabelled.set(sample._id, tile);
 }
 
-/** Select samples in the grid and bring the first one into sight. */
+/** Select samples in the grid and bring the first one into sight. Resolves when the App has them selected: the next key
+    is about them. */
 export async function select(ids) {
   const few = ids.slice(0, 50);
   await inside(async (hooks) => hooks.setSelected(new Map(few.map((id) => [id, "default"]))));
+  for (let i = 0; i < 100 && (await selection()).join() !== few.join(); i++) await sleep(20); // React takes its time
   api.selected = few;
+  scrollTo(few);
+}
+
+async function scrollTo(few) {
   for (let i = 0; few.length && i < 20; i++) {
     await sleep(100);
     const box = document.querySelector('[data-cy="fo-grid"] [data-cy="looker"] input:checked');
