@@ -201,7 +201,7 @@ def test_how_long_from_a_key_to_picture_and_evidence(served: tuple[Run, str], sh
     run, inbox = served
     before = len(decision_log.read(run.decisions))
     open_view(shown, inbox, "mislabeled")
-    open_image(shown, 200)
+    open_image(shown, 8)
     measured = times(shown, 40)
     print("\n" + in_words(measured))
     assert len(log(run, before + 40)) == before + 40
