@@ -30,6 +30,14 @@ export function key(event) {
   if (event.key === "Escape") { event.preventDefault(); close(); } else if (open.onkey) open.onkey(event);
 }
 
+/** A key event from before the dialog was there. */
+export function typed(event) {
+  const input = open.box.querySelector(".ic-input");
+  if (!input || event.key.length !== 1) return key(event);
+  input.value += event.key;
+  return input.oninput();
+}
+
 /** Ask for a label: done(label) once, by one Enter or a click. A class that does not exist yet takes a second Enter. */
 export function askLabel(title, classes, done) {
   const input = el("input.ic-input", { type: "text", spellcheck: "false", autocomplete: "off", "aria-label": title });

@@ -9,6 +9,8 @@ import * as tiles from "./tiles.js";
 import { watch } from "./watch.js";
 
 let context = null, bar = null, message = null, chain = Promise.resolve(), viewer = false, moved = 0;
+let early = null; // keys typed since one that opens a dialog was pressed: they are the dialog's, and decide nothing here
+const ASKS = ["relabel_to", "whole_view"];
 
 export function start(given) {
   context = given;
@@ -46,6 +48,12 @@ async function openDesk(id = null) {
 function onKey(event) {
   if (!context.api.active) return;
   if (dialogs.isOpen()) { dialogs.key(event); event.stopImmediatePropagation(); return; }
+  if (early && !event.ctrlKey && !event.metaKey && !event.altKey && (event.key.length === 1 || event.key === "Enter")) {
+    early.push(event);
+    event.stopImmediatePropagation();
+    event.preventDefault();
+    return;
+  }
   if (typing() || app.annotating() || document.querySelector(".MuiDialog-root")) return;
   const asked = meaning(event);
   if (!asked || (viewer && !desk.isOpen())) return;
@@ -133,9 +141,17 @@ async function catchUp() { // what other reviewers decided
 
 /** Decide about the selection (or `ids`), one decision at a time, in the order of the keys. */
 function press(decision, ids = null, label = null) {
-  const pressed = performance.now();
+  const pressed = performance.now(), asks = ASKS.includes(decision);
+  if (asks) early = early || [];
   chain = chain.then(() => once(decision, ids, label, pressed)).catch((error) => tell("NOT SAVED: " + String((error && error.message) || error).slice(0, 160), ERROR));
+  if (asks) chain = chain.then(toDialog);
   return chain;
+}
+
+function toDialog() {
+  const typed = early || [];
+  early = null;
+  for (const event of typed) if (dialogs.isOpen()) dialogs.typed(event);
 }
 
 function tell(text, colour) {
