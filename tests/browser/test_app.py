@@ -269,7 +269,9 @@ def test_a_new_order_of_the_labels_waits_for_the_next_view(served: tuple[Run, st
     select(shown, 0)
     panel(shown).get_by_text("Labels were ranked anew with 20 lines").wait_for()
     panel(shown).get_by_role("button", name="show the new order").click()
-    shown.wait_for_timeout(3000)
+    panel(shown).get_by_text("Labels were ranked anew").wait_for(state="detached")
+    shown.get_by_text(f"{len(MISLABELED)} samples").first.wait_for()
+    shown.wait_for_timeout(3000)  # the App loads the dataset once more, without a selection
     select(shown, 0)
     panel(shown).get_by_text(worst).wait_for()
     assert not panel(shown).get_by_text("Labels were ranked anew").count()
