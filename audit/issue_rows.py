@@ -35,6 +35,13 @@ def of_dataset(score: float, evidence: str) -> pd.DataFrame:
     return findings(score=[score], suggested_action=["review"], evidence=[evidence])
 
 
+def to_keras(features: pd.DataFrame, column: str) -> list[str]:
+    """For each row a sentence with what `column` is in the picture that Keras's loaders see; empty where they see what
+    a person does. (Later columns may all be null: of a run of an earlier version.)"""
+    values = features[f"keras_{column}"].astype("float64")
+    return ["" if pd.isna(v) else f" To Keras's loaders it is {abs(v):.2f} (see misread_by_keras)." for v in values]
+
+
 def robust_z(values: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
     """Distance from the median in robust standard deviations (1.4826 × median absolute deviation).
 

@@ -33,7 +33,7 @@ from benchmarks.show import table
 from imageclinic import sample_data
 from imageclinic.cleaning.decisions import decision_log
 from imageclinic.core import tables
-from imageclinic.core.hashing import file_sha256
+from imageclinic.core.reading.hashing import file_sha256
 from imageclinic.core.run import create, open_run
 
 #: Checks that need no model: an audit that takes seconds.

@@ -31,7 +31,7 @@ from imageclinic.audit import runner
 from imageclinic.audit.copies import candidate_pairs, find_copies
 from imageclinic.core import tables
 from imageclinic.core.run import Run, create
-from imageclinic.workflows.steps.copies_and_splits import SHARES
+from imageclinic.workflows.steps.auditing.copies_and_splits import SHARES
 from imageclinic.workflows.steps.result_keys import key
 
 _CHUNK = 50_000

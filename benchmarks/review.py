@@ -226,8 +226,8 @@ def _orders(
 def _anew(data: Data, truth: pd.Series, wanted: int, batch: int) -> Ints:
     """The order of a review whose labels are scored anew by heads that learn from what was decided, batch by batch."""
     from imageclinic.training import load_tensorflow
-    from imageclinic.workflows.steps.embeddings import rows_of
-    from imageclinic.workflows.steps.predictions import draw_folds
+    from imageclinic.workflows.steps.auditing.embeddings import rows_of
+    from imageclinic.workflows.steps.auditing.predictions import draw_folds
 
     load_tensorflow()
     from imageclinic.training.predict import out_of_fold

@@ -52,12 +52,16 @@ __all__ = [
 _COMMANDS = frozenset(
     module.name for module in pkgutil.iter_modules([f"{place}/workflows" for place in __path__]) if not module.ispkg
 )
+_checked: dict[str, Any] = {}
 
 
 def __getattr__(name: str) -> Any:
     if name not in _COMMANDS:
         raise AttributeError(f"module 'imageclinic' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"imageclinic.workflows.{name}"), name)
+    if name not in _checked:
+        types = importlib.import_module("imageclinic.workflows.steps.argument_types")
+        _checked[name] = types.checked(getattr(importlib.import_module(f"imageclinic.workflows.{name}"), name))
+    return _checked[name]
 
 
 class _Package(ModuleType):

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import pandas as pd
 
-from imageclinic.audit.issue_rows import findings
+from imageclinic.audit.issue_rows import findings, to_keras
 from imageclinic.core.errors import NotApplicable
 from imageclinic.core.option_fields import SHARE
 
@@ -23,7 +23,8 @@ def find(features: pd.DataFrame, *, threshold: Annotated[float, SHARE] = 0.95) -
 
     Source: CleanVision's definition and threshold. Brightness is perceived brightness in [0, 1]. Not applicable when
     more than half of the images are bright, as line drawings and scanned pages are. Score: how far above the
-    threshold, as a share of what is left to 1.
+    threshold, as a share of what is left to 1. What a person sees is judged; where Keras's loaders see another picture,
+    the evidence has both means.
     """
     bright = features[features["luminance_p05"] > threshold]
     if len(bright) * 2 > len(features):
@@ -33,6 +34,9 @@ def find(features: pd.DataFrame, *, threshold: Annotated[float, SHARE] = 0.95) -
         score=[(float(v) - threshold) / (1 - threshold) for v in bright["luminance_p05"]],
         suggested_action=["review"] * len(bright),
         evidence=[
-            f"95 % of the pixels are brighter than {v:.2f} (limit {threshold})." for v in bright["luminance_p05"]
+            f"95 % of the pixels are brighter than {v:.2f} (limit {threshold}), mean {mean:.2f}.{also}"
+            for v, mean, also in zip(
+                bright["luminance_p05"], bright["luminance_mean"], to_keras(bright, "luminance_mean"), strict=True
+            )
         ],
     )

@@ -31,8 +31,8 @@ def find(features: pd.DataFrame) -> pd.DataFrame:
     `keras.utils.image_dataset_from_directory`, `keras.utils.load_img` and `tf.io.decode_jpeg` ignore the tag, and
     the model gets it on its side. If only one camera writes the tag, orientation also tells its pictures apart.
 
-    What to do: turn the pixels once and remove the tag (`PIL.ImageOps.exif_transpose`, `jpegtran`, `exiftran`), or
-    train with rotations.
+    What to do: `imageclinic export --reencode png` turns the pixels and writes no tag (as do
+    `PIL.ImageOps.exif_transpose`, `jpegtran` and `exiftran`); or train with rotations.
 
     The audit judges pictures as stored, as Keras sees them, because a cleaned dataset must be right for the model:
     width and height, hashes and all other checks are of the untouched pixels. Score: 1 for a picture on its side
@@ -44,5 +44,9 @@ def find(features: pd.DataFrame) -> pd.DataFrame:
         image_id=turned["image_id"],
         score=values.map(_SCORES).astype("float64"),
         suggested_action=["review"] * len(turned),
-        evidence=[f"EXIF orientation {v}: stored {_LIES[v]}; viewers turn it, Keras does not." for v in values],
+        evidence=[
+            f"EXIF orientation {v}: stored {_LIES[v]}; viewers turn it, Keras does not; "
+            "`imageclinic export --reencode png` turns it."
+            for v in values
+        ],
     )

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import pandas as pd
 
-from imageclinic.audit.issue_rows import findings
+from imageclinic.audit.issue_rows import findings, to_keras
 from imageclinic.core.option_fields import SHARE, Range
 
 URGENCY = 100
@@ -35,7 +35,8 @@ def find(
     one tone but for a speck, and is flagged however it varies.
 
     The median matters where pictures are plain, as line drawings and digits are: there only those count that are
-    plainer still. CleanVision takes 3 bits too, of all three channels' values in one histogram; coloured pictures have
+    plainer still. What a person sees is judged; where Keras's loaders see another picture, the evidence has both.
+    CleanVision takes 3 bits too, of all three channels' values in one histogram; coloured pictures have
     up to log₂ 3 = 1.6 bits more that way, so it flags fewer of these. Score: 1 − entropy / limit.
     """
     limit = min(threshold, share * float(features["entropy"].median())) if len(features) else threshold
@@ -46,7 +47,7 @@ def find(
         score=[1 - float(v) / limit for v in low["entropy"]],
         suggested_action=["review"] * len(low),
         evidence=[
-            f"The grey values hold {v:.2f} bits (limit {limit:.2g}) and vary by {c:.3f} (limit {contrast})."
-            for v, c in zip(low["entropy"], low["contrast"], strict=True)
+            f"The grey values hold {v:.2f} bits (limit {limit:.2g}) and vary by {c:.3f} (limit {contrast}).{also}"
+            for v, c, also in zip(low["entropy"], low["contrast"], to_keras(low, "entropy"), strict=True)
         ],
     )

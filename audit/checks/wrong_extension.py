@@ -1,4 +1,4 @@
-"""Files whose name says another format than their content, or that Keras's loaders skip, refuse or misread."""
+"""Files whose name says another format than their content, or that Keras's folder loader skips or refuses."""
 
 from __future__ import annotations
 
@@ -6,37 +6,33 @@ import pandas as pd
 
 from imageclinic.audit.issue_rows import findings
 from imageclinic.core.formats import KERAS_SUFFIXES, suffixes
-from imageclinic.core.pixels import keras_misreads, keras_refuses
+from imageclinic.core.pictures.keras_pictures import keras_refuses
 
 URGENCY = 80
 ABOUT = ("images",)
 
 #: Scores, the worst first.
-_STOPS, _SKIPPED, _CONTRADICTION, _MISREAD = 1.0, 0.8, 0.6, 0.4
+_STOPS, _SKIPPED, _CONTRADICTION = 1.0, 0.8, 0.6
 
 
 def find(dataset: pd.DataFrame, features: pd.DataFrame, *, keras: bool = True) -> pd.DataFrame:
-    """Images whose content is another format than the name says, or that Keras's folder loader skips, refuses or
-    misreads.
+    """Images whose content is another format than the name says, or that Keras's folder loader skips or refuses.
 
     Why it matters: `keras.utils.image_dataset_from_directory` leaves out every file that is not named bmp, gif,
     jpeg, jpg or png, without a word. It decodes by content, with `tf.io.decode_image`: a format that TensorFlow
-    does not know stops the training in the middle of an epoch, and a few are read otherwise than meant. Loaders that
-    go by the name fail on a wrong one. (`imageclinic train` reads all of these: it decodes with Pillow.)
+    does not know stops the training in the middle of an epoch. Loaders that go by the name fail on a wrong one.
+    (`imageclinic train` reads all of these: it decodes with Pillow.)
 
-    What to do: rename or convert the file; the evidence says which. With `keras=False` only contradictions are
-    reported.
+    What to do: rename or convert the file; the evidence says which. `imageclinic export` gives right names, and with
+    `--reencode png` it converts. With `keras=False` only contradictions are reported. What Keras reads otherwise than
+    meant is in `misread_by_keras`.
 
     Tried with Keras 3.15 and TensorFlow 2.21, in colour. Stops it: AVIF, HEIF, JPEG 2000, TIFF, PPM and ICO under
     another name, WebP that is animated or has alpha, BMP with 1 bit a pixel. Skipped: the same under their own
-    names, WebP, and JPEG
-    named jfif, jpe or mpo. Misread: BMP with a palette (its numbers are taken for grey), 16-bit grey (TensorFlow
-    keeps the high byte, `keras.utils.load_img` cuts off at 255), animated GIF (4-D from `tf.io.decode_image` unless
-    `expand_animations=False`). Read well: JPEG of any kind, MPO and CMYK included, other PNG, GIF and BMP; but not
-    CMYK, GIF and BMP with `color_mode="grayscale"`. EXIF orientation: see `exif_orientation`.
+    names, WebP, and JPEG named jfif, jpe or mpo. Decoded: JPEG of any kind, MPO and CMYK included, other PNG, GIF and
+    BMP; but not CMYK, GIF and BMP with `color_mode="grayscale"`.
 
-    Score: 1 where Keras stops, 0.8 where it skips the file, 0.6 for a contradiction that Keras reads all the same,
-    0.4 where it misreads.
+    Score: 1 where Keras stops, 0.8 where it skips the file, 0.6 for a contradiction that Keras reads all the same.
     """
     known = dataset.loc[dataset["read_error"].isna() & dataset["format"].notna(), ["image_id", "format", "mode"]]
     known = known.merge(features[["image_id", "frames"]], on="image_id", how="left", validate="1:1")
@@ -70,8 +66,6 @@ def _judge(kind: str, extension: str, mode: str, moving: bool, *, keras: bool) -
         return _STOPS, f"{what}: {refused}, so Keras's folder loader stops there; convert it to PNG or JPEG."
     if extension not in KERAS_SUFFIXES:
         return _SKIPPED, f"{what}: Keras's folder loader skips it without a word; {rename}."
-    misread = keras_misreads(kind, mode, moving=moving)
     if contradiction:
-        also = f"; {misread}" if misread else ""
-        return _CONTRADICTION, f"{what}: Keras decodes it by content{also}, other loaders may not; {rename}."
-    return (_MISREAD, f"{what}: {misread}.") if misread else (0.0, "")
+        return _CONTRADICTION, f"{what}: Keras decodes it by content, other loaders may not; {rename}."
+    return 0.0, ""

@@ -24,7 +24,6 @@ from PIL import Image
 
 from imageclinic.audit.copies import local_differences
 from imageclinic.core import pixels
-from imageclinic.core.reading.regular_files import open_regular
 from imageclinic.core.tables import ORIENTATIONS
 
 Progress = Callable[[int, int], None]
@@ -68,7 +67,8 @@ def compare(pairs: list[Pair], *, progress: Progress | None = None) -> list[Verd
 
 
 def pixel_digests(paths: list[Path], *, progress: Progress | None = None) -> list[tuple[str | None, str | None]]:
-    """For each file a 128-bit hash (xxh3) of its size and its pixels in full, or else why it can't be decoded."""
+    """For each file a 128-bit hash (xxh3) of its size and its pixels in full, in all frames, or else why it can't be
+    decoded."""
     return _side_by_side(_digest, paths, progress)
 
 
@@ -87,11 +87,14 @@ def _side_by_side(work: Callable[[Item], Result], items: list[Item], progress: P
 def _digest(path: Path) -> tuple[str | None, str | None]:
     try:
         with _decoded(path) as image:
-            stored = _pixels(image)
+            digest = xxhash.xxh3_128()
+            for frame in range(_frames(image)):
+                image.seek(frame)
+                stored = _pixels(image)
+                digest.update(f"{stored.shape} {stored.dtype}".encode())
+                digest.update(np.ascontiguousarray(stored).data)
     except Exception as error:  # decoders raise anything, and one file must not stop a run
         return None, str(error) or type(error).__name__
-    digest = xxhash.xxh3_128(f"{stored.shape} {stored.dtype}".encode())
-    digest.update(np.ascontiguousarray(stored).data)
     return digest.hexdigest(), None
 
 
@@ -110,7 +113,7 @@ def _compare(pair: Pair) -> Verdict:
 
 def _look(one: Image.Image, two: Image.Image, pair: Pair, frame: int) -> Verdict:
     """Compare one frame of both."""
-    if frame:
+    if _frames(one) > 1:
         one.seek(frame)
         two.seek(frame)
     left, right = pixels.plain(one), _turned(pixels.plain(two), pair.orientation)
@@ -138,7 +141,9 @@ def _worst(verdicts: Iterable[Verdict]) -> Verdict:
 
 
 def _frames(image: Image.Image) -> int:
-    return int(getattr(image, "n_frames", 1))
+    """Frames or pages. Damage behind the first one counts as an error: whether the rest is equal, nobody knows. An MPO
+    is taken for the JPEG that it begins as: its other pictures are previews and depth maps."""
+    return 1 if image.format in ("JPEG", "MPO") else max(1, int(getattr(image, "n_frames", 1)))
 
 
 def _sampled(frames: int) -> list[int]:
@@ -154,7 +159,7 @@ def _pixels(image: Image.Image) -> npt.NDArray[Any]:
 
 @contextlib.contextmanager
 def _decoded(path: Path) -> Iterator[Image.Image]:
-    with open_regular(path) as file, Image.open(file) as image:
+    with pixels.open_file(path) as image:
         image.load()
         yield image
 

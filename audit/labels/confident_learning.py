@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from imageclinic.core.errors import InputError
-from imageclinic.core.wording import few
+from imageclinic.core.naming.wording import few
 
 #: cleanlab's filters, see `cleanlab.filter.find_label_issues`.
 FILTERS = (

@@ -18,8 +18,8 @@ from imageclinic.audit.listing.folder_walk import Trouble, notes, walk
 from imageclinic.audit.listing.listing import COLUMNS, Listing
 from imageclinic.core.errors import InputError
 from imageclinic.core.formats import SUFFIXES, sniff
+from imageclinic.core.naming.wording import few, shown
 from imageclinic.core.tables import to_image_id
-from imageclinic.core.wording import few, shown
 
 # Files of these suffixes are about images, and a folder of nothing else is no class whose images can't be read.
 _ABOUT_IMAGES = frozenset(

@@ -18,7 +18,7 @@ from imageclinic.audit.listing.folder_names import (
     split_of,
 )
 from imageclinic.core.errors import InputError
-from imageclinic.core.wording import few, shown
+from imageclinic.core.naming.wording import few, shown
 
 LEVELS = ("split", "class", "any")
 Path = tuple[str, ...]

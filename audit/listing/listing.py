@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from imageclinic.audit.listing.folder_layout import in_words
-from imageclinic.core.wording import few, shown
+from imageclinic.core.naming.wording import few, shown
 
 #: Of a listing's images: what the dataset says of them.
 COLUMNS = ("image_id", "label", "split", "group", "given_labels")

@@ -18,8 +18,8 @@ from imageclinic.audit.listing.folder_names import SPLIT_NAMES, split_of
 from imageclinic.audit.listing.listing import COLUMNS, Listing
 from imageclinic.audit.listing.pictures_in_cells import refuse_pictures
 from imageclinic.core.errors import InputError
+from imageclinic.core.naming.wording import few, shown
 from imageclinic.core.tables import SPLITS, to_image_id
-from imageclinic.core.wording import few, shown
 
 _OURS = ("path", "label", "split", "group")
 _BYTE_ORDER_MARKS = {  # the longer ones first: UTF-32 begins as UTF-16 does
@@ -79,7 +79,8 @@ def from_frame(
         raise InputError(
             f"{where} has no column {', '.join(map(repr, missing))}; it has {few(list(map(repr, table.columns)), 20)}",
             expected="a path and a label column",
-            fix="name them with --path-column, --label-column, --split-column, --group-column",
+            fix="name them with --path-column, --label-column, --split-column, --group-column; in Python with "
+            "columns={'path': …, 'label': …}",
         )
     twice = [theirs for theirs in given.values() if list(table.columns).count(theirs) > 1]
     if twice:

@@ -7,6 +7,7 @@ by the rule that training shares (`core.pixels`): what is judged is what a model
 
 from __future__ import annotations
 
+import contextlib
 import io
 import warnings
 from dataclasses import dataclass
@@ -20,8 +21,10 @@ from PIL import Image, UnidentifiedImageError
 from imageclinic.audit.scan.container_damage import damage
 from imageclinic.audit.scan.early_end import early_end, missing_scans
 from imageclinic.audit.scan.scan_options import MAX_PIXELS
+from imageclinic.audit.scan.unsupported_formats import boxes_end_early, foreign, tiff_layout
 from imageclinic.core import pixels
-from imageclinic.core.formats import FORMATS, sniff
+from imageclinic.core.formats import FORMATS, is_tga, sniff
+from imageclinic.core.pictures import keras_pictures
 
 #: Side of the colour sample; images with no longer side are kept whole. Side of the grey picture of larger ones.
 SMALL, LARGE = 32, 64
@@ -46,7 +49,7 @@ NO_MEMORY = "more memory than there is"
 _SEGMENTS = frozenset(bytes([code]) for code in (*range(0xE0, 0xF0), 0xFE))
 _EXIF_ORIENTATION, _EXIF_MAKE, _EXIF_MODEL = 0x0112, 0x010F, 0x0110
 # Pillow's decoders for a format: no other is asked, such as the one for EPS, which starts Ghostscript.
-_PLUGINS = {name: (name,) for name, kind in FORMATS.items() if kind.decoder} | {"JPEG": ("JPEG", "MPO")}
+_PLUGINS = {name: (name,) for name in FORMATS} | {"JPEG": ("JPEG", "MPO")}
 
 
 class Undecodable(Exception):
@@ -59,6 +62,11 @@ class Decoded:
 
     `colour` is a sample of the picture's pixels, uint8 (32, 32, 3), or the whole picture when no side is longer.
     `grey` is a larger picture in grey (ITU-R 601), uint8 (64, 64). Aspect is not kept. None where there is an `error`.
+
+    `transparent`: whether pixels are not opaque. `value_low`, `value_high`: least and greatest value of a picture of
+    more than 8 bits. Where Keras's loaders may see another picture than a person does (`core.pictures.keras_pictures`),
+    `keras_difference` is the mean difference of the two in [0, 1], of the loader that is further off, and `keras` a
+    sample of what a loader sees, as `colour`; else None.
     """
 
     format: str | None = None
@@ -70,6 +78,11 @@ class Decoded:
     exif_orientation: int | None = None
     colour: npt.NDArray[np.uint8] | None = None
     grey: npt.NDArray[np.uint8] | None = None
+    transparent: bool = False
+    value_low: float | None = None
+    value_high: float | None = None
+    keras_difference: float | None = None
+    keras: npt.NDArray[np.uint8] | None = None
     error: str | None = None
 
 
@@ -99,11 +112,10 @@ def _decode(data: bytes, found: Decoded, max_pixels: int) -> npt.NDArray[np.uint
         raise Undecodable("empty file")
     if not any(data[:64]) and not any(data):
         raise Undecodable("not an image: zeros only")
-    found.format = sniff(data)
+    found.format = sniff(data) or ("TGA" if is_tga(data) else None)
     if found.format is None:
-        raise Undecodable(f"not an image: begins with {data[:8]!r}")
-    if found.format not in _PLUGINS:
-        raise Undecodable(f"unsupported: no decoder for {found.format} at hand")
+        other = foreign(data)
+        raise Undecodable(f"unsupported: {other}" if other else f"not an image: begins with {data[:8]!r}")
     if found.format == "JPEG":
         rgb = _decode_jpeg(data, found, max_pixels)
         if rgb is not None:
@@ -187,10 +199,17 @@ def _decode_pillow(data: bytes, found: Decoded, max_pixels: int) -> npt.NDArray[
                     _read_exif(found, image)
                 if problem := damage(image.format or "", data) or early_end(image, data):
                     raise Undecodable(problem)
-                return np.asarray(_to_rgb(image))
+                plain = pixels.plain(image)
+                _look_as_keras(image, plain, found)
+                return np.asarray(_to_rgb(plain))
         except (Undecodable, MemoryError):
             raise
         except UnidentifiedImageError:
+            if found.format == "TIFF" and (layout := tiff_layout(data)):
+                raise Undecodable(f"unsupported: TIFF of {layout}") from None
+            if found.format == "HEIF" and len(data) >= 64 and not boxes_end_early(data):
+                # Of what libheif can't open, damage can't be told from a variant that it does not know.
+                raise Undecodable("unsupported: HEIF that libheif does not open") from None
             raise Undecodable(_pillow_kind(data, "its header is cut off or damaged")) from None
         except Image.DecompressionBombError as error:
             raise Undecodable(f"too large: {error}") from error
@@ -203,6 +222,10 @@ def _pillow_kind(data: bytes, message: str) -> str:
         return f"header only: {message}"
     if "Decompressed data too large" in message or "MAX_TEXT" in message:
         return f"too large: {message}"
+    if "Support for this compression format has not been built in" in message:  # libheif's words
+        return f"unsupported: HEIF of another compression ({message})"
+    if sniff(data) in ("HEIF", "AVIF") and boxes_end_early(data):
+        return "truncated: it ends within a box"
     cut = any(word in message.lower() for word in ("truncated", "not enough", "eof", "end of file", "unexpected end"))
     return f"{'truncated' if cut else 'damaged stream'}: {message}"
 
@@ -244,7 +267,33 @@ def _check_size(width: int, height: int, max_pixels: int) -> None:
         raise Undecodable(f"too large: {width}×{height} pixels; the limit is {max_pixels:,}")
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
-    """The picture by the rule that all share (`core.pixels`), scaled down about as a JPEG is."""
-    factor = next(f for f in (8, 4, 2, 1) if f == 1 or min(image.size) >= f * LARGE)
-    return pixels.plain(image).reduce(factor).convert("RGB")
+def _look_as_keras(image: Image.Image, plain: Image.Image, found: Decoded) -> None:
+    """Fill in what has to do with Keras's loaders: `plain` is the picture by the rule that all share here."""
+    found.transparent = keras_pictures.transparent(image)
+    if pixels.deep(image.mode):
+        found.value_low, found.value_high = pixels.extremes(np.asarray(image))
+    kind, moving = image.format or "", (found.frames or 1) > 1
+    same = keras_pictures.keras_misreads(kind, image.mode, moving=moving, transparent=found.transparent) is None
+    if same or (image.mode == "CMYK" and not image.info.get("icc_profile")):
+        return
+    seen = pixels.by_profile(image)
+    person = _sample(plain if seen is image else seen, LARGE).convert("RGB")
+    with contextlib.suppress(OSError, ValueError):  # a mode that Pillow can't turn to RGB: nothing is known then
+        views = list(keras_pictures.views(_sample(image, LARGE), kind, moving=moving).values())
+        one, others = np.asarray(person, np.int16), [np.asarray(view, np.int16) for view in views]
+        found.keras_difference = max(float(np.abs(one - other).mean()) / 255 for other in others)
+        found.keras = np.asarray(_sample(views[0], SMALL))
+
+
+def _sample(image: Image.Image, side: int) -> Image.Image:
+    """Pixels of a picture of any mode, unchanged, in a square of this side."""
+    if not image.mode.startswith("I;16"):
+        return image.resize((side, side), Image.Resampling.NEAREST)
+    rows, columns = ((np.arange(side) * n + n // 2) // side for n in (image.height, image.width))
+    return Image.fromarray(np.asarray(image)[np.ix_(rows, columns)])
+
+
+def _to_rgb(plain: Image.Image) -> Image.Image:
+    """The picture in RGB, scaled down about as a JPEG is."""
+    factor = next(f for f in (8, 4, 2, 1) if f == 1 or min(plain.size) >= f * LARGE)
+    return plain.reduce(factor).convert("RGB")

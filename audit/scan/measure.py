@@ -34,7 +34,12 @@ MEASURED = pa.schema(
     [pa.field(c.name, c.type) for c in (*_FILE, *_PIXELS)] + [pa.field("thumbnail", pa.binary(THUMBNAIL**2))],
     metadata={"version": VERSION},
 )
-_DECODED = ("format", "width", "height", "mode", "frames", "camera", "exif_orientation")
+_DECODED = (
+    *("format", "width", "height", "mode", "frames", "camera", "exif_orientation"),
+    *("transparent", "value_low", "value_high", "keras_difference"),
+)
+#: Statistics that are kept of what Keras's loaders see, where that is another picture.
+_KERAS_STATISTICS = ("luminance_mean", "luminance_p99", "entropy")
 # Pictures whose statistics are computed at once: what a core's cache holds.
 _AT_ONCE = 64
 # A path that is no regular file (a pipe!) must not block, nor be waited for.
@@ -65,6 +70,7 @@ def measure(
     """
     files: list[dict[str, Any]] = []
     shown: dict[bool, list[tuple[int, Decoded]]] = {False: [], True: []}  # by whether there is a grey picture
+    other: list[tuple[int, Decoded]] = []  # pictures that Keras's loaders see otherwise
     for at, path in enumerate(paths):
         verdict = (verdicts or {}).get(at)
         if verdict is not None and verdict.startswith("can't be read"):
@@ -88,6 +94,8 @@ def measure(
         if found.colour is not None:
             file["pixel_hash"] = _pixel_hash(found)
             shown[found.grey is not None].append((at, found))
+            if found.keras is not None:
+                other.append((at, found))
     if tick:
         tick(len(paths), True)
     computed = []
@@ -97,6 +105,11 @@ def measure(
             colour = np.stack([np.asarray(found.colour) for _, found in part])
             grey = np.stack([np.asarray(found.grey) for _, found in part]) if large else None
             computed.append(([at for at, _ in part], statistics(colour, grey)))
+    for start in range(0, len(other), _AT_ONCE):
+        part = other[start : start + _AT_ONCE]
+        values = statistics(np.stack([np.asarray(found.keras) for _, found in part]))
+        for row, (at, _) in enumerate(part):
+            files[at] |= {f"keras_{name}": float(values[name][row]) for name in _KERAS_STATISTICS}
     return _table(files, computed)
 
 

@@ -25,7 +25,7 @@ from imageclinic.audit.scan.image_statistics import THUMBNAIL
 from imageclinic.audit.scan.measure import MEASURED, VERSION, mtime_ns
 from imageclinic.audit.scan.scan_options import MAX_PIXELS, TIMEOUT
 from imageclinic.core import tables
-from imageclinic.core.hashing import readable_sha256
+from imageclinic.core.reading.hashing import readable_sha256
 from imageclinic.core.run import Run
 
 __all__ = ["BATCH", "MAX_PIXELS", "THUMBNAIL", "TIMEOUT", "VERSION", "changes", "scan"]

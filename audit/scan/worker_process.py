@@ -13,8 +13,8 @@ from pathlib import Path
 
 from imageclinic.audit.scan import verdicts
 from imageclinic.audit.scan.worker import POSITION
-from imageclinic.core.hashing import text_digest
 from imageclinic.core.processes.child_process import import_path, python_module
+from imageclinic.core.reading.hashing import text_digest
 
 CANT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
 # A longer time between two looks means that we ourselves were stopped (Ctrl-Z, a sleeping machine): nobody's fault.

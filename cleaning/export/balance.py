@@ -33,6 +33,8 @@ def files(manifest: pd.DataFrame, how: str, classes: Sequence[str], seed: int) -
     if how == "none":
         return {}
     table = sampling(manifest, how, seed)
+    if table["class_index"].isna().any():  # an export of an earlier version
+        table = table.drop(columns="class_index")
     texts = {name: table[name].map(tables.escape_cell) for name in ("image_id", "path", "label")}
     text = table.assign(**texts).to_csv(index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     return {tables.BALANCE.file: text}
@@ -55,7 +57,7 @@ def sampling(manifest: pd.DataFrame, how: str, seed: int) -> pd.DataFrame:
     """
     if how not in ("oversample", "undersample"):
         raise InputError(f"unknown balance {how!r}", expected=f"one of {', '.join(BALANCES)}")
-    rows = manifest.loc[manifest["split"] == "train", ["image_id", "path", "label"]].reset_index(drop=True)
+    rows = manifest.loc[manifest["split"] == "train"].reset_index(drop=True)
     counts = rows["label"].value_counts()
     goal = int((counts.max() if how == "oversample" else counts.min()) if len(counts) else 0)
     random = np.random.default_rng(seed)
@@ -64,7 +66,8 @@ def sampling(manifest: pd.DataFrame, how: str, seed: int) -> pd.DataFrame:
         whole, more = divmod(goal, len(members))
         times[members.index] = whole
         times[random.permutation(members.index.to_numpy())[:more]] += 1
-    return tables.frame(tables.BALANCE, image_id=rows["image_id"], path=rows["path"], label=rows["label"], times=times)
+    columns = {name: rows[name] for name in ("image_id", "path", "label", "class_index") if name in rows}
+    return tables.frame(tables.BALANCE, **columns, times=times)
 
 
 def loading_code(format: ExportFormat, how: str, splits: Mapping[str, int], size: tuple[int, int]) -> str:
@@ -88,7 +91,7 @@ def loading_code(format: ExportFormat, how: str, splits: Mapping[str, int], size
         "import keras, numpy, pandas\n\n"
         'rows = pandas.read_csv("balance.csv").pipe(lambda rows: rows.loc[rows.index.repeat(rows["times"])])\n'
         f'x = numpy.stack([{reading_line(size)} for p in rows["path"]])\n'
-        'y = pandas.factorize(rows["label"], sort=True)[0]'
+        'y = rows["class_index"].to_numpy()'
     )
     others = format.lines_beside_a_sample(splits, size)
     return f"{sample}\n\n{others}" if others else sample

@@ -19,7 +19,7 @@ FILE = "DATASET.md"
 _KINDS = {
     "dropped": "Dropped",
     "relabelled": "Relabelled",
-    "encoded": "Encoded anew, because Keras's folder loader could not read them or they were damaged",
+    "encoded": "Encoded anew, because Keras's loaders could not read them or showed another picture, or for damage",
     "unreadable": "Not exported because they can't be decoded",
     "unlabelled": "Not exported because they have no label",
 }
@@ -44,13 +44,16 @@ def text(manifest: pd.DataFrame, changes: pd.DataFrame, run: Run, about: Mapping
         "`manifest.csv` has a row for each image: where it came from, its label before and after, its split and the "
         "hash of its content.",
         "## Classes",
-        _counts(dataset, manifest, run),
+        "Class numbers are those of `classes.json` and of the column `class_index` of `manifest.csv`.",
+        _counts(dataset, manifest, run, about["classes"]),
+        *(["## What was left out", _listed(about["left_out"]["notes"])] if about["left_out"]["notes"] else []),
+        *(["## Values", _listed(r["sentence"] for r in about["value_range"].values())] if about["value_range"] else []),
         "## Load it with Keras",
         f"```python\n{loading}\n```",
         "## What was changed",
         *_changes(changes),
         "## The split",
-        "\n".join(f"- {_plain(note)}" for note in about["notes"]) or "As asked, without deviations.",
+        _listed(about["notes"]) or "As asked, without deviations.",
         "## Make it again, prove it again",
         "```\n" + _commands(about["options"]) + "\n```",
         f"The same run gives the same files. Audited content: sha256 {about['dataset']['sha256']}. decisions.csv: "
@@ -59,8 +62,13 @@ def text(manifest: pd.DataFrame, changes: pd.DataFrame, run: Run, about: Mapping
     return "\n\n".join(parts) + "\n"
 
 
-def _counts(dataset: pd.DataFrame, manifest: pd.DataFrame, run: Run) -> str:
-    """Images of each class: given label and frozen split before, label and split after."""
+def _listed(sentences: Iterable[str]) -> str:
+    return "\n".join(f"- {_plain(sentence)}" for sentence in sentences)
+
+
+def _counts(dataset: pd.DataFrame, manifest: pd.DataFrame, run: Run, classes: Sequence[str]) -> str:
+    """Number of each class, and its images: given label and frozen split before, label and split after. Classes of
+    which nothing is left come last, without a number."""
     before = dataset[dataset["label"].notna()]
     frozen: pd.Series = before["split"]
     if run.has(tables.SPLIT_TABLE):
@@ -71,13 +79,21 @@ def _counts(dataset: pd.DataFrame, manifest: pd.DataFrame, run: Run) -> str:
     ]
     all_before = before["label"].value_counts()
     all_after = manifest["label"].value_counts()
+    number = {name: n for n, name in enumerate(classes)}
     rows = [
-        [_plain(c), all_before.get(c, 0), *_row(sides[0], c), all_after.get(c, 0), *_row(sides[1], c)]
-        for c in sorted({*all_before.index, *all_after.index})
+        [
+            number.get(c, "–"),
+            _plain(c),
+            all_before.get(c, 0),
+            *_row(sides[0], c),
+            all_after.get(c, 0),
+            *_row(sides[1], c),
+        ]
+        for c in [*classes, *sorted(set(all_before.index) - set(classes))]
     ]
-    total = ["all", len(before), *sides[0].sum().tolist(), len(manifest), *sides[1].sum().tolist()]
+    total = ["", "all", len(before), *sides[0].sum().tolist(), len(manifest), *sides[1].sum().tolist()]
     inside = [f"in {split}" for split in tables.SPLITS]
-    head = ["class", "before", *inside, "after", *inside]
+    head = ["number", "class", "before", *inside, "after", *inside]
     return _table(head, [*rows, total])
 
 

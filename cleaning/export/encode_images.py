@@ -1,6 +1,7 @@
 """Encodes images anew, as PNG or JPEG of 8 bits a channel, so that every loader reads them. The source is only read.
 
-What a picture shows is what the audit judged and training sees (`core.pixels`).
+What is written is what a person sees (`core.pixels.as_seen`): turned as the EXIF data say, transparency laid over
+white, CMYK as RGB, deep values over one range for all.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ from pathlib import Path
 import pandas as pd
 from PIL import Image, ImageFile
 
+from imageclinic.cleaning.export.losses.value_range import ValueRange, kind_of
+from imageclinic.core import pixels
 from imageclinic.core.errors import InputError
-from imageclinic.core.hashing import file_sha256
-from imageclinic.core.pixels import plain
-from imageclinic.core.reading.regular_files import open_regular
+from imageclinic.core.reading.hashing import file_sha256
 
 #: Option → Pillow's name of the format, suffix, how it is saved.
 KINDS: Mapping[str, tuple[str, str, Mapping[str, int]]] = {
@@ -27,11 +28,16 @@ KINDS: Mapping[str, tuple[str, str, Mapping[str, int]]] = {
 CHOICES = ("none", *KINDS)
 #: A read error that begins so may leave a part of the picture.
 DAMAGED = ("truncated", "damaged stream")
-_DECODE_ERRORS = (OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, Image.DecompressionBombError)
 _SWITCH = threading.Lock()
 
 
-def encode(sources: Mapping[str, Path], kind: str, folder: Path, progress: Callable[[int, int], None]) -> pd.DataFrame:
+def encode(
+    sources: Mapping[str, Path],
+    kind: str,
+    folder: Path,
+    progress: Callable[[int, int], None],
+    ranges: Mapping[str, ValueRange] | None = None,
+) -> pd.DataFrame:
     """Write each source to `folder`.
 
     Args:
@@ -39,6 +45,8 @@ def encode(sources: Mapping[str, Path], kind: str, folder: Path, progress: Calla
         kind: a key of `KINDS`.
         folder: empty.
         progress: called with (done, total).
+        ranges: see `losses.value_range.measure`; where it has none, a deep picture is brought to 8 bits by the
+            rule of `core.pixels`.
 
     Returns:
         image_id, file, sha256, format and bytes of those that could be decoded.
@@ -48,7 +56,7 @@ def encode(sources: Mapping[str, Path], kind: str, folder: Path, progress: Calla
     format, suffix, options = KINDS[kind]
     rows = []
     for done, (image_id, source) in enumerate(sources.items(), 1):
-        picture = _decode(source)
+        picture = _decode(source, ranges or {})
         if picture is not None:
             file = folder / f"{done:08}{suffix}"
             picture.save(file, format, **options)
@@ -57,21 +65,21 @@ def encode(sources: Mapping[str, Path], kind: str, folder: Path, progress: Calla
     return pd.DataFrame(rows, columns=["image_id", "file", "sha256", "format", "bytes"])
 
 
-def _decode(source: Path) -> Image.Image | None:
+def _decode(source: Path, ranges: Mapping[str, ValueRange]) -> Image.Image | None:
     """The picture, grey or RGB; None when nothing of it can be decoded."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of odd metadata
-        with contextlib.suppress(*_DECODE_ERRORS):
-            return _plain(source)
-        with _lenient(), contextlib.suppress(*_DECODE_ERRORS):
-            return _plain(source)
+        with contextlib.suppress(*pixels.DECODE_ERRORS):
+            return _as_seen(source, ranges)
+        with _lenient(), contextlib.suppress(*pixels.DECODE_ERRORS):
+            return _as_seen(source, ranges)
     return None
 
 
-def _plain(source: Path) -> Image.Image:
-    with open_regular(source) as file, Image.open(file) as image:
-        image.load()
-        return plain(image)
+def _as_seen(source: Path, ranges: Mapping[str, ValueRange]) -> Image.Image:
+    with pixels.open_file(source) as image:
+        values = ranges.get(kind_of(image.mode)) if pixels.deep(image.mode) else None
+        return pixels.as_seen(image, None if values is None else (values.low, values.high))
 
 
 @contextlib.contextmanager

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NotRequired
@@ -12,12 +14,17 @@ from typing_extensions import TypedDict
 
 from imageclinic.cleaning.export import formats
 from imageclinic.cleaning.export.export_format import ExportFormat
+from imageclinic.cleaning.export.losses.left_out import LeftOut
+from imageclinic.cleaning.export.losses.value_range import ValueRange
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
+from imageclinic.core.naming.class_order import of_manifest
 from imageclinic.core.reading.json_files import Count, read_json
 from imageclinic.core.run import Run
 
 FILE = "export.json"
+#: Which class has which number.
+CLASSES = "classes.json"
 
 
 class Source(TypedDict):
@@ -55,6 +62,8 @@ def of(
     format: ExportFormat,
     options: Mapping[str, str],
     notes: Sequence[str],
+    left_out: LeftOut | None = None,
+    ranges: Mapping[str, ValueRange] | None = None,
 ) -> dict[str, Any]:
     """The content of export.json: depends on the arguments and the run's tables only (no times, no places).
 
@@ -65,10 +74,14 @@ def of(
         format: of the export.
         options: see `cleaning.export.export_options.ExportOptions.flags`.
         notes: on the split.
+        left_out: see `cleaning.export.losses.left_out.of`.
+        ranges: see `cleaning.export.losses.value_range.measure`.
 
     Returns:
         format; options; dataset (name, files, sha256 over names and contents); decisions (sha256 of the log, who
-        decided); classes, in the order of their numbers; images (split → number); changes (kind → images); notes.
+        decided); classes, in the order of their numbers; images (split → number); changes (kind → images); notes;
+        left_out (counts: kind → class → images; lost_classes; notes); value_range (integers and floats: the range of
+        deep images that were encoded anew).
     """
     dataset = run.read(tables.DATASET)
     content = hashlib.sha256()
@@ -85,7 +98,25 @@ def of(
         "images": {name: int((manifest["split"] == name).sum()) for name in tables.SPLITS},
         "changes": {str(kind): int(n) for kind, n in changes["change"].value_counts().sort_index().items()},
         "notes": list(notes),
+        "left_out": {**left_out.facts(), "notes": left_out.notes()} if left_out else {"notes": []},
+        "value_range": {
+            kind: {**dataclasses.asdict(values), "sentence": values.sentence(kind)}
+            for kind, values in (ranges or {}).items()
+        },
     }
+
+
+def class_file(manifest: pd.DataFrame, format: ExportFormat) -> dict[str, str]:
+    """Name → content of the file that says which class has which number, and, where images lie in folders of classes,
+    in which. Depends on the manifest only. Exports of earlier versions have none."""
+    classes = of_manifest(manifest)
+    if classes is None:
+        return {}
+    folder = format.folder_names(manifest)
+    rows = [
+        {"index": n, "class": name, **({"folder": folder[name]} if folder else {})} for n, name in enumerate(classes)
+    ]
+    return {CLASSES: json.dumps(rows, ensure_ascii=False, indent=1) + "\n"}
 
 
 def read(out: Path) -> dict[str, Any]:

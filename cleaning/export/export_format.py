@@ -15,6 +15,7 @@ from imageclinic.cleaning.export.export_options import ExportOptions
 from imageclinic.cleaning.export.proof.outcome import Proof, proof
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
+from imageclinic.core.naming.class_order import of_manifest
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,17 @@ class ExportFormat(ABC):
         return None
 
     def classes(self, manifest: pd.DataFrame) -> list[str]:
-        """All classes in the order of their numbers."""
+        """All classes in the order of their numbers, which the manifest's ``class_index`` are; without it (a manifest
+        that is still to get its numbers, an export of an earlier version) in the order of `unnumbered`."""
+        return of_manifest(manifest) or self.unnumbered(manifest)
+
+    def unnumbered(self, manifest: pd.DataFrame) -> list[str]:
+        """All classes, in the order in which the format's loader would number them."""
         return sorted(manifest["label"].unique())
+
+    def folder_names(self, manifest: pd.DataFrame) -> dict[str, str]:
+        """Class → the folder of its images in each split; empty where there are none."""
+        return class_folders(manifest)
 
     def bytes_to_write(self, images: int, link: str) -> int:
         """What the export needs of the disk, about, when its images have so many bytes."""

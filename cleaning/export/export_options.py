@@ -29,10 +29,11 @@ class ExportOptions:
             and only divides the new ones.
         balance: ``weights`` (a file of class weights), ``oversample`` or ``undersample`` (a manifest that says how
             often to show each training image), or ``none``; validation and test are never changed.
-        reencode: ``png`` or ``jpeg``, for the images that Keras's folder loader can't read and the damaged ones that
-            were decided to be kept; or ``none``.
+        reencode: ``png`` or ``jpeg``, for the images that Keras's folder loader can't read, those that its loaders show
+            otherwise than a person sees them, and the damaged ones that were decided to be kept; or ``none``.
         near_copies: ``together``: never in two splits; ``apart``: only equal pictures stay together.
         allow_incomplete: export also where val or test is empty, or a class is missing from one of them.
+        allow_lost_classes: export also where no image is left of a class that the dataset has.
         seed: of the split and the balance, not negative.
 
     Raises:
@@ -48,6 +49,7 @@ class ExportOptions:
     near_copies: str = "together"
     allow_incomplete: bool = False
     seed: int = 0
+    allow_lost_classes: bool = False
 
     def __post_init__(self) -> None:
         from imageclinic.cleaning.export.balance import BALANCES
@@ -65,7 +67,7 @@ class ExportOptions:
             raise refusal
 
     def flags(self) -> dict[str, str]:
-        """The options as the command line takes them, by name, for DATASET.md and export.json."""
+        """The options as the command line takes them, by name, for DATASET.md and export.json; "" is a switch."""
         return {
             "split": ",".join("rest" if part is None else f"{part:.12g}" for part in self.split),
             **({} if self.keep_split is None else {"keep-split": str(self.keep_split)}),
@@ -76,6 +78,7 @@ class ExportOptions:
             "seed": str(self.seed),
             "format": self.format,
             "link": self.link,
+            **({"allow-lost-classes": ""} if self.allow_lost_classes else {}),
         }
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from imageclinic.core.formats import suffixes
-from imageclinic.core.hashing import text_digest
+from imageclinic.core.reading.hashing import text_digest
 
 #: Longest name in bytes; most file systems take 255.
 LONGEST = 150

@@ -3,7 +3,7 @@ that OUT appears whole and proven or not at all. The source is only read."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,13 @@ import pandas as pd
 
 from imageclinic.cleaning.export import balance, datasheet, export_facts, formats, output_folder
 from imageclinic.cleaning.export.export_options import ExportOptions
+from imageclinic.cleaning.export.losses.left_out import LeftOut
+from imageclinic.cleaning.export.losses.value_range import ValueRange
 from imageclinic.cleaning.export.proof.prove_export import verify
 from imageclinic.cleaning.split.stratified_split import split_groups
 from imageclinic.core import tables
 from imageclinic.core.errors import Failed, InputError
+from imageclinic.core.naming import class_order
 from imageclinic.core.run import Run
 
 
@@ -33,6 +36,8 @@ class CleanedDataset:
         encoded: image_id, file, why of images that were encoded anew (see `cleaning.export.encode_images.encode`):
             `images` has their new content, and the run's dataset table that of the source.
         notes: sentences about the split, for DATASET.md.
+        left_out: see `cleaning.export.losses.left_out.of`.
+        ranges: see `cleaning.export.losses.value_range.measure`.
     """
 
     images: pd.DataFrame
@@ -42,6 +47,8 @@ class CleanedDataset:
     current: pd.DataFrame | None = None
     encoded: pd.DataFrame | None = None
     notes: Sequence[str] = ()
+    left_out: LeftOut | None = None
+    ranges: Mapping[str, ValueRange] | None = None
 
 
 def export(
@@ -61,7 +68,8 @@ def export(
         progress: called with (done, total) images.
 
     Returns:
-        out, format, link, images, classes, splits (name → images), changes (kind → images), notes, proofs.
+        out, format, link, images, classes, splits (name → images), changes (kind → images), notes, class_names (in the
+        order of their numbers), left_out and value_range (see `export_facts.of`), proofs.
 
     Raises:
         InputError: an `out` that is not empty or overlaps with the dataset or the run; an image that is missing,
@@ -73,6 +81,10 @@ def export(
         raise InputError("no image is left to export", fix="take back decisions with imageclinic decide --undo")
     format = formats.load(options.format)
     manifest = _manifest(cleaned)
+    classes = class_order.in_order(manifest["label"])
+    if not class_order.are_numbers(classes):
+        classes = format.unnumbered(manifest)
+    manifest["class_index"] = manifest["label"].map({name: n for n, name in enumerate(classes)}).astype("Int64")
     sources = [run.image_path(image_id) for image_id in manifest["image_id"]]
     target = output_folder.check(out, run, sources)
     changes = cleaned.changes
@@ -83,7 +95,9 @@ def export(
         sources = [files.get(image_id, source) for image_id, source in zip(manifest["image_id"], sources, strict=True)]
     image_format = manifest["image_id"].map(cleaned.images.set_index("image_id")["format"])
     manifest["path"] = format.paths(manifest, image_format, sources, target)
-    about = export_facts.of(manifest, changes, run, format, options.flags(), cleaned.notes)
+    about = export_facts.of(
+        manifest, changes, run, format, options.flags(), cleaned.notes, cleaned.left_out, cleaned.ranges
+    )
     weighed = balance.files(manifest, options.balance, about["classes"], options.seed)
     with_images = {name: n for name, n in about["images"].items() if n}
     loading = balance.loading_code(format, options.balance, with_images, _usual_size(cleaned.images))
@@ -91,7 +105,11 @@ def export(
         needed = format.bytes_to_write(int(cleaned.images["bytes"].sum()), options.link)
         output_folder.check_space(needed, partial)
         format.place(manifest, sources, partial, options.link, progress or (lambda done, total: None))
-        for path, content in {**format.indexes(manifest), **weighed}.items():
+        for path, content in {
+            **format.indexes(manifest),
+            **export_facts.class_file(manifest, format),
+            **weighed,
+        }.items():
             tables.write_text(partial / path, content)
         tables.write_csv(partial / tables.MANIFEST.file, manifest, tables.MANIFEST)
         tables.write_json(partial / export_facts.FILE, about)
@@ -112,6 +130,9 @@ def export(
         "splits": about["images"],
         "changes": about["changes"],
         "notes": list(cleaned.notes),
+        "class_names": about["classes"],
+        "left_out": about["left_out"],
+        "value_range": about["value_range"],
         "proofs": proofs,
     }
 

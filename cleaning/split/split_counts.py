@@ -12,7 +12,7 @@ from imageclinic.cleaning.split.allocation import allocate
 from imageclinic.cleaning.split.stratified_split import moved, placed_before
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
-from imageclinic.core.wording import few_notes
+from imageclinic.core.naming.wording import few_notes
 
 Ints = npt.NDArray[np.int64]
 _REST = len(tables.SPLITS)

@@ -11,7 +11,7 @@ import pandas as pd
 from imageclinic.cleaning.split.allocation import allocate, normalised
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
-from imageclinic.core.wording import few_notes
+from imageclinic.core.naming.wording import few_notes
 
 __all__ = [
     "allocate",

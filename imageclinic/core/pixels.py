@@ -13,18 +13,30 @@ so that none of them sees a picture that another does not:
 - **Alpha** is laid over white, also the transparent colour of a palette, of a PNG or of a GIF.
 - **Palettes** are looked up; CMYK, YCbCr, HSV and Lab are turned to RGB without the file's colour profile.
 - Of several pages or frames the current one counts, which is the first of a file just opened. EXIF orientation is not
-  applied: neither TensorFlow nor Keras applies it. (Where a picture is shown to a person it may be turned afterwards.)
+  applied: neither TensorFlow nor Keras applies it.
+
+`as_seen` is the picture that a person sees, for files that are encoded anew: turned as its EXIF data say, CMYK by the
+profile that the file holds, and deep values over one range for a whole dataset, where it is given. What Keras's own
+loaders see instead is in `core.pictures.keras_pictures`.
 
 Colour of 16 bits a channel reaches us with its high bytes only: that is what Pillow decodes, and TensorFlow too.
 """
 
 from __future__ import annotations
 
+import contextlib
+import io
+import struct
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, ImageOps
+
+from imageclinic.core.pictures import heif  # noqa: F401 - lets Pillow open HEIF
+from imageclinic.core.reading.regular_files import open_regular
 
 #: Changes when the rule does: of a picture that is `deep`, results of an older version are not to be reused.
 VERSION = "1"
@@ -36,11 +48,48 @@ _TOPS = (255.0, 1023.0, 4095.0, 16383.0, 65535.0)
 _AT_ONCE = 1 << 20
 
 
-def plain(image: Image.Image) -> Image.Image:
+#: What Pillow raises at a file that it can't decode.
+DECODE_ERRORS = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    IndexError,
+    KeyError,
+    RuntimeError,
+    struct.error,
+    Image.DecompressionBombError,
+)
+
+
+@contextlib.contextmanager
+def open_file(path: Path) -> Iterator[Image.Image]:
+    """`Image.open`, but by an open file: of a path, Pillow 13 maps an uncompressed TIFF into memory, and scrambles one
+    that is turned by a quarter.
+
+    Raises:
+        OSError: and whatever else Pillow raises when the image can't be opened.
+    """
+    with open_regular(path) as file, Image.open(file) as image:
+        yield image
+
+
+def load(path: Path) -> Image.Image | None:
+    """The picture at `path`, decoded; None when it can't be."""
+    try:
+        with open_file(path) as image:
+            image.load()
+            return image
+    except DECODE_ERRORS:
+        return None
+
+
+def plain(image: Image.Image, span: tuple[float, float] | None = None) -> Image.Image:
     """The picture with 8 bits a channel and without alpha, by the rule of this module.
 
     Args:
         image: of any mode; loaded if it isn't. Not changed.
+        span: what becomes black and white where the picture is `deep`; None: by the rule.
 
     Returns:
         A picture of mode L (where the image is grey: L, LA, La, 1, I, F, I;16…) or RGB. It may be `image` itself.
@@ -50,7 +99,7 @@ def plain(image: Image.Image) -> Image.Image:
     """
     if deep(image.mode):
         values = np.asarray(image)
-        grey = _to_bytes(values)
+        grey = _to_bytes(values, span)
         transparent = image.info.get("transparency")  # of a grey PNG: one value, at full depth
         if isinstance(transparent, int):
             grey[values == transparent] = 255
@@ -63,6 +112,34 @@ def plain(image: Image.Image) -> Image.Image:
         return under
     mode = "L" if image.mode in ("1", "L") else "RGB"
     return image if image.mode == mode else image.convert(mode)
+
+
+def as_seen(image: Image.Image, span: tuple[float, float] | None = None) -> Image.Image:
+    """The picture as a person sees it, with 8 bits a channel: `plain`, turned as its EXIF data say, and CMYK turned to
+    RGB by the colour profile that the file holds, if it holds one that works.
+
+    Args and Raises: as `plain`.
+    """
+    image.load()  # which turns a TIFF, and takes the tag off
+    with contextlib.suppress(Exception):  # broken EXIF data, of which Pillow raises anything, turn nothing
+        image = ImageOps.exif_transpose(image)
+    return plain(by_profile(image), span)
+
+
+def by_profile(image: Image.Image) -> Image.Image:
+    """A CMYK picture in RGB (sRGB) by the profile that it holds; any other picture, and one without a profile that
+    works, as it is."""
+    profile = image.info.get("icc_profile")
+    if image.mode != "CMYK" or not profile:
+        return image
+    from PIL import ImageCms  # here, for few pictures need it
+
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        made = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return image
+    return image if made is None else made
 
 
 def rgb(picture: Image.Image | npt.NDArray[Any]) -> Bytes:
@@ -93,9 +170,9 @@ def deep(mode: str) -> bool:
     return mode in ("I", "F") or mode.startswith("I;16")
 
 
-def _to_bytes(values: npt.NDArray[Any]) -> Bytes:
-    """Values of one picture, of any shape, over the range that they use → 0 to 255."""
-    low, top = _range(values)
+def _to_bytes(values: npt.NDArray[Any], span: tuple[float, float] | None = None) -> Bytes:
+    """Values of one picture, of any shape, over `span` or the range that they use → 0 to 255."""
+    low, top = span or _range(values)
     flat = values.reshape(-1)
     made = np.empty(flat.shape, np.uint8)
     for start in range(0, len(flat), _AT_ONCE):
@@ -104,61 +181,22 @@ def _to_bytes(values: npt.NDArray[Any]) -> Bytes:
     return made.reshape(values.shape)
 
 
+def extremes(values: npt.NDArray[Any]) -> tuple[float, float]:
+    """The least and the greatest of the values that are numbers; zeros where none is."""
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        values = values[np.isfinite(values)]
+    return (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
+
+
 def _range(values: npt.NDArray[Any]) -> tuple[float, float]:
     """What becomes black and white, by the rule of this module."""
-    real = values.dtype.kind == "f"
-    if real and not np.isfinite(values).all():
-        values = values[np.isfinite(values)]
-    low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
+    return rule_range(*extremes(values), real=values.dtype.kind == "f")
+
+
+def rule_range(low: float, high: float, *, real: bool) -> tuple[float, float]:
+    """What becomes black and white in a picture of values from `low` to `high`, floats where `real`, by the rule of
+    this module."""
     top = next((top for top in ((1.0, *_TOPS) if real else _TOPS) if high <= top), None)
     if low >= 0 and top is not None:
         return 0.0, top
     return low, high if high > low else low + 1.0
-
-
-def keras_refuses(kind: str, mode: str, *, moving: bool = False) -> str | None:
-    """Why `tf.io.decode_image`, which Keras's folder loader decodes with, raises an error at a file; None: it decodes
-    it. As `keras_misreads`."""
-    if kind not in _DECODED:
-        return f"TensorFlow does not decode {kind}"
-    if kind == "WEBP" and moving:
-        return "TensorFlow does not decode an animated WebP as RGB"
-    if kind == "WEBP" and mode == "RGBA":
-        return "TensorFlow does not decode a WebP with alpha as RGB"
-    if kind == "BMP" and mode == "1":
-        return "TensorFlow does not decode a BMP with 1 bit a pixel"
-    return None
-
-
-def keras_misreads(kind: str, mode: str, *, moving: bool = False, transparent: bool = False) -> str | None:
-    """What Keras's loaders make of a file that they decode, where it is not what `plain` makes of it.
-
-    A description, tried with Keras 3.15 and TensorFlow 2.21 in colour, and held against them by a test.
-
-    Args:
-        kind: the file's format, Pillow's name.
-        mode: the mode in which Pillow opens it.
-        moving: whether it has several frames.
-        transparent: whether it has pixels that are not opaque.
-
-    Returns:
-        What they make of it; None: the same picture, but for rounding and the decoders' differences.
-    """
-    if kind == "BMP" and mode == "P":
-        return "TensorFlow takes the numbers of its palette for grey, or refuses it; convert it to PNG"
-    if mode.startswith("I"):
-        return (
-            "16 bits a pixel, of which TensorFlow keeps the high byte and keras.utils.load_img what lies under 256; "
-            "convert it to 8 bits over the range that it uses"
-        )
-    if kind == "GIF" and moving:
-        return "animated: Keras takes the first frame, tf.io.decode_image gives all of them as a 4-D array"
-    if transparent and kind == "GIF":
-        return "transparent: TensorFlow makes it black there; lay it over a background"
-    if transparent:
-        return "transparent: Keras drops the alpha and shows the colours stored under it; lay it over a background"
-    return None
-
-
-#: Formats that `tf.io.decode_image` decodes (TensorFlow 2.21), whatever the name. MPO: its first picture, as JPEG.
-_DECODED = ("JPEG", "MPO", "PNG", "GIF", "BMP", "WEBP")

@@ -33,6 +33,9 @@ class Run:
 
     path: Path
 
+    def __fspath__(self) -> str:
+        return str(self.path)
+
     @property
     def decisions(self) -> Path:
         """The decision log (CSV, append-only)."""
@@ -216,14 +219,11 @@ class Run:
         try:
             lock.acquire(timeout=0)
         except filelock.Timeout:
-            raise InputError(
-                f"another audit is writing to {self.path}",
-                fix="wait for it, or give another folder with --out",
-            ) from None
+            reason = f"another audit is writing to {self.path}"
+            raise InputError(reason, fix="wait for it, or give another folder with --out") from None
         except OSError as error:
-            raise InputError(
-                f"can't write to {self.path}: {error.strerror}", fix="make it writable, or give another --out"
-            ) from error
+            reason = f"can't write to {self.path}: {error.strerror}"
+            raise InputError(reason, fix="make it writable, or give another --out") from error
         try:
             yield
         finally:

@@ -6,10 +6,11 @@ Apart from `core.tables`, so that a process that only measures images need not l
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
 
 import pyarrow as pa
+
+from imageclinic.core.columns import Column, Table
 
 #: The eight orientations of the plane, in the order of the hash columns. ``rot90`` turns anticlockwise;
 #: ``flip_*`` mirrors left-right first, then turns.
@@ -23,53 +24,6 @@ ACTIONS = ("keep", "drop", "relabel", "review")
 DECISIONS = ("keep", "drop", "relabel", "unsure", "undo")
 PAIR_KINDS = ("bytes", "pixels", "near")
 SPLITS = ("train", "val", "test")
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column: its name, Arrow type, whether it may be null, its range or choices, and its meaning. `later`: it came
-    with a later version, so a file of an earlier one may lack it, and is read as null there. `path`: it holds paths as
-    `core.ids` writes them, ``inside`` the folder that they are relative to, or just ``relative``."""
-
-    name: str
-    type: pa.DataType
-    meaning: str
-    nullable: bool = False
-    low: float | None = None
-    high: float | None = None
-    choices: tuple[str, ...] = ()
-    later: bool = False
-    path: Literal["", "inside", "relative"] = ""
-
-
-@dataclass(frozen=True)
-class Table:
-    """One table: its file in the run folder, what a row is, its columns, the columns that identify a row, and the
-    command that writes it."""
-
-    name: str
-    file: str
-    row: str
-    columns: tuple[Column, ...]
-    key: tuple[str, ...] = ()
-    command: str = "audit"
-
-    @property
-    def schema(self) -> pa.Schema:
-        """The Arrow schema of the file."""
-        return pa.schema([pa.field(c.name, c.type, c.nullable) for c in self.columns])
-
-    @property
-    def remedy(self) -> str:
-        """What to do about a file of this table that can't be read."""
-        if self.name == "decisions":
-            return "mend that line, or move the file away; nothing was changed"
-        return f"delete it and run imageclinic {self.command} again"
-
-    @property
-    def names(self) -> list[str]:
-        """Column names, in order."""
-        return [c.name for c in self.columns]
 
 
 _ID = Column("image_id", pa.string(), "POSIX path relative to the dataset's root; other bytes escaped as \\xNN")
@@ -104,6 +58,12 @@ DATASET = Table(
     ("image_id",),
 )
 
+
+def _keras(name: str, meaning: str, high: float = 1) -> Column:
+    meaning = f"{meaning}; null where both see the same"
+    return Column(f"keras_{name}", pa.float32(), meaning, nullable=True, low=0, high=high, later=True)
+
+
 FEATURES = Table(
     "features",
     "features.parquet",
@@ -132,6 +92,13 @@ FEATURES = Table(
             "exif_orientation", pa.int64(), "EXIF orientation, 1 = upright; null if none", nullable=True, low=1, high=8
         ),
         Column("frames", pa.int64(), "pages or animation frames; the first one is judged", nullable=True, low=1),
+        Column("transparent", pa.bool_(), "whether it has pixels that are not opaque", nullable=True, later=True),
+        Column("value_low", pa.float64(), "least value, of more than 8 bits a pixel; else null", True, later=True),
+        Column("value_high", pa.float64(), "greatest value, of more than 8 bits a pixel; else null", True, later=True),
+        _keras("difference", "mean difference, in [0, 1], of what Keras's loaders see from what a person sees"),
+        _keras("luminance_mean", "luminance_mean of what a loader of Keras sees"),
+        _keras("luminance_p99", "luminance_p99 of what a loader of Keras sees"),
+        _keras("entropy", "entropy of what a loader of Keras sees", 8),
     ),
     ("image_id",),
 )
@@ -253,6 +220,9 @@ PREDICTIONS = Table(
     ("image_id",),
 )
 VECTOR_IDS = Table("ids", "embeddings.parquet", "readable image", (_ID,), ("image_id",))
+_CLASS_INDEX = Column(
+    "class_index", pa.int64(), "number of the class in the export, from 0", nullable=True, low=0, later=True
+)
 
 MANIFEST = Table(
     "manifest",
@@ -274,6 +244,7 @@ MANIFEST = Table(
             nullable=True,
             later=True,
         ),
+        _CLASS_INDEX,
     ),
     ("image_id",),
     command="export",
@@ -288,6 +259,7 @@ BALANCE = Table(
         Column("path", pa.string(), "POSIX path relative to the export", path="relative"),
         Column("label", pa.string(), "class after cleaning"),
         Column("times", pa.int64(), "how often it is shown in an epoch, so that classes are shown alike", low=0),
+        _CLASS_INDEX,
     ),
     ("image_id",),
     command="export",

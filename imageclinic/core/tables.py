@@ -19,9 +19,10 @@ import pandas as pd
 import pyarrow as pa
 
 from imageclinic.core.atomic import replacing, write_json, write_text
+from imageclinic.core.columns import Column, Table
 from imageclinic.core.errors import InputError, remedied
 from imageclinic.core.ids import to_image_id, to_path
-from imageclinic.core.parquet_files import (
+from imageclinic.core.reading.parquet_files import (
     metadata,
     read_arrow,
     read_vectors,
@@ -51,8 +52,6 @@ from imageclinic.core.schema import (
     SPLITS,
     TABLES,
     VECTOR_IDS,
-    Column,
-    Table,
 )
 
 __all__ = [

@@ -25,24 +25,35 @@ _HERE = Path(__file__).resolve().parent
 
 def write(
     run: Run,
+    to: Path | None = None,
     *,
     truth: pd.DataFrame | None = None,
     status: Sequence[Mapping[str, Any]] | None = None,
     help: Mapping[str, str] | None = None,
 ) -> Path:
-    """Write `run.report` and return its path.
+    """Write the report and return its path.
 
     Args:
         run: an audited run; decisions and a comparison are told where they are there.
+        to: the file; None: `run.report`.
         truth: what was planted (`check, image_id, label`), for precision and recall.
         status: rows of the review's progress: column → value, all with the same columns.
         help: check → docstring: its first paragraph is shown, the rest on demand.
 
     Raises:
-        InputError: when the run was not audited.
+        InputError: when the run was not audited, or the file can't be written.
     """
-    tables.write_text(run.report, render(run, truth=truth, status=status, help=help))
-    return run.report
+    target = run.report if to is None else to
+    text = render(run, truth=truth, status=status, help=help)
+    try:
+        tables.write_text(target, text)
+    except OSError as error:
+        raise InputError(
+            f"can't write {target}: {error.strerror or error}",
+            expected="a folder that can be written to",
+            fix="name another file: imageclinic report RUN --to FILE",
+        ) from error
+    return target
 
 
 def render(

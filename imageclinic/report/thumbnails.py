@@ -10,8 +10,7 @@ from pathlib import Path
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from imageclinic.core.pixels import plain
-from imageclinic.core.reading.regular_files import open_regular
+from imageclinic.core.pixels import open_file, plain
 
 SIDE = 160  # pixels; shown at about 150, so sharp enough on a phone
 BUDGET = 7_000_000  # bytes of data URIs in one report
@@ -51,7 +50,7 @@ def thumbnail(path: Path, side: int = SIDE) -> Picture:
     Damage is no error here: what can be drawn is drawn, else the reason is told.
     """
     try:
-        with warnings.catch_warnings(action="ignore"), open_regular(path) as file, Image.open(file) as image:
+        with warnings.catch_warnings(action="ignore"), open_file(path) as image:
             image.draft("RGB", (2 * side, 2 * side))
             small = plain(ImageOps.exif_transpose(image))
             small.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2)

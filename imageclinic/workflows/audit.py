@@ -26,16 +26,16 @@ from imageclinic.core.ids import require_unicode
 from imageclinic.core.option_fields import SEED
 from imageclinic.core.progress import Say, Stage, quiet, silent
 from imageclinic.core.run import Run, create
-from imageclinic.workflows.steps import (
+from imageclinic.workflows.steps import result_keys
+from imageclinic.workflows.steps.auditing import (
     audit_source,
     audit_verdict,
     copies_and_splits,
     label_noise,
     predictions,
-    result_keys,
 )
-from imageclinic.workflows.steps import embeddings as embedding_step
-from imageclinic.workflows.steps.prediction_method import Brought, Method
+from imageclinic.workflows.steps.auditing import embeddings as embedding_step
+from imageclinic.workflows.steps.auditing.prediction_method import Brought, Method
 from imageclinic.workflows.steps.result_keys import key
 
 _PACKAGES = ("tensorflow", "keras", "cleanlab", "fiftyone", "imagehash", "pandas", "scikit-learn", "numpy", "pillow")
@@ -43,11 +43,16 @@ _PACKAGES = ("tensorflow", "keras", "cleanlab", "fiftyone", "imagehash", "pandas
 
 @dataclass(frozen=True)
 class Audit:
-    """An audit's results: the run folder, the issues table, and one outcome per check."""
+    """An audit's results: the run folder, the issues table, one outcome per check, and notes: sentences that the user
+    should know. It stands for the path of its run wherever one is asked for."""
 
     run: Run
     issues: pd.DataFrame
     outcomes: pd.DataFrame
+    notes: Sequence[str] = ()
+
+    def __fspath__(self) -> str:
+        return str(self.run.path)
 
     @property
     def verdict(self) -> list[dict[str, Any]]:
@@ -265,7 +270,7 @@ def _audit(run: Run, listing: image_listing.Listing, plan: _Plan, stage: Stage, 
         say(note)
     if judged["label_noise"] is not None:
         say(label_noise.in_words(judged["label_noise"]))
-    return Audit(run, issues, pd.DataFrame(outcomes))
+    return Audit(run, issues, pd.DataFrame(outcomes), tuple(notes))
 
 
 def _key(dataset: pd.DataFrame, plan: _Plan) -> str | None:
@@ -287,4 +292,4 @@ def _reuse(run: Run, current: str) -> Audit | None:
     outcomes = info.get("outcomes", [])
     if not outcomes or info.get("key") != current or any(o["outcome"] == "failed" for o in outcomes):
         return None
-    return Audit(run, run.read(tables.ISSUES), pd.DataFrame(info["outcomes"]))
+    return Audit(run, run.read(tables.ISSUES), pd.DataFrame(info["outcomes"]), tuple(info.get("notes", ())))

@@ -27,6 +27,7 @@ def export(
     near_copies: str = ExportOptions.near_copies,
     allow_incomplete: bool = ExportOptions.allow_incomplete,
     seed: int = ExportOptions.seed,
+    allow_lost_classes: bool = ExportOptions.allow_lost_classes,
     stage: Stage = quiet,
     say: Say = silent,
 ) -> dict[str, Any]:
@@ -38,7 +39,7 @@ def export(
     Args:
         run: an audited run.
         out: a new or empty folder, outside the dataset and the run.
-        split, format, link, keep_split, balance, reencode, near_copies, allow_incomplete, seed: see
+        split, format, link, keep_split, balance, reencode, near_copies, allow_incomplete, seed, allow_lost_classes: see
             `cleaning.export.export_options.ExportOptions`.
         stage, say: progress.
 
@@ -46,18 +47,22 @@ def export(
         The export's summary, with ``proofs``: name, ok and detail of each.
 
     Raises:
-        InputError: bad arguments, `out` inside the dataset or not empty, a class without training images, an empty
-            val or test or a class that is missing there (unless `allow_incomplete`), a
-            `keep_split` of other images, a source file that changed since the audit.
+        InputError: bad arguments, `out` inside the dataset or not empty, a class without training images or of which
+            nothing is left, an empty val or test or a class that is missing there (unless `allow_incomplete`), a
+            `keep_split` of other images, a source file that changed since the audit, images of more than 8 bits that
+            would lose most of their grey levels.
         Failed: a proof does not hold.
     """
-    options = ExportOptions(split, format, link, keep_split, balance, reencode, near_copies, allow_incomplete, seed)
+    options = ExportOptions(
+        split, format, link, keep_split, balance, reencode, near_copies, allow_incomplete, seed, allow_lost_classes
+    )
     return _export(Path(run), Path(out), options, stage, say)
 
 
 def _export(run: Path, out: Path, options: ExportOptions, stage: Stage, say: Say) -> dict[str, Any]:
     from imageclinic.cleaning.decisions import apply
     from imageclinic.cleaning.export import write_export
+    from imageclinic.cleaning.export.losses import left_out
     from imageclinic.cleaning.split.demanded_split import demanded
     from imageclinic.cleaning.split.stratified_split import require_complete, require_training
     from imageclinic.workflows.steps import reencode as reencoding
@@ -71,6 +76,11 @@ def _export(run: Path, out: Path, options: ExportOptions, stage: Stage, say: Say
         if new is not None:
             state = reencoding.mended(state, new)
         cleaned, changes = apply.apply(state.dataset, state.current)
+        gone = left_out.of(state.dataset, cleaned, changes)
+        for note in gone.notes():
+            say(note)
+        if not options.allow_lost_classes and (refusal := gone.refusal()):
+            raise refusal
         with stage("Looking for copies") as progress:
             clusters, told = splitting.regroup(
                 state, cleaned, near=options.near_copies == "together", new=new, progress=progress
@@ -90,10 +100,13 @@ def _export(run: Path, out: Path, options: ExportOptions, stage: Stage, say: Say
                 f"Keras's folder loader stops at, skips or misreads {len(unread):,} images ({first}) "
                 "--reencode png mends that."
             )
-        for note in notes:
+        ranges = {} if new is None else new.ranges
+        for note in (*notes, *(values.sentence(kind) for kind, values in ranges.items())):
             say(note)
         encoded = None if new is None else new.files
-        content = write_export.CleanedDataset(cleaned, splits, clusters, changes, state.current, encoded, notes)
+        content = write_export.CleanedDataset(
+            cleaned, splits, clusters, changes, state.current, encoded, notes, gone, ranges
+        )
         with stage("Exporting and proving") as progress:
             summary = write_export.export(content, state.run, out, options, progress)
     return {**summary, "proofs": [dataclasses.asdict(proof) for proof in summary["proofs"]]}

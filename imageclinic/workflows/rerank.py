@@ -10,8 +10,8 @@ from imageclinic.audit.labels import confident_learning, noise_model
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
 from imageclinic.core.progress import Stage, quiet
-from imageclinic.workflows.steps.embeddings import rows_of
-from imageclinic.workflows.steps.predictions import draw_folds
+from imageclinic.workflows.steps.auditing.embeddings import rows_of
+from imageclinic.workflows.steps.auditing.predictions import draw_folds
 from imageclinic.workflows.steps.run_state import load
 
 

@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pandas as pd
+import pyarrow as pa
 import pytest
 
 from imageclinic.core import run, tables
@@ -54,3 +56,24 @@ def test_tables_know_what_they_were_made_from(tmp_path) -> None:
     assert not run.is_current(tmp_path / "none.parquet", "key")
     with pytest.raises(InputError, match=r"issues.parquet is missing. Run imageclinic audit first"):
         made.read(tables.ISSUES)
+
+
+def test_a_verdict_and_noise_that_is_not_established_are_read(tmp_path: Path) -> None:
+    opened = run.create(tmp_path / "run")
+    line = {"cause": "c", "severity": 0.5, "sentence": "s", "consequence": "k", "command": "x RUN", "checks": ["dark"]}
+    noise = {"established": False, "low": 0.0, "high": None, "ceiling": None, "ceiling_low": None, "share": 0.1}
+    opened.update_info({"verdict": [line], "label_noise": noise, "notes": ["n"]})
+    assert opened.verdict[0]["command"].endswith(str(tmp_path / "run"))
+    assert opened.info()["label_noise"]["ceiling"] is None
+
+
+def test_yes_and_no_are_read_as_they_were_written(tmp_path: Path) -> None:
+    yes_or_no = [c.name for c in tables.FEATURES.columns if pa.types.is_boolean(c.type)]
+    assert yes_or_no
+    numbers = [c for c in tables.FEATURES.columns if not c.later and not c.nullable and not pa.types.is_string(c.type)]
+    frame = pd.DataFrame({c.name: [0 if pa.types.is_integer(c.type) else 0.5] for c in numbers}).assign(image_id="a")
+    empty = {c.name: None for c in tables.FEATURES.columns if c.name not in frame and c.name not in yes_or_no}
+    frame = frame.assign(**empty, **dict.fromkeys(yes_or_no, True))
+    opened = run.create(tmp_path / "run")
+    opened.write(tables.FEATURES, frame)
+    assert opened.read(tables.FEATURES)[yes_or_no].iloc[0].tolist() == [True] * len(yes_or_no)

@@ -1,4 +1,4 @@
-"""An audit's predictions on awkward data (`workflows.steps.predictions`): all of it is said in the run."""
+"""An audit's predictions on awkward data (`workflows.steps.auditing.predictions`): all of it is said in the run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 import imageclinic
 from imageclinic.core.errors import InputError
-from imageclinic.workflows.steps import label_noise
+from imageclinic.workflows.steps.auditing import label_noise
 
 pytestmark = pytest.mark.slow
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from imageclinic.core.errors import InputError
-from imageclinic.core.hashing import text_digest
+from imageclinic.core.reading.hashing import text_digest
 
 ORIGINAL, CLEANED = "original", "cleaned"
 RANDOM_REMOVAL, RANDOM_REVIEW = "random_removal", "random_review"

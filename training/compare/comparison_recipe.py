@@ -9,7 +9,7 @@ from pathlib import Path
 import keras
 
 from imageclinic.core.errors import InputError
-from imageclinic.core.hashing import file_version
+from imageclinic.core.reading.hashing import file_version
 from imageclinic.training.compare.compare_options import FEATURES, CompareOptions
 from imageclinic.training.fit.settings import usual_rate
 from imageclinic.training.models import backbones, pretrained, user_network

@@ -9,8 +9,8 @@ from typing_extensions import TypedDict
 
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
-from imageclinic.core.parquet_files import MOST_ROWS
 from imageclinic.core.reading.json_files import Number, read_json
+from imageclinic.core.reading.parquet_files import MOST_ROWS
 from imageclinic.core.schema import CLASS_WEIGHTS
 
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import struct
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -26,22 +25,11 @@ from PIL import Image, UnidentifiedImageError
 
 from imageclinic.core import pixels
 from imageclinic.core.errors import InputError
-from imageclinic.core.reading.regular_files import open_regular
 
 _BATCH = 256
 _MODES = {1: "L", 3: "RGB"}
 #: Bytes of decoded images that a training may keep in memory between epochs.
 KEPT_BYTES = 1 << 30
-_DECODE_ERRORS = (
-    OSError,
-    ValueError,
-    SyntaxError,
-    EOFError,
-    IndexError,
-    KeyError,
-    struct.error,
-    Image.DecompressionBombError,
-)
 
 
 def read_image(path: Path, size: tuple[int, int] | None, *, channels: int = 3) -> npt.NDArray[np.uint8]:
@@ -60,12 +48,12 @@ def read_image(path: Path, size: tuple[int, int] | None, *, channels: int = 3) -
     """
     mode = _MODES[channels]
     try:
-        with open_regular(path) as file, Image.open(file) as image:
+        with pixels.open_file(path) as image:
             if size is not None:
                 image.draft(None, (2 * size[1], 2 * size[0]))
             image.load()
             picture = pixels.plain(image).convert(mode)
-    except _DECODE_ERRORS as error:
+    except pixels.DECODE_ERRORS as error:
         unknown = isinstance(error, UnidentifiedImageError)
         raise InputError(
             f"{path} can't be decoded: {'its content is no known image format' if unknown else error}",

@@ -19,6 +19,7 @@ import tensorflow as tf
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
 from imageclinic.core.ids import is_below
+from imageclinic.core.naming.class_order import of_manifest
 from imageclinic.core.reading.regular_files import open_regular
 
 #: Bytes of images a shard, about: TensorFlow advises 100 MB and more.
@@ -54,7 +55,8 @@ def write(
         InputError: a file is gone or changed since the audit.
         OSError: the folder can't be written.
     """
-    number = {label: n for n, label in enumerate(sorted(manifest["label"].unique()))}
+    classes = of_manifest(manifest) or sorted(manifest["label"].unique())
+    number = {label: n for n, label in enumerate(classes)}
     source = pd.Series(list(files), manifest.index, dtype=object)
     rows = manifest.sort_values(["sha256", "image_id"])
     done = 0

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from imageclinic.core.errors import InputError
-from imageclinic.core.hashing import file_version
+from imageclinic.core.reading.hashing import file_version
 from imageclinic.training.embed.embedder import Embedder, Ready, checked
 from imageclinic.training.models import saved_model_size, user_function
 

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
+from imageclinic.core.naming.class_order import of_manifest
 from imageclinic.training.compare import arms
 from imageclinic.training.data import export_balance, image_pipelines, mirror_check
 from imageclinic.training.fit.fit_model import Examples, natural_size
@@ -189,7 +190,7 @@ def _classes(manifest: pd.DataFrame, out: Path) -> list[str]:
                 expected="training images of every class",
                 fix="export with another --split, or leave the class out",
             )
-    return sorted(labels["train"])
+    return [name for name in of_manifest(manifest) or sorted(labels["train"]) if name in labels["train"]]
 
 
 def _content(manifest: pd.DataFrame) -> pd.DataFrame:

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from imageclinic.core.errors import InputError
-from imageclinic.core.hashing import file_version
+from imageclinic.core.reading.hashing import file_version
 from imageclinic.training.embed import user_embedder
 
 

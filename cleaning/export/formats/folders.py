@@ -15,16 +15,22 @@ from imageclinic.cleaning.export.export_format import ExportFormat, class_folder
 class Format(ExportFormat):
     """Folders of classes in folders of splits."""
 
-    def classes(self, manifest: pd.DataFrame) -> list[str]:
+    def unnumbered(self, manifest: pd.DataFrame) -> list[str]:
         """Sorted by their folders, as Keras numbers them."""
         return sorted(manifest["label"].unique(), key=class_folders(manifest).__getitem__)
 
     def loading_lines(self, splits: Mapping[str, int], size: tuple[int, int]) -> str:
-        """A `tf.data.Dataset` for each split."""
+        """A `tf.data.Dataset` for each split. Without `class_names`, Keras numbers folders by their characters: "10"
+        before "2"."""
         height, width = size
-        return "import keras\n\n" + "\n".join(
-            f'{split} = keras.utils.image_dataset_from_directory("{split}", image_size=({height}, {width})'
-            + (")" if split == "train" else ", shuffle=False)")
+        head = (
+            "import json, keras, pathlib\n\n"
+            'numbers = json.loads(pathlib.Path("classes.json").read_text("utf-8"))\n'
+            'folders = [c["folder"] for c in numbers]\n'
+        )
+        return head + "\n".join(
+            f'{split} = keras.utils.image_dataset_from_directory("{split}", class_names=folders, '
+            f"image_size=({height}, {width})" + (")" if split == "train" else ", shuffle=False)")
             for split in splits
         )
 

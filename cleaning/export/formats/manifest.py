@@ -51,13 +51,17 @@ class Format(ExportFormat):
             place_file.put(source, None, sha256, link)
             progress(done, len(manifest))
 
+    def folder_names(self, manifest: pd.DataFrame) -> dict[str, str]:
+        """None: there are no folders of classes."""
+        return {}
+
     def loading_lines(self, splits: Mapping[str, int], size: tuple[int, int]) -> str:
         """The training images as ``x`` and ``y``."""
         return (
             "import keras, numpy, pandas\n\n"
             'rows = pandas.read_csv("manifest.csv").query("split == \'train\'")\n'
             f'x = numpy.stack([{reading_line(size)} for p in rows["path"]])\n'
-            'y = pandas.factorize(rows["label"], sort=True)[0]'
+            'y = rows["class_index"].to_numpy()'
         )
 
     def folders_proof(self, manifest: pd.DataFrame) -> Proof:

@@ -59,6 +59,10 @@ class Format(ExportFormat):
                     shutil.copy(file, scratch)
             yield ReadBack(scratch, records)
 
+    def folder_names(self, manifest: pd.DataFrame) -> dict[str, str]:
+        """None: there are no folders of classes."""
+        return {}
+
     def loading_lines(self, splits: Mapping[str, int], size: tuple[int, int]) -> str:
         """A `tf.data.Dataset` for each split."""
         height, width = size

@@ -15,8 +15,9 @@ from imageclinic.cleaning.export.proof.copies_in_export import find_pairs
 from imageclinic.cleaning.export.proof.outcome import Proof, first_few, proof
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
-from imageclinic.core.hashing import readable_sha256
+from imageclinic.core.naming.class_order import of_manifest
 from imageclinic.core.option_fields import SEED
+from imageclinic.core.reading.hashing import readable_sha256
 from imageclinic.core.reading.regular_files import read_bytes
 
 #: Files of an export that are no images, and files that systems leave in folders.
@@ -71,7 +72,8 @@ def _proofs(
     files = [read.folder / tables.to_path(path) for path in manifest["path"]]
     images = {path for path in manifest["path"] if not path.startswith("../")}
     holders = images if read.records is None else set(read.records["shard"])
-    indexes = {**format.indexes(manifest), **balanced}
+    own = {**export_facts.class_file(manifest, format), **_balance(manifest, about, format)}
+    indexes = {**format.indexes(manifest), **own}
     found = {
         tables.to_image_id(file.relative_to(out).as_posix())
         for file in out.rglob("*")
@@ -130,6 +132,9 @@ def _counts(manifest: pd.DataFrame, about: dict[str, Any], format: ExportFormat)
     wrong = [f"{name} has {n}, not {told.get(name)}" for name, n in there.items() if told.get(name) != n]
     if about.get("classes") != format.classes(manifest):
         wrong.append("other classes")
+    pairs = manifest[["label", "class_index"]].drop_duplicates()
+    if of_manifest(manifest) is not None and sorted(pairs["class_index"]) != list(range(manifest["label"].nunique())):
+        wrong.append("class_index does not number the classes")
     shown = ", ".join(f"{n} in {name}" for name, n in there.items())
     return proof("counts", wrong, shown, "counts do not fit")
 

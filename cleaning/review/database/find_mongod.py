@@ -23,8 +23,8 @@ from typing import Literal
 
 import filelock
 
-from imageclinic.core.cache_folder import cache_folder
 from imageclinic.core.errors import InputError
+from imageclinic.core.processes.cache_folder import cache_folder
 from imageclinic.core.processes.child_process import python_module
 from imageclinic.core.processes.temporary_folders import temporary_folder
 

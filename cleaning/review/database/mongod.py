@@ -27,9 +27,9 @@ from urllib.parse import quote
 import filelock
 
 from imageclinic.cleaning.review.database.find_mongod import OLDEST, REMEDY, fetch, find, without_password
-from imageclinic.core.cache_folder import cache_folder
 from imageclinic.core.errors import InputError
 from imageclinic.core.processes import child_process
+from imageclinic.core.processes.cache_folder import cache_folder
 
 _START_SECONDS = 30
 _SOCKET = "mongod.sock"

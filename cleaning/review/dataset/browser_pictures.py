@@ -19,8 +19,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from imageclinic.core import pixels, tables
 from imageclinic.core.formats import FORMATS
-from imageclinic.core.hashing import text_digest
-from imageclinic.core.reading.regular_files import open_regular
+from imageclinic.core.reading.hashing import text_digest
 from imageclinic.core.run import Run
 
 _DRAWN = {name for name, kind in FORMATS.items() if kind.browser}
@@ -30,7 +29,6 @@ _LAYOUTS = {"1", "L", "P", "RGB"}
 _MARKED = {("PNG", "P"), ("GIF", "P"), ("GIF", "L"), ("GIF", "RGB")}
 _LARGEST = 2048
 _PLACEHOLDER = "undecodable.png"
-_DECODE_ERRORS = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 
 
 def shown(run: Run, dataset: pd.DataFrame, progress: Callable[[int, int], None] | None = None) -> pd.Series:
@@ -88,9 +86,9 @@ def _name(image_id: object, sha256: object) -> str:
 def _has_alpha(source: Path) -> bool:
     """Whether a file's header names a transparent colour; False for one that can't be opened."""
     try:
-        with open_regular(source) as file, Image.open(file) as opened:
+        with pixels.open_file(source) as opened:
             return opened.has_transparency_data
-    except _DECODE_ERRORS:
+    except pixels.DECODE_ERRORS:
         return False
 
 
@@ -99,10 +97,10 @@ def _convert(source: Path, target: Path) -> Path | None:
     if target.is_file():
         return target
     try:
-        with open_regular(source) as file, Image.open(file) as opened:
+        with pixels.open_file(source) as opened:
             picture = pixels.plain(ImageOps.exif_transpose(opened))
             picture.thumbnail((_LARGEST, _LARGEST))
-    except _DECODE_ERRORS:
+    except pixels.DECODE_ERRORS:
         return None
     with tables.replacing(target) as temporary:
         picture.save(temporary, "PNG")

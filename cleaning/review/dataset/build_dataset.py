@@ -15,7 +15,7 @@ from imageclinic.cleaning.decisions import decision_log, label_ranking
 from imageclinic.cleaning.decisions.survivors import choose as choose_survivors
 from imageclinic.cleaning.review.dataset import appearance, load_samples, sample_rows, saved_views
 from imageclinic.core import tables
-from imageclinic.core.hashing import text_digest
+from imageclinic.core.reading.hashing import text_digest
 from imageclinic.core.run import Run
 
 if TYPE_CHECKING:

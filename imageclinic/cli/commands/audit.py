@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -104,7 +105,7 @@ def audit(
     show_verdict(result.run, terminal)
     terminal.say("")
     terminal.command(f"Run folder: {result.run.path}")
-    terminal.command(f"Next: imageclinic review {result.run.path}")
+    terminal.command(f"Next: imageclinic review {shlex.quote(str(result.run.path))}")
     counts = dict(zip(result.outcomes["check"], result.outcomes["n_issues"], strict=True))
     tripped = sorted(check for check, least in limits.items() if counts[check] >= least)
     terminal.result(

@@ -44,7 +44,7 @@ def decide(
     from imageclinic.audit.verdict.line import number
     from imageclinic.cli.decision_lines import MOST_CLASSES, decision_lines
     from imageclinic.cli.terminal import records
-    from imageclinic.core.wording import few
+    from imageclinic.core.naming.wording import few
     from imageclinic.workflows.decide import by_class_and_split, class_counts, left_to_persons, new_classes
 
     terminal = terminal_for(as_json)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shlex
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -95,7 +96,7 @@ def run_demo(out: Path, *, seeds: int, terminal: Any) -> dict[str, Any]:
     terminal.title(f"Done in {time.perf_counter() - start:.0f} s")
     terminal.say(f"Report:         {report}")
     terminal.say(f"Cleaned data:   {cleaned}")
-    terminal.say(f"See it in the App:  imageclinic review {run_path}")
+    terminal.say(f"See it in the App:  imageclinic review {shlex.quote(str(run_path))}")
     terminal.say("On your own data:   imageclinic audit FOLDER")
     return {
         "run": str(run_path),

@@ -39,7 +39,10 @@ def export(
     ] = ExportOptions.balance,
     reencode: Annotated[
         str,
-        Option(help="none, png or jpeg: for images that Keras can't read, and damaged ones that were decided to stay."),
+        Option(
+            help="none, png or jpeg: for images that Keras can't read or shows otherwise than a person sees them, and "
+            "damaged ones that were decided to stay."
+        ),
     ] = ExportOptions.reencode,
     near_copies: Annotated[
         str,
@@ -52,6 +55,9 @@ def export(
         bool, Option("--allow-incomplete", help="Export also where val or test is empty, or a class is missing there.")
     ] = ExportOptions.allow_incomplete,
     seed: Seed = ExportOptions.seed,
+    allow_lost_classes: Annotated[
+        bool, Option("--allow-lost-classes", help="Export also where no image is left of a class.")
+    ] = ExportOptions.allow_lost_classes,
     as_json: AsJson = False,
 ) -> None:
     """Write the cleaned dataset: stratified, copies on one side, proven before OUT gets its name."""
@@ -69,6 +75,7 @@ def export(
         near_copies=near_copies,
         allow_incomplete=allow_incomplete,
         seed=seed,
+        allow_lost_classes=allow_lost_classes,
         stage=terminal.stage,
         say=terminal.say,
     )

@@ -31,7 +31,7 @@ def status(
 
     from imageclinic.cli.verdict_lines import show_verdict
     from imageclinic.core.run import open_run
-    from imageclinic.workflows.steps import label_noise
+    from imageclinic.workflows.steps.auditing import label_noise
 
     terminal = terminal_for(as_json)
     state = imageclinic.status(run, stop_below=stop_below)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import filelock
 
-from imageclinic.core.cache_folder import cache_folder
+from imageclinic.core.processes.cache_folder import cache_folder
 
 _TOKEN_BYTES = 8
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from imageclinic.core.atomic import replacing, write_json
 from imageclinic.core.errors import InputError
-from imageclinic.core.hashing import text_digest
+from imageclinic.core.reading.hashing import text_digest
 from imageclinic.core.reading.json_files import read_json
 from imageclinic.core.reading.regular_files import open_regular
 

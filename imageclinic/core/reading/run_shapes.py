@@ -27,16 +27,46 @@ class Outcome(TypedDict):
 
 
 class LabelNoise(TypedDict, total=False):
-    """What the model makes of the labels; see `workflows.steps.label_noise`."""
+    """What the model makes of the labels; see `workflows.steps.auditing.label_noise`."""
 
+    established: bool
+    low: Share | None
+    high: Share | None
+    accuracy: Share | None
     share: Share
     by_split: dict[str, Share]
-    ceiling: Share
+    splits: dict[str, dict[str, Share | bool | None]]
+    shifted: list[str]
+    ceiling_low: Share | None
+    ceiling: Share | None
     by_class: dict[str, Share]
     classes: list[str]
     matrix: list[list[Number]]
     calibrated: bool
     meaning: str
+
+
+class VerdictLine(TypedDict):
+    """One line of the verdict; see `audit.verdict.line`."""
+
+    cause: str
+    severity: Share
+    sentence: str
+    consequence: str
+    command: str
+    checks: list[str]
+
+
+class Listing(TypedDict, total=False):
+    """What was listed, and left out, in the lines that an audit begins with."""
+
+    in_words: list[str]
+
+
+class Arguments(TypedDict, total=False):
+    """Of the arguments of an audit what is read again."""
+
+    data: str
 
 
 class Info(TypedDict, total=False):
@@ -46,5 +76,10 @@ class Info(TypedDict, total=False):
     manifest: bool
     seed: Count
     key: str | None
+    source: str
+    listing: Listing
+    arguments: Arguments
     label_noise: LabelNoise | None
     outcomes: list[Outcome]
+    verdict: list[VerdictLine]
+    notes: list[str]

@@ -9,9 +9,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from imageclinic.core.columns import Column, Table
 from imageclinic.core.errors import InputError
 from imageclinic.core.ids import PATTERN
-from imageclinic.core.schema import Column, Table
 
 # A path that leads out of the folder that it is relative to.
 _LEADS_OUT = r"^/|(?:^|/)\.\.(?:/|$)"
@@ -63,9 +63,11 @@ def _values(arrow: pa.Table, column: Column, name: str) -> pa.ChunkedArray:
 
 
 def _alike(given: pa.DataType, wanted: pa.DataType) -> bool:
-    """Whether one may be read as the other: text as text, numbers as numbers."""
+    """Whether one may be read as the other: text as text, numbers as numbers, yes and no as that."""
     if pa.types.is_null(given):
         return True
+    if pa.types.is_boolean(wanted):
+        return bool(pa.types.is_boolean(given))
     if pa.types.is_string(wanted):
         return bool(pa.types.is_string(given) or pa.types.is_large_string(given))
     return bool(pa.types.is_integer(given) or pa.types.is_floating(given))

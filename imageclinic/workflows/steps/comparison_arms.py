@@ -15,7 +15,7 @@ from imageclinic.cleaning.decisions import apply
 from imageclinic.cleaning.split import stratified_split
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
-from imageclinic.core.hashing import file_sha256
+from imageclinic.core.reading.hashing import file_sha256
 from imageclinic.core.run import Run
 from imageclinic.core.schema import POLICY
 from imageclinic.training.compare.arm_inputs import Embedded

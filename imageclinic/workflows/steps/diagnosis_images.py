@@ -15,7 +15,8 @@ from imageclinic.core.errors import InputError
 from imageclinic.core.reading.saved_verdict import HARMLESS
 from imageclinic.core.run import MARKER, open_run
 from imageclinic.training.compare.arms import ARM_COLUMNS
-from imageclinic.workflows.steps import comparison_arms, label_noise
+from imageclinic.workflows.steps import comparison_arms
+from imageclinic.workflows.steps.auditing import label_noise
 from imageclinic.workflows.steps.run_state import load
 
 

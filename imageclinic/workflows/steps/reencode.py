@@ -1,39 +1,48 @@
-"""Composes `export --reencode`: which images a loader of Keras can't read, encoded anew, and looked at again."""
+"""Composes `export --reencode`: which images Keras's loaders can't read or show otherwise than a person sees them,
+encoded anew, and looked at again."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from imageclinic.audit.checks import wrong_extension
+from imageclinic.audit.checks import exif_orientation, misread_by_keras, wrong_extension
 from imageclinic.audit.scan import scan
 from imageclinic.cleaning.export import encode_images, safe_names
-from imageclinic.core import tables
+from imageclinic.cleaning.export.losses import value_range
+from imageclinic.cleaning.export.losses.value_range import ValueRange
+from imageclinic.core import pixels, tables
 from imageclinic.core.progress import Progress
 from imageclinic.core.run import create
 from imageclinic.workflows.steps.run_state import State
+
+# Where the evidence of a check begins to say that an export mends it.
+_REMEDY = "; `imageclinic export"
 
 
 @dataclasses.dataclass(frozen=True)
 class Reencoded:
     """Images that were encoded anew.
 
-    `files` as `cleaning.export.encode_images.encode` gives it, and why; `features` and `thumbnails` as a scan of the
-    new files gives them, under the images' own ids.
+    `files` as `cleaning.export.encode_images.encode` gives it, why, and width, height and mode; `ranges`: see
+    `cleaning.export.losses.value_range.measure`; `features` and `thumbnails` as a scan of the new files gives them,
+    under the images' own ids.
     """
 
     files: pd.DataFrame
+    ranges: Mapping[str, ValueRange]
     features: pd.DataFrame
     thumbnails: tuple[pd.Series, npt.NDArray[np.uint8]]
 
 
 def unloadable(state: State) -> pd.Series:
-    """Why Keras's folder loader stops at, skips or misreads an image, by image_id, also under the name that an export
-    gives it; images that it reads well are not there."""
+    """Why Keras's folder loader stops at or skips an image, also under the name that an export gives it, or why it or
+    `load_img` shows another picture than a person sees, by image_id; images that they read well are not there."""
     dataset = state.dataset[state.dataset["read_error"].isna()]
     features = state.run.read(tables.FEATURES)
     new = {
@@ -41,11 +50,19 @@ def unloadable(state: State) -> pd.Series:
         for n, (image_id, kind) in enumerate(zip(dataset["image_id"], dataset["format"], strict=True))
     }
     old = {name: image_id for image_id, name in new.items()}
-    found = wrong_extension.find(
+    features = features[features["image_id"].isin(dataset["image_id"])]
+    named = wrong_extension.find(
         dataset.assign(image_id=dataset["image_id"].map(new)),
-        features[features["image_id"].isin(dataset["image_id"])].assign(image_id=lambda f: f["image_id"].map(new)),
+        features.assign(image_id=features["image_id"].map(new)),
     )
-    return pd.Series(found["evidence"].to_numpy(object), found["image_id"].map(old), dtype="str")
+    found = [
+        named.assign(image_id=named["image_id"].map(old).astype("str")),
+        misread_by_keras.find(dataset, features),
+        exif_orientation.find(features),
+    ]
+    every = pd.concat(found, ignore_index=True).drop_duplicates("image_id")
+    reasons = [evidence.partition(_REMEDY)[0].rstrip(".") + "." for evidence in every["evidence"]]
+    return pd.Series(reasons, pd.Index(every["image_id"], dtype="str"), dtype="str")
 
 
 def reencoded(state: State, reasons: pd.Series, kind: str, folder: Path, progress: Progress) -> Reencoded | None:
@@ -59,6 +76,9 @@ def reencoded(state: State, reasons: pd.Series, kind: str, folder: Path, progres
 
     Returns:
         The new files; None when there are none: nothing needs it, or nothing could be decoded.
+
+    Raises:
+        InputError: see `cleaning.export.losses.value_range.measure`.
     """
     dataset = state.dataset.set_index("image_id")
     decided = state.current.set_index("image_id")["decision"]
@@ -69,17 +89,21 @@ def reencoded(state: State, reasons: pd.Series, kind: str, folder: Path, progres
     why = pd.concat([reasons[~reasons.index.isin(dropped)], rescued + "; what could be decoded is kept"]).sort_index()
     sources = {image_id: state.run.image_path(image_id) for image_id in why.index}
     (folder / "files").mkdir()
-    files = encode_images.encode(sources, kind, folder / "files", progress)
+    modes = dataset["mode"].reindex(list(sources)).fillna("")
+    ranges = value_range.measure({i: sources[i] for i in modes.index[modes.map(pixels.deep).astype(bool)]})
+    files = encode_images.encode(sources, kind, folder / "files", progress, ranges)
     if files.empty:
         return None
     files["why"] = files["image_id"].map(why)
     own = {file.name: image_id for file, image_id in zip(files["file"], files["image_id"], strict=True)}
     listing = pd.DataFrame({"image_id": sorted(own), "label": None, "split": None, "group": None})
     run = create(folder / "run")
-    _, features = scan.scan(run, listing, folder / "files", progress=progress)
-    ids, pixels = run.read_thumbnails()
+    encoded, features = scan.scan(run, listing, folder / "files", progress=progress)
+    ids, thumbnails = run.read_thumbnails()
     features = features.assign(image_id=features["image_id"].map(own))
-    return Reencoded(files, features, (ids.map(own), pixels))
+    layout = encoded[["width", "height", "mode"]].assign(image_id=encoded["image_id"].map(own))
+    files = files.merge(layout, on="image_id", validate="1:1")
+    return Reencoded(files, ranges, features, (ids.map(own), thumbnails))
 
 
 def mended(state: State, new: Reencoded) -> State:
@@ -88,6 +112,6 @@ def mended(state: State, new: Reencoded) -> State:
     at = state.dataset["image_id"]
     inside = at.isin(files.index)
     dataset = state.dataset.assign(read_error=state.dataset["read_error"].mask(inside))
-    for column in ("sha256", "format", "bytes"):
+    for column in ("sha256", "format", "bytes", "width", "height", "mode"):
         dataset[column] = dataset[column].where(~inside, at.map(files[column]))
     return dataclasses.replace(state, dataset=tables.validate(dataset, tables.DATASET))

@@ -45,7 +45,9 @@ def inputs(n: int = 60, seed: int = 0) -> dict[str, Any]:
         width=[None if b else 2000 if i == 8 else 100 for i, b in enumerate(bad)],
         height=[None if b else 500 if i == 9 else 100 for i, b in enumerate(bad)],
         mode=["RGB"] * n,
-        read_error=["truncated: end of file" if b else None for b in bad],
+        read_error=[
+            "truncated: end of file" if b else "unsupported: DICOM" if i == 14 else None for i, b in enumerate(bad)
+        ],
     )
     readable = [i for i in ids if i != ids[7 % max(n, 1)]] if n > 7 else ids
     m = len(readable)
@@ -62,6 +64,11 @@ def inputs(n: int = 60, seed: int = 0) -> dict[str, Any]:
         sharpness=np.where(np.arange(m) == 4, 0.001, rng.uniform(0.2, 0.3, m)),
         colour=np.where(np.arange(m) == 6, 0.0, 0.5),
         exif_orientation=[{10: 6, 11: 1}.get(i) for i in range(m)],
+        transparent=np.arange(m) == 15,
+        keras_difference=[{15: 0.9, 16: 0.001}.get(i) for i in range(m)],
+        keras_luminance_mean=[{15: 0.0}.get(i) for i in range(m)],
+        keras_luminance_p99=[{15: 0.0}.get(i) for i in range(m)],
+        keras_entropy=[{15: 0.0}.get(i) for i in range(m)],
     )
     pairs = [(0, 1, "bytes", 1.0), (2, 4, "pixels", 1.0), (3, 5, "near", 0.9)] if n else []
     neighbors = tables.frame(
@@ -206,6 +213,8 @@ class TestContract:
         ("outlier", {"b/021.jpg"}),
         ("exif_orientation", {"b/011.jpg"}),
         ("look_alike_classes", {"b/007.jpg"}),
+        ("misread_by_keras", {"a/016.jpg"}),
+        ("unreadable_here", {"a/014.jpg"}),
     ],
 )
 def test_what_is_found(name: str, expected: set[str]) -> None:
@@ -217,33 +226,53 @@ def test_every_kind_of_damage_is_told_apart() -> None:
     n = len(errors)
     ids = [f"{i:02}" for i in range(n)]
     dataset = tables.frame(tables.DATASET, image_id=ids, bytes=[0] * n, mtime_ns=[0] * n, read_error=errors)
-    found = find("corrupted", {"dataset": dataset}).set_index("image_id")
-    for image_id, kind in zip(ids, decode.KINDS, strict=True):
-        assert f"`{kind}`" in CHECKS["corrupted"].help
-        assert found.loc[image_id, "evidence"].startswith(f"{kind[0].upper()}{kind[1:]}: so it is; ")
-    worst_first = [decode.KINDS[int(i)] for i in found.sort_values("score", ascending=False, kind="stable").index]
-    assert worst_first == [
-        "empty file",
-        "not an image",
-        "header only",
-        "truncated",
-        "damaged stream",
-        "crashes the decoder",
-        "hangs the decoder",
-        "file is missing",
-        "can't be read",
-        "unsupported",
-        "too large",
-        "not judged",
-    ]
-    assert found.loc[[str(decode.KINDS.index("empty file")).zfill(2)], "suggested_action"].tolist() == ["drop"]
-    assert found.loc[[str(decode.KINDS.index("too large")).zfill(2)], "suggested_action"].tolist() == ["review"]
+    kind_of = dict(zip(ids, decode.KINDS, strict=True))
+    worst_first = {
+        "corrupted": [
+            "empty file",
+            "not an image",
+            "header only",
+            "truncated",
+            "damaged stream",
+            "crashes the decoder",
+            "hangs the decoder",
+        ],
+        "unreadable_here": ["file is missing", "can't be read", "unsupported", "too large", "not judged"],
+    }
+    for name, kinds in worst_first.items():
+        found = find(name, {"dataset": dataset})
+        assert [kind_of[i] for i in found.sort_values("score", ascending=False, kind="stable")["image_id"]] == kinds
+        assert set(found["suggested_action"]) == {"drop" if name == "corrupted" else "review"}
+        for kind, evidence in zip(found["image_id"].map(kind_of), found["evidence"], strict=True):
+            assert f"`{kind}`" in CHECKS[name].help
+            assert evidence.startswith(f"{kind[0].upper()}{kind[1:]}: so it is; ")
 
 
 def test_an_unknown_read_error_is_reported_too() -> None:
     dataset = tables.frame(tables.DATASET, image_id=["a"], bytes=[0], mtime_ns=[0], read_error=["odd."])
     found = find("corrupted", {"dataset": dataset})
     assert found["evidence"].tolist() == ["Odd; fetch it again, or drop it."]
+
+
+def test_what_keras_misreads_says_both() -> None:
+    found = find("misread_by_keras", inputs())
+    assert found["score"].tolist() == [1.0]
+    assert (
+        found["evidence"].str.contains("mean brightness 0.00 to Keras and 0.* to a person: one colour all over").all()
+    )
+    assert found["evidence"].str.endswith("`imageclinic export --reencode png` writes what a person sees.").all()
+
+
+def test_deep_images_are_dark_beside_others_only() -> None:
+    given = inputs()
+    n = len(given["features"])
+    given["dataset"]["mode"] = "I;16"
+    # 12 bits in 16 of which 1,000 values are used: a quarter of the range, in all but one, which has a tenth of that.
+    tops = np.where(np.arange(n) == 20, 100.0, 1000.0)
+    given["features"] = given["features"].assign(
+        value_low=0.0, value_high=np.where(np.arange(n) == 20, 1100.0, 1100.0), luminance_p99=(tops / 4095).astype("f4")
+    )
+    assert find("dark", given)["image_id"].tolist() == [given["features"]["image_id"][20]]
 
 
 def test_exif_orientation_says_how_the_picture_lies() -> None:

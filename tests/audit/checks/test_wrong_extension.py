@@ -20,7 +20,7 @@ from imageclinic.core import tables
 from imageclinic.core.run import create
 
 HEIGHT, WIDTH = 24, 32
-STOPS, SKIPPED, CONTRADICTION, MISREAD, FINE = 1.0, 0.8, 0.6, 0.4, 0.0
+STOPS, SKIPPED, CONTRADICTION, FINE = 1.0, 0.8, 0.6, 0.0
 
 
 def picture() -> Image.Image:
@@ -33,12 +33,6 @@ def encoded(format: str, mode: str = "RGB", frames: int = 1, **options: object) 
     if frames > 1:
         options |= {"save_all": True, "append_images": [image.point(lambda v: 255 - v)] * (frames - 1)}
     image.save(out, format, **options)
-    return out.getvalue()
-
-
-def sixteen_bit() -> bytes:
-    out = io.BytesIO()
-    Image.fromarray((np.arange(HEIGHT * WIDTH, dtype=np.uint16) * 50).reshape(HEIGHT, WIDTH)).save(out, "PNG")
     return out.getvalue()
 
 
@@ -63,8 +57,6 @@ CASES: dict[str, tuple[bytes, float]] = {
     "bmp.bmp": (encoded("BMP"), FINE),
     "grey.bmp": (encoded("BMP", "L"), FINE),
     "down.bmp": (top_down_bmp(), FINE),
-    "deep.png": (sixteen_bit(), MISREAD),
-    "palette.bmp": (encoded("BMP", "P"), MISREAD),
     "png.jpg": (encoded("PNG"), CONTRADICTION),
     "jpeg.png": (encoded("JPEG"), CONTRADICTION),
     "gif.jpg": (encoded("GIF", "P"), CONTRADICTION),
@@ -132,7 +124,7 @@ def test_keras_does_what_the_score_says(folder: Path, name: str) -> None:
         with Image.open(folder / name / name) as image:
             meant = np.asarray(image.convert("RGB"), dtype=np.float32)
         difference = np.abs(load() - meant).max()
-        assert difference > 50 if score == MISREAD else difference < 8
+        assert difference < 8
 
 
 def test_the_evidence_says_what_to_do(judged: pd.DataFrame) -> None:
@@ -145,7 +137,6 @@ def test_the_evidence_says_what_to_do(judged: pd.DataFrame) -> None:
         "convert it to PNG or JPEG."
     )
     assert judged.loc["png.jpg", "evidence"].endswith("other loaders may not; rename it to .png.")
-    assert "high byte" in judged.loc["deep.png", "evidence"]
 
 
 def table(**columns: object) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -166,8 +157,7 @@ def test_several_frames() -> None:
         frames=[5, 5, 5, 1],
     )
     found = wrong_extension.find(dataset, features).set_index("image_id")
-    assert found["score"].to_dict() == {"a.gif": MISREAD, "b.webp": SKIPPED, "c.png": STOPS}
-    assert "4-D" in found.loc["a.gif", "evidence"]
+    assert found["score"].to_dict() == {"b.webp": SKIPPED, "c.png": STOPS}
 
 
 def test_only_contradictions() -> None:

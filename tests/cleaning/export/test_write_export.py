@@ -165,7 +165,7 @@ def test_links_point_to_the_source(data, tmp_path, link):
 
 def test_a_manifest_points_to_the_source(data, tmp_path):
     exported(audited(data), tmp_path / "out", format="manifest")
-    assert sorted(content(tmp_path / "out")) == ["DATASET.md", "export.json", "manifest.csv"]
+    assert sorted(content(tmp_path / "out")) == ["DATASET.md", "classes.json", "export.json", "manifest.csv"]
     paths = tables.read_csv(tmp_path / "out" / "manifest.csv", tables.MANIFEST)["path"]
     assert all((tmp_path / "out" / path).is_file() for path in paths)
     assert failed(tmp_path / "out") == set()

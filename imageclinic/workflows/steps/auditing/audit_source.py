@@ -15,8 +15,8 @@ from imageclinic.audit.labels import look_alike_names
 from imageclinic.audit.listing import image_listing
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
+from imageclinic.core.naming.wording import few, shown
 from imageclinic.core.run import MARKER, Run
-from imageclinic.core.wording import few, shown
 
 RUNS = Path("imageclinic-runs")
 # A dataset counts as moved, and not as another one, when so many of its files are there under the new root, and so many

@@ -15,8 +15,8 @@ from imageclinic.core import tables
 from imageclinic.core.errors import NotApplicable
 from imageclinic.core.progress import Progress
 from imageclinic.core.run import Run, is_current
-from imageclinic.workflows.steps.embeddings import rows_of
-from imageclinic.workflows.steps.prediction_method import Brought, Method
+from imageclinic.workflows.steps.auditing.embeddings import rows_of
+from imageclinic.workflows.steps.auditing.prediction_method import Brought, Method
 from imageclinic.workflows.steps.result_keys import key
 
 #: Folds of the cross-validation, and how often it is repeated with other folds; the repeats are averaged.

@@ -11,7 +11,7 @@ from imageclinic.audit.checks import split_shift
 from imageclinic.audit.verdict import ranking
 from imageclinic.audit.verdict.causes.label_conflicts import least_wrong
 from imageclinic.audit.verdict.line import Facts
-from imageclinic.workflows.steps import label_noise
+from imageclinic.workflows.steps.auditing import label_noise
 
 
 def judge(

@@ -14,7 +14,7 @@ from imageclinic.core import atomic, pixels, tables
 from imageclinic.core.errors import NotApplicable
 from imageclinic.core.progress import Progress, Say
 from imageclinic.core.run import Run, is_current
-from imageclinic.workflows.steps.prediction_method import Brought, Method
+from imageclinic.workflows.steps.auditing.prediction_method import Brought, Method
 from imageclinic.workflows.steps.result_keys import key
 
 

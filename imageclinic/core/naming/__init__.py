@@ -1,0 +1,1 @@
+"""Names and counts in words, and the order of classes."""

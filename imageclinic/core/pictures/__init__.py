@@ -1,0 +1,1 @@
+"""How files of images open, and what other loaders make of them."""
