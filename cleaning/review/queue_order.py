@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from imageclinic.core.hashing import text_digest
+from imageclinic.core.reading.hashing import text_digest
 
 #: Images are shared out within so many, so that the most urgent ones stay in front for everybody.
 BLOCK = 40
