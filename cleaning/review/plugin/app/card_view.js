@@ -85,7 +85,7 @@ export function neighbours(card, blind) {
   const copies = card.copies.map((copy) => tile(copy, [copy.survivor, copy.decision].filter(Boolean).join(", "), difference(card, copy)));
   const near = card.near.map((one) => tile(one, one.given === null ? "no label" : one.given, ""));
   return el("div.ic-strip", {},
-    copies.length ? group(`Copies in this group: this one is ${(card.survivor || "undecided").replace(/^group \d+: /, "")}`, copies) : null,
+    copies.length ? group(`Copies in this group; this one: ${(card.survivor || "undecided").replace(/^group \d+: /, "")}`, copies) : null,
     near.length ? group("Looks most like it", near) : null);
 }
 
