@@ -8,7 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from PIL import Image
+
+# On a busy machine an example takes long for reasons of its own.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
 
 # A shell that runs the tests in the background ignores Ctrl-C for them, and for every process that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)

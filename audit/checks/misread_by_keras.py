@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import pandas as pd
 
 from imageclinic.audit.issue_rows import findings
+from imageclinic.core.option_fields import SHARE
 from imageclinic.core.pictures.keras_pictures import keras_misreads
 from imageclinic.core.pixels import deep
 
@@ -19,7 +20,7 @@ _REMEDY = "`imageclinic export --reencode png` writes what a person sees"
 _NOTHING = 0.1
 
 
-def find(dataset: pd.DataFrame, features: pd.DataFrame, *, least: float = 0.004) -> pd.DataFrame:
+def find(dataset: pd.DataFrame, features: pd.DataFrame, *, least: Annotated[float, SHARE] = 0.004) -> pd.DataFrame:
     """Images of which Keras's loaders (`image_dataset_from_directory`, `load_img`, `tf.io.decode_image`) give another
     picture than a person sees.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from imageclinic.audit.issue_rows import findings
 from imageclinic.audit.labels import confident_learning
 from imageclinic.audit.labels.transfer import Transfer, transfer
 from imageclinic.core.errors import NotApplicable
+from imageclinic.core.option_fields import SHARE, whole
 from imageclinic.core.tables import Embeddings
 
 URGENCY = 200
@@ -25,8 +27,8 @@ def find(
     clusters: pd.DataFrame,
     embeddings: Embeddings,
     *,
-    min_drop: float = 0.05,
-    min_images: int = 100,
+    min_drop: Annotated[float, SHARE] = 0.05,
+    min_images: Annotated[int, whole(1, 10**9)] = 100,
 ) -> pd.DataFrame:
     """Test or validation images on which a model trained on the training images is worse, by `min_drop` or more, than
     one trained on as many other images of the same split.

@@ -10,7 +10,7 @@ from pathlib import Path
 import filelock
 
 from imageclinic.core.atomic import UMASK
-from imageclinic.core.errors import InputError
+from imageclinic.core.errors import CanNotWrite, InputError
 from imageclinic.core.ids import require_unicode
 from imageclinic.core.processes.temporary_folders import temporary_folder
 from imageclinic.core.run import Run
@@ -66,9 +66,13 @@ def writing(target: Path) -> Iterator[Path]:
             partial.rename(target)
     except filelock.Timeout:
         raise InputError(f"another export to {target} is running", fix="wait for it, or give another OUT") from None
-    except OSError as error:
-        raise InputError(
-            f"can't write {error.filename or target}: {error.strerror or error}",
+    except (OSError, CanNotWrite) as error:
+        if isinstance(error, OSError):
+            problem = f"can't write {error.filename or target}: {error.strerror or error}"
+        else:
+            problem = error.problem
+        raise CanNotWrite(
+            problem,
             fix=f"free space or mend that, and export again; {target} was not made, and nothing of it is left",
         ) from error
     finally:

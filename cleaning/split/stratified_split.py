@@ -122,9 +122,15 @@ def require_training(table: pd.DataFrame, splits: pd.DataFrame) -> None:
         splits: `tables.SPLIT_TABLE` of the labelled images.
 
     Raises:
-        InputError: names such classes and where their images lie.
+        InputError: names such classes and where their images lie; or there is no labelled image.
     """
     rows = table.loc[table["label"].notna(), ["image_id", "label"]].merge(splits, on="image_id")
+    if rows.empty:
+        raise InputError(
+            "no image is left to export",
+            expected="images that can be read, have a label, and are not dropped",
+            fix="take back decisions with imageclinic decide --undo, or audit images with labels",
+        )
     counts = pd.crosstab(rows["label"], rows["split"]).reindex(columns=list(tables.SPLITS), fill_value=0)
     lacking = counts[counts["train"] == 0]
     if not len(lacking):

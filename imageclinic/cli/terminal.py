@@ -51,7 +51,7 @@ class Terminal:
         text = safe(line.removeprefix("\n"), lines=lines)
         if "://" not in text:
             text = "\n".join(self._wrapped(part) for part in text.split("\n"))
-        self.console.print(escape(text), soft_wrap="://" in text)
+        self.console.print(escape(text))
 
     def command(self, line: str) -> None:
         """A command to copy: never wrapped."""
@@ -135,7 +135,7 @@ class Terminal:
     def result(self, value: Any) -> None:
         """With `--json`: the one object on standard output."""
         if self.as_json:
-            if sys.stdout.name == os.devnull:  # what `cli.app` puts in the place of a closed one
+            if getattr(sys.stdout, "name", None) == os.devnull:  # what `cli.app` puts in the place of a closed one
                 raise Failed("the work is done, but standard output is closed, where --json prints")
             plain = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
             sys.stdout.write(safe_json(value, plain=plain, indent=2, default=_plain) + "\n")

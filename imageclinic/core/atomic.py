@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from imageclinic.core.errors import InputError
+from imageclinic.core.errors import CanNotWrite
 
 try:
     import fcntl
@@ -32,7 +32,7 @@ def replacing(path: Path, *, sync: bool = True) -> Iterator[Path]:
     Without `sync`, a loss of power (not of the process) may leave a torn file.
 
     Raises:
-        InputError: the disk is full, the folder can't be written, or what else the system says.
+        CanNotWrite: the disk is full, the folder can't be written, or what else the system says.
     """
     target: Path | None = None
     handle = -1
@@ -48,7 +48,7 @@ def replacing(path: Path, *, sync: bool = True) -> Iterator[Path]:
         target.chmod(0o666 & ~UMASK)
         target.replace(path)
     except OSError as error:
-        raise InputError(
+        raise CanNotWrite(
             f"can't write {path}: {error.strerror or error}",
             fix="free space or mend that, and run the same command again; the file is as it was",
         ) from error

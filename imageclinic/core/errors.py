@@ -22,6 +22,10 @@ class InputError(Exception):
         super().__init__(". ".join(parts) + ".")
 
 
+class CanNotWrite(InputError):
+    """A file can't be written: the disk is full, the folder is not ours, or what else the system says."""
+
+
 @contextlib.contextmanager
 def remedied(fix: str) -> Iterator[None]:
     """Adds what to do to the InputErrors inside that don't say it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gc
 import io
 from pathlib import Path
 
@@ -69,3 +70,5 @@ def test_the_loader_of_imagefolder_finds_the_files(tmp_path: Path, monkeypatch: 
     numbers = {label: n for n, label in enumerate(sorted(NAMES))}
     found = {row["image"].getpixel((0, 0)): row["label"] for row in loaded}
     assert found == {n: numbers[label] for n, label in enumerate(rows["label"])}
+    del loaded
+    gc.collect()  # closes that file here, not in the next test
