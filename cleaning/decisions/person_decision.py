@@ -18,7 +18,7 @@ from imageclinic.core.errors import InputError
 from imageclinic.core.run import Run, open_run
 
 #: What `decide` and `undo` return, one row an image; all but ``image_id`` are null while it is undecided.
-STATE = ("image_id", "decision", "label", "reviewer", "decided_at", "disputed")
+STATE = ("image_id", "decision", "label", "reviewer", "decided_at", "disputed", "note")
 
 
 def decide(
@@ -70,9 +70,9 @@ def keep_best(run: Run, image_ids: Sequence[str], *, reviewer: str) -> Best:
     The best one is decided only where nothing but copies was found about it: that it stays says nothing about its
     label, so it waits for a decision about that.
     """
-    dataset, issues = _tables(run.path, run.table_path(tables.ISSUES).stat().st_mtime_ns)
+    dataset, issues = known_tables(run)
     known = dataset.reset_index()
-    current = decision_log.current(decision_log.read(run.decisions), known)
+    current = decision_log.current(read_log(run), known)
     features, splits = run.read(tables.FEATURES), run.read(tables.SPLIT_TABLE)
     plan = survivors.keep_best(list(image_ids), known, features, run.read(tables.CLUSTERS), splits, current)
     open_questions = set(issues.loc[issues["cluster"].isna(), "image_id"])
@@ -92,7 +92,7 @@ def keep_best(run: Run, image_ids: Sequence[str], *, reviewer: str) -> Best:
 def _log(run: Run, rows: Sequence[tuple[str, str, str | None]], reviewer: str, blind: bool) -> None:
     """Append one batch of (image_id, decision, new label)."""
     changed = run.table_path(tables.ISSUES).stat().st_mtime_ns
-    dataset, issues = _tables(run.path, changed)
+    dataset, issues = known_tables(run)
     drawn = _drawn(run.path, changed) if blind else {}
     images = [image_id for image_id, _, _ in rows]
     unknown = [image_id for image_id in images if image_id not in dataset.index]
@@ -130,14 +130,32 @@ def undo(run: Run, reviewer: str) -> pd.DataFrame:
 
 def state(run: Run, image_ids: Sequence[str]) -> pd.DataFrame:
     """What the log says now about these images (`STATE`), in their order."""
-    dataset, _ = _tables(run.path, run.table_path(tables.ISSUES).stat().st_mtime_ns)
-    log, known = decision_log.read(run.decisions), dataset.reset_index()
+    dataset, _ = known_tables(run)
+    log, known = read_log(run), dataset.reset_index()
     # Only these images, their equals in content, and what the log says about either: the rest has no say.
     contents = known.loc[known["image_id"].isin(image_ids), "sha256"].dropna()
     log = log[log["image_id"].isin(image_ids) | log["sha256"].isin(contents)]
     known = known[known["image_id"].isin([*image_ids, *log["image_id"]]) | known["sha256"].isin(contents)]
     now = decision_log.current(log, known).set_index("image_id")
     return now.reindex(list(image_ids)).rename_axis("image_id").reset_index().reindex(columns=list(STATE))
+
+
+def read_log(run: Run) -> pd.DataFrame:
+    """The decision log; the same frame again, not to be changed, while the file is as it was."""
+    if not run.decisions.exists():
+        return tables.empty(tables.DECISION_LOG)
+    facts = run.decisions.stat()
+    return _log_at(run.decisions, facts.st_size, facts.st_mtime_ns)
+
+
+def known_tables(run: Run) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The dataset by image_id, and the findings about images; not to be changed."""
+    return _tables(run.path, run.table_path(tables.ISSUES).stat().st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=1)
+def _log_at(path: Path, size: int, changed: int) -> pd.DataFrame:
+    return decision_log.read(path)
 
 
 @functools.lru_cache(maxsize=1)

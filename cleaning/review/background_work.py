@@ -9,8 +9,9 @@ from __future__ import annotations
 import contextlib
 import shutil
 import subprocess
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from imageclinic.cleaning.decisions import decision_log, label_ranking
 from imageclinic.core import tables
@@ -25,12 +26,12 @@ _PAUSE = 5
 
 
 def words_file(run: Run) -> Path:
-    """JSON: ``lines``, what the random reviews say about the flags."""
+    """JSON: what the random reviews say about the flags: ``rows`` and ``lines``, see `trust_summary.panel_of`."""
     return run.review / "words.json"
 
 
 def attend(
-    run: Run, *, words: Callable[[], Sequence[str]], rerank: Sequence[str], announce: Callable[[str], None]
+    run: Run, *, words: Callable[[], Mapping[str, Any]], rerank: Sequence[str], announce: Callable[[str], None]
 ) -> Generator[None, None, None]:
     """Look after a run each time that the iterator is advanced; close it to end what it started.
 
@@ -71,10 +72,10 @@ def attend(
             yield
 
 
-def _write_words(run: Run, words: Callable[[], Sequence[str]], announce: Callable[[str], None]) -> int:
+def _write_words(run: Run, words: Callable[[], Mapping[str, Any]], announce: Callable[[str], None]) -> int:
     """Write the words down; return how many rows the log has, 0 when it can't be read."""
     try:
-        tables.write_json(words_file(run), {"lines": list(words())})
+        tables.write_json(words_file(run), dict(words()))
         return len(decision_log.read(run.decisions))
     except InputError as error:
         announce(f"How far the flags can be trusted is not known: {error}")

@@ -16,9 +16,10 @@ import socket
 import time
 import warnings
 import webbrowser
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import filelock
 
@@ -48,7 +49,7 @@ def open_review(
     reviewer: str | None = None,
     announce: Callable[[str], None],
     progress: Callable[[int, int], None] | None = None,
-    words: Callable[[], Sequence[str]],
+    words: Callable[[], Mapping[str, Any]],
     rerank: Sequence[str],
 ) -> None:
     """Show a run in the FiftyOne App until Ctrl-C or SIGTERM. Call it from the main thread.

@@ -18,6 +18,10 @@ from imageclinic.core.option_fields import STOP_BELOW
 from imageclinic.core.reading.json_files import Number, read_json
 from imageclinic.core.run import Run
 
+#: Said in the place of a share whose 95 % interval is wider than `WIDE`.
+TOO_FEW = "too few yet"
+WIDE = 0.6
+
 
 class _Stopping(TypedDict):
     stop_below: Number
@@ -41,11 +45,36 @@ def set_worth(run: Run, value: float) -> None:
     tables.write_json(run.stopping, {"stop_below": _checked(value)})
 
 
-def lines_of(run: Run) -> list[str]:
-    """What `lines` says about a run, as it is now. Reads its tables and its log: a second or less."""
+def panel_of(run: Run) -> dict[str, list[Any]]:
+    """What the App's panel shows of a run, as it is now: ``rows``, see `rows`, and ``lines``, see `lines`."""
     issues, dataset, log = run.read(tables.ISSUES), run.read(tables.DATASET), decision_log.read(run.decisions)
     at = worth(run)
-    return lines(estimates.by_check(issues, log, dataset, at), estimates.unflagged(issues, log, dataset), at)
+    checks = estimates.by_check(issues, log, dataset, at)
+    return {"rows": rows(checks), "lines": lines(checks, estimates.unflagged(issues, log, dataset), at)}
+
+
+def rows(checks: pd.DataFrame) -> list[list[str]]:
+    """Per check with random reviews: its name, the share of its flags that is right, and what it missed, with 95 %
+    intervals; `TOO_FEW` where the interval is wider than `WIDE`, for such a share says nothing yet.
+
+    Args:
+        checks: see `estimates.by_check`.
+    """
+    drawn = checks[(checks["random"] > 0) | checks["precision"].notna()]
+    return [
+        [
+            str(row["check"]).replace("_", " "),
+            _share(row, "precision", "low", "high", 0),
+            _share(row, "missed", "missed_low", "missed_high", 1) if row["check"] in estimates.label_checks() else "",
+        ]
+        for row in drawn.to_dict("records")
+    ]
+
+
+def _share(row: Mapping[Any, Any], name: str, low: str, high: str, digits: int) -> str:
+    if pd.isna(row[name]) or row[high] - row[low] > WIDE:
+        return TOO_FEW
+    return f"{row[name]:.{digits}%} ({row[low]:.{digits}%} to {row[high]:.{digits}%})"
 
 
 def lines(checks: pd.DataFrame, unflagged: Mapping[str, Any], at: float) -> list[str]:

@@ -42,6 +42,6 @@ def review(
             reviewer=reviewer,
             announce=say,
             progress=progress,
-            words=lambda: trust_summary.lines_of(open_run(Path(run))),
+            words=lambda: trust_summary.panel_of(open_run(Path(run))),
             rerank=python_module("imageclinic", "rerank", str(Path(run).absolute())),
         )

@@ -24,9 +24,12 @@ from imageclinic.core.run import Run
 
 _FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 TILE = '[data-cy="looker"]'
-MODAL = "#modal.modalon"
+DESK = "#imageclinic-desk"
 BAR = "#imageclinic-bar"
-PANEL = '[data-cy="panel-content-imageclinic_review"]'
+PANEL = ".imageclinic-panel"
+MESSAGE = ".ic-message"
+#: A key counts when its image has been in sight for 200 ms (`SEEN_MS` of the desk).
+SEEN = "() => window.__imageclinic__ && __imageclinic__.shown"
 T = TypeVar("T")
 
 
@@ -44,7 +47,7 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def app(
-    run: Path, reviewer: str = "ann", *, seconds: float = 300, end: signal.Signals = signal.SIGINT, status: int = 0
+    run: Path, reviewer: str = "ann", *, seconds: float = 600, end: signal.Signals = signal.SIGINT, status: int = 0
 ) -> Iterator[str]:
     """Serve `run` in a process of its own; yield the URL of the Inbox; end it, and check that nothing is left running.
 
@@ -72,7 +75,7 @@ def app(
         started = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
         process.send_signal(end)
         try:
-            process.wait(60)
+            process.wait(180)
         finally:
             process.kill()
             reader.join(10)
@@ -121,8 +124,17 @@ def select(shown: Page, position: int) -> None:
 
 
 def current(shown: Page) -> str:
-    """The id of the open sample."""
-    return str(shown.evaluate("new URLSearchParams(location.search).get('id')"))
+    """The id of the open sample, once it is in sight and keys count."""
+    shown.wait_for_function(SEEN)
+    shown.wait_for_timeout(250)
+    return str(shown.evaluate("__imageclinic__.shown"))
+
+
+def press(shown: Page, keys: str) -> None:
+    """Press keys on the desk, each when its image has been in sight."""
+    for key in keys:
+        current(shown)
+        shown.keyboard.press(key)
 
 
 def log(run: Run, rows: int) -> pd.DataFrame:
@@ -132,8 +144,8 @@ def log(run: Run, rows: int) -> pd.DataFrame:
 
 
 def said(shown: Page, words: str) -> None:
-    """Wait until the bar says so."""
-    shown.wait_for_selector(f"{BAR} >> text={words}")
+    """Wait until the bar or the desk says so."""
+    shown.locator(f"{BAR}, {MESSAGE}").filter(has_text=words).first.wait_for()
 
 
 def panel(shown: Page) -> Locator:
@@ -147,22 +159,19 @@ def open_view(shown: Page, inbox: str, view: str = "inbox") -> None:
     shown.wait_for_selector(TILE)
     shown.wait_for_function("window.__imageclinic__ && window.__imageclinic__.active")
     shown.wait_for_timeout(1500)  # tiles fade in
-    if shown.locator(MODAL).count():  # the server remembers the image that was open in another page
-        close_image(shown)
 
 
 def close_image(shown: Page) -> None:
-    """Back to the grid. Escape would not do where the App restored the image from another page."""
-    shown.mouse.click(5, 500)
-    shown.wait_for_selector(MODAL, state="detached")
+    """Back to the grid."""
+    shown.keyboard.press("Escape")
+    shown.wait_for_selector(DESK, state="detached")
 
 
-def open_image(shown: Page, position: int = 0) -> None:
-    """Open the image at a position of the grid, and wait until it is the current one."""
+def open_image(shown: Page, position: int = 0) -> str:
+    """Open the image at a position of the grid; return its id once it is in sight."""
     shown.locator(TILE).nth(position).click()
-    shown.wait_for_selector(MODAL)
-    shown.wait_for_function("new URLSearchParams(location.search).get('id')")
-    shown.wait_for_timeout(1000)
+    shown.wait_for_selector(DESK)
+    return current(shown)
 
 
 def screenshot(run: Path, target: Path, *, view: str = "inbox", image: int | None = None, profile: Path) -> Path:

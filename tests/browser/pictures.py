@@ -16,33 +16,34 @@ from tests.browser.driver import app, open_image, open_view, page, select
 
 
 def main(run: Path, folder: Path) -> None:
-    """Save grid, modal, cluster and calibrate as PNG files in `folder`."""
+    """Save grid, desk, cluster and calibrate as PNG files in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     with app(run) as inbox, tempfile.TemporaryDirectory() as profile, page(Path(profile), 1440, 900) as shown:
         open_view(shown, inbox, "mislabeled")
         select(shown, 0)
-        press(shown, "r", 3)
+        decide(shown, "r", 3)
         save(shown, folder / "grid.png")
-        press(shown, "u", 3)
+        decide(shown, "u", 3)
         open_view(shown, inbox, "mislabeled")
         open_image(shown, 1)
-        save(shown, folder / "modal.png")
+        shown.wait_for_timeout(2_000)
+        save(shown, folder / "desk.png")
         open_view(shown, inbox, "exact-duplicate")
         select(shown, 0)
-        press(shown, "b")
+        decide(shown, "b")
         save(shown, folder / "cluster.png")
-        press(shown, "u")
+        decide(shown, "u")
         open_view(shown, inbox, "calibrate")
         select(shown, 1)
         save(shown, folder / "calibrate.png")
 
 
-def press(shown: Page, key: str, times: int = 1) -> None:
-    """Press a key, each time after the decision before is made."""
+def decide(shown: Page, key: str, times: int = 1) -> None:
+    """Press a key in the grid, each time after the decision before is made."""
     for _ in range(times):
         done = shown.evaluate("window.__imageclinic__.log.length")
         shown.keyboard.press(key)
-        shown.wait_for_function("n => (window.__imageclinic__.log[n] || {}).next", arg=done)
+        shown.wait_for_function("n => window.__imageclinic__.log[n]", arg=done)
 
 
 def save(shown: Page, path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from imageclinic.cleaning.decisions import decision_log
 from imageclinic.core import tables
-from tests.browser.driver import app, log, open_image, open_view, page, panel, said, wait_for
+from tests.browser.driver import app, close_image, log, open_image, open_view, page, panel, press, said, wait_for
 from tests.helpers.review_run import MISLABELED, make_run
 
 pytestmark = pytest.mark.browser
@@ -30,15 +30,18 @@ def test_two_reviewers_on_one_run_and_a_database_that_dies(tmp_path: Path) -> No
         with app(run.path, "bob", status=1) as bobs:
             open_view(shown, anns, "mislabeled")
             open_image(shown, 0)
-            for key in "kd":
-                shown.keyboard.press(key)
+            press(shown, "kd")
             log(run, 2)
             open_view(shown, bobs, "mislabeled")
             open_image(shown, 0)
-            for key in "rd":
-                shown.keyboard.press(key)
+            shown.get_by_text("ann has decided; what, shows after your own decision.").wait_for()
+            press(shown, "r")
+            log(run, 3)
+            close_image(shown)
+            open_image(shown, 1)
+            press(shown, "d")
             rows = log(run, 4)
-            said(shown, "Dropped 1 image.")
+            said(shown, "Dropped")
             said_by = list(zip(rows["reviewer"], rows["image_id"], rows["decision"], strict=True))
             assert said_by == [
                 ("ann", MISLABELED[0], "keep"),
@@ -48,12 +51,13 @@ def test_two_reviewers_on_one_run_and_a_database_that_dies(tmp_path: Path) -> No
             ]
             review, database = processes(bobs)
             database.kill()
-            shown.keyboard.press("n")
+            press(shown, "n")
             said(shown, "NOT SAVED")
             wait_for(lambda: not alive(review), 120)  # it says so, and ends by itself
         with app(run.path, "bob") as bobs:
             open_view(shown, bobs, "disputed")
             open_image(shown, 0)
+            shown.get_by_text("ann: keep; bob: relabel").wait_for()
             shown.screenshot(path=tmp_path / "disputed.png")
             assert len(decision_log.read(run.decisions)) == 4
             now = decision_log.current(decision_log.read(run.decisions), run.read(tables.DATASET)).set_index("image_id")

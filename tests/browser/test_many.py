@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import pytest
 from playwright.sync_api import Page
 
 from imageclinic.cleaning.decisions import decision_log
 from imageclinic.core.run import Run
-from tests.browser.driver import app, current, log, open_image, open_view, panel, said, select, wait_for
+from tests.browser.driver import app, log, open_image, open_view, panel, said, select, wait_for
 from tests.helpers.review_run import HOSTILE_LABELS, make_large_run
 
 pytestmark = pytest.mark.browser
-KEYS = 40
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +29,7 @@ def test_hostile_labels_are_shown_and_logged_as_they_are(served: tuple[Run, str]
     open_view(shown, inbox, "mislabeled")
     for n, label in enumerate(HOSTILE_LABELS):
         select(shown, n)
-        panel(shown).get_by_text(f"{' '.join(label.split())} given").wait_for()
+        panel(shown).locator(".ic-given").filter(has_text=label).wait_for()
         before = len(decision_log.read(run.decisions))
         shown.keyboard.press("r")
         row = log(run, before + 1).iloc[-1]
@@ -50,11 +47,9 @@ def test_a_typed_class_of_a_thousand(served: tuple[Run, str], shown: Page, tmp_p
     open_view(shown, inbox, "mislabeled")
     open_image(shown, 10)
     shown.keyboard.press("l")
-    shown.wait_for_selector(".MuiDialog-root input:focus")
     shown.keyboard.type("class 0777")
-    shown.get_by_role("option", name="class 0777", exact=True).click()
     shown.screenshot(path=tmp_path / "typed.png")
-    shown.get_by_role("button", name="Relabel", exact=True).click()
+    shown.keyboard.press("Enter")
     assert log(run, before + 1).iloc[-1]["label"] == "class 0777"
 
 
@@ -65,21 +60,3 @@ def test_more_like_this_one_opens_the_same_mistake_first(served: tuple[Run, str]
     shown.keyboard.press("m")
     said(shown, "59 images with the same mistake")
     wait_for(lambda: "60 samples" in shown.inner_text("body"), 120)
-
-
-def test_how_long_from_a_key_to_the_next_image(served: tuple[Run, str], shown: Page) -> None:
-    run, inbox = served
-    before = len(decision_log.read(run.decisions))
-    open_view(shown, inbox, "mislabeled")
-    open_image(shown, 20)
-    opened = current(shown)
-    for n in range(KEYS):
-        shown.keyboard.press("k")
-        shown.wait_for_function("n => (window.__imageclinic__.log[n] || {}).next", arg=n)
-    assert current(shown) != opened
-    rows = log(run, before + KEYS).tail(KEYS)
-    assert rows["image_id"].tolist() == [f"{n:04d}.png" for n in range(1_010, 1_010 + KEYS)]
-    waits = np.array(shown.evaluate("window.__imageclinic__.log.map((entry) => entry.next)"))
-    logged = pd.to_datetime(rows["decided_at"]).diff().dt.total_seconds().dropna()
-    print(f"\nkey to next image, {KEYS} keys: median {np.median(waits):.0f} ms, p95 {np.percentile(waits, 95):.0f} ms")
-    print(f"one decision in the log every {logged.median():.2f} s")

@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     import fiftyone as fo
 
 PANEL = "imageclinic_review"
-_FILE = ("image_id", "split", "queue", "in_inbox", "calibrate", "format", "width", "height", "bytes", "display_path")
+_FILE = ("image_id", "split", "queue", "in_inbox", "settled", "calibrate")
+_PICTURE = ("format", "width", "height", "bytes", "display_path")
+_DECIDED = ("decision", "decided_label", "reviewer", "decided_at", "disputed", "who_decided_what")
 _BUILT_IN = ("filepath", "id", "metadata", "created_at", "last_modified_at")
 _COLOURS = {
     "ground_truth": "#4c8dff",
@@ -36,12 +38,12 @@ def furnish(dataset: fo.Dataset, checks: list[str]) -> None:
     config.sidebar_groups = [
         group(name="labels", paths=["ground_truth", "suggested"], expanded=True),
         group(name="findings", paths=["checks", "evidence", "cluster", "survivor"], expanded=True),
-        group(name="decision", paths=["decision", "decided_label", "reviewer", "decided_at", "disputed"]),
+        group(name="decision", paths=list(_DECIDED)),
         group(name="scores", paths=["doubt", *checks], expanded=False),
         group(name="tags", paths=["tags", "_label_tags"], expanded=False),
         group(
             name="metadata",  # the App would add an empty group of this name
-            paths=[*_FILE, *_BUILT_IN],
+            paths=[*_FILE, *_PICTURE, *_BUILT_IN],
             expanded=False,
         ),
     ]

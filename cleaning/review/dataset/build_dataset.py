@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 def build_from(run: Run, *, progress: Callable[[int, int], None] | None = None) -> fo.Dataset:
     """Read decisions and survivors of `run` and `build` its dataset."""
     dataset = run.read(tables.DATASET)
-    current = decision_log.current(decision_log.read(run.decisions), dataset)
+    log = decision_log.read(run.decisions)
+    current = decision_log.current(log, dataset)
     proposed = None
     if run.has(tables.CLUSTERS) and run.has(tables.SPLIT_TABLE) and run.has(tables.FEATURES):
         proposed = choose_survivors(
@@ -35,7 +36,7 @@ def build_from(run: Run, *, progress: Callable[[int, int], None] | None = None) 
             run.read(tables.SPLIT_TABLE),
             current,
         )
-    return build(run, current=current, survivors=proposed, progress=progress)
+    return build(run, current=current, survivors=proposed, log_rows=len(log), progress=progress)
 
 
 def build(
@@ -43,6 +44,7 @@ def build(
     *,
     current: pd.DataFrame,
     survivors: pd.DataFrame | None = None,
+    log_rows: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> fo.Dataset:
     """Make (or make anew) the FiftyOne dataset of `run`, with saved views, sidebar and colours.
@@ -53,6 +55,7 @@ def build(
         run: an audited run.
         current: columns ``image_id, decision, label, reviewer, decided_at`` and optionally ``disputed``.
         survivors: columns ``image_id, cluster, survivor`` (bool), or None when there are no copies.
+        log_rows: how many rows of the decision log `current` knows; what comes later, the plugin brings in.
         progress: called with (done, total) while pictures are converted.
 
     Returns:
@@ -65,12 +68,13 @@ def build(
     if fo.dataset_exists(name):
         fo.delete_dataset(name)
     dataset = load_samples.load(name, rows, checks)
-    for field in ("queue", "doubt", "in_inbox", "calibrate", "decision", "cluster", *checks):
+    for field in ("image_id", "queue", "doubt", "in_inbox", "calibrate", "decision", "cluster", *checks):
         dataset.create_index(field)
     dataset.default_classes = sorted(run.read(tables.DATASET)["label"].dropna().unique())
     dataset.description = f"imageclinic review of {run.path}"
     latest = label_ranking.newest(run)
-    dataset.info = {"imageclinic": {"run": str(run.path), "checks": checks, "ranked": latest.name if latest else None}}
+    facts = {"run": str(run.path), "checks": checks, "ranked": latest.name if latest else None, "log_rows": log_rows}
+    dataset.info = {"imageclinic": facts}
     saved_views.save(dataset, checks)
     appearance.furnish(dataset, checks)
     dataset.save()

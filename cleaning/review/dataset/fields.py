@@ -10,13 +10,15 @@ FIELDS = {
     "image_id": "path relative to the dataset's root",
     "evidence": "what each check found, one line a finding",
     "cluster": "images with the same name here are copies of each other",
-    "survivor": "of copies: the one that would stay says stays, the others copy",
+    "survivor": "of copies: its group, and whether it would stay",
     "split": "the split that the image was frozen into before any decision",
     "decision": "keep, relabel, drop or unsure",
     "decided_label": "the new label, for relabel",
     "decided_at": "when it was decided (UTC)",
     "reviewer": "who decided",
     "disputed": "reviewers disagree: it stays undecided",
+    "who_decided_what": "what each reviewer decided, where they disagree; else the decision's note",
+    "settled": "its copies are all dropped and nothing else was found: nothing is left to decide",
     "doubt": "of a flagged label, 1 is worst: by the newest scores, with the decisions so far",
     "queue": "position in the Inbox: 0 comes first",
     "in_inbox": "waits in the Inbox",
@@ -29,7 +31,10 @@ FIELDS = {
 }
 INTEGERS = ("queue", "calibrate", "width", "height", "bytes")
 FLOATS = ("doubt",)
-BOOLEANS = ("disputed", "in_inbox")
+BOOLEANS = ("disputed", "settled", "in_inbox")
 READ_ONLY = ("image_id", "evidence", "cluster", "survivor", "split", "queue", "calibrate", "display_path")
 #: What a check said about an image, and its name: the Calibrate view is without.
-HINTS = ("suggested", "checks", "evidence", "cluster", "survivor", "doubt", "queue", "in_inbox", "image_id")
+HINTS = (
+    *("suggested", "checks", "evidence", "cluster", "survivor", "doubt", "queue", "in_inbox", "image_id"),
+    *("settled", "who_decided_what"),
+)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from imageclinic.cleaning.decisions import label_ranking, priority
+from imageclinic.cleaning.decisions.settled import settled
 from imageclinic.cleaning.review.dataset import browser_pictures
 from imageclinic.cleaning.review.dataset.fields import FIELDS
 from imageclinic.cleaning.trust import random_sample
@@ -39,11 +40,18 @@ def collect(
     if survivors is not None:
         # Where nobody was chosen (labels conflict), nobody is marked.
         resolved = survivors.groupby("cluster")["survivor"].transform("any")
-        marks = survivors["survivor"].map({True: "stays", False: "copy"}).where(resolved)
+        marks = _group_numbers(survivors["cluster"]) + survivors["survivor"].map(
+            {True: ": would stay", False: ": copy"}
+        )
+        marks = marks.where(resolved)
         items = items.merge(survivors[["image_id"]].assign(survivor=marks), on="image_id", how="left")
     decided = current.rename(columns={"label": "decided_label"})
-    kept = ["image_id", "decision", "decided_label", "reviewer", "decided_at", "disputed"]
+    decided = decided.rename(columns={"note": "who_decided_what"})
+    kept = ["image_id", "decision", "decided_label", "reviewer", "decided_at", "disputed", "who_decided_what"]
     items = items.merge(decided[[c for c in kept if c in decided]], on="image_id", how="left")
+    if "cluster" in items:
+        now = dict(zip(current["image_id"], current["decision"].where(current["decision"].notna(), None), strict=True))
+        items["settled"] = items["image_id"].isin(settled(issues, items[["image_id", "cluster"]], now))
     items = items.merge(_confidence(run, found), on="image_id", how="left")
     items["doubt"] = items["image_id"].map(doubt)
     sample = random_sample.draw(issues, dataset)
@@ -52,7 +60,8 @@ def collect(
     if len(items) > MOST_IMAGES:
         items = items[items[["queue", "decision", "calibrate"]].notna().any(axis=1)]
     items = items.sort_values(["queue", "image_id"], kind="stable", na_position="last", ignore_index=True)
-    items["in_inbox"] = items["queue"].notna() & items["decision"].isna()
+    open_ones = items["decision"].isna() & ~items["settled"].eq(True)
+    items["in_inbox"] = items["queue"].notna() & open_ones
     shown = browser_pictures.shown(run, items[dataset.columns.intersection(items.columns)], progress)
     items["display_path"] = items["image_id"].map(shown)
     root = run.root
@@ -61,6 +70,12 @@ def collect(
     named = originals.map(browser_pictures.says_image)
     items["filepath"] = originals.astype("object").where(named, items["display_path"]).map(str)
     return items, list(scores.columns)
+
+
+def _group_numbers(clusters: pd.Series) -> pd.Series:
+    """``group 1``, ``group 2``, … in the order in which the views of copies show the clusters."""
+    numbers = {name: n for n, name in enumerate(sorted(clusters.dropna().unique()), start=1)}
+    return "group " + clusters.map(numbers).astype("Int64").astype("str")
 
 
 def _confidence(run: Run, found: pd.DataFrame) -> pd.DataFrame:

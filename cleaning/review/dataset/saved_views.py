@@ -38,7 +38,7 @@ def save(dataset: fo.Dataset, checks: list[str]) -> None:
             order = [("cluster", 1), *order]
         description = "copies side by side" if copies else "worst first"
         dataset.save_view(name_of(check), view.sort_by([*order, ("queue", 1)]), description=description)
-    undecided = flagged.match(F("decision") == None).sort_by("queue")  # noqa: E711
+    undecided = flagged.match((F("decision") == None) & (F("settled") != True)).sort_by("queue")  # noqa: E711, E712
     dataset.save_view("Undecided", undecided, description="findings without a decision", color="#8a8f98")
     disputed = dataset.match(F("disputed") == True).sort_by("queue")  # noqa: E712
     dataset.save_view("Disputed", disputed, description="reviewers disagree: it stays undecided", color="#ef5350")

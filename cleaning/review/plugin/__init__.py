@@ -1,4 +1,4 @@
-"""The FiftyOne plugin ``@imageclinic/review``: operators that decide, and a panel that shows how far one is.
+"""The FiftyOne plugin ``@imageclinic/review``: operators that decide, for the scripts in ``app/``.
 
 FiftyOne loads this file in its server, because ``FIFTYONE_PLUGINS_DIR`` points to it (`cleaning.review.session`). Every
 decision goes to the run's decision log first and into the App's dataset second, so the log is never behind.
@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from imageclinic.cleaning.review.plugin import operators, panel
+from imageclinic.cleaning.review.plugin import desk, operators, panel, separate_browsers
 
 
 def register(plugin: Any) -> None:
     """Called by FiftyOne."""
-    for operator in (*operators.ALL, panel.Review):
+    separate_browsers.separate()
+    for operator in (*operators.ALL, *desk.ALL, *panel.ALL):
         plugin.register(operator)

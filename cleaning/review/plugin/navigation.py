@@ -58,12 +58,24 @@ def _ranks(ctx: Any) -> bool:
     return label_ranking.CHECK in ctx.dataset.info["imageclinic"]["checks"]
 
 
+def waiting(ctx: Any) -> tuple[list[str], list[bool]]:
+    """The samples of the view, in its order, and which of them are undecided (see `selection.UNDECIDED`)."""
+    unseen = blind(ctx)  # such a view does not have the second field: it would tell what was found
+    order, decided, *settled = ctx.view.values(["id", "decision", *([] if unseen else ["settled"])])
+    return order, [d is None and not s for d, s in zip(decided, *(settled or [[None] * len(order)]), strict=True)]
+
+
 def next_undecided(ctx: Any, ids: Sequence[str]) -> str | None:
-    """The first undecided sample of the view after the last of `ids`, or None."""
-    order, decided = ctx.view.values(["id", "decision"])
+    """The first undecided sample of the view after the last of `ids`, or else from its start; None when none is left.
+
+    Ask before `ids` are decided: a view of what is undecided is without them afterwards.
+    """
+    order, waits = waiting(ctx)
     chosen = set(ids)
-    last = max((n for n, sample in enumerate(order) if sample in chosen), default=len(order))
-    return next((order[n] for n in range(last + 1, len(order)) if decided[n] is None), None)
+    last = max((n for n, sample in enumerate(order) if sample in chosen), default=-1)
+    around = [*range(last + 1, len(order)), *range(last + 1)]
+    left = (order[n] for n in around if waits[n] and order[n] not in chosen)
+    return next(left, None)
 
 
 def more_like(ctx: Any, sample_id: str) -> str:

@@ -43,6 +43,12 @@ class _Operator(foo.Operator):
         )
 
 
+class Unlisted(_Operator):
+    """An operator that only our own scripts call."""
+
+    unlisted = True
+
+
 class _Decision(_Operator):
     """Decides about the open image or the selection."""
 
@@ -111,8 +117,6 @@ class RelabelTo(_Operator):
         return types.Property(inputs, view=title)
 
     def execute(self, ctx: Any) -> dict[str, Any]:
-        if ctx.params.get("from_key"):
-            return _answer(ctx, decide(ctx, "relabel", targets(ctx), ctx.params["label"]))
         act(ctx, "relabel", ctx.params["label"])
         return {}
 
@@ -178,33 +182,31 @@ class More(_Operator):
     name, label, icon = "more", "more like this one (m)", "image_search"
 
     def execute(self, ctx: Any) -> dict[str, Any]:
-        chosen = targets(ctx)
+        chosen = ctx.params.get("ids") or targets(ctx)
         said = navigation.more_like(ctx, chosen[0]) if chosen else _NONE
         if not ctx.params.get("from_key"):
             ctx.ops.notify(said, variant="info")
         return {"said": said}
 
 
-class Decide(_Operator):
+class Decide(Unlisted):
     """What a key calls: decides about the given ids and returns the changed samples as the App keeps them.
 
-    Parameters: ``decision``; ``ids``; ``ahead``, the ids that come next in the App's order when an image is open,
-    null in the grid. Returns ``n``, ``ids``, ``samples``, ``said``, ``failed``; ``skip``, how many of those ahead
-    are decided already; ``next``, the next undecided sample of the grid's view.
+    Parameters: ``decision``; ``ids``; ``label``, for relabel; ``shown``, see `selection.decide`; ``grid``, whether to
+    look for the next undecided sample of the view. Returns ``n``, ``ids``, ``samples``, ``said``, ``failed``; ``next``.
     """
 
-    name, label, unlisted = "decide", "decide", True
+    name, label = "decide", "decide"
 
     def execute(self, ctx: Any) -> dict[str, Any]:
-        decision, ids, ahead = (ctx.params.get(name) for name in ("decision", "ids", "ahead"))
-        answer = decide(ctx, decision, ids or [])
-        result = _answer(ctx, answer)
-        if ahead is None:
-            follows = answer.ids and decision != "undo"
-            return {**result, "skip": 0, "next": navigation.next_undecided(ctx, ids) if follows else None}
-        waiting = set(ctx.dataset.select(ahead).match(UNDECIDED).values("id")) if ahead else set()
-        skip = next((n for n, sample in enumerate(ahead) if sample in waiting), len(ahead))
-        return {**result, "skip": skip, "next": None}
+        wanted = {name: ctx.params.get(name) for name in ("decision", "ids", "label", "shown", "grid")}
+        ids = wanted["ids"] or []
+        moves_on = wanted["grid"] and wanted["decision"] != "undo"
+        follows = navigation.next_undecided(ctx, ids) if moves_on else None  # before the view loses what is decided
+        answer = decide(ctx, wanted["decision"], ids, wanted["label"], wanted["shown"])
+        if answer.ids and follows in answer.ids:  # the best copy stays: more was decided than was selected
+            follows = navigation.next_undecided(ctx, answer.ids)
+        return {**_answer(ctx, answer), "next": follows if answer.ids else None}
 
 
 ALL = (Keep, Relabel, RelabelTo, Drop, Best, Unsure, Undo, WholeView, More, Decide)
@@ -235,13 +237,13 @@ def _answer(ctx: Any, answer: Answer) -> dict[str, Any]:
     return {
         "n": len(answer.ids),
         "ids": list(answer.ids),
-        "samples": _documents(ctx, answer.ids),
+        "samples": documents(ctx, answer.ids),
         "said": answer.said,
         "failed": answer.failed,
     }
 
 
-def _documents(ctx: Any, ids: Sequence[str]) -> list[dict[str, Any]]:
+def documents(ctx: Any, ids: Sequence[str]) -> list[dict[str, Any]]:
     """The samples as the App keeps them, so that the key plugin can redraw them: without what the view hides."""
     wanted = {"$match": {"_id": {"$in": [ObjectId(i) for i in ids[:_REDRAWN]]}}}
     hidden = sorted(set(ctx.dataset.get_field_schema()) - set(ctx.view.get_field_schema()))

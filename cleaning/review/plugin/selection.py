@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,17 +13,12 @@ from fiftyone import ViewField as F
 
 from imageclinic.cleaning.decisions import person_decision
 from imageclinic.cleaning.review.dataset.build_dataset import dataset_name
+from imageclinic.cleaning.review.plugin import log_sync
 from imageclinic.core.errors import InputError
 from imageclinic.core.run import Run, open_run
 
-UNDECIDED = F("decision") == None  # noqa: E711 (a query expression)
-_STATE = {
-    "decision": "decision",
-    "label": "decided_label",
-    "reviewer": "reviewer",
-    "decided_at": "decided_at",
-    "disputed": "disputed",
-}
+#: Nobody has decided, and there is something to decide (see `cleaning.decisions.settled`).
+UNDECIDED = (F("decision") == None) & (F("settled") != True)  # noqa: E711, E712 (a query expression)
 _PAST = {
     "keep": "Kept",
     "relabel": "Relabelled",
@@ -36,6 +31,7 @@ _NOTHING = {
     "relabel": "No label is suggested here.",
     "best": "There are no copies to drop here.",
 }
+_LAST_COPY = "Its copies are dropped: this one stays."
 HIDDEN = "The random sample is judged blind: {}."
 
 
@@ -83,7 +79,13 @@ def blind(ctx: Any) -> bool:
     return not ctx.view.has_field("evidence")
 
 
-def decide(ctx: Any, decision: str, ids: Sequence[str], label: str | None = None) -> Answer:
+def decide(
+    ctx: Any,
+    decision: str,
+    ids: Sequence[str],
+    label: str | None = None,
+    shown: Mapping[str, str | None] | None = None,
+) -> Answer:
     """Log a decision, bring the dataset in line, and say what was done.
 
     Args:
@@ -91,20 +93,27 @@ def decide(ctx: Any, decision: str, ids: Sequence[str], label: str | None = None
         decision: keep, relabel, drop, unsure, undo (ids are ignored), or best (keep the best copy, drop the rest).
         ids: of samples.
         label: the new one, for relabel; the suggested ones when None.
+        shown: what the reviewer saw decided about each sample when the key was pressed; when the log says otherwise
+            by now, nothing is decided. None: the reviewer saw no single image.
     """
     try:
-        return _decide(ctx, decision, ids, label)
+        return _decide(ctx, decision, ids, label, shown)
     except InputError as error:
         return Answer((), f"NOT SAVED. {error}", failed=True)
 
 
-def _decide(ctx: Any, decision: str, ids: Sequence[str], label: str | None) -> Answer:
+def _decide(
+    ctx: Any, decision: str, ids: Sequence[str], label: str | None, shown: Mapping[str, str | None] | None
+) -> Answer:
     run = run_of(ctx)
+    log_sync.catch_up(ctx, run)
     if decision == "undo":
-        return _answer(ctx, decision, person_decision.undo(run, reviewer(ctx)))
-    columns = ["id", "image_id", "suggested.label"]
+        return _answer(ctx, run, decision, person_decision.undo(run, reviewer(ctx)))
+    columns = ["id", "image_id", "suggested.label", "decision", "reviewer"]
     values = ctx.dataset.select(list(ids), ordered=True).values(columns)
     rows = pd.DataFrame(dict(zip(columns, values, strict=True)))
+    if shown is not None and (meanwhile := _meanwhile(rows, shown)):
+        return Answer((), meanwhile, failed=True)
     unseen = blind(ctx)
     if unseen and decision == "best":
         return Answer((), HIDDEN.format("copies are hidden here"))
@@ -119,18 +128,35 @@ def _decide(ctx: Any, decision: str, ids: Sequence[str], label: str | None) -> A
         return Answer((), _NOTHING.get(decision, "Select images or open one first."))
     labels = rows["new"].tolist() if decision == "relabel" else None
     images = rows["image_id"].tolist()
-    return _answer(
-        ctx,
-        decision,
-        person_decision.decide(run, images, decision, reviewer=reviewer(ctx), labels=labels, blind=unseen),
-    )
+    me = reviewer(ctx)
+    state = person_decision.decide(run, images, decision, reviewer=me, labels=labels, blind=unseen)
+    return _answer(ctx, run, decision, state, _replaced(rows, me))
 
 
-def _answer(ctx: Any, decision: str, state: pd.DataFrame) -> Answer:
+def _meanwhile(rows: pd.DataFrame, shown: Mapping[str, str | None]) -> str:
+    """Who decided since the reviewer looked; empty when all is as it was shown."""
+    for row in rows[["id", "image_id", "decision", "reviewer"]].to_dict("records"):
+        now = row["decision"] if isinstance(row["decision"], str) else None
+        if now != shown.get(row["id"]):
+            by = f"{row['reviewer']} has decided: {now}" if now else "a decision was taken back"
+            return f"NOT SAVED: meanwhile {by}. Look again at {row['image_id']}."
+    return ""
+
+
+def _replaced(rows: pd.DataFrame, me: str) -> str:
+    """That one's own decisions were replaced; empty when none was."""
+    own = rows["reviewer"].map(lambda names: isinstance(names, str) and me in names.split(";"))
+    before = rows.loc[own.astype(bool) & rows["decision"].notna(), "decision"]
+    if before.empty:
+        return ""
+    return f" Replaced your {before.iloc[0]}." if len(rows) == 1 else f" Replaced {len(before):,} of your decisions."
+
+
+def _answer(ctx: Any, run: Run, decision: str, state: pd.DataFrame, replaced: str = "") -> Answer:
     if state.empty:
         return Answer((), _NOTHING[decision])
-    said = f"{_PAST[decision]} {images_in_words(len(state))}."
-    return Answer(_show(ctx, state), said + _disputed(state))
+    done = f"{_PAST[decision]} {images_in_words(len(state))}."
+    return Answer(log_sync.show(ctx, run, state), done + replaced + _disputed(state))
 
 
 def _disputed(state: pd.DataFrame) -> str:
@@ -141,12 +167,12 @@ def _disputed(state: pd.DataFrame) -> str:
 def _keep_best(ctx: Any, run: Run, image_ids: list[str]) -> Answer:
     best = person_decision.keep_best(run, image_ids, reviewer=reviewer(ctx))
     dropped = int(best.state["decision"].eq("drop").sum())
-    ids = _show(ctx, best.state)
+    ids = log_sync.show(ctx, run, best.state)
     said = []
     if dropped:
         said.append(f"Best copy stays, dropped {images_in_words(dropped)}." + _disputed(best.state))
     elif best.state.empty and not best.spared and not best.unresolved:
-        said.append(_NOTHING["best"])
+        said.append(_LAST_COPY if best.kept else _NOTHING["best"])
     elif len(best.state):
         said.append("Best copy stays.")
     if best.spared:
@@ -154,21 +180,6 @@ def _keep_best(ctx: Any, run: Run, image_ids: list[str]) -> Answer:
     if best.unresolved:
         said.append("The copies carry different labels: decide the right one's label first.")
     return Answer(ids, " ".join(said))
-
-
-def _show(ctx: Any, state: pd.DataFrame) -> tuple[str, ...]:
-    """Write what the log says into the dataset; return the samples' ids, in the order of `state`."""
-    view = ctx.dataset.match(F("image_id").is_in(state["image_id"].tolist()))
-    ids = dict(zip(*view.values(["image_id", "id"]), strict=True))
-    plain = state[state["image_id"].isin(ids)].astype(object)
-    plain = plain.where(plain.notna(), None)
-    keys = [ids[image_id] for image_id in plain["image_id"]]
-    for column, field in _STATE.items():
-        values = plain[column]
-        if column == "decided_at":
-            values = values.map(lambda at: at and pd.Timestamp(at).to_pydatetime())
-        ctx.dataset.set_values(field, dict(zip(keys, values, strict=True)), key_field="id")
-    return tuple(keys)
 
 
 def images_in_words(n: int) -> str:

@@ -52,12 +52,12 @@ def steps(beside: object, until: object) -> None:
 
 
 def test_words_are_written_when_the_log_has_grown(run: Run) -> None:
-    said = iter([["first"], ["second"]])
+    said = iter([{"lines": ["first"], "rows": []}, {"lines": ["second"], "rows": []}])
     beside = background_work.attend(run, words=lambda: next(said), rerank=[sys.executable, "-c", ""], announce=print)
     with contextlib.closing(beside):
         for _ in range(20):
             next(beside)
-        assert json.loads(background_work.words_file(run).read_text("utf-8")) == {"lines": ["first"]}
+        assert json.loads(background_work.words_file(run).read_text("utf-8")) == {"lines": ["first"], "rows": []}
         decide(run, 1)
         steps(beside, lambda: "second" in background_work.words_file(run).read_text("utf-8"))
 
@@ -65,7 +65,7 @@ def test_words_are_written_when_the_log_has_grown(run: Run) -> None:
 def test_a_batch_of_decisions_ranks_anew_once_and_says_when_it_fails(run: Run, tmp_path: Path) -> None:
     mark, lines = tmp_path / "mark", list[str]()
     code = f"open({str(mark)!r}, 'a').write('x'); print('no memory'); raise SystemExit(1)"
-    beside = background_work.attend(run, words=list, rerank=[sys.executable, "-c", code], announce=lines.append)
+    beside = background_work.attend(run, words=dict, rerank=[sys.executable, "-c", code], announce=lines.append)
     with contextlib.closing(beside):
         decide(run, background_work.BATCH - 1)
         for _ in range(20):
@@ -85,7 +85,7 @@ def test_scores_that_know_the_log_are_new_enough(run: Run, tmp_path: Path) -> No
     rank(run, 1, background_work.BATCH, {IMAGES[0]: 0.5})
     mark = tmp_path / "mark"
     command = [sys.executable, "-c", f"open({str(mark)!r}, 'a')"]
-    with contextlib.closing(background_work.attend(run, words=list, rerank=command, announce=print)) as beside:
+    with contextlib.closing(background_work.attend(run, words=dict, rerank=command, announce=print)) as beside:
         for _ in range(20):
             next(beside)
         time.sleep(0.3)
@@ -93,7 +93,7 @@ def test_scores_that_know_the_log_are_new_enough(run: Run, tmp_path: Path) -> No
 
 
 def test_a_log_that_cant_be_read_is_said(run: Run) -> None:
-    def words() -> list[str]:
+    def words() -> dict[str, list[str]]:
         raise InputError("bad row", expected="a good one")
 
     lines: list[str] = []

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +10,6 @@ import pytest
 from PIL import Image
 
 from imageclinic.cleaning.decisions import decision_log, person_decision
-from imageclinic.cleaning.review import session
-from imageclinic.cleaning.review.database import mongod
 from imageclinic.cleaning.review.dataset import build_dataset, load_samples, sample_rows
 from imageclinic.cleaning.trust import random_sample
 from imageclinic.core import tables
@@ -21,22 +17,6 @@ from imageclinic.core.run import Run
 from tests.helpers.review_run import COPIES, FORMULA, HOSTILE, MISLABELED, make_run
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def fiftyone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """FiftyOne on a database of its own."""
-    before = dict(os.environ)
-    run = make_run(tmp_path_factory.mktemp("first"))
-    os.environ.pop("FIFTYONE_DATABASE_URI", None)
-    with mongod.running(lambda line: None) as database:
-        session.prepare(database.uri, tmp_path_factory.mktemp("plugins"), run, "ann")
-        import fiftyone
-
-        yield fiftyone
-        session.forget_database()
-    os.environ.clear()
-    os.environ.update(before)
 
 
 @pytest.fixture
@@ -58,7 +38,7 @@ def test_every_image_is_there_with_labels_scores_and_evidence(run: Run) -> None:
     assert by_id(dataset, "evidence")[MISLABELED[0]].splitlines()[1] == "bright: 5th percentile 0.96."
     assert by_id(dataset, "split")["cat/00.png"] == "test"
     assert by_id(dataset, "cluster")[COPIES[0]] == "c1"
-    assert sorted(by_id(dataset, "survivor")[name] for name in COPIES) == ["copy", "stays"]
+    assert sorted(by_id(dataset, "survivor")[name] for name in COPIES) == ["group 1: copy", "group 1: would stay"]
     assert set(dataset.default_classes) == {"cat", "dog"}
     assert dataset.get_field("mislabeled").description
 
@@ -143,9 +123,10 @@ def test_a_reopening_keeps_every_decision(run: Run) -> None:
     assert by_id(dataset, "decided_label")[MISLABELED[2]] == FORMULA
     assert by_id(dataset, "reviewer")[MISLABELED[2]] == "ann"
     assert by_id(dataset, "decided_at")[MISLABELED[2]].year > 2000
-    assert by_id(dataset, "survivor")[COPIES[0]] == "stays"
+    assert by_id(dataset, "survivor")[COPIES[0]] == "group 1: would stay"
     inbox = dataset.load_saved_view("Inbox").values("image_id")
-    assert inbox == [*MISLABELED[3:], "dog/deep.tif", COPIES[0], "cat/pale.png"]
+    assert inbox == [*MISLABELED[3:], "dog/deep.tif", "cat/pale.png"], "its copy is dropped: the other one just stays"
+    assert [name for name, settled in by_id(dataset, "settled").items() if settled] == [COPIES[0]]
     assert len(dataset.load_saved_view("Decided")) == 5
 
 

@@ -24,7 +24,7 @@ OPEN = (
     "import sys; from pathlib import Path; from imageclinic.core.errors import Failed, InputError; "
     "from imageclinic.cleaning.review.session import *\n"
     "try: open_review(Path(sys.argv[1]), port=int(sys.argv[2]), reviewer='ann', "
-    "announce=lambda line: print(line, flush=True), words=list, rerank=[])\n"
+    "announce=lambda line: print(line, flush=True), words=dict, rerank=[])\n"
     "except (Failed, InputError) as error: print('ERROR', error, flush=True); sys.exit(2)"
 )
 
@@ -53,27 +53,27 @@ def test_a_busy_port_is_named_at_once(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         with pytest.raises(InputError, match=rf"port {port} on 127\.0\.0\.1 .*--port {port + 1}"):
-            session.open_review(run.path, port=port, announce=lambda line: None, words=list, rerank=[])
+            session.open_review(run.path, port=port, announce=lambda line: None, words=dict, rerank=[])
 
 
 @pytest.mark.parametrize(("address", "port"), [("127.0.0.1", 70_000), ("no.such.host.invalid", 0), ("::1", -1)])
 def test_an_impossible_port_or_address(tmp_path: Path, address: str, port: int) -> None:
     with pytest.raises(InputError, match=f"port {port} on {address} can't be used"):
         session.open_review(
-            make_run(tmp_path).path, port=port, address=address, announce=lambda line: None, words=list, rerank=[]
+            make_run(tmp_path).path, port=port, address=address, announce=lambda line: None, words=dict, rerank=[]
         )
 
 
 def test_no_run(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is no imageclinic run"):
-        session.open_review(tmp_path, announce=lambda line: None, words=list, rerank=[])
+        session.open_review(tmp_path, announce=lambda line: None, words=dict, rerank=[])
 
 
 def test_a_run_without_an_audit(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     (run.path / "issues.parquet").unlink()
     with pytest.raises(InputError, match=r"issues\.parquet"):
-        session.open_review(run.path, announce=lambda line: None, words=list, rerank=[])
+        session.open_review(run.path, announce=lambda line: None, words=dict, rerank=[])
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

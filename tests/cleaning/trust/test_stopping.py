@@ -192,3 +192,15 @@ def test_where_to_stop_is_kept_with_the_run(tmp_path):
     run.stopping.write_text("[]")
     with pytest.raises(InputError, match="--stop-below"):
         trust_summary.worth(run)
+
+
+def test_the_table_says_too_few_instead_of_an_interval_that_says_nothing(tmp_path):
+    def table(log):
+        return trust_summary.rows(by_check(flags(400), log, images(500), 20))
+
+    few = table(reviewed(tmp_path, [0], [True]))
+    assert few == [["mislabeled", trust_summary.TOO_FEW, trust_summary.TOO_FEW]]
+    log = reviewed(tmp_path, range(1, 400, 2), [i < 100 for i in range(1, 400, 2)])
+    ((name, right, missed),) = table(log)
+    assert (name, right[:3], missed) == ("mislabeled", "25%", trust_summary.TOO_FEW)
+    assert table(log.head(0)) == []

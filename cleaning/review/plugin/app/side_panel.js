@@ -1,0 +1,71 @@
+/* The panel beside the grid: what is selected, how far the review is, how far the flags can be trusted. */
+import { call } from "./app.js";
+import * as view from "./card_view.js";
+import { bar, el, images } from "./dom.js";
+
+let context = null, shown = { ids: null, card: null }, facts = null, drawn = 0;
+
+export function use(given) {
+  context = given;
+  context.api.drawPanels = () => refresh();
+}
+
+/** Fetch what the panel says and draw it; the selection's card only when the selection is another one. */
+export async function refresh(ids = shown.ids || []) {
+  if (!context.api.active || !context.api.panels.size) return;
+  const turn = ++drawn;
+  if (ids.join() !== (shown.ids || []).join()) draw({ ids, card: null });
+  try {
+    const [found, status] = await Promise.all([ids.length === 1 ? call("cards", { ids }) : { cards: [] }, call("panel", {})]);
+    if (turn !== drawn) return;
+    if (status.other) return fill(() => [el("p.ic-quiet", {}, status.other)]);
+    facts = status;
+    draw({ ids, card: found.cards[0] || null });
+  } catch (error) { /* the next refresh may find the server again; `watch` says when it is gone */ }
+}
+
+/** The label that has the number n for the selected image; null when there is none. */
+export function numbered(n) {
+  const choice = shown.card && view.numbered(shown.card, facts.blind, facts.classes)[n - 1];
+  return choice ? choice.name : null;
+}
+
+function draw(state) {
+  shown = state;
+  const { ids, card } = state, blind = !!(facts && facts.blind);
+  const title = card ? view.labels(card, blind) : el("div.ic-state", {}, ids.length ? `${images(ids.length)} selected` : "Select images, or press Enter to review one at a time.");
+  const several = ids.length > 1 ? { given: null, suggested: "suggested", likely: [], cluster: true } : null;
+  fill(() => [title.cloneNode(true),
+    view.buttons(card || several, { blind, classes: (facts && facts.classes) || [] }, (decision, label) => context.api.press(decision, null, label)),
+    card ? view.evidence(card, blind) : "", facts ? status(blind) : ""]);
+}
+
+function fill(make) {
+  for (const panel of context.api.panels) panel.replaceChildren(...make());
+}
+
+function status(blind) {
+  const done = blind ? facts.sample : facts;
+  const move = (name) => () => call(name, {});
+  return el("div.ic-status", {},
+    el("button.ic-go", { type: "button", onclick: () => context.api.openDesk() }, "Review one at a time [Enter]"),
+    el("h4", {}, `${done.done.toLocaleString("en")} of ${done.flagged.toLocaleString("en")} ${blind ? "of the random sample" : "flagged images"} decided`),
+    bar(done.done, done.flagged),
+    !blind && facts.flagged && facts.done === facts.flagged ? el("p", {}, "Next: ", el("code", {}, facts.export)) : null,
+    facts.ranked ? el("p", {}, `Labels were ranked anew with ${facts.ranked.toLocaleString("en")} lines of decisions.`) : null,
+    facts.ranked ? el("button.ic-go", { type: "button", onclick: move("new_order") }, "Mislabeled: show the new order") : null,
+    el("button.ic-go.ic-plain", { type: "button", onclick: move("calibrate") }, "Calibrate: a random sample"),
+    el("button.ic-go.ic-plain", { type: "button", onclick: move("inbox") }, "Inbox: show what is left"),
+    el("h4", {}, "How far to trust the flags"), trust(facts.trust, facts.lines),
+    blind ? null : checks(facts.checks));
+}
+
+function trust(rows, lines) {
+  if (!rows.length && !lines.length) return el("p.ic-quiet", {}, "Not known yet: judge some of the random sample (Calibrate).");
+  const table = rows.length ? el("table", {}, el("tr", {}, ["check", "flags right", "missed"].map((name) => el("th", {}, name))),
+    rows.map((row) => el("tr", {}, row.map((cell) => el("td", {}, cell))))) : null;
+  return el("details", {}, el("summary", {}, table || "What the random reviews say"), el("ul", {}, lines.map((line) => el("li", {}, line))));
+}
+
+const checks = (rows) => el("table", {}, el("tr", {}, ["check", "decided", "flagged"].map((name) => el("th", {}, name))),
+  rows.map(([name, done, all]) => el("tr", {}, el("td", {}, name, bar(done, all)), el("td", {}, done.toLocaleString("en")), el("td", {}, all.toLocaleString("en")))));

@@ -1,0 +1,150 @@
+"""What the desk shows beside an image: labels, likely classes, evidence, decisions, copies, and what looks like it."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from fiftyone import ViewField as F
+
+from imageclinic.cleaning.review.plugin.selection import run_of
+from imageclinic.core.run import Run, open_run
+
+#: Number keys for the likeliest classes, and pictures shown beside the image.
+LIKELY, NEAR, COPIES = 5, 6, 12
+_FIELDS = ("id", "display_path", "ground_truth.label", "decision", "decided_label", "reviewer", "disputed")
+_TOLD = ("image_id", "suggested.label", "evidence", "cluster", "survivor", "who_decided_what", "settled")
+_SIZE = ("width", "height", "bytes", "split")
+
+
+def cards(ctx: Any, ids: Sequence[str], me: str, unseen: bool) -> list[dict[str, Any]]:
+    """One card a sample, in the order of `ids`; samples that are gone are left out.
+
+    What another reviewer decided about an image is told only after one's own decision, or where reviewers disagree.
+
+    Args:
+        ctx: the operator's context.
+        ids: of samples.
+        me: the reviewer who looks.
+        unseen: without what the checks found.
+    """
+    fields = [*_FIELDS, *_SIZE, *([] if unseen else _TOLD)]
+    values = ctx.dataset.select(list(ids), ordered=True).values(fields)
+    rows = pd.DataFrame(dict(zip(fields, values, strict=True))).astype(object)
+    rows = rows.where(rows.notna(), None)
+    result = [_card(row, me) for row in rows.to_dict("records")]
+    if not unseen and result:
+        run = run_of(ctx)
+        _add_likely(run, result)
+        _add_copies(ctx, result)
+        _add_nearest(ctx, run, result)
+    return result
+
+
+def _card(row: dict[Any, Any], me: str) -> dict[str, Any]:
+    deciders = (row["reviewer"] or "").split(";") if row["reviewer"] else []
+    others = bool(row["decision"]) and me not in deciders
+    return {
+        "id": row["id"],
+        "image_id": row.get("image_id"),
+        "picture": row["display_path"],
+        "given": row["ground_truth.label"],
+        "suggested": row.get("suggested.label"),
+        "decision": row["decision"],
+        "label": row["decided_label"],
+        "reviewer": row["reviewer"],
+        "others": others,
+        "disputed": bool(row["disputed"]),
+        "who": row.get("who_decided_what"),
+        "settled": bool(row.get("settled")),
+        "evidence": (row.get("evidence") or "").splitlines(),
+        "cluster": row.get("cluster"),
+        "survivor": row.get("survivor"),
+        "size": [row["width"], row["height"], row["bytes"]],
+        "split": row["split"],
+        "likely": [],
+        "copies": [],
+        "near": [],
+    }
+
+
+def _add_likely(run: Run, result: list[dict[str, Any]]) -> None:
+    """The likeliest classes by the out-of-fold predictions, with their probability; else the labels in question."""
+    if run.predictions.is_file():
+        position, probabilities, classes = _predictions(run.path, run.predictions.stat().st_mtime_ns)
+        for card in result:
+            at = position.get(card["image_id"])
+            if at is not None:
+                best = np.argsort(-probabilities[at], kind="stable")[:LIKELY]
+                card["likely"] = [[classes[n], round(float(probabilities[at, n]), 4)] for n in best]
+    for card in result:
+        if not card["likely"]:
+            card["likely"] = [[name, None] for name in (card["suggested"], card["given"]) if name]
+
+
+def _add_copies(ctx: Any, result: list[dict[str, Any]]) -> None:
+    """The other members of each image's cluster."""
+    clusters = list({card["cluster"] for card in result if card["cluster"]})
+    if not clusters:
+        return
+    fields = ["id", "image_id", "display_path", "ground_truth.label", "decision", "survivor", *_SIZE, "cluster"]
+    values = ctx.dataset.match(F("cluster").is_in(clusters)).values(fields)
+    members: dict[str, list[dict[str, Any]]] = {}
+    for row in zip(*values, strict=True):
+        facts = dict(zip(fields, row, strict=True))
+        members.setdefault(facts["cluster"], []).append(
+            {
+                "id": facts["id"],
+                "image_id": facts["image_id"],
+                "picture": facts["display_path"],
+                "given": facts["ground_truth.label"],
+                "decision": facts["decision"],
+                "survivor": facts["survivor"],
+                "size": [facts["width"], facts["height"], facts["bytes"]],
+                "split": facts["split"],
+            }
+        )
+    for card in result:
+        card["copies"] = [m for m in members.get(card["cluster"], []) if m["id"] != card["id"]][:COPIES]
+
+
+def _add_nearest(ctx: Any, run: Run, result: list[dict[str, Any]]) -> None:
+    """The images that look most like each one, with their given labels; copies are shown as such."""
+    if not run.embeddings.is_file():
+        return
+    names, position, vectors = _embeddings(run.path, run.embeddings.stat().st_mtime_ns)
+    there = [card for card in result if card["image_id"] in position]
+    if not there:
+        return
+    mine = vectors[[position[card["image_id"]] for card in there]]
+    likeness = mine @ vectors.T
+    wanted = min(NEAR + COPIES + 1, likeness.shape[1])
+    nearest = np.argpartition(-likeness, wanted - 1, axis=1)[:, :wanted]
+    found = ctx.dataset.match(F("image_id").is_in(sorted({str(names[n]) for n in nearest.ravel()})))
+    fields = ["image_id", "id", "display_path", "ground_truth.label"]
+    known = {row[0]: row for row in zip(*found.values(fields), strict=True)}
+    for card, row, scores in zip(there, nearest, likeness, strict=True):
+        left_out = {card["image_id"], *(copy["image_id"] for copy in card["copies"])}
+        order = [str(names[n]) for n in row[np.argsort(-scores[row], kind="stable")]]
+        shown = [known[name] for name in order if name in known and name not in left_out][:NEAR]
+        card["near"] = [{"id": i, "picture": path, "given": label} for _, i, path, label in shown]
+
+
+@functools.lru_cache(maxsize=1)
+def _predictions(path: Path, changed: int) -> tuple[dict[str, int], npt.NDArray[np.float32], tuple[str, ...]]:
+    found = open_run(path).read_predictions()
+    return {name: n for n, name in enumerate(found.rows["image_id"])}, found.pred_probs, found.classes
+
+
+@functools.lru_cache(maxsize=1)
+def _embeddings(path: Path, changed: int) -> tuple[npt.NDArray[np.object_], dict[str, int], npt.NDArray[np.float32]]:
+    """Image ids, their rows, and vectors of length 1."""
+    found = open_run(path).read_embeddings()
+    norms = np.maximum(np.linalg.norm(found.vectors, axis=1, keepdims=True), np.finfo(np.float32).tiny)
+    names = np.asarray(found.image_id, dtype=object)
+    return names, {name: n for n, name in enumerate(names)}, found.vectors / norms

@@ -1,0 +1,149 @@
+"""What the keys call in FiftyOne's server: real operators on a real database, without a browser."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from imageclinic.cleaning.decisions import decision_log, person_decision
+from imageclinic.cleaning.review.dataset import build_dataset
+from imageclinic.core import tables
+from imageclinic.core.run import Run
+from tests.helpers.review_run import COPIES, MISLABELED, make_run
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def run(tmp_path: Path, fiftyone: Any, monkeypatch: pytest.MonkeyPatch) -> Run:
+    made = make_run(tmp_path)
+    monkeypatch.setenv("IMAGECLINIC_RUN", str(made.path))
+    return made
+
+
+class App:
+    """The open dataset, and calls of the operators as the App makes them."""
+
+    def __init__(self, run: Run) -> None:
+        self.dataset: Any = build_dataset.build_from(run)
+        self.ids = dict(zip(*self.dataset.values(["image_id", "id"]), strict=True))
+        self.names = {sample: name for name, sample in self.ids.items()}
+
+    def call(self, operator: str, view: str = "", **params: Any) -> dict[str, Any]:
+        from fiftyone.operators.executor import ExecutionContext
+
+        from imageclinic.cleaning.review.plugin import desk, operators, panel
+
+        known = {each.name: each for each in (*operators.ALL, *desk.ALL, *panel.ALL)}
+        stages = self.dataset.load_saved_view(view)._serialize() if view else []
+        request = {"dataset_name": self.dataset.name, "view": stages, "params": params}
+        result: dict[str, Any] = known[operator]().execute(ExecutionContext(request_params=request))
+        return result
+
+    def decide(self, decision: str, *names: str, view: str = "", **more: Any) -> dict[str, Any]:
+        return self.call("decide", view, decision=decision, ids=[self.ids[name] for name in names], **more)
+
+    def card(self, name: str, view: str = "") -> dict[str, Any]:
+        card: dict[str, Any] = self.call("cards", view, ids=[self.ids[name]])["cards"][0]
+        return card
+
+
+def others(run: Run, name: str, decision: str, reviewer: str = "bob") -> None:
+    decision_log.append(run.decisions, pd.DataFrame([{"image_id": name, "decision": decision, "reviewer": reviewer}]))
+
+
+def test_what_somebody_decided_since_is_not_overwritten(run: Run) -> None:
+    app = App(run)
+    name = MISLABELED[0]
+    others(run, name, "drop")
+    answer = app.decide("keep", name, shown={app.ids[name]: None})
+    assert answer["failed"] and "bob has decided: drop" in answer["said"]
+    assert len(decision_log.read(run.decisions)) == 1
+    answer = app.decide("keep", name, shown={app.ids[name]: "drop"})
+    assert not answer["failed"] and "Reviewers disagree" in answer["said"]
+
+
+def test_replacing_ones_own_decision_is_said(run: Run) -> None:
+    app = App(run)
+    assert "Replaced" not in app.decide("drop", MISLABELED[0])["said"]
+    assert "Replaced your drop." in app.decide("keep", MISLABELED[0])["said"]
+    app.decide("drop", MISLABELED[1])
+    assert "Replaced 2 of your decisions." in app.decide("unsure", *MISLABELED[:3])["said"]
+
+
+def test_what_others_decide_shows_only_after_ones_own(run: Run) -> None:
+    app = App(run)
+    name = MISLABELED[0]
+    others(run, name, "drop")
+    changed = app.call("changes")["samples"]
+    assert [str(sample["_id"]) for sample in changed] == [app.ids[name]]
+    assert app.call("changes")["samples"] == []
+    card = app.card(name)
+    assert card["others"] and card["reviewer"] == "bob"
+    app.decide("keep", name)
+    card = app.card(name)
+    assert card["disputed"] and not card["others"] and "bob: drop; ann: keep" in card["who"]
+    assert app.dataset.load_saved_view("Disputed").values("image_id") == [name]
+
+
+def test_a_view_of_the_undecided_moves_on_to_what_follows(run: Run) -> None:
+    app = App(run)
+    undecided = app.dataset.load_saved_view("Undecided").values("image_id")
+    answer = app.decide("keep", undecided[2], view="Undecided", grid=True)
+    assert app.names[answer["next"]] == undecided[3]
+    answer = app.decide("keep", undecided[-1], view="Undecided", grid=True)
+    assert app.names[answer["next"]] == undecided[0], "there are some before it"
+
+
+def test_the_last_copy_of_a_group_waits_no_longer_until_undone(run: Run) -> None:
+    app = App(run)
+    flagged = run.read(tables.ISSUES)["image_id"].dropna().nunique()
+    app.decide("drop", COPIES[1])
+    assert COPIES[0] not in app.dataset.load_saved_view("Undecided").values("image_id")
+    assert app.call("progress")["done"] == 2
+    assert app.card(COPIES[0])["settled"]
+    order = app.call("order", "Exact duplicate")
+    assert not any(order["waiting"])
+    app.call("decide", decision="undo", ids=[])
+    assert app.call("progress") == {**app.call("progress"), "done": 0, "flagged": flagged}
+    assert COPIES[0] in app.dataset.load_saved_view("Undecided").values("image_id")
+
+
+def test_a_card_of_the_random_sample_tells_nothing_that_a_check_said(run: Run) -> None:
+    app = App(run)
+    card = app.card(MISLABELED[0], "Calibrate")
+    empty = ("suggested", "image_id", "evidence", "cluster", "survivor", "who", "likely", "copies", "near")
+    assert not any(card[name] for name in empty)
+    assert card["given"] == "dog"
+    seen = app.card(MISLABELED[0])
+    assert seen["evidence"] and seen["suggested"]
+    answer = app.decide("relabel", MISLABELED[0], view="Calibrate")
+    assert "judged blind" in answer["said"] and not answer["n"]
+    assert app.call("order", "Calibrate")["blind"]
+    assert app.decide("keep", MISLABELED[0], view="Calibrate", grid=True)["next"]
+
+
+def test_likely_classes_come_in_the_order_of_their_probability(run: Run) -> None:
+    names = run.read(tables.DATASET)["image_id"].tolist()
+    rows = {"image_id": names, "fold": [0] * len(names), "label_quality": [0.5] * len(names)}
+    probabilities = np.tile(np.float32([0.1, 0.2, 0.7]), (len(names), 1))
+    classes = {"classes": json.dumps(["cat", "dog", "owl"])}
+    tables.write_vectors(run.predictions, rows, "pred_probs", probabilities, classes)
+    card = App(run).card(MISLABELED[0])
+    assert [name for name, _ in card["likely"]] == ["owl", "dog", "cat"]
+    assert [share for _, share in card["likely"]] == pytest.approx([0.7, 0.2, 0.1])
+
+
+def test_two_reviewers_begin_with_different_images(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = App(run)
+    for name in ("ann", "bob"):
+        person_decision.decide(run, [COPIES[0]], "keep", reviewer=name)
+    anns = app.call("order", "Inbox")["ids"]
+    monkeypatch.setenv("IMAGECLINIC_REVIEWER", "bob")
+    bobs = app.call("order", "Inbox")["ids"]
+    assert sorted(anns) == sorted(bobs) and anns[0] != bobs[0]
