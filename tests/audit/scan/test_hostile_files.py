@@ -17,7 +17,16 @@ from tests.conftest import picture
 
 pytestmark = pytest.mark.slow
 
-CHECKS = ("corrupted", "wrong_extension", "exact_duplicate", "near_duplicate", "dark", "bright", "low_information")
+CHECKS = (
+    "corrupted",
+    "unreadable_here",
+    "wrong_extension",
+    "exact_duplicate",
+    "near_duplicate",
+    "dark",
+    "bright",
+    "low_information",
+)
 FILES = {file.name: file for file in hostile_files.files()}
 
 
@@ -70,7 +79,7 @@ def test_every_file_has_a_row(run) -> None:
 def test_unreadable_files_are_reported(run) -> None:
     dataset, issues = run.read_dataset(), run.read(tables.ISSUES)
     unreadable = set(dataset.loc[dataset["read_error"].notna(), "image_id"])
-    assert set(issues.loc[issues["check"] == "corrupted", "image_id"]) == unreadable
+    assert set(issues.loc[issues["check"].isin(["corrupted", "unreadable_here"]), "image_id"]) == unreadable
     assert set(run.read(tables.FEATURES)["image_id"]) == set(dataset["image_id"]) - unreadable
 
 

@@ -192,13 +192,13 @@ def test_a_verdict_in_the_tables_of_an_earlier_scan_is_not_kept(
 def test_a_policy_for_corrupted_images_leaves_what_was_not_judged(slow: Path, tmp_path: Path) -> None:
     (slow / "cat" / "0.png").write_bytes(b"")
     with met(tmp_path / "run", 5, signal.SIGKILL, 3):
-        done = audit(slow, tmp_path / "run", checks=("corrupted",), workers=1)
+        done = audit(slow, tmp_path / "run", checks=("corrupted", "unreadable_here"), workers=1)
     found = done.issues.set_index("image_id")
     assert found["suggested_action"].to_dict() == {"cat/0.png": "drop", "cat/5.png": "review"}
     assert "killed from outside (SIGKILL), in 3 of 3 tries" in found["evidence"]["cat/5.png"]
     dataset = done.run.read_dataset()
     events = policy.policy_events(
-        {"corrupted": 0},
+        {"corrupted": 0, "unreadable_here": 0},
         name="test",
         dataset=dataset,
         issues=done.issues,
@@ -208,7 +208,7 @@ def test_a_policy_for_corrupted_images_leaves_what_was_not_judged(slow: Path, tm
         current=pd.DataFrame({"image_id": [], "reviewer": [], "decision": [], "label": []}, dtype="str"),
     )
     assert events["image_id"].tolist() == ["cat/0.png"]
-    again = audit(slow, tmp_path / "run", checks=("corrupted",), workers=1)
+    again = audit(slow, tmp_path / "run", checks=("corrupted", "unreadable_here"), workers=1)
     assert again.issues["image_id"].tolist() == ["cat/0.png"], "the next audit clears it"
 
 
