@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,11 +27,16 @@ def find_pairs(folder: Path, progress: Callable[[int, int], None] | None = None)
         Pairs of copies: image_id and other_id (the manifest's ``path``), kind, as tables.NEIGHBORS.
     """
     manifest = tables.read_csv(folder / tables.MANIFEST.file, tables.MANIFEST)
-    listing = pd.DataFrame({"image_id": sorted(set(manifest["path"])), "label": None, "split": None, "group": None})
+    # A manifest names files outside of the export: the root of the search is the folder above all of them.
+    base = folder.resolve()
+    files = {path: Path(os.path.normpath(base / tables.to_path(path))) for path in sorted(set(manifest["path"]))}
+    root = Path(os.path.commonpath([file.parent for file in files.values()]))
+    named = {tables.to_image_id(file.relative_to(root).as_posix()): path for path, file in files.items()}
+    listing = pd.DataFrame({"image_id": sorted(named), "label": None, "split": None, "group": None})
     with temporary_folder("imageclinic-verify-") as scratch:
         run = create(scratch)
-        dataset, features = scan.scan(run, listing, folder, progress=progress)
+        dataset, features = scan.scan(run, listing, root, progress=progress)
         pairs, _, _ = find_copies.find(
-            dataset, features, run.read_thumbnails(), lambda i: folder / tables.to_path(i), progress=progress
+            dataset, features, run.read_thumbnails(), lambda i: root / tables.to_path(i), progress=progress
         )
-    return pairs
+    return pairs.assign(image_id=pairs["image_id"].map(named), other_id=pairs["other_id"].map(named))

@@ -124,7 +124,7 @@ def test_a_proof_that_fails_keeps_the_name_away(run: Run, tmp_path: Path, monkey
     monkeypatch.setattr(write_export, "verify", doubt)
     with pytest.raises(Failed, match=r"copies: 1 pair in two splits: a = b.*was not made"):
         exported(run, tmp_path / "out")
-    assert seen == [["DATASET.md", "export.json", "manifest.csv", "test", "train"]]
+    assert seen == [["DATASET.md", "classes.json", "export.json", "manifest.csv", "test", "train"]]
     assert left(tmp_path) == []
 
 
