@@ -142,7 +142,8 @@ def test_scan_reports_medians_and_rates() -> None:
 def test_scan_runs_the_checks_that_need_no_model() -> None:
     names = scan.checks()
     assert {"corrupted", "near_duplicate", "shortcut"} <= set(names)
-    assert {name for name in runner.load() if name not in names} == {"mislabeled", "outlier", "overlapping_classes"}
+    with_models = {"mislabeled", "outlier", "overlapping_classes", "split_shift"}
+    assert {name for name in runner.load() if name not in names} == with_models
 
 
 def test_memory_of_the_whole_process_tree_is_measured() -> None:
