@@ -12,7 +12,7 @@ import pandas as pd
 from markupsafe import Markup, escape
 
 from imageclinic.core import tables
-from imageclinic.core.errors import InputError, remedied
+from imageclinic.core.errors import CanNotWrite, InputError, remedied
 from imageclinic.core.reading.json_files import check_shape, read_json
 from imageclinic.core.run import Run
 from imageclinic.report import charts, diagnosis_section, search_section, sections, shapes
@@ -47,9 +47,9 @@ def write(
     text = render(run, truth=truth, status=status, help=help)
     try:
         tables.write_text(target, text)
-    except OSError as error:
+    except CanNotWrite as error:
         raise InputError(
-            f"can't write {target}: {error.strerror or error}",
+            error.problem,
             expected="a folder that can be written to",
             fix="name another file: imageclinic report RUN --to FILE",
         ) from error
