@@ -43,7 +43,11 @@ def export(tmp_path: Path) -> Path:
         Image.fromarray((images[number].reshape(8, 8) * 15).astype(np.uint8)).save(path)
         label = f"digit {labels[number]}"
         rows.append((path.name, f"{split}/{path.name}", label, label, split, path.name, str(number), "keep", None))
-    tables.write_csv(out / "manifest.csv", pd.DataFrame(rows, columns=tables.MANIFEST.names), tables.MANIFEST)
+    tables.write_csv(
+        out / "manifest.csv",
+        pd.DataFrame(rows, columns=[n for n in tables.MANIFEST.names if n != "class_index"]),
+        tables.MANIFEST,
+    )
     return out
 
 
