@@ -136,7 +136,8 @@ def reviewed(arm: pd.DataFrame, truth: pd.Series, seen: Iterable[str]) -> pd.Dat
 def digest(settings: Mapping[str, Any], *frames: pd.DataFrame) -> str:
     """A hash of settings and of every cell of the frames: equal exactly for equal content."""
     content = [json.dumps(settings, sort_keys=True)]
-    content += [json.dumps([list(frame.columns), frame.to_numpy(object).tolist()]) for frame in frames]
+    cells = [frame.astype(object).where(frame.notna(), None).to_numpy(object).tolist() for frame in frames]
+    content += [json.dumps([list(frame.columns), rows]) for frame, rows in zip(frames, cells, strict=True)]
     return text_digest("\n".join(content), 32)
 
 
