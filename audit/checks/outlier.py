@@ -61,7 +61,7 @@ def find(
     sample[np.random.default_rng(0).permutation(n)[:_REFERENCES]] = True
     scores[sample] = detector.fit_score(features=vectors[sample], verbose=False)
     if not sample.all():
-        scores[~sample] = detector.score(features=vectors[~sample], verbose=False)
+        scores[~sample] = detector.score(features=vectors[~sample])
     scores = np.clip(scores, 0, 1)
     distance = -np.log(np.clip(scores, 1e-300, 1 - 1e-12))  # in units of the median
     height = np.log(distance)
