@@ -26,8 +26,8 @@ import keras
 import numpy as np
 from PIL import Image
 
-from imageclinic.core import atomic
 from imageclinic.core.errors import InputError
+from imageclinic.core.reading import caches
 from imageclinic.training.data import image_pipelines
 from imageclinic.training.embed import inference_engine, patch_dictionary, user_embedder
 from imageclinic.training.embed.embedder import Embedder, EmbedderInfo, Floats, Halving, Progress, Ready, checked
@@ -171,8 +171,7 @@ def fit_embed(
                     found[at] = checked(take(batch), len(batch), embedder.name)
                     report(before + at.stop)
             if part is not None:
-                with atomic.replacing(part) as temporary, temporary.open("wb") as file:
-                    np.save(file, found)
+                caches.write_array(part, found)
         vectors[rows] = found
     report(total)
     return vectors, embedder.info(f"{ready.size[1]}×{ready.size[0]}")
@@ -206,14 +205,10 @@ def _joined(parts: Sequence[Embedder]) -> Embedder:
 
 
 def _read_part(part: Path | None, shape: tuple[int, int]) -> Floats | None:
-    """A part that an earlier call finished; None where there is none."""
-    if part is None or not part.is_file():
-        return None
-    try:
-        found = np.load(part, allow_pickle=False)
-    except (OSError, ValueError, EOFError):  # torn by a loss of power: it is made again
-        return None
-    return found if found.shape == shape and found.dtype == np.float32 and np.isfinite(found).all() else None
+    """A part that an earlier call finished; None where there is none, or none as it was written."""
+    found = None if part is None else caches.read_array(part)
+    usable = found is not None and found.shape == shape and found.dtype == np.float32 and np.isfinite(found).all()
+    return found if usable else None
 
 
 def _patches() -> Embedder:

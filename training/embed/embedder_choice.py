@@ -39,6 +39,12 @@ class Choice:
     reason: str = ""
 
 
+def candidates(network: backbones.Backbone | None) -> tuple[str, ...]:
+    """What `choose` may choose where `network` is the preferred one whose weights are there."""
+    name = "" if network is None else network.name.lower()
+    return (name, "patches", f"{name}+patches") if name else ("patches",)
+
+
 def choose(paths: Sequence[Path], labels: Sequence[str], *, seed: int = 0, progress: Progress | None = None) -> Choice:
     """The embedder for ``auto``.
 
@@ -55,9 +61,9 @@ def choose(paths: Sequence[Path], labels: Sequence[str], *, seed: int = 0, progr
         InputError: when an image can't be decoded; names the file.
     """
     network = backbones.cached()
+    name, *others = candidates(network)
     if network is None:
-        return Choice("patches")
-    name = network.name.lower()
+        return Choice(name)
     sample, codes = _sample(labels, seed)
     if len(sample) < 10 * FOLDS or len(np.unique(codes)) < 2:
         return Choice(name)
@@ -71,12 +77,9 @@ def choose(paths: Sequence[Path], labels: Sequence[str], *, seed: int = 0, progr
         images = image_pipelines.load_images(tried, patch_dictionary.SIZE, channels=1)
     _, patches = patch_dictionary.fit(images, seed)
     folds = np.random.default_rng(seed).permutation(len(sample)) % FOLDS
-    both = f"{name}+patches"
-    losses = {
-        model: _losses(vectors, codes, folds)
-        for model, vectors in ((name, seen), ("patches", patches), (both, embed_images.side_by_side([seen, patches])))
-    }
-    best = min((m for m in losses if m != name), key=lambda m: losses[m].mean())
+    vectors = (seen, patches, embed_images.side_by_side([seen, patches]))
+    losses = {m: _losses(v, codes, folds) for m, v in zip((name, *others), vectors, strict=True)}
+    best = min(others, key=lambda m: losses[m].mean())
     gain = losses[name] - losses[best]
     sure = gain.mean() > _BEYOND_CHANCE * gain.std() / np.sqrt(len(gain))
     model = best if sure else name
@@ -90,9 +93,9 @@ def _sample(labels: Sequence[str], seed: int) -> tuple[npt.NDArray[np.int64], np
     """Positions of a random sample, without classes of which it holds fewer images than folds; class numbers."""
     drawn = np.sort(np.random.default_rng(seed).permutation(len(labels))[:SAMPLE])
     names = np.asarray(labels, dtype=object)[drawn].astype(str)
-    kinds, codes, counts = np.unique(names, return_inverse=True, return_counts=True)
+    _, codes, counts = np.unique(names, return_inverse=True, return_counts=True)
     kept = counts[codes] >= FOLDS
-    return drawn[kept], np.unique(codes[kept], return_inverse=True)[1] if len(kinds) else codes
+    return drawn[kept], np.unique(codes[kept], return_inverse=True)[1]
 
 
 def _losses(vectors: Floats, labels: npt.NDArray[np.int64], folds: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:

@@ -17,6 +17,7 @@ from skimage import data
 from sklearn.datasets import load_digits
 
 from imageclinic.core.errors import Failed, InputError
+from imageclinic.core.reading import caches
 from imageclinic.training.embed import embed_images, embedder, embedder_choice, inference_engine, patch_dictionary
 from imageclinic.training.models import backbones, efficientnet_lite
 
@@ -118,12 +119,16 @@ def test_an_embedding_that_was_cut_short_goes_on(
         embed_images.embed(unreadable, model=model, keep=keep)
     parts = sorted(keep.iterdir())
     assert len(parts) == 3
-    marked = np.load(parts[1])
+    marked = caches.read_array(parts[1])
+    assert marked is not None
     marked[0] = 7
-    np.save(parts[1], marked)
-    parts[2].write_bytes(parts[2].read_bytes()[:-9])
+    caches.write_array(parts[1], marked)
+    damaged = bytearray(parts[0].read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    parts[0].write_bytes(damaged)
+    parts[2].write_bytes(b"PK" + parts[2].read_bytes()[:-9])
     vectors, _ = embed_images.embed(digits[0], model=model, keep=keep)
-    assert (vectors[32] == 7).all(), "a finished part is taken as it is"
+    assert (vectors[32] == 7).all(), "a finished part is taken as it is, damaged ones are made again"
     np.testing.assert_array_equal(np.delete(vectors, 32, 0), np.delete(whole, 32, 0))
 
 

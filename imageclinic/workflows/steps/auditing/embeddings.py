@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from typing import Any
 
@@ -10,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from imageclinic.core import atomic, pixels, tables
+from imageclinic.core import pixels, tables
 from imageclinic.core.errors import NotApplicable
 from imageclinic.core.progress import Progress, Say
+from imageclinic.core.reading import caches
 from imageclinic.core.run import Run, is_current
 from imageclinic.workflows.steps.auditing.prediction_method import Brought, Method
 from imageclinic.workflows.steps.result_keys import key
@@ -71,14 +71,14 @@ def _choice(run: Run, dataset: pd.DataFrame, method: Method, seed: int, progress
     labelled = dataset.loc[dataset["read_error"].isna() & dataset["label"].notna(), ["image_id", "sha256", "label"]]
     network = backbones.cached()
     current = key(labelled, seed, "" if network is None else network.name, embedder_choice.VERSION)
-    if run.embedder_choice.is_file():
-        kept = json.loads(run.embedder_choice.read_text("utf-8"))
-        if kept["key"] == current:
-            return embedder_choice.Choice(kept["model"], kept["reason"])
+    kept = caches.read_facts(run.embedder_choice) or {}
+    # Only what could have been chosen: another name may be a function to call, and the run somebody else's.
+    if kept.get("key") == current and kept.get("model") in embedder_choice.candidates(network):
+        return embedder_choice.Choice(kept["model"], str(kept.get("reason", "")))
     root = run.root
     paths = [root / tables.to_path(i) for i in labelled["image_id"]]
     found = embedder_choice.choose(paths, list(labelled["label"]), seed=seed, progress=progress)
-    atomic.write_json(run.embedder_choice, {"key": current, "model": found.model, "reason": found.reason})
+    caches.write_facts(run.embedder_choice, {"key": current, "model": found.model, "reason": found.reason})
     return found
 
 
