@@ -60,8 +60,8 @@ def of_run(state: State, seed: int) -> tuple[Arms, pd.DataFrame]:
 
 
 def embedded(run: Run) -> Embedded | None:
-    """The run's embeddings, by path; None where it has none, where they don't say what made them, or where they were learnt
-    from all images, test images included."""
+    """The run's embeddings, by path; None where it has none, where they don't say what made them, or where they were
+    learnt from all images, test images included."""
     if not run.embeddings.is_file():
         return None
     made = tables.metadata(run.embeddings)
