@@ -90,8 +90,8 @@ def main() -> int:
             error, size, seconds, peak = alone(path, options.limit)
             right = judged(hostile, error, size)
             wrong += not right
-            said = error or (f"read: {size[0]} × {size[1]}" if size else "read")
-            rows.append(("" if right else "!", hostile.what, said[:70], f"{seconds:.2f}", f"{peak:.0f}"))
+            report = error or (f"read: {size[0]} × {size[1]}" if size else "read")
+            rows.append(("" if right else "!", hostile.what, report[:70], f"{seconds:.2f}", f"{peak:.0f}"))
     print(table(("", "file", "what is said", "seconds", "MB"), rows))
     print(f"\n{len(rows)} files; {wrong} answers are not the right ones (marked !).")
     return int(wrong > 0)

@@ -214,8 +214,8 @@ def report(found: dict[str, list[Measured]]) -> str:
         lines.append("  scan stage / work: " + ratios([a.work_per_second / b.work_per_second for a, _, b in rounds]))
         beyond = [(a.images - one.images, a.command - one.command, b) for a, one, b in rounds]
         if all(n > 0 and seconds > 0 for n, seconds, _ in beyond):
-            told = ratios([n / seconds / b.work_per_second for n, seconds, b in beyond])
-            lines.append(f"  command beyond the fixed cost / work: {told}")
+            ratio = ratios([n / seconds / b.work_per_second for n, seconds, b in beyond])
+            lines.append(f"  command beyond the fixed cost / work: {ratio}")
         else:
             lines.append("  command beyond the fixed cost / work: too few images to tell")
     lines.append("(the work of decode is the strict-decode limit: 0.60 × are 60 % of it)")

@@ -33,7 +33,7 @@ _SAME = 0.5
 _TECHNICAL = ("width", "height", "area", "aspect ratio", "format", "mode", "camera", "source folder")
 _OTHERS = re.compile(r"can be told from the other (\d+) classes")
 #: What a finding's evidence begins with. The last match counts: names of classes may hold anything.
-_TOLD = re.compile(
+_EVIDENCE = re.compile(
     r"(By [a-z ]+ alone, .* can be told from .*): .*; balanced accuracy (\d\.\d\d) on images left out", re.S
 )
 
@@ -50,7 +50,7 @@ class _Property:
         return bool(pd.api.types.is_numeric_dtype(self.values))
 
 
-_Told = tuple[_Property, Separation, float]
+_Separated = tuple[_Property, Separation, float]
 
 
 def find(
@@ -105,12 +105,12 @@ def find(
     if not tried:
         return none()
     corrected = holm([found.p for _, found in tried])
-    told: list[_Told] = [
+    separated: list[_Separated] = [
         (candidate, found, float(p))
         for (candidate, found), p in zip(tried, corrected, strict=True)
         if p < alpha and found.accuracy >= min_accuracy
     ]
-    causes = _by_cause(told)
+    causes = _by_cause(separated)
     strongest = [cause[0] for cause in causes]
     alone = [found.group.sum() == 1 and len(classes) > 2 for _, found, _ in strongest]
     return findings(
@@ -126,8 +126,8 @@ def find(
 
 def headline(evidence: str) -> str:
     """The first half of a finding's evidence: which property tells what from what, and how well."""
-    told = _TOLD.match(evidence)
-    return f"{told[1]} (balanced accuracy {told[2]}, chance 0.50)" if told else evidence
+    separated = _EVIDENCE.match(evidence)
+    return f"{separated[1]} (balanced accuracy {separated[2]}, chance 0.50)" if separated else evidence
 
 
 def share_of_classes(evidence: str, classes: int) -> float:
@@ -141,10 +141,10 @@ def is_technical(evidence: str) -> bool:
     return any(evidence.startswith(f"By {name} alone, ") for name in _TECHNICAL)
 
 
-def _by_cause(told: list[_Told]) -> list[list[_Told]]:
+def _by_cause(separated: list[_Separated]) -> list[list[_Separated]]:
     """Properties that set apart the same classes, most of them, come from one cause: the strongest first."""
-    causes: list[list[_Told]] = []
-    for each in sorted(told, key=lambda t: -t[1].accuracy):
+    causes: list[list[_Separated]] = []
+    for each in sorted(separated, key=lambda t: -t[1].accuracy):
         same = next((c for c in causes if _overlap(c[0][1].group, each[1].group) >= _SAME), None)
         if same is None:
             causes.append([each])
@@ -158,7 +158,7 @@ def _overlap(one: Mask, two: Mask) -> float:
     return max(float((one & other).sum() / max(1, (one | other).sum())) for other in (two, ~two))
 
 
-def _folded(others: list[_Told]) -> str:
+def _folded(others: list[_Separated]) -> str:
     if not others:
         return ""
     named = ", ".join(f"{candidate.name} ({found.accuracy:.2f})" for candidate, found, _ in others)

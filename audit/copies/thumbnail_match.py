@@ -74,7 +74,7 @@ class Looks:
 
 def _chunked(work: Callable[[slice, Floats], None], n: int, side: int, progress: Progress | None) -> None:
     """Do `work` on slices of n pairs, in threads (numpy lets them run side by side). Each thread has room for the
-    crops of both pictures of a slice: memory that the system has to find anew every time costs more than the work."""
+    crops of both pictures of a slice: memory that the system has to find again every time costs more than the work."""
     room = threading.local()
 
     def task(part: slice) -> int:

@@ -183,7 +183,7 @@ def _checked_ids(ids: list[Any], rows: int, images: pd.DataFrame, where: str) ->
         raise InputError(
             f"{where} has {(~known).sum():,} images that the dataset does not have: {_some(index[~known])}",
             expected="the images of this dataset",
-            fix="take them out, or make the file anew",
+            fix="take them out, or make the file again",
         )
     if index.has_duplicates:
         raise InputError(f"{where} has two rows for {_some(index[index.duplicated()].unique())}", expected="one")

@@ -80,9 +80,9 @@ def _add(trouble: Trouble, what: str, path: str) -> None:
 
 def notes(trouble: Mapping[str, list[str]]) -> list[str]:
     """Sentences for the user: the first paths of each kind of trouble, and how many more there are."""
-    told = []
+    lines = []
     for what, paths in sorted(trouble.items()):
-        told += [f"{to_image_id(path) or '.'}: {what}" for path in sorted(paths)[:NAMED]]
+        lines += [f"{to_image_id(path) or '.'}: {what}" for path in sorted(paths)[:NAMED]]
         if len(paths) > NAMED:
-            told.append(f"… and {len(paths) - NAMED:,} more: {what}")
-    return told
+            lines.append(f"… and {len(paths) - NAMED:,} more: {what}")
+    return lines

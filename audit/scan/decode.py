@@ -144,8 +144,8 @@ def _decode_jpeg(data: bytes, found: Decoded, max_pixels: int) -> npt.NDArray[np
         kind = _jpeg_kind(data, str(error))
         if kind == "damaged stream" and (isinstance(error, KeyError) or "subsampling" in str(error)):
             return None
-        told = "its header is cut off or damaged" if isinstance(error, KeyError) else error
-        raise Undecodable(f"{kind}: {told}") from error
+        reason = "its header is cut off or damaged" if isinstance(error, KeyError) else error
+        raise Undecodable(f"{kind}: {reason}") from error
     found.width, found.height, found.frames = width, height, 1
     found.mode = {"Gray": "L", "CMYK": "CMYK", "YCCK": "CMYK"}.get(space, "RGB")
     _check_size(width, height, max_pixels)

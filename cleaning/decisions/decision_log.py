@@ -247,9 +247,9 @@ def _merged(events: pd.DataFrame) -> dict[str, object]:
     disputed = events["answer"].nunique() > 1
     notes = events["note"].dropna().tolist()
     if disputed:
-        said = events["reviewer"] + ": " + events["decision"] + (" to " + events["label"]).fillna("")
+        decided = events["reviewer"] + ": " + events["decision"] + (" to " + events["label"]).fillna("")
         row.update(decision=None, label=None)
-        notes = said.tolist() + notes
+        notes = decided.tolist() + notes
     return {
         **row,
         "reviewer": _joined(events["reviewer"]),

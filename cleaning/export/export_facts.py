@@ -81,7 +81,7 @@ def of(
         format; options; dataset (name, files, sha256 over names and contents); decisions (sha256 of the log, who
         decided); classes, in the order of their numbers; images (split → number); changes (kind → images); notes;
         left_out (counts: kind → class → images; lost_classes; notes); value_range (integers and floats: the range of
-        deep images that were encoded anew).
+        deep images that were re-encoded).
     """
     dataset = run.read(tables.DATASET)
     content = hashlib.sha256()

@@ -135,13 +135,13 @@ def require_training(table: pd.DataFrame, splits: pd.DataFrame) -> None:
     lacking = counts[counts["train"] == 0]
     if not len(lacking):
         return
-    told = [
+    named = [
         f"{label!r} ({', '.join(f'{row[s]} in {s}' for s in tables.SPLITS if row[s])})"
         for label, row in zip(lacking.index[:5].astype(str), lacking.to_dict("records"), strict=False)
     ]
-    more = f" and {len(lacking) - len(told)} more" if len(lacking) > len(told) else ""
+    more = f" and {len(lacking) - len(named)} more" if len(lacking) > len(named) else ""
     raise InputError(
-        f"No training image for class {', '.join(told)}{more}",
+        f"No training image for class {', '.join(named)}{more}",
         expected="every class in train; images frozen as test or val stay there, with all their copies",
         fix="add images of the class, or relabel or drop those that it has",
     )

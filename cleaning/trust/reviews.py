@@ -82,8 +82,8 @@ class Log:
     def about_flags(self, flags: pd.DataFrame, check: str) -> Reviews:
         """Reviews of a check's flags (image_id and score, one row an image): right where a person confirmed it."""
         flags = flags.sort_values(["score", "image_id"], ascending=[False, True])
-        said = self.answers.reindex(flags["image_id"])
-        confirmed, rejected = (_names(said[column], check) for column in ("confirmed", "rejected"))
+        answers = self.answers.reindex(flags["image_id"])
+        confirmed, rejected = (_names(answers[column], check) for column in ("confirmed", "rejected"))
         unclear = flags["image_id"].isin(self.answers.index).to_numpy() & (confirmed == rejected)
         score = flags["score"].to_numpy(np.float64)
         return self._reviews(flags["image_id"], score, bands(len(flags)), confirmed, unclear)

@@ -85,17 +85,17 @@ def lines(checks: pd.DataFrame, unflagged: Mapping[str, Any], at: float) -> list
         unflagged: see `estimates.unflagged`.
         at: the yield at which to stop, see `worth`.
     """
-    said = []
+    sentences = []
     for row in checks[checks["reviewed"] > 0].to_dict("records"):
-        said += [
+        sentences += [
             f"{row['check']}: {line}" for line in (_left(row), _missed(row), _stop(row, at), _weak(row, at)) if line
         ]
     if unflagged["changed"] is not None:
         share = f"{unflagged['changed']:.1%} ({unflagged['low']:.1%} to {unflagged['high']:.1%})"
-        said.append(
+        sentences.append(
             f"Of the {unflagged['images']:,} images that no check flagged, {share} would be relabelled or dropped."
         )
-    return said
+    return sentences
 
 
 def _left(row: Mapping[Any, Any]) -> str:

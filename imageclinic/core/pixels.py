@@ -15,7 +15,7 @@ so that none of them sees a picture that another does not:
 - Of several pages or frames the current one counts, which is the first of a file just opened. EXIF orientation is not
   applied: neither TensorFlow nor Keras applies it.
 
-`as_seen` is the picture that a person sees, for files that are encoded anew: turned as its EXIF data say, CMYK by the
+`as_seen` is the picture that a person sees, for files that are re-encoded: turned as its EXIF data say, CMYK by the
 profile that the file holds, and deep values over one range for a whole dataset, where it is given. What Keras's own
 loaders see instead is in `core.pictures.keras_pictures`.
 

@@ -1,4 +1,4 @@
-"""Scores the labels anew with the decisions so far: seconds, because only the linear heads are fitted again."""
+"""Scores the labels again with the decisions so far: seconds, because only the linear heads are fitted again."""
 
 from __future__ import annotations
 

@@ -116,9 +116,9 @@ def test_two_manifests_of_one_folder_have_two_runs(tmp_path, make_picture, monke
     assert audited(data / "v2.csv", None)[0].run.path.name == "pets-v2"
     with pytest.raises(InputError, match=r"holds a run of the manifest .*v1.csv. Expected a run of the folder"):
         audited(save(data, make_picture, "cat/1.png", "dog/2.png"), None)
-    replaced, said = audited(data / "v2.csv", first.run.path)
-    assert any(line.endswith("v1.csv: its results are replaced") for line in said)
-    assert "labels since the last audit of this run: 4 changed (dog → wasp 4)" in said
+    replaced, lines = audited(data / "v2.csv", first.run.path)
+    assert any(line.endswith("v1.csv: its results are replaced") for line in lines)
+    assert "labels since the last audit of this run: 4 changed (dog → wasp 4)" in lines
     assert set(replaced.run.read_dataset()["label"]) == {"cat", "wasp"}
 
 
@@ -148,7 +148,7 @@ def test_a_moved_dataset_keeps_its_run(tmp_path, folder: Path) -> None:
         audited(other, tmp_path / "run")
 
 
-def test_a_class_that_vanishes_is_told(tmp_path, folder: Path) -> None:
+def test_a_class_that_vanishes_is_reported(tmp_path, folder: Path) -> None:
     (folder / "bird").mkdir()
     for n in range(3):
         (folder / "bird" / f"{n}.jpg").write_bytes(b"")

@@ -82,11 +82,11 @@ def advice(share: float | None, *, in_memory: bool, side: int, images: int) -> s
     """
     if share is None or share <= MUCH:
         return None
-    said = f"{share:.0%} of the training time was spent waiting for images, so a faster GPU would not help much. "
+    sentence = f"{share:.0%} of the training time was spent waiting for images, so a faster GPU would not help much. "
     if in_memory:
-        return said + "They were kept decoded in memory: train with larger batches (--batch-size), or on more cores."
+        return sentence + "They were kept decoded in memory: train with larger batches (--batch-size), or on more cores."
     size = images * side * side * 3 / 2**30
-    return said + (
-        f"Each epoch decodes them anew, since all {images:,} take {size:,.1f} GiB at {side}×{side} pixels. Use more "
+    return sentence + (
+        f"Each epoch decodes them again, since all {images:,} take {size:,.1f} GiB at {side}×{side} pixels. Use more "
         "cores or a smaller --size, or store the images at about that size: large files take the longest."
     )

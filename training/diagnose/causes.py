@@ -53,7 +53,7 @@ def verdict(
         missing: how many experiments were not made.
         validation: validation accuracy of the training as it is, in [0, 1].
     """
-    said = "" if validation is None else f" Validation accuracy is {validation:.1%}."
+    accuracy = "" if validation is None else f" Validation accuracy is {validation:.1%}."
     first = _named(causes[0]) if causes else ""
     unsure = max([*causes, *possible], key=lambda row: row["estimated_gain"] or 0.0, default=None)
     perhaps = "" if unsure is None else f" What may help most, and is not sure to: {_named(unsure)}."
@@ -61,12 +61,12 @@ def verdict(
         why = "with gains so unsure that does not mean healthy"
         if missing:
             why = "1 experiment is missing" if missing == 1 else f"{missing} experiments are missing"
-        return f"Nothing that was tried is sure to bring more than a point; {why}.{perhaps}{said}"
+        return f"Nothing that was tried is sure to bring more than a point; {why}.{perhaps}{accuracy}"
     if healthy:
-        return f"Healthy: nothing that was tried is sure to bring more than a point.{perhaps}{said}"
+        return f"Healthy: nothing that was tried is sure to bring more than a point.{perhaps}{accuracy}"
     if causes[0]["fault"]:
-        return f"Something is plainly wrong, to be mended first: {first}.{said}"
-    return f"Likeliest cause: {first}.{said}"
+        return f"Something is plainly wrong, to be mended first: {first}.{accuracy}"
+    return f"Likeliest cause: {first}.{accuracy}"
 
 
 def _named(cause: Mapping[str, Any]) -> str:

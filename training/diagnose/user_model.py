@@ -1,4 +1,4 @@
-"""A user's own model: how it was compiled tells the recipe; it is trained anew from fresh weights."""
+"""A user's own model: how it was compiled tells the recipe; it is trained again from fresh weights."""
 
 from __future__ import annotations
 

@@ -32,14 +32,14 @@ class LeftOut:
 
     def notes(self) -> list[str]:
         """Sentences for the screen and for DATASET.md."""
-        told = [
+        sentences = [
             f"{sum(classes.values()):,} images are left out, {REASONS[kind]}"
             + (f": {_list({name: n for name, n in classes.items() if name})}." if any(classes) else ".")
             for kind, classes in self.counts.items()
         ]
         if self.lost:
-            told.append(f"Classes of which no image is left: {_list(self.lost)}.")
-        return told
+            sentences.append(f"Classes of which no image is left: {_list(self.lost)}.")
+        return sentences
 
     def refusal(self) -> InputError | None:
         """Why these classes may not be lost without being asked for; None when they may."""

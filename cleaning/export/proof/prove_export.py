@@ -37,7 +37,7 @@ def verify(out: Path, progress: Callable[[int, int], None] | None = None) -> lis
     Returns:
         One proof each: files (all there, in the folder of their split and class), hashes, nothing else in the
         folder, no image twice, the indexes of the format, every class in train (other gaps are told), the counts of
-        export.json, no split group and no pair of copies (searched anew) in two splits, and what else the format
+        export.json, no split group and no pair of copies (searched again) in two splits, and what else the format
         promises. Without readable manifest, export.json or images, only that.
     """
     try:
@@ -128,8 +128,8 @@ def _text(file: Path) -> str | None:
 def _counts(manifest: pd.DataFrame, about: dict[str, Any], format: ExportFormat) -> Proof:
     """export.json counts what is there."""
     there = {name: int((manifest["split"] == name).sum()) for name in tables.SPLITS}
-    told = about.get("images", {})
-    wrong = [f"{name} has {n}, not {told.get(name)}" for name, n in there.items() if told.get(name) != n]
+    claimed = about.get("images", {})
+    wrong = [f"{name} has {n}, not {claimed.get(name)}" for name, n in there.items() if claimed.get(name) != n]
     if about.get("classes") != format.classes(manifest):
         wrong.append("other classes")
     pairs = manifest[["label", "class_index"]].drop_duplicates()
@@ -150,7 +150,7 @@ def _classes(manifest: pd.DataFrame) -> Proof:
 
 
 def _pairs(manifest: pd.DataFrame, pairs: pd.DataFrame, options: Mapping[str, Any]) -> Proof:
-    """No pair of copies, found anew, lies in two splits; but for near ones where that was asked for, or where a person
+    """No pair of copies, found again, lies in two splits; but for near ones where that was asked for, or where a person
     kept both."""
     rows = manifest.drop_duplicates("path").set_index("path")
     one, other = pairs["image_id"].map(rows["split"]), pairs["other_id"].map(rows["split"])
@@ -160,7 +160,7 @@ def _pairs(manifest: pd.DataFrame, pairs: pd.DataFrame, options: Mapping[str, An
     spared = int((one.ne(other) & allowed).sum())
     if spared and across.empty:
         why = "as asked" if options.get("near-copies") == "apart" else "a person kept both"
-        told = f"{len(pairs)} pairs of copies; {spared} near ones are in two splits: {why}"
-        return Proof("copies", True, told)
+        detail = f"{len(pairs)} pairs of copies; {spared} near ones are in two splits: {why}"
+        return Proof("copies", True, detail)
     named = [f"{p.image_id} = {p.other_id} ({p.kind})" for p in across.itertuples()]
     return proof("copies", named, f"{len(pairs)} pairs of copies, none in two splits", "pairs in two splits")

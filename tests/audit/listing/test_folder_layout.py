@@ -164,7 +164,7 @@ def test_many_classes_are_summed_up(tmp_path) -> None:
     assert summary == r"Layout class: 2,000 classes: 'a\nb', c0, c1, c10, c100 and 1,995 more; no splits."
 
 
-def test_what_is_left_out_is_told(tmp_path) -> None:
+def test_what_is_left_out_is_reported(tmp_path) -> None:
     names = (
         "cat/1.jpg dog/1.jpg scan/1.dcm scan/2.DCM vector/1.svg dog/notes.txt notes/1.xml .git/x.jpg .git/y @eaDir/1"
     )

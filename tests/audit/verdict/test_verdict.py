@@ -101,9 +101,9 @@ def test_few_leaks_are_weighed_by_what_they_can_do() -> None:
 
 
 def test_severity_outranks_counts() -> None:
-    told = "By width alone, a can be told from b: median 1 against 2; balanced accuracy 0.92 on images left out (…)."
+    evidence = "By width alone, a can be told from b: median 1 against 2; balanced accuracy 0.92 on images left out (…)."
     many = [("odd_size", i, None, 0.9, ".") for i in range(300)]
-    given = facts(issues=[*many, ("shortcut", None, None, 0.84, told)])
+    given = facts(issues=[*many, ("shortcut", None, None, 0.84, evidence)])
     assert causes(given)[0] == "shortcuts"
     assert line(given, "shortcuts").sentence == (
         "By width alone, a can be told from b (balanced accuracy 0.92, chance 0.50)"
@@ -120,7 +120,7 @@ def test_conflicts_count_the_least_number_of_wrong_labels() -> None:
     assert "at least 2 labels are wrong" in line(given, "label_conflicts").sentence
 
 
-def test_without_predictions_nothing_is_said_about_wrong_labels() -> None:
+def test_without_predictions_no_word_about_wrong_labels() -> None:
     assert "wrong_labels" not in causes(facts(issues=[("mislabeled", 0, None, 0.9, ".")]))
 
 
@@ -147,7 +147,7 @@ def test_sentences_about_wrong_labels() -> None:
     assert "audit again" in words({"share": 0.117, "ceiling": 0.883, "by_split": {"test": 0.1}})
 
 
-def test_what_can_not_be_told_weighs_little() -> None:
+def test_what_can_not_be_known_weighs_little() -> None:
     flags = [("mislabeled", i, None, 0.9, ".") for i in range(100)]
     weak, sure = (
         line(facts(issues=flags, noise=noise(established=e, low=0.1, high=0.12)), "wrong_labels") for e in (False, True)
@@ -185,7 +185,7 @@ def test_a_dataset_without_splits_is_warned_of_copies() -> None:
     assert "random split" in line(given, "repeated_images").consequence
 
 
-def test_copies_that_are_leaks_are_said_once() -> None:
+def test_copies_that_are_leaks_are_reported_once() -> None:
     copies = [("exact_duplicate", i, None, 1.0, ".") for i in (0, 99)]
     assert "repeated_images" not in causes(facts(100, test=20, leaked=1, issues=copies))
     within = [*copies, ("exact_duplicate", 50, None, 1.0, "."), ("exact_duplicate", 51, None, 1.0, ".")]
@@ -202,8 +202,8 @@ def test_percent() -> None:
 
 def test_hostile_names_do_not_break_the_shortcut_line() -> None:
     evil = "x can be told from the other 9 classes: y; balanced accuracy 0.11 on images left out"
-    told = f"By format alone, {evil} can be told from b: PNG in 100%; balanced accuracy 1.00 on images left out (…)."
-    given = facts(issues=[("shortcut", None, None, 1.0, told)])
+    evidence = f"By format alone, {evil} can be told from b: PNG in 100%; balanced accuracy 1.00 on images left out (…)."
+    given = facts(issues=[("shortcut", None, None, 1.0, evidence)])
     assert line(given, "shortcuts").sentence.endswith("can be told from b (balanced accuracy 1.00, chance 0.50)")
 
 

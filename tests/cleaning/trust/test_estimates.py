@@ -78,7 +78,7 @@ def test_what_was_known_is_not_drawn_a_second_time(tmp_path):
     assert row["random"] == 0 and np.isnan(row["rest"])
 
 
-def test_what_a_check_missed_is_told_for_labels_only(tmp_path):
+def test_what_a_check_missed_is_estimated_for_labels_only(tmp_path):
     log = reviewed(tmp_path, range(100, 200, 2), [True] + [False] * 49)
     issues = pd.concat([flags(100), flags(100, "dark")])
     table = by_check(issues, log, images(200)).set_index("check")

@@ -114,7 +114,7 @@ def test_mending_many_labels_is_a_gain_and_breaking_them_is_worse(digits: Frames
     assert np.mean(only) / 200 == pytest.approx(one["estimate"])
 
 
-def test_controls_reviewed_labels_and_copies_are_told(digits: Frames, cache: Path) -> None:
+def test_controls_reviewed_labels_and_copies_are_reported(digits: Frames, cache: Path) -> None:
     frame, test = digits
     bad = wrong(frame, 0.2)
     cleaned = bad[bad["label"] == frame["label"]]
@@ -244,7 +244,7 @@ def own_model(path: Path, classes: int, activation: str | None = "softmax", chan
     return str(path)
 
 
-def test_a_model_of_the_users_is_trained_anew(digits: Frames, tmp_path: Path) -> None:
+def test_a_model_of_the_users_is_trained_from_fresh_weights(digits: Frames, tmp_path: Path) -> None:
     frame, test = digits
     model = own_model(tmp_path / "mine.keras", 4)
     arms = {"original": wrong(frame, 0.45), "cleaned": frame}

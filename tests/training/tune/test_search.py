@@ -292,7 +292,7 @@ def trials_of(values: np.ndarray, **params: np.ndarray) -> list[optuna.trial.Fro
     ]
 
 
-def test_importance_finds_what_matters_and_tells_chance_from_it() -> None:
+def test_importance_finds_what_matters_and_distinguishes_it_from_chance() -> None:
     random = np.random.default_rng(0)
     matters, idle = random.random(40), random.random(40)
     found = importance.of(trials_of(matters + 0.1 * random.random(40), matters=matters, idle=idle), ["matters", "idle"])

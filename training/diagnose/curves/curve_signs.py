@@ -260,24 +260,24 @@ _GENTLE = (_overfitting, _levelled_off, _too_slow, _still_improving, _jumpy, _un
 
 
 def _unknown(history: pd.DataFrame, sound: int, val_images: int | None) -> list[str]:
-    said = []
+    unknown = []
     if sound < FEW:
-        said.append(f"Any trend: there are {sound} epochs before the end or a break-down, and it takes {FEW}.")
+        unknown.append(f"Any trend: there are {sound} epochs before the end or a break-down, and it takes {FEW}.")
     elif sound < SHORT:
-        said.append(
+        unknown.append(
             f"Whether it would go on improving, where no sign says so: {sound} epochs are few, and only a steady fall "
             f"is told from noise. Train at least {SHORT}."
         )
     if "val_loss" not in history:
-        said.append("Overfitting by the loss, and whether training stopped too early: there is no val_loss.")
+        unknown.append("Overfitting by the loss, and whether training stopped too early: there is no val_loss.")
     if "accuracy" not in history:
-        said.append("Whether the network fits its training images: there is no accuracy.")
+        unknown.append("Whether the network fits its training images: there is no accuracy.")
     if "val_accuracy" not in history:
-        said.append("How many validation images are right, and how steadily: there is no val_accuracy.")
+        unknown.append("How many validation images are right, and how steadily: there is no val_accuracy.")
     elif val_images is None:
-        said.append("How much of a gap is chance: give --val-images, the number of validation images.")
+        unknown.append("How much of a gap is chance: give --val-images, the number of validation images.")
     return [
-        *said,
+        *unknown,
         "Wrong labels, copies in both splits, shortcuts, damaged images, class imbalance: imageclinic audit DATA.",
         "Whether more images would help: train on half of them and compare.",
         "Which of a sign's causes it is, and what mending it would bring: change one thing at a time, several seeds.",
