@@ -212,7 +212,7 @@ def run(
                     reason = f"{share:.0%} of the images: that says more about the dataset than about single images"
             except NotApplicable as error:
                 outcome, reason = "not_applicable", str(error)
-            except Exception:  # a check's own bug: told as its outcome, with the traceback; the others still run
+            except Exception:  # a check's own bug: reported as its outcome, with the traceback; the others still run
                 outcome, reason = "failed", traceback.format_exc()
         seconds = round(time.perf_counter() - start, 3)
         outcomes.append(

@@ -17,12 +17,12 @@ then 30 by an order that knows more than the score does (the truth with noise), 
 **Stopping.** Reviewers who look after every review, and stop once the bound on the next 100 flags is below
 --stop-below. *premature*: of all reviewers, those who stopped although among the next 100 so many were right. *stopped
 after* and *at the earliest*: median reviews, and what a reviewer needs who goes by rank and knows the truth. Each goes
-through nine in ten of the images, drawn again. Lists: the *flags*; the *worst half* of all images by score, as flags, so
+through another nine in ten of the images. Lists: the *flags*; the *worst half* of all images by score, as flags, so
 that the list gets thin; and *flat* ones of 1,000 flags of which --stop-below in 100 are right everywhere, where nobody
 may stop. By rank only, or with a random review before every four. *weak*: of reviewers who draw 300 and look after
-each, those to whom a score was named below which not so few are right as was said.
+each, those to whom a score was named below which not so few are right as was announced.
 
-**Order.** Reviews until the share --goal of all labels is right: by our score, by our score with the labels scored again
+**Order.** Reviews until the share --goal of all labels is right: by our score, by our score, scored again
 after every --batch reviews (as `imageclinic rerank` does), by cleanlab's self-confidence, and in an order by chance.
 """
 

@@ -7,7 +7,7 @@ image, so that all find Python's bytecode compiled (also where PYTHONDONTWRITEBY
 to three times as long). Then ours, the peer and the bare decode (`benchmarks/peers.py`) take turns on the same
 folder, each as a process of its own, ours from a cold run folder. *Command*
 is the time from start to end: interpreter, imports, listing, tables, all. *Work* is the scan stage of ours
-(`run.json`), and what the peer does once it is imported. An audit of a single image in every round tells what of our
+(`run.json`), and what the peer does once it is imported. An audit of a single image in every round shows what of our
 command is a fixed cost. Ratios are medians over the rounds, with the smallest and the largest. Memory is the sum over
 the process tree (proportional set size), sampled five times a second.
 
@@ -101,7 +101,7 @@ def timed(command: Command) -> tuple[float, int, str]:
     """Seconds, peak memory of the process tree in bytes, and output of a command.
 
     Raises:
-        RuntimeError: it failed; the message holds what it said.
+        RuntimeError: it failed; the message holds what it printed.
     """
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
         start = time.perf_counter()
@@ -129,7 +129,7 @@ def _sample(pid: int, peak: list[int], done: threading.Event) -> None:
 
 
 def _memory(process: psutil.Process) -> int:
-    """Bytes, shared pages divided among those that share them where the system tells."""
+    """Bytes, shared pages divided among those that share them where the system reports that."""
     try:
         found = process.memory_full_info()
     except psutil.Error:  # it has ended, or is another's

@@ -1,4 +1,4 @@
-"""The sample dataset: its script makes these pictures, and planted.csv tells the truth about them."""
+"""The sample dataset: its script makes these pictures, and planted.csv states the truth about them."""
 
 from __future__ import annotations
 

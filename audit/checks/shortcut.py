@@ -1,4 +1,4 @@
-"""Properties of the files from which the label can be told without looking at what they show."""
+"""Properties of the files from which the label can be guessed without looking at what they show."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ABOUT = ("classes",)
 Mask = npt.NDArray[np.bool_]
 
 _FOLDS = 5
-#: So many of the commonest formats, cameras, folders are told apart; the rest counts as one.
+#: So many of the commonest formats, cameras, folders count for themselves; the rest counts as one.
 _MOST_NAMES = 256
 #: So many classes are named in the evidence.
 _NAMED = 3
@@ -62,8 +62,8 @@ def find(
     alpha: Annotated[float, SHARE] = 0.01,
     min_images: Annotated[int, whole(1, 10**9)] = 20,
 ) -> pd.DataFrame:
-    """Properties such as brightness, size, format, camera or source folder that alone tell a class, or a group of
-    classes, from the rest: with a balanced accuracy of `min_accuracy` or more (0.5 is chance).
+    """Properties such as brightness, size, format, camera or source folder that alone set a class, or a group of
+    classes, apart from the rest: with a balanced accuracy of `min_accuracy` or more (0.5 is chance).
 
     Why it matters: a network takes the easiest way. If all cats are PNG, or all malignant moles were photographed
     with a ruler under one lamp, it learns that, does well on a test set with the same fault, and fails elsewhere.
@@ -76,7 +76,7 @@ def find(
     Tried: brightness, contrast, colour, entropy, sharpness, width, height, area, aspect ratio, file size, bytes per
     pixel, format, mode, camera (EXIF) and source folder. Folders named after the class, and folders that hold images
     of one class only (sub-classes, persons), don't count. Each is cut into bins; four fifths of the images teach which
-    bins speak for which classes, the rest is told by that. Of copies, and of images of one group, only one per class
+    bins speak for which classes, the rest is guessed by that. Of copies, and of images of one group, only one per class
     is used, and classes with fewer than `min_images` of such images are left out. Significant: p under
     `alpha`, by Holm's correction for the number of properties (Holm, 1979; see `audit/labels/separability.py`). By
     nature, classes of photographs reached 0.68, hand signs 0.76 and written digits 0.81: a 1 takes fewer bytes than the
@@ -125,7 +125,7 @@ def find(
 
 
 def headline(evidence: str) -> str:
-    """The first half of a finding's evidence: which property tells what from what, and how well."""
+    """The first half of a finding's evidence: which property separates what from what, and how well."""
     separated = _EVIDENCE.match(evidence)
     return f"{separated[1]} (balanced accuracy {separated[2]}, chance 0.50)" if separated else evidence
 
@@ -162,7 +162,7 @@ def _folded(others: list[_Separated]) -> str:
     if not others:
         return ""
     named = ", ".join(f"{candidate.name} ({found.accuracy:.2f})" for candidate, found, _ in others)
-    return f" Told nearly as well by {named}."
+    return f" Separated nearly as well by {named}."
 
 
 def _independent(dataset: pd.DataFrame, features: pd.DataFrame, clusters: pd.DataFrame) -> pd.DataFrame:

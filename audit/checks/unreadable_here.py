@@ -25,8 +25,8 @@ def find(dataset: pd.DataFrame) -> pd.DataFrame:
     """Files that can't be read here though nothing says that they are damaged: of a format or a variant that the
     decoders here don't know, larger than the limit, not there, or not to be opened.
 
-    Why it matters: nothing can be said of such an image, and an export leaves it out; where a whole class is of one
-    such format, the export has to be told to go without it.
+    Why it matters: such an image can't be judged, and an export leaves it out; where a whole class is of one
+    such format, an export has to be asked to go without it.
 
     What to do: convert, scale down or restore these files and audit again; don't drop them as damaged. No policy drops
     them, whether it accepts `corrupted` or this check.

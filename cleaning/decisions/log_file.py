@@ -158,7 +158,7 @@ def as_text(rows: pd.DataFrame, *, header: bool = False) -> str:
 
 
 def unwritable(path: Path, error: OSError) -> InputError:
-    """What users are told when the log, or what belongs to it, can't be written."""
+    """What users read when the log, or what belongs to it, can't be written."""
     return InputError(f"can't write {path}: {error.strerror}", fix="nothing was recorded; mend that and decide again")
 
 

@@ -266,6 +266,6 @@ def _events(proposals: Sequence[pd.DataFrame], dataset: pd.DataFrame, name: str)
 
 
 def after(current: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
-    """What stands decided (see `cleaning.decisions.decision_log.current`) once the `events` of a policy are written."""
+    """The decisions in force (`cleaning.decisions.decision_log.current`) once the `events` of a policy are written."""
     new = events[["image_id", "decision", "label", "reviewer"]]
     return pd.concat([current[~current["image_id"].isin(new["image_id"])], new.assign(disputed=False)])

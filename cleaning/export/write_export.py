@@ -31,7 +31,7 @@ class CleanedDataset:
         splits: tables.SPLIT_TABLE, a row for every image (see `cleaning.split.stratified_split.assign`).
         clusters: tables.CLUSTERS.
         changes: see `cleaning.decisions.apply.apply`.
-        current: what stands decided, for the manifest's column ``decision`` (see
+        current: the decisions in force, for the manifest's column ``decision`` (see
             `cleaning.decisions.decision_log.current`).
         encoded: image_id, file, why of images that were re-encoded (see `cleaning.export.encode_images.encode`):
             `images` has their new content, and the run's dataset table that of the source.

@@ -33,7 +33,7 @@ from imageclinic.core.errors import InputError
 from imageclinic.core.processes.temporary_folders import temporary_folder
 from imageclinic.core.run import Run, open_run
 
-#: What tells the plugin which run it decides about: FiftyOne's server is a subprocess and sees only these.
+#: Names to the plugin the run that it decides about: FiftyOne's server is a subprocess and sees only these.
 RUN_VARIABLE = "IMAGECLINIC_RUN"
 REVIEWER_VARIABLE = "IMAGECLINIC_REVIEWER"
 

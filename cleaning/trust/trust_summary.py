@@ -18,7 +18,7 @@ from imageclinic.core.option_fields import STOP_BELOW
 from imageclinic.core.reading.json_files import Number, read_json
 from imageclinic.core.run import Run
 
-#: Said in the place of a share whose 95 % interval is wider than `WIDE`.
+#: Written in the place of a share whose 95 % interval is wider than `WIDE`.
 TOO_FEW = "too few yet"
 WIDE = 0.6
 

@@ -74,7 +74,7 @@ def main() -> None:
 
 
 def _prepare_streams() -> None:
-    """Standard streams that take every text. Where one is closed, nothing is said there; and no file that is opened
+    """Standard streams that take every text. Where one is closed, nothing is written there; and no file that is opened
     later gets its number, so that what is meant for the terminal is not written into it."""
     while (handle := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(handle, True)

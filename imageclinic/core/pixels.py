@@ -3,7 +3,7 @@
 The scan, the comparison of copies, the App, the report, re-encoding, embedding and training all convert with `plain`,
 so that none of them sees a picture that another does not:
 
-- **16 bits, 32 bits, floats**: files don't say which range they use, so it is told from the values. It is the smallest
+- **16 bits, 32 bits, floats**: files don't say which range they use, so the values decide. It is the smallest
   of the usual ranges that holds them all: [0, 1] (floats only), then 8, 10, 12, 14 and 16 bits. A 12-bit picture
   (sensors, X-rays) is not dark for being stored in 16 bits, and one whose brightest value is 255 is neither black nor
   stretched. What fits none of these (negative or larger values) is stretched from its least to its greatest value.

@@ -34,7 +34,7 @@ def write(
     """Write the report and return its path.
 
     Args:
-        run: an audited run; decisions and a comparison are told where they are there.
+        run: an audited run; decisions and a comparison are shown where they exist.
         to: the file; None: `run.report`.
         truth: what was planted (`check, image_id, label`), for precision and recall.
         status: rows of the review's progress: column → value, all with the same columns.
@@ -200,7 +200,7 @@ def _decisions(run: Run) -> tuple[list[dict[str, Any]], str]:
 
 
 def _comparison(run: Run) -> tuple[list[charts.Comparison], dict[str, Any], str]:
-    """Charts, the content of comparison.json, and why it can't be told."""
+    """Charts, the content of comparison.json, and why it can't be shown."""
     if not run.comparison.is_file():
         return [], {}, ""
     try:
@@ -211,7 +211,7 @@ def _comparison(run: Run) -> tuple[list[charts.Comparison], dict[str, Any], str]
 
 
 def _diagnosis(run: Run) -> tuple[dict[str, Any], str]:
-    """What the template draws of diagnosis.json, and why it can't be told."""
+    """What the template draws of diagnosis.json, and why it can't be shown."""
     nothing: dict[str, Any] = {"diagnosis": {}, "diagnosis_bars": []}
     if not run.diagnosis.is_file():
         return nothing, ""
@@ -227,7 +227,7 @@ def _diagnosis(run: Run) -> tuple[dict[str, Any], str]:
 
 
 def _prose(text: str) -> Markup:
-    """Escaped text, with what stands between backticks set as code."""
+    """Escaped text, with what is between backticks set as code."""
     return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704 (escaped)
 
 

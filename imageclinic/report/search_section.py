@@ -125,7 +125,7 @@ def page(content: Mapping[str, Any]) -> str:
 
 
 def read(file: Path) -> tuple[Search | None, str]:
-    """The search that a file tells of, or why it can't be shown; neither when there is no file."""
+    """The search that a file holds, or why it can't be shown; neither when there is no file."""
     if not file.is_file():
         return None, ""
     try:

@@ -1,4 +1,4 @@
-"""What the report tells about each check: its findings worst first, copies side by side, confusions."""
+"""What the report shows of each check: its findings worst first, copies side by side, confusions."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def compare(
             ``random_review``, as many reviews as were done, of images drawn at random, by a reviewer who is right.
         to: for two datasets, the folder for comparison.json and finished runs; None: ``AFTER-comparison``.
         stage: progress.
-        interrupted: told what the seeds that are done say, when Ctrl-C comes; KeyboardInterrupt goes on.
+        interrupted: called with what the seeds that are done show, when Ctrl-C comes; KeyboardInterrupt goes on.
         options: fields of `training.compare.compare_options.CompareOptions`: model, seeds, epochs, seed, size, ….
 
     Returns:

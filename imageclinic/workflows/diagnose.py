@@ -1,4 +1,4 @@
-"""Why is accuracy not improving? Composes the experiments, the audit's noise model and what a history tells."""
+"""Why is accuracy not improving? Composes the experiments, the audit's noise model and what a history shows."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def diagnose(
             `History.history`.
         to: folder for diagnosis.json and finished runs; None: the run, or ``NAME-diagnosis`` beside the data.
         stage: progress.
-        interrupted: told what the experiments that are done say, when Ctrl-C comes; KeyboardInterrupt goes on.
+        interrupted: called with what the experiments that are done show, when Ctrl-C comes; KeyboardInterrupt goes on.
         options: fields of `training.diagnose.diagnose_options.DiagnoseOptions`: model, budget, seeds, learning_rate, ….
 
     Returns:

@@ -23,7 +23,7 @@ def tune(
 
     Args:
         out: an export.
-        to: folder for the study, finished retrainings and tuning.json, such as a run folder, whose report then tells of
+        to: folder for the study, finished retrainings and tuning.json, such as a run folder, whose report then shows
             the search; None: ``OUT-tune``.
         stage: progress.
         options: fields of `training.tune.search_options.SearchOptions`: over, search, trials, budget, prune, seeds,

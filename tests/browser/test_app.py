@@ -197,7 +197,7 @@ def test_the_random_sample_is_judged_blind(served: tuple[Run, str], shown: Page,
     expect_message(shown, "Kept 1 image.")
     tile = shown.locator(TILE).nth(position)
     wait_for(lambda: "keep" in tile.inner_text(), 120)
-    assert "exact_duplicate" not in tile.inner_text(), "the answer tells what was found"
+    assert "exact_duplicate" not in tile.inner_text(), "the answer gives away what was found"
     shown.keyboard.press("u")
     log(run, before + 2)
 

@@ -221,7 +221,7 @@ def comparison() -> dict[str, object]:
         "verdict": "Accuracy +2.0 points: no gain shown.",
         "seeds": [0, 1],
         "n_test": 1200,
-        "power_hint": "Five points could have been told.",
+        "power_hint": "Five points could have been detected.",
         "notes": ["Two were left out."],
         "arms": {
             "original": {"n_train": 10, "original": scores},

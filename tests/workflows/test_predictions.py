@@ -1,4 +1,4 @@
-"""An audit's predictions on awkward data (`workflows.steps.auditing.predictions`): all of it is said in the run."""
+"""An audit's predictions on awkward data (`workflows.steps.auditing.predictions`): all of it is reported in the run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The arms of a comparison as frames: checked, validation images drawn again per seed, the control."""
+"""The arms of a comparison as frames: checked, new validation images per seed, the control."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def redraw(arm: pd.DataFrame, seed: int) -> pd.DataFrame:
 def random_removal(arm_original: pd.DataFrame, arm_cleaned: pd.DataFrame, seed: int) -> pd.DataFrame:
     """A control: the original images without as many random ones as cleaning dropped, per class and split.
 
-    What it loses or gains tells what dropping images does, whichever they are.
+    What it loses or gains shows what dropping images does, whichever they are.
 
     Args:
         arm_original: columns `image_id, label, split` at least.
@@ -109,7 +109,7 @@ def random_removal(arm_original: pd.DataFrame, arm_cleaned: pd.DataFrame, seed: 
 def random_review(arm_original: pd.DataFrame, truth: pd.Series, reviews: int, seed: int) -> pd.DataFrame:
     """A control: the original images after as many reviews of images drawn at random, by a reviewer who is right.
 
-    What it gains tells what reviewing gains, wherever one looks.
+    What it gains shows what reviewing gains, wherever one looks.
 
     Args:
         arm_original: columns `image_id, label` at least.

@@ -21,7 +21,7 @@ class CompareOptions(CheckedOptions):
     ``features`` has none. `seed`: the first of the seeds; the others follow it.
     """
 
-    model: str = option(FEATURES, "features (fast), a model that train knows, or FILE.keras, trained again.")
+    model: str = option(FEATURES, "features (fast), a model that train knows, or FILE.keras, with fresh weights.")
     weights: str | None = option(
         None,
         "Weights of a pretrained network. Default: Keras's cache; never downloaded.",

@@ -1,4 +1,4 @@
-"""From predictions to what may be said: scores, differences with intervals, and one honest sentence."""
+"""From predictions to what may be concluded: scores, differences with intervals, and one honest sentence."""
 
 from __future__ import annotations
 
@@ -153,11 +153,11 @@ def _power_hint(delta: Mapping[str, Any], seeds: int, images: int) -> str:
     if delta["half_width"] == 0:
         return (
             f"Nothing varied over {seeds} seeds and {images} test images: do the training images differ at all? What "
-            "difference could have been told is unknown."
+            "difference could have been detected is unknown."
         )
     return (
         f"With {seeds} seeds and {images} test images, a difference of about {100 * delta['half_width']:.1f} "
-        "points or more could have been told from none."
+        "points or more could have been detected."
     )
 
 

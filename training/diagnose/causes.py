@@ -9,7 +9,7 @@ from imageclinic.training.diagnose.results import LARGE, WORTH, Effect, Result
 
 
 def causes(results: Mapping[str, Result]) -> list[dict[str, Any]]:
-    """Rank what counts: plain faults first, then by estimated gain. Of several effects of one cause the best is told.
+    """Rank what counts: plain faults first, then by estimated gain. Of several effects of one cause the best is kept.
 
     Args:
         results: experiment → what it found, in the order in which they were made.
@@ -29,7 +29,7 @@ def possible(results: Mapping[str, Result]) -> list[dict[str, Any]]:
 
 
 def healthy(results: Mapping[str, Result], missing: int) -> bool | None:
-    """False: a fault, or a gain whose interval lies above one point. None: it can't be told, because experiments are
+    """False: a fault, or a gain whose interval lies above one point. None: it can't be known, because experiments are
     missing or an estimated gain is large, if not sure. True: neither."""
     effects = [effect for result in results.values() for effect in result.effects]
     if any(effect.worth for effect in effects):
@@ -76,7 +76,7 @@ def _named(cause: Mapping[str, Any]) -> str:
 def points(cause: Mapping[str, Any]) -> str:
     """The estimated gain of one of `causes`, for a person."""
     if cause["estimated_gain"] is None:
-        return "what mending it brings can't be told"
+        return "what mending it brings can't be estimated"
     return f"{cause['estimated_gain']:+.1f} points ({cause['low']:+.1f} to {cause['high']:+.1f})"
 
 

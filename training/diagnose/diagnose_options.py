@@ -25,7 +25,7 @@ class DiagnoseOptions(CheckedOptions):
     what ``imageclinic train`` did with this export, else its defaults. `budget`: minutes for the experiments. `seeds`:
     runs of each arm; below 5 intervals are much wider. `seed`: of the draw of images. `learning_rate` to `scale`, and
     `mirror` to `unfrozen` (for the Python API alone): fields of `training.diagnose.setup.Recipe`, where they are not as
-    the model tells. `label_column`: of a manifest. `classes`, `val_images`: their number, if known; for the history.
+    the model says. `label_column`: of a manifest. `classes`, `val_images`: their number, if known; for the history.
     """
 
     model: str | None = option(

@@ -24,7 +24,7 @@ class Try:
 
 def sweep(lab: Lab, tries: Sequence[Try]) -> tuple[Result, Lab]:
     """Explore every change with the one seed that only chooses; measure the best of each cause with the others where
-    it was better than the recipe by half a point. What was not, with that seed, is told, and no effect. The lab that is
+    it was better than the recipe by half a point. What was not, with that seed, is listed, and no effect. The lab
     returned knows the best change that is sure to gain more than a point."""
     own = lab.explored(lab.recipe)
     seen = {each.words: lab.explored(each.recipe) for each in tries}

@@ -86,7 +86,7 @@ def fit(
         class_weight: class number → weight of its examples in the loss.
         logs_to: folder for ``training.csv``, a line an epoch, and for ``tensorboard``.
         checkpoint: a file (``.npz``) in which the state is kept after each epoch, and a name for these settings and
-            data: a training that was killed goes on from the last whole epoch, one under another name starts from scratch.
+            data: a training that was killed goes on from the last whole epoch, one under another name from scratch.
         deterministic: make TensorFlow's operations deterministic: slower, needed on a GPU for equal results;
             holds for the rest of the process.
         progress: called with (epochs done, epochs) after each epoch.

@@ -18,7 +18,7 @@ MIRRORS = ("auto", "yes", "no")
 @dataclass(frozen=True)
 class Settings(CheckedOptions):
     """How to train. See `training.models.capacity_ladder.build` and `training.fit.fit_model.fit` for those that are not
-    told here.
+    explained here.
 
     `size`: side in pixels to which images are resized; None: a pretrained network's own, else see
     `training.fit.fit_model.natural_size`. `learning_rate`: None: 0.001, or 0.0001 where pretrained stages are trained

@@ -41,7 +41,7 @@ class _Search:
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C. `result` tells what is done, without a test; None when no trial is."""
+    """Ctrl-C. `result` holds what is done, without a test; None when no trial is."""
 
     def __init__(self, result: dict[str, Any] | None) -> None:
         super().__init__()

@@ -36,7 +36,7 @@ def verify(out: Path, progress: Callable[[int, int], None] | None = None) -> lis
 
     Returns:
         One proof each: files (all there, in the folder of their split and class), hashes, nothing else in the
-        folder, no image twice, the indexes of the format, every class in train (other gaps are told), the counts of
+        folder, no image twice, the indexes of the format, every class in train (other gaps are listed), the counts of
         export.json, no split group and no pair of copies (searched again) in two splits, and what else the format
         promises. Without readable manifest, export.json or images, only that.
     """
@@ -140,7 +140,7 @@ def _counts(manifest: pd.DataFrame, about: dict[str, Any], format: ExportFormat)
 
 
 def _classes(manifest: pd.DataFrame) -> Proof:
-    """Every class is in train; where it lacks elsewhere is told."""
+    """Every class is in train; where it lacks elsewhere is listed."""
     there = [split for split in tables.SPLITS if (manifest["split"] == split).any()]
     counts = pd.crosstab(manifest["label"], manifest["split"]).reindex(columns=list(tables.SPLITS), fill_value=0)
     gaps = [f"{label} not in {split}" for split in there for label in counts.index[counts[split] == 0].astype(str)]
@@ -150,8 +150,8 @@ def _classes(manifest: pd.DataFrame) -> Proof:
 
 
 def _pairs(manifest: pd.DataFrame, pairs: pd.DataFrame, options: Mapping[str, Any]) -> Proof:
-    """No pair of copies, found again, lies in two splits; but for near ones where that was asked for, or where a person
-    kept both."""
+    """No pair of copies, searched again, lies in two splits; but for near ones where that was asked for, or where a
+    person kept both."""
     rows = manifest.drop_duplicates("path").set_index("path")
     one, other = pairs["image_id"].map(rows["split"]), pairs["other_id"].map(rows["split"])
     kept = [pairs[end].map(rows["decision"]).eq("keep") for end in ("image_id", "other_id")]

@@ -25,7 +25,7 @@ _SIZE = ("width", "height", "bytes", "split")
 def cards(ctx: Any, ids: Sequence[str], me: str, unseen: bool) -> list[dict[str, Any]]:
     """One card a sample, in the order of `ids`; samples that are gone are left out.
 
-    What another reviewer decided about an image is told only after one's own decision, or where reviewers disagree.
+    What another reviewer decided about an image is shown only after one's own decision, or where reviewers disagree.
 
     Args:
         ctx: the operator's context.

@@ -193,7 +193,8 @@ class Decide(Unlisted):
     """What a key calls: decides about the given ids and returns the changed samples as the App keeps them.
 
     Parameters: ``decision``; ``ids``; ``label``, for relabel; ``shown``, see `selection.decide`; ``grid``, whether to
-    look for the next undecided sample of the view. Returns ``n``, ``ids``, ``samples``, ``message``, ``failed``; ``next``.
+    look for the next undecided sample of the view. Returns ``n``, ``ids``, ``samples``, ``message``, ``failed``;
+    ``next``.
     """
 
     name, label = "decide", "decide"

@@ -37,7 +37,7 @@ HIDDEN = "The random sample is judged blind: {}."
 
 @dataclass(frozen=True)
 class Answer:
-    """What a decision did: the samples that changed, by id, and what to tell the reviewer."""
+    """What a decision did: the samples that changed, by id, and a message for the reviewer."""
 
     ids: tuple[str, ...]
     message: str
@@ -75,7 +75,7 @@ def targets(ctx: Any) -> list[str]:
 
 
 def blind(ctx: Any) -> bool:
-    """Whether the view hides what the checks said, as the one of the random sample does."""
+    """Whether the view hides what the checks found, as the one of the random sample does."""
     return not ctx.view.has_field("evidence")
 
 

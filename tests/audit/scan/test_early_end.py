@@ -1,4 +1,4 @@
-"""Picture data that ends early but cleanly is found in every format; nothing is said about intact files."""
+"""Picture data that ends early but cleanly is found in every format; intact files are not reported."""
 
 from __future__ import annotations
 

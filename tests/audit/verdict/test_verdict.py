@@ -101,9 +101,9 @@ def test_few_leaks_are_weighed_by_what_they_can_do() -> None:
 
 
 def test_severity_outranks_counts() -> None:
-    evidence = "By width alone, a can be told from b: median 1 against 2; balanced accuracy 0.92 on images left out (…)."
+    text = "By width alone, a can be told from b: median 1 against 2; balanced accuracy 0.92 on images left out (…)."
     many = [("odd_size", i, None, 0.9, ".") for i in range(300)]
-    given = facts(issues=[*many, ("shortcut", None, None, 0.84, evidence)])
+    given = facts(issues=[*many, ("shortcut", None, None, 0.84, text)])
     assert causes(given)[0] == "shortcuts"
     assert line(given, "shortcuts").sentence == (
         "By width alone, a can be told from b (balanced accuracy 0.92, chance 0.50)"
@@ -202,8 +202,8 @@ def test_percent() -> None:
 
 def test_hostile_names_do_not_break_the_shortcut_line() -> None:
     evil = "x can be told from the other 9 classes: y; balanced accuracy 0.11 on images left out"
-    evidence = f"By format alone, {evil} can be told from b: PNG in 100%; balanced accuracy 1.00 on images left out (…)."
-    given = facts(issues=[("shortcut", None, None, 1.0, evidence)])
+    text = f"By format alone, {evil} can be told from b: PNG in 100%; balanced accuracy 1.00 on images left out (…)."
+    given = facts(issues=[("shortcut", None, None, 1.0, text)])
     assert line(given, "shortcuts").sentence.endswith("can be told from b (balanced accuracy 1.00, chance 0.50)")
 
 

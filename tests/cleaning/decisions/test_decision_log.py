@@ -327,7 +327,8 @@ def test_import_names_every_bad_row_and_writes_nothing(path, tmp_path):
     with pytest.raises(InputError) as caught:
         import_decisions.import_csv(file, path, dataset(a="cat", b="dog"), "ann")
     message = str(caught.value)
-    assert "line 3, label" in message and "line 4, image_id 'zzz'" in message and "line 5, decision 'explode'" in message
+    for part in ("line 3, label", "line 4, image_id 'zzz'", "line 5, decision 'explode'"):
+        assert part in message
     assert "line 2, " not in message and not path.exists()
 
 
@@ -467,7 +468,7 @@ def test_a_policy_accepts_scores_at_or_above_its_threshold(path):
     again = policy_of(
         {"mislabeled": 0.95, "dark": 0}, found, data, current=decision_log.current(decision_log.read(path), data)
     )
-    assert again.empty, "what stands is not decided twice"
+    assert again.empty, "what is in force is not decided twice"
 
 
 def test_a_policy_never_overrides_a_person(path):

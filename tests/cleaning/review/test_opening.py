@@ -1,4 +1,4 @@
-"""Opening and ending a review: what is said when it can't be, and that nothing is left running."""
+"""Opening and ending a review: the message when it can't be, and that nothing is left running."""
 
 from __future__ import annotations
 

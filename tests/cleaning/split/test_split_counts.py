@@ -1,4 +1,4 @@
-"""Splits by numbers of images: met exactly where single images allow it, groups whole, no class lost, all told."""
+"""Splits by numbers of images: met exactly where single images allow it, groups whole, no class lost."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def test_only_random_reviews_of_persons_give_an_estimate(tmp_path):
     counts = ["flagged", "reviewed", "confirmed", "rejected", "random", "unreviewed", "by_policy"]
     assert row[counts].tolist() == [10, 3, 2, 1, 2, 6, 1]
     assert row["rest_low"] < row["rest"] < row["rest_high"] and pd.isna(row["note"])
-    # Of nine flags that can be told two are known to be right, and half of the six that are left are thought to be.
+    # Of nine flags that can be judged two are known to be right, and half of the six that are left are thought to be.
     assert row["precision"] == pytest.approx((2 + 6 * row["rest"]) / 9)
 
 

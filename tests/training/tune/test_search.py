@@ -333,7 +333,7 @@ def test_what_a_user_reads() -> None:
 
 def test_a_space_is_read_and_gridded() -> None:
     found = search_space.parse(["dropout=0:0.5", "batch-size=16:128", "model=linear"])
-    assert list(found) == ["batch_size", "dropout", "model"]  # in one order, however it was told
+    assert list(found) == ["batch_size", "dropout", "model"]  # in one order, however it was given
     assert search_space.grid(found) == {
         "batch_size": [16, 32, 64, 128],
         "dropout": [0.0, 0.167, 0.333, 0.5],

@@ -29,7 +29,7 @@ ABOVE = 0.03  # validation accuracy above training accuracy
 JUMPY = 0.20  # share of epochs in which the training loss rises by more than a twentieth of its whole fall
 UNSTEADY = 0.02  # standard deviation of validation accuracy between neighbouring epochs
 FEW = 5  # epochs below which no trend is judged
-SHORT = 12  # epochs below which the last third has four points: only a steady fall is told from noise
+SHORT = 12  # epochs below which the last third has four points: only a steady fall differs from noise
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,8 @@ def judge(history: pd.DataFrame, *, classes: int | None = None, val_images: int 
     Args:
         history: as `training.diagnose.curves.read_history.read` gives it: ``loss``, and any of ``val_loss, accuracy,
             val_accuracy, learning_rate``; one row an epoch, the index counts from 1.
-        classes: number of classes, at least 2, if known: tells what guessing would give.
-        val_images: number of validation images, if known: tells how far chance alone moves their accuracy.
+        classes: number of classes, at least 2, if known: gives the accuracy of guessing.
+        val_images: number of validation images, if known: gives how far chance alone moves their accuracy.
 
     Returns:
         `epochs`: read; `signs`: list of `Sign` as dictionaries, the gravest first; `unknown`: sentences on what
@@ -266,7 +266,7 @@ def _unknown(history: pd.DataFrame, sound: int, val_images: int | None) -> list[
     elif sound < SHORT:
         unknown.append(
             f"Whether it would go on improving, where no sign says so: {sound} epochs are few, and only a steady fall "
-            f"is told from noise. Train at least {SHORT}."
+            f"differs from noise. Train at least {SHORT}."
         )
     if "val_loss" not in history:
         unknown.append("Overfitting by the loss, and whether training stopped too early: there is no val_loss.")

@@ -15,7 +15,7 @@ RUNS = (0, 2)
 PLACE = 140
 
 PARTS = (1 / 4, 1 / 2)
-MORE = 2  # times as many images: what the gain is told for
+MORE = 2  # times as many images: what the gain is estimated for
 _LEAST, _DRAWS = 1, 400  # images a part at least, per class on average; draws of the bootstrap
 _SMALLEST = 1e-3  # distance of an error from its ends
 

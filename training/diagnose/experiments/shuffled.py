@@ -26,6 +26,6 @@ def run(lab: Lab) -> tuple[Result, Lab]:
     answer = f"{right / len(val):.1%} of shuffled labels, where guessing gives at most {chance:.1%}"
     if test.pvalue >= 0.001:
         return Result(f"Yes: {answer}.", numbers=numbers), lab
-    remedy = "Look for what tells the label: file order, names, sizes, or copies across the split"
+    remedy = "Look for what gives the label away: file order, names, sizes, or copies across the split"
     found = Effect("duplicates_and_leakage", None, None, None, f"{answer}.", remedy, fault=True)
     return Result(f"No: {answer}.", (found,), numbers), lab
