@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, TypedDict
 
 from imageclinic.core.option_fields import SEED, CheckedOptions, Range, listed, option, whole
 from imageclinic.training.models.augmentation_strengths import STRENGTHS
@@ -15,6 +15,30 @@ MINUTES = 5.0
 #: What pixels may be multiplied by.
 SCALE = Range(0, 1e6, above=True)
 _RUNGS = list(LADDER)
+
+
+class DiagnoseKeywords(TypedDict, total=False):
+    """The fields of `DiagnoseOptions` as keyword arguments, for editors and type checkers."""
+
+    model: str | None
+    budget: float
+    seeds: int
+    seed: int
+    learning_rate: float | None
+    batch_size: int | None
+    epochs: int | None
+    optimizer: str | None
+    dropout: float | None
+    weight_decay: float | None
+    augment: str | None
+    scale: float | None
+    label_column: str | None
+    classes: int | None
+    val_images: int | None
+    mirror: bool | None
+    loss: str | None
+    from_logits: bool | None
+    unfrozen: bool | None
 
 
 @dataclass(frozen=True)
