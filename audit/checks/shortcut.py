@@ -13,6 +13,7 @@ import pandas as pd
 from imageclinic.audit.issue_rows import findings, none
 from imageclinic.audit.labels.separability import Codes, Separation, bins_for, holm, number_codes, separation
 from imageclinic.core.errors import NotApplicable
+from imageclinic.core.naming.wording import few
 from imageclinic.core.option_fields import SHARE, whole
 
 URGENCY = 200
@@ -226,7 +227,7 @@ def _evidence(
 ) -> str:
     names = classes[found.group]
     rest = classes[~found.group]
-    group = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+    group = few([str(name) for name in names], _NAMED)
     others = str(rest[0]) if len(rest) == 1 else f"the other {len(rest)} classes"
     mask = found.group[labels]
     sentence = (

@@ -182,11 +182,10 @@ def _once_each(images: pd.DataFrame, where: str, remarks: list[str]) -> pd.DataF
     if several.size:
         result.loc[several, "given_labels"] = [json.dumps(lists[name], ensure_ascii=False) for name in several]
         result.loc[several, "label"] = None
-        some = [f"{shown(name)} ({', '.join(map(shown, lists[name]))})" for name in several[:5]]
-        more = f" and {len(several) - 5:,} more" if len(several) > 5 else ""
+        some = few([f"{shown(name)} ({', '.join(map(shown, lists[name]))})" for name in several])
         remarks.append(
             f"WARNING: {len(several):,} {'image has' if len(several) == 1 else 'images have'} several labels, and none "
-            f"until you decide (check conflicting_label): {', '.join(some)}{more}"
+            f"until you decide (check conflicting_label): {some}"
         )
     return result.reset_index()
 

@@ -10,10 +10,10 @@ import pandas as pd
 from imageclinic.cleaning.decisions import batches, decision_log, log_file, priority
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
+from imageclinic.core.naming.wording import few
 
 TABLE = tables.DECISION_LOG
 _NEEDED = ("image_id", "decision")
-_NAMED = 100
 _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
@@ -59,9 +59,10 @@ def import_csv(
     problems = log_file.find_problems(rows) + _more_problems(rows, dataset, lines, from_log=from_log)
     if problems:
         problems.sort(key=lambda problem: problem.row)
-        named = [f"line {lines[p.row]}, {p.column} {p.value!r}: expected {p.expected}" for p in problems[:_NAMED]]
-        more = [f"{len(problems) - _NAMED} more"] if len(problems) > _NAMED else []
-        raise InputError(f"bad rows in {file}: {'; '.join(named + more)}", fix="mend these rows; nothing was recorded")
+        named = [f"line {lines[p.row]}, {p.column} {p.value!r}: expected {p.expected}" for p in problems]
+        raise InputError(
+            f"bad rows in {file}: {few(named, log_file.NAMED, '; ')}", fix="mend these rows; nothing was recorded"
+        )
     if issues is not None:
         rows = _spoken(rows, issues)
     with log_file.locked(log_path):

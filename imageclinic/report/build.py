@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import pandas as pd
 from markupsafe import Markup, escape
 
@@ -15,12 +14,11 @@ from imageclinic.core import tables
 from imageclinic.core.errors import CanNotWrite, InputError, remedied
 from imageclinic.core.reading.json_files import check_shape, read_json
 from imageclinic.core.run import Run
-from imageclinic.report import charts, diagnosis_section, search_section, sections, shapes
+from imageclinic.report import charts, diagnosis_section, search_section, sections, shapes, templates
 from imageclinic.report.planted_truth import score
 from imageclinic.report.thumbnails import Picture, Tiles
 
 _CODE = re.compile(r"`([^`\n]+)`")
-_HERE = Path(__file__).resolve().parent
 
 
 def write(
@@ -74,18 +72,9 @@ def render(
     compared, comparison, comparison_note = _comparison(run)
     diagnosed, diagnosis_note = _diagnosis(run)
     searched, search_note = search_section.read(run.tuning)
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_HERE),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(title_of=sections.title, prose=_prose)
-    return environment.get_template(
-        "template.html"
-    ).render(
-        style=Markup((_HERE / "style.css").read_text("utf-8")),  # noqa: S704 (our own file)
+    return templates.render(
+        "template.html",
+        {"title_of": sections.title, "prose": _prose},
         name=Path(info["root"]).name or info["root"],
         run=str(run.path),
         info=info,

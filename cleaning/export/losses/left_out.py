@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from imageclinic.core.errors import InputError
+from imageclinic.core.naming.wording import few
 from imageclinic.core.schema import POLICY
 
 #: Kind of change → why an image is left out.
@@ -17,7 +18,6 @@ REASONS = {
     "dropped": "dropped by a decision",
     "unlabelled": "without a label",
 }
-_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -88,5 +88,4 @@ def of(dataset: pd.DataFrame, cleaned: pd.DataFrame, changes: pd.DataFrame) -> L
 def _list(counts: Mapping[str, int]) -> str:
     """The largest first."""
     shown = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    more = f", and {len(shown) - _SHOWN:,} more classes" if len(shown) > _SHOWN else ""
-    return ", ".join(f"{name!r} {n:,}" for name, n in shown[:_SHOWN]) + more
+    return few([f"{name!r} {n:,}" for name, n in shown])

@@ -12,10 +12,11 @@ import pandas as pd
 from imageclinic.cleaning.export import balance, datasheet, export_facts, formats
 from imageclinic.cleaning.export.export_format import ExportFormat, ReadBack
 from imageclinic.cleaning.export.proof.copies_in_export import find_pairs
-from imageclinic.cleaning.export.proof.outcome import Proof, first_few, proof
+from imageclinic.cleaning.export.proof.outcome import Proof, proof
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
 from imageclinic.core.naming.class_order import of_manifest
+from imageclinic.core.naming.wording import few
 from imageclinic.core.option_fields import SEED
 from imageclinic.core.reading.hashing import readable_sha256
 from imageclinic.core.reading.regular_files import read_bytes
@@ -146,7 +147,7 @@ def _classes(manifest: pd.DataFrame) -> Proof:
     gaps = [f"{label} not in {split}" for split in there for label in counts.index[counts[split] == 0].astype(str)]
     untrained = bool((counts["train"] == 0).any())
     good = f"{len(counts)} classes, all in {', '.join(there)}"
-    return Proof("classes", not untrained, first_few(gaps) if gaps else good)
+    return Proof("classes", not untrained, few(gaps) if gaps else good)
 
 
 def _pairs(manifest: pd.DataFrame, pairs: pd.DataFrame, options: Mapping[str, Any]) -> Proof:
