@@ -63,8 +63,8 @@ def find(
     alpha: Annotated[float, SHARE] = 0.01,
     min_images: Annotated[int, whole(1, 10**9)] = 20,
 ) -> pd.DataFrame:
-    """Properties such as brightness, size, format, camera or source folder that alone set a class, or a group of
-    classes, apart from the rest: with a balanced accuracy of `min_accuracy` or more (0.5 is chance).
+    """Properties such as brightness, size, format, camera or source folder that alone set a class, or several,
+    apart from the rest: with a balanced accuracy of `min_accuracy` or more (0.5 is chance).
 
     Why it matters: a network takes the easiest way. If all cats are PNG, or all malignant moles were photographed
     with a ruler under one lamp, it learns that, does well on a test set with the same fault, and fails elsewhere.
