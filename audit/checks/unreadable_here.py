@@ -12,7 +12,7 @@ ABOUT = ("images",)
 #: What a read error begins with → score, what to do. All other read errors are `corrupted`'s.
 KINDS = {
     "file is missing": (0.7, "restore it, or take it off the manifest"),
-    "can't be read": (0.6, "mend its permissions, its link or the disk, and audit again"),
+    "can't be read": (0.6, "fix its permissions, its link or the disk, and audit again"),
     "unsupported": (0.5, "nothing says that it is damaged; convert it to PNG or JPEG, and audit again"),
     "too large": (0.5, "scale it down, or raise the limit with --max-pixels (audit(max_pixels=…)), and audit again"),
     "not judged": (0.4, "audit again when memory and time are not short: it is tried again"),

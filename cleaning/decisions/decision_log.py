@@ -82,7 +82,7 @@ def read(path: Path) -> pd.DataFrame:
         raise InputError(
             f"bad row in {path}, line {lines[first.row]}, column {first.column}: {first.value!r}",
             expected=first.expected,
-            fix="mend that row, or delete it",
+            fix="fix that row, or delete it",
         )
     return log_file.typed(rows, where=str(path))
 

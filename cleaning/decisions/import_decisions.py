@@ -61,7 +61,7 @@ def import_csv(
         problems.sort(key=lambda problem: problem.row)
         named = [f"line {lines[p.row]}, {p.column} {p.value!r}: expected {p.expected}" for p in problems]
         raise InputError(
-            f"bad rows in {file}: {few(named, log_file.NAMED, '; ')}", fix="mend these rows; nothing was recorded"
+            f"bad rows in {file}: {few(named, log_file.NAMED, '; ')}", fix="fix these rows; nothing was recorded"
         )
     if issues is not None:
         rows = _spoken(rows, issues)

@@ -160,7 +160,7 @@ def as_text(rows: pd.DataFrame, *, header: bool = False) -> str:
 
 def unwritable(path: Path, error: OSError) -> InputError:
     """What users read when the log, or what belongs to it, can't be written."""
-    return InputError(f"can't write {path}: {error.strerror}", fix="nothing was recorded; mend that and decide again")
+    return InputError(f"can't write {path}: {error.strerror}", fix="nothing was recorded; fix that and decide again")
 
 
 def _no_link(path: str, flags: int) -> int:

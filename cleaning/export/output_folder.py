@@ -73,7 +73,7 @@ def writing(target: Path) -> Iterator[Path]:
             problem = error.problem
         raise CanNotWrite(
             problem,
-            fix=f"free space or mend that, and export again; {target} was not made, and nothing of it is left",
+            fix=f"free space or fix that, and export again; {target} was not made, and nothing of it is left",
         ) from error
     finally:
         if lock.is_locked:

@@ -103,7 +103,7 @@ def keep(table: pd.DataFrame, manifest: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         `tables.SPLIT_TABLE` of the images of `table` that are in `manifest`: by content, so that they may have been
-        renamed or moved; or else by image_id, so that a file may have been mended. Content that is in two splits of
+        renamed or moved; or else by image_id, so that a file may have been repaired. Content that is in two splits of
         the manifest goes by image_id alone.
     """
     unique = manifest.groupby("sha256")["split"].agg(["nunique", "first"])

@@ -66,7 +66,7 @@ def main() -> None:
                 _silence(sys.stdout)
             where = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
             why = f"{where}{error.strerror or error}"
-            _stop(f"imageclinic: {why}. What is done is kept: mend that and run it again.", 1)
+            _stop(f"imageclinic: {why}. What is done is kept: fix that and run it again.", 1)
         except UnicodeError as error:
             _stop(f"imageclinic: a name can't be written as text: {error}. Rename it, in letters of UTF-8.", 2)
         except Exception:  # a fault of ours: the traceback may hold names of files too

@@ -98,7 +98,7 @@ def _export(run: Path, out: Path, options: ExportOptions, stage: Stage, say: Say
             first = f"{unread.index[0]}: {unread.iloc[0]}"
             notes.append(
                 f"Keras's folder loader stops at, skips or misreads {len(unread):,} images ({first}) "
-                "--reencode png mends that."
+                "--reencode png fixes that."
             )
         ranges = {} if new is None else new.ranges
         for note in (*notes, *(values.sentence(kind) for kind, values in ranges.items())):

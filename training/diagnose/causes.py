@@ -65,7 +65,7 @@ def verdict(
     if healthy:
         return f"Healthy: nothing that was tried is sure to bring more than a point.{perhaps}{accuracy}"
     if causes[0]["fault"]:
-        return f"Something is plainly wrong, to be mended first: {first}.{accuracy}"
+        return f"Something is plainly wrong, to be fixed first: {first}.{accuracy}"
     return f"Likeliest cause: {first}.{accuracy}"
 
 
@@ -76,7 +76,7 @@ def _named(cause: Mapping[str, Any]) -> str:
 def points(cause: Mapping[str, Any]) -> str:
     """The estimated gain of one of `causes`, for a person."""
     if cause["estimated_gain"] is None:
-        return "what mending it brings can't be estimated"
+        return "what fixing it brings can't be estimated"
     return f"{cause['estimated_gain']:+.1f} points ({cause['low']:+.1f} to {cause['high']:+.1f})"
 
 

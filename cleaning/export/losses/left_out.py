@@ -50,7 +50,7 @@ class LeftOut:
         return InputError(
             f"no image is left of {_list({name: self.lost[name] for name in self.unasked})} images{why}",
             expected="at least one image of every class",
-            fix="convert or mend these files and audit again, take decisions back with imageclinic decide --undo, or "
+            fix="convert or fix these files and audit again, take decisions back with imageclinic decide --undo, or "
             "export without these classes: --allow-lost-classes (export(allow_lost_classes=True))",
         )
 

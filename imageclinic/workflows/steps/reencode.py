@@ -21,7 +21,7 @@ from imageclinic.core.progress import Progress
 from imageclinic.core.run import create
 from imageclinic.workflows.steps.run_state import State
 
-# Where the evidence of a check begins to say that an export mends it.
+# Where the evidence of a check begins to say that an export fixes it.
 _REMEDY = "; `imageclinic export"
 
 

@@ -97,20 +97,20 @@ def test_the_same_arm_twice_shows_no_gain(digits: Frames, cache: Path) -> None:
 def test_mending_many_labels_is_a_gain_and_breaking_them_is_worse(digits: Frames, cache: Path) -> None:
     frame, test = digits
     bad = wrong(frame, 0.45)
-    mended = compare({"original": bad, "cleaned": frame}, test, seeds=3, cache=cache)
-    assert ": a gain." in mended["verdict"]
+    fixed = compare({"original": bad, "cleaned": frame}, test, seeds=3, cache=cache)
+    assert ": a gain." in fixed["verdict"]
     broken = compare({"original": frame, "cleaned": bad}, test, seeds=3, cache=cache)
     assert ": worse." in broken["verdict"]
-    one, two = (result["delta"]["cleaned"]["original"] for result in (mended, broken))
+    one, two = (result["delta"]["cleaned"]["original"] for result in (fixed, broken))
     assert one["low"] > 0 > two["high"]
 
-    recalls = mended["per_class"]["original"]
+    recalls = fixed["per_class"]["original"]
     assert sum(c["n"] for c in recalls.values()) == 200
     mean = sum(c["n"] * c["delta"] for c in recalls.values()) / 200
     assert mean == pytest.approx(one["estimate"])
-    for row in mended["mcnemar"]["original"]:
+    for row in fixed["mcnemar"]["original"]:
         assert sum(row.values()) == 200
-    only = [row["only_cleaned"] - row["only_original"] for row in mended["mcnemar"]["original"]]
+    only = [row["only_cleaned"] - row["only_original"] for row in fixed["mcnemar"]["original"]]
     assert np.mean(only) / 200 == pytest.approx(one["estimate"])
 
 

@@ -99,7 +99,7 @@ def test_the_verdict_says_no_more_than_is_known() -> None:
     found = causes.verdict([], [cause], None, 0, None)
     assert "does not mean healthy" in found and found.endswith(f"is not sure to: {first}.")
     fault = {**cause, "fault": True, "estimated_gain": None}
-    assert "plainly wrong, to be mended first: label noise, what mending" in causes.verdict([fault], [], False, 0, None)
+    assert "plainly wrong, to be fixed first: label noise, what fixing" in causes.verdict([fault], [], False, 0, None)
 
 
 def test_classes_in_another_order_are_found_and_put_right(healthy: Lab) -> None:
@@ -146,9 +146,9 @@ def test_a_rate_at_which_nothing_can_be_memorised_is_a_fault() -> None:
     wild = lab(digits(), model="small_cnn", learning_rate=3.0, epochs=3)
     result, after = memorise.run(wild)
     assert after.too_fast and not result.effects
-    found, mended = learning_rate.run(after)
+    found, fixed = learning_rate.run(after)
     assert found.effects[0].fault and "can't even memorise 50 images" in found.effects[0].evidence
-    assert mended.recipe.learning_rate < 3.0
+    assert fixed.recipe.learning_rate < 3.0
 
 
 def test_seeds_that_lie_far_apart_are_a_sign_unless_they_do_so_anyway() -> None:

@@ -280,7 +280,7 @@ def _unknown(history: pd.DataFrame, sound: int, val_images: int | None) -> list[
         *unknown,
         "Wrong labels, copies in both splits, shortcuts, damaged images, class imbalance: imageclinic audit DATA.",
         "Whether more images would help: train on half of them and compare.",
-        "Which of a sign's causes it is, and what mending it would bring: change one thing at a time, several seeds.",
+        "Which of a sign's causes it is, and what fixing it would bring: change one thing at a time, several seeds.",
     ]
 
 
