@@ -152,8 +152,8 @@ def _power_hint(delta: Mapping[str, Any], seeds: int, images: int) -> str:
         return "An interval needs at least 2 seeds (better 5) and 2 test images that are no copies."
     if delta["half_width"] == 0:
         return (
-            f"Nothing varied over {seeds} seeds and {images} test images: do the training images differ at all? What "
-            "difference could have been detected is unknown."
+            f"Nothing varied over {seeds} seeds and {images} test images: do the training images differ at all? The "
+            "smallest difference that shows here is unknown."
         )
     return (
         f"With {seeds} seeds and {images} test images, a difference of about {100 * delta['half_width']:.1f} "
