@@ -123,7 +123,7 @@ def _audit(data: pd.DataFrame, root: Path, path: Path, given: argparse.Namespace
 
 
 def _planted(data: pd.DataFrame, clean: Run, given: argparse.Namespace) -> Iterator[tuple[str, pd.Series]]:
-    """Label sets with planted errors. Who looks like whom is told by predictions made on the true labels."""
+    """Label sets with planted errors. Who looks like whom is known from predictions made on the true labels."""
     if not given.plant:
         return
     random = np.random.default_rng(given.seed)

@@ -1,4 +1,4 @@
-"""What the report tells about each check: its findings worst first, copies side by side, confusions."""
+"""What the report shows of each check: its findings worst first, copies side by side, confusions."""
 
 from __future__ import annotations
 
@@ -131,8 +131,8 @@ def _one_of_each(findings: pd.DataFrame) -> pd.DataFrame:
         return findings
     others = findings.groupby(keys)["same"].transform("size") - 1
     more = [f" So {'is 1 copy' if n == 1 else f'are {n:,} copies'} of it." if n else "" for n in others]
-    told = findings.assign(evidence=[f"{e}{m}" for e, m in zip(findings["evidence"], more, strict=True)])
-    return told[~pd.concat(keys, axis=1).duplicated()]
+    complete = findings.assign(evidence=[f"{e}{m}" for e, m in zip(findings["evidence"], more, strict=True)])
+    return complete[~pd.concat(keys, axis=1).duplicated()]
 
 
 def _cluster(members: pd.DataFrame, picture: Callable[[str], Picture]) -> Cluster:

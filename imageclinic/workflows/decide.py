@@ -80,7 +80,7 @@ def _policy(accept: Sequence[str], policy_file: str | Path | None) -> tuple[str,
 def left_to_persons(
     run: str | Path, events: pd.DataFrame, *, accept: Sequence[str] = (), policy_file: str | Path | None = None
 ) -> dict[str, int]:
-    """How many images a policy leaves to a person: what it would decide if told to include them, but for `events`.
+    """How many images a policy leaves to a person: what it would decide if asked to include them, but for `events`.
 
     Returns:
         ``test`` and ``conflicts``: numbers of images; of test images with conflicting labels, the first.

@@ -15,8 +15,7 @@ from imageclinic.core import run as runs
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
 from imageclinic.core.run import Run
-from imageclinic.report import charts, search_section, thumbnails
-from imageclinic.report import diagnosis_section as told
+from imageclinic.report import charts, diagnosis_section, search_section, thumbnails
 from imageclinic.report.build import headline, render, write
 from imageclinic.report.planted_truth import score
 
@@ -147,7 +146,7 @@ def test_hostile_names_stay_text(run: Run) -> None:
     assert Page(html).text.count(HOSTILE) >= 8
 
 
-def test_every_check_is_told_once_with_its_outcome(run: Run) -> None:
+def test_every_check_is_shown_once_with_its_outcome(run: Run) -> None:
     html = render(run, help={"wrong_extension": "Looks at `names`.\n\nMore."})
     table = html[html.index('id="outcomes"') : html.index('id="classes"')]
     rows = [Page(row).text for row in re.findall(r"<tr>.*?</tr>", table, re.DOTALL)[1:]]
@@ -198,7 +197,7 @@ def test_sections_without_content_are_absent(run: Run) -> None:
     assert all(f'id="{name}"' not in html for name in ("comparison", "search", "review", "truth"))
 
 
-def test_decisions_are_counted_and_a_broken_log_is_told(run: Run) -> None:
+def test_decisions_are_counted_and_a_broken_log_is_reported(run: Run) -> None:
     log = tables.frame(
         tables.DECISION_LOG,
         decision_id=["1", "2", "3"],
@@ -222,7 +221,7 @@ def comparison() -> dict[str, object]:
         "verdict": "Accuracy +2.0 points: no gain shown.",
         "seeds": [0, 1],
         "n_test": 1200,
-        "power_hint": "Five points could have been told.",
+        "power_hint": "Five points could have been detected.",
         "notes": ["Two were left out."],
         "arms": {
             "original": {"n_train": 10, "original": scores},
@@ -232,7 +231,7 @@ def comparison() -> dict[str, object]:
     }
 
 
-def test_the_comparison_is_told_with_its_interval(run: Run) -> None:
+def test_the_comparison_is_shown_with_its_interval(run: Run) -> None:
     tables.write_json(run.comparison, comparison())
     text = Page(render(run)).text
     assert "no gain shown" in text
@@ -242,7 +241,7 @@ def test_the_comparison_is_told_with_its_interval(run: Run) -> None:
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"verdict": "x"}', '{"verdict": "x", "arms": [], "delta": 3}'])
-def test_a_broken_comparison_is_told(run: Run, content: str) -> None:
+def test_a_broken_comparison_is_reported(run: Run, content: str) -> None:
     run.comparison.write_text(content, "utf-8")
     assert "comparison.json can't be shown" in Page(render(run)).text
 
@@ -265,7 +264,7 @@ def tuning() -> dict[str, object]:
     }
 
 
-def test_the_search_is_told_with_its_charts(run: Run) -> None:
+def test_the_search_is_shown_with_its_charts(run: Run) -> None:
     tables.write_json(run.tuning, tuning())
     html = render(run)
     page = Page(html)
@@ -391,7 +390,7 @@ def test_the_report_stays_small(tmp_path: Path) -> None:
     assert "large enough" in shown[-1].reason
 
 
-def test_nothing_found_is_said() -> None:
+def test_nothing_found_is_stated() -> None:
     dataset = tables.frame(tables.DATASET, image_id=["a"], bytes=[1], mtime_ns=[1])
     assert headline(dataset, tables.empty(tables.ISSUES), OUTCOMES[-1:]) == (
         "The checks that ran found nothing in 1 images."
@@ -425,26 +424,26 @@ def diagnosis() -> dict[str, object]:
     }
 
 
-def test_the_diagnosis_is_told_with_its_bars(run: Run) -> None:
+def test_the_diagnosis_is_shown_with_its_bars(run: Run) -> None:
     tables.write_json(run.diagnosis, diagnosis())
     text = Page(render(run)).text
-    for said in (
+    for part in (
         "Likeliest cause: learning rate.",
         "+12.0 (+8.0 to +16.0)",
         "With 0.01 <b>",
         "not looked at: the budget",
     ):
-        assert said in text
+        assert part in text
     earlier = diagnosis()
     earlier["not_looked_at"] = earlier.pop("not_tested")  # as format 1 called it
     tables.write_json(run.diagnosis, earlier)
     assert Page(render(run)).text == text
-    cause, other = told.bars(diagnosis())
+    cause, other = diagnosis_section.bars(diagnosis())
     assert cause.rank == 1 and other.rank is None and other.name == "Optimizer"
     assert 0 <= other.low < other.at < cause.zero < cause.low < cause.at < cause.high <= 100
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"causes": [], "healthy": true}'])
-def test_a_broken_diagnosis_is_told(run: Run, content: str) -> None:
+def test_a_broken_diagnosis_is_reported(run: Run, content: str) -> None:
     run.diagnosis.write_text(content, "utf-8")
     assert "diagnosis.json can't be shown" in Page(render(run)).text

@@ -292,7 +292,7 @@ def trials_of(values: np.ndarray, **params: np.ndarray) -> list[optuna.trial.Fro
     ]
 
 
-def test_importance_finds_what_matters_and_tells_chance_from_it() -> None:
+def test_importance_finds_what_matters_and_distinguishes_it_from_chance() -> None:
     random = np.random.default_rng(0)
     matters, idle = random.random(40), random.random(40)
     found = importance.of(trials_of(matters + 0.1 * random.random(40), matters=matters, idle=idle), ["matters", "idle"])
@@ -333,7 +333,7 @@ def test_what_a_user_reads() -> None:
 
 def test_a_space_is_read_and_gridded() -> None:
     found = search_space.parse(["dropout=0:0.5", "batch-size=16:128", "model=linear"])
-    assert list(found) == ["batch_size", "dropout", "model"]  # in one order, however it was told
+    assert list(found) == ["batch_size", "dropout", "model"]  # in one order, however it was given
     assert search_space.grid(found) == {
         "batch_size": [16, 32, 64, 128],
         "dropout": [0.0, 0.167, 0.333, 0.5],

@@ -56,15 +56,15 @@ def estimate(
     groups = clusters.set_index("image_id")["split_group"].to_dict()
     numbers = pd.factorize(pd.Series([groups.get(i, i) for i in known["image_id"]]))[0].astype(np.int64)
 
-    def told(rows: np.ndarray) -> NoiseShare | None:
+    def share_of(rows: np.ndarray) -> NoiseShare | None:
         if rows.sum() < max(_LEAST_IMAGES, _LEAST_PER_CLASS * known.loc[rows, "label"].nunique()):
             return None
         return noise_share(codes[rows], predictions.pred_probs[rows], numbers[rows])
 
     alike = ~known["split"].isin(shifted).to_numpy()
-    whole = told(alike)
+    whole = share_of(alike)
     by_own = {
-        str(split): _interval(told(rows.to_numpy()), float(known.loc[rows, "wrong"].mean()))
+        str(split): _interval(share_of(rows.to_numpy()), float(known.loc[rows, "wrong"].mean()))
         for split in sorted(set(known["split"].dropna()) - set(shifted))
         if (rows := known["split"].eq(split)).any()
     }
