@@ -14,7 +14,7 @@ from imageclinic.core import tables
 from imageclinic.core.errors import CanNotWrite, InputError, remedied
 from imageclinic.core.reading.json_files import check_shape, read_json
 from imageclinic.core.run import Run
-from imageclinic.report import charts, diagnosis_section, search_section, sections, shapes, templates
+from imageclinic.report import charts, diagnosis_section, review_section, search_section, sections, shapes, templates
 from imageclinic.report.planted_truth import score
 from imageclinic.report.thumbnails import Picture, Tiles
 
@@ -35,7 +35,7 @@ def write(
         run: an audited run; decisions and a comparison are shown where they exist.
         to: the file; None: `run.report`.
         truth: what was planted (`check, image_id, label`), for precision and recall.
-        status: rows of the review's progress: column → value, all with the same columns.
+        status: the review's progress: rows of `cleaning.trust.estimates.by_check`.
         help: check → docstring: its first paragraph is shown, the rest on demand.
 
     Raises:
@@ -72,6 +72,7 @@ def render(
     compared, comparison, comparison_note = _comparison(run)
     diagnosed, diagnosis_note = _diagnosis(run)
     searched, search_note = search_section.read(run.tuning)
+    outcomes = sections.by_severity(info["outcomes"], run.verdict)
     return templates.render(
         "template.html",
         {"title_of": sections.title, "prose": _prose},
@@ -83,15 +84,15 @@ def render(
         headline=headline(dataset, issues, info["outcomes"]),
         facts=_facts(dataset, splits),
         audited=_audited(info),
-        outcomes=info["outcomes"],
-        summaries={o["check"]: sections.summary((help or {}).get(o["check"], "")) for o in info["outcomes"]},
+        outcomes=outcomes,
+        summaries={o["check"]: _summary((help or {}).get(o["check"], ""), o.get("options") or {}) for o in outcomes},
         outcome_names=sections.OUTCOMES,
         scores=None if truth is None else _records(score(issues, truth)),
         distribution=charts.distribution(dataset, splits),
-        sections=_sections(run, info["outcomes"], dataset, issues, splits, help or {}),
+        sections=_sections(run, outcomes, dataset, issues, splits, help or {}),
         decided=decided,
         decisions_note=decisions_note,
-        status=status or [],
+        progress=review_section.progress(status or [], [o["check"] for o in outcomes]),
         comparison=comparison,
         comparisons=compared,
         comparison_note=comparison_note,
@@ -213,6 +214,15 @@ def _diagnosis(run: Run) -> tuple[dict[str, Any], str]:
         return {"diagnosis": shown, "diagnosis_bars": diagnosis_section.bars(content)}, ""
     except InputError as error:
         return nothing, f"{run.diagnosis.name} can't be shown: {error}"
+
+
+def _summary(docstring: str, options: Mapping[str, Any]) -> str:
+    """A check's first paragraph, with the values of its options where it names them."""
+    text = sections.summary(docstring)
+    for name, value in options.items():
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            text = text.replace(f"`{name}`", f"{value:,.10g}")
+    return text
 
 
 def _prose(text: str) -> Markup:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -77,6 +77,24 @@ def title(check: str) -> str:
 def summary(docstring: str) -> str:
     """The first paragraph of a check's docstring, on one line."""
     return " ".join(docstring.strip().partition("\n\n")[0].split())
+
+
+def by_severity(outcomes: Sequence[Mapping[str, Any]], verdict: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """What failed, then what was found in the order of the audit's verdict, then the rest; by name where that is equal.
+
+    Args:
+        outcomes: of run.json.
+        verdict: its lines, worst first, each with the ``checks`` that it is about.
+    """
+    ranked = [check for line in verdict for check in line.get("checks", [])]
+    states = ["failed", "found", "clean", "not_applicable", "skipped"]
+
+    def place(outcome: Mapping[str, Any]) -> tuple[int, int, str]:
+        check, state = outcome["check"], outcome["outcome"]
+        rank = ranked.index(check) if state == "found" and check in ranked else len(ranked)
+        return states.index(state) if state in states else len(states), rank, check
+
+    return sorted(outcomes, key=place)
 
 
 def section(
