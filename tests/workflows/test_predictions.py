@@ -12,6 +12,7 @@ import pytest
 import imageclinic
 from imageclinic.core.errors import InputError
 from imageclinic.workflows.steps.auditing import label_noise
+from tests.conftest import picture
 
 pytestmark = pytest.mark.slow
 
@@ -101,3 +102,12 @@ def test_a_network_whose_weights_cannot_be_had_stops_the_audit(
     with pytest.raises(InputError, match=r"MobileNetV2 can't be downloaded: Name or service.*--model patches"):
         imageclinic.audit(folder, tmp_path / "run", model="mobilenetv2", workers=1, say=lines.append)
     assert any("downloads about 9 MB" in line for line in lines)
+
+
+def test_one_image_needs_no_network(tmp_path: Path) -> None:
+    (tmp_path / "one" / "cat").mkdir(parents=True)
+    picture(1).save(tmp_path / "one" / "cat" / "a.png")
+    run = imageclinic.audit(tmp_path / "one", tmp_path / "run").run
+    reasons = {o["check"]: o["reason"] for o in run.info()["outcomes"] if o["outcome"] == "not_applicable"}
+    assert "one image" in reasons["outlier"]
+    assert not run.embeddings.exists()
