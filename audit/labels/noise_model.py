@@ -23,6 +23,7 @@ one: so it is an estimate that only random reviews can calibrate.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +31,7 @@ import numpy.typing as npt
 import pandas as pd
 import xxhash
 
+from imageclinic.audit.labels.confident_learning import confident_share
 from imageclinic.audit.labels.sure_images import own_probabilities, raised, unexpected_disagreement
 
 Floats = npt.NDArray[np.float64]
@@ -42,6 +44,10 @@ _POWERS = (-1.2, 2.0)  # natural logarithms of the least and the greatest power
 #: The share of wrong labels is at most so many times what the surest images show (people err on hard images more often:
 #: CIFAR-10N's labels are 1.7 times as often wrong as those of the images that a model is surest of).
 _HARDER = 1.75
+#: Where people err, the model learns some of their errors, and the likeliest noise model sees too few. So most of what
+#: confident learning counts is believed, up to so many times what the surest images show.
+_COUNTED = 0.9
+_HARDEST = 2.0
 #: So many labels may be wrong in any dataset.
 _FEW = 3
 _HALVINGS = 7
@@ -107,8 +113,9 @@ def fit(labels: Ints, pred_probs: npt.NDArray[np.floating], parts: pd.Series | N
 
 def _fit_parts(labels: Ints, pred_probs: npt.NDArray[np.floating], number: npt.NDArray[np.intp]) -> Noise:
     some = _sample(labels, pred_probs)
-    most = _most(labels[some], pred_probs[some]) + _FEW / max(len(labels), 1)
-    whole = _fit(labels, pred_probs, min(_SHARE, max(most, 0.01)), most=most)
+    least, most = _bounds(labels[some], pred_probs[some])
+    most += _FEW / max(len(labels), 1)
+    whole = _fit(labels, pred_probs, min(_SHARE, max(most, 0.01)), least=least, most=most)
     if not number.any():
         return whole
     wrong, moved = np.empty(len(labels)), np.zeros_like(whole.held)
@@ -120,12 +127,14 @@ def _fit_parts(labels: Ints, pred_probs: npt.NDArray[np.floating], number: npt.N
     return Noise(wrong, whole.matrix, _shares(moved), whole.power)
 
 
-def _most(labels: Ints, pred_probs: npt.NDArray[np.floating]) -> float:
-    """The greatest share of wrong labels that the surest images allow."""
-    if pred_probs.shape[1] < 2:
-        return 0.0
+def _bounds(labels: Ints, pred_probs: npt.NDArray[np.floating]) -> tuple[float, float]:
+    """The least and the greatest share of wrong labels that is believed."""
+    if len(np.unique(labels)) < 2:
+        return 0.0, 0.0
     seen = unexpected_disagreement(labels, pred_probs, own_probabilities(labels, pred_probs))
-    return max(_HARDER * seen.plain, 0.0 if seen.allowing is None else seen.allowing + seen.error)
+    sure = seen.plain if seen.allowing is None else seen.allowing + seen.error
+    least = min(_COUNTED * confident_share(labels, pred_probs), max(_HARDEST * sure, 0.0))
+    return least, max(_HARDER * seen.plain, sure, least)
 
 
 def _sample(labels: Ints, pred_probs: npt.NDArray[np.floating]) -> slice:
@@ -135,22 +144,29 @@ def _sample(labels: Ints, pred_probs: npt.NDArray[np.floating]) -> slice:
 
 
 def _fit(
-    labels: Ints, pred_probs: npt.NDArray[np.floating], share: float, *, most: float = 1.0, surest: float = np.inf
+    labels: Ints,
+    pred_probs: npt.NDArray[np.floating],
+    share: float,
+    *,
+    least: float = 0.0,
+    most: float = 1.0,
+    surest: float = np.inf,
 ) -> Noise:
     """Two fits, the second with the first one's share in its prior. Where the likeliest power finds more than `most`
-    wrong labels, the greatest power that doesn't is taken; none is above `surest`."""
+    wrong labels, or fewer than `least`, the nearest power that doesn't is taken; none is above `surest`."""
     classes, some = pred_probs.shape[1], _sample(labels, pred_probs)
     for smoothing in SMOOTHING:
         even = min(share * classes / max(classes - 1, 1), 1.0)
         prior = np.full((classes, classes), even / classes) + np.eye(classes) * (1 - even)
         power = min(_best_power(labels[some], pred_probs[some], prior, smoothing), surest)
-        if _share(labels[some], pred_probs[some], power, prior, smoothing) > most:
-            low, high = _POWERS[0], np.log(power)
-            for _ in range(_HALVINGS):
-                middle = (low + high) / 2
-                found = _share(labels[some], pred_probs[some], float(np.exp(middle)), prior, smoothing)
-                low, high = (middle, high) if found <= most else (low, middle)
-            power = float(np.exp(low))
+
+        def found(logarithm: float, prior: Floats = prior, smoothing: float = smoothing) -> float:
+            return _share(labels[some], pred_probs[some], float(np.exp(logarithm)), prior, smoothing)
+
+        if (now := found(np.log(power))) > most:
+            power = float(np.exp(_last(lambda at: found(at) <= most, _POWERS[0], np.log(power))))
+        elif now < least:
+            power = min(float(np.exp(_last(lambda at: found(at) < least, np.log(power), _POWERS[1]))), surest)
         true = raised(pred_probs, power)
         matrix, _ = _maximise(labels, true, prior, smoothing)
         sums, _ = _expect(labels, true, matrix)
@@ -159,6 +175,14 @@ def _fit(
     own = np.arange(len(labels)), labels
     wrong = 1 - true[own] * given[own] / np.einsum("nk,nk->n", true, given)
     return Noise(np.clip(wrong, 0, 1), matrix, _shares(sums), power)
+
+
+def _last(holds: Callable[[float], bool], low: float, high: float) -> float:
+    """About the greatest number from `low` to `high` of which something holds that holds of the small ones."""
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if holds(middle) else (low, middle)
+    return low
 
 
 def _share(labels: Ints, pred_probs: npt.NDArray[np.floating], power: float, prior: Floats, smoothing: float) -> float:
