@@ -45,7 +45,8 @@ _POWERS = (-1.2, 2.0)  # natural logarithms of the least and the greatest power
 #: CIFAR-10N's labels are 1.7 times as often wrong as those of the images that a model is surest of).
 _HARDER = 1.75
 #: Where people err, the model learns some of their errors, and the likeliest noise model sees too few. So most of what
-#: confident learning counts is believed, up to so many times what the surest images show.
+#: confident learning counts is believed (less with few images a class, whose thresholds are drawn by chance), up to so
+#: many times what the surest images show.
 _COUNTED = 0.9
 _HARDEST = 2.0
 #: So many labels may be wrong in any dataset.
@@ -133,7 +134,9 @@ def _bounds(labels: Ints, pred_probs: npt.NDArray[np.floating]) -> tuple[float, 
         return 0.0, 0.0
     seen = unexpected_disagreement(labels, pred_probs, own_probabilities(labels, pred_probs))
     sure = seen.plain if seen.allowing is None else seen.allowing + seen.error
-    least = min(_COUNTED * confident_share(labels, pred_probs), max(_HARDEST * sure, 0.0))
+    by_chance = np.sqrt(pred_probs.shape[1] / len(labels))
+    counted = _COUNTED * max(1 - by_chance, 0.0) * confident_share(labels, pred_probs)
+    least = min(counted, max(_HARDEST * sure, 0.0))
     return least, max(_HARDER * seen.plain, sure, least)
 
 
