@@ -29,7 +29,6 @@ from PIL import Image
 
 import imageclinic
 from benchmarks.show import table
-from imageclinic.core import tables
 from imageclinic.core.run import Run
 
 

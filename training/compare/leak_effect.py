@@ -70,16 +70,14 @@ def _sentences(found: Mapping[str, Any], fair: int) -> list[str]:
             f"{head} Accuracy on all of them, with the leak: {with_leak}; on the {fair:,} without a copy, which all "
             f"else here is judged on: {without}. The second is the honest one."
         ]
-    gain = "" if inflated["verdict"] == "gain" else ", which is not told from none"
+    gain = "" if inflated["verdict"] == "gain" else ", which is within chance"
     sentences = [
         f"{head} Accuracy with the leak: {with_leak}; trained without these {found['copies_removed']:,} images: "
         f"{without}, the honest one. The leak adds {points(inflated['estimate'])} points{span(inflated)}{gain}."
     ]
     cost = found["cost_of_removal"]
     if cost is not None:
-        shown = {"gain": "", "worse": ", fewer images to learn from"}.get(
-            cost["verdict"], ", which is not told from none"
-        )
+        shown = {"gain": "", "worse": ", fewer images to learn from"}.get(cost["verdict"], ", which is within chance")
         sentences.append(
             f"Leaving them out of training changes accuracy by {points(cost['estimate'])} points{span(cost)} on the "
             f"{n - copies:,} test images without a copy{shown}."

@@ -13,7 +13,7 @@ import pandas as pd
 
 from imageclinic.training.compare.arms import CLEANED, ORIGINAL, WITHOUT_TWINS
 
-COPIES_DROPPED, CORRECTED = "copies_dropped", "corrected"
+COPIES_DROPPED, CORRECTED, OTHERS_DROPPED = "copies_dropped", "corrected", "others_dropped"
 #: Where a class would keep less than this share of its images, the test images with copies are left out instead, if
 #: that costs less.
 _KEPT = 0.5
@@ -21,7 +21,7 @@ _KEPT = 0.5
 
 @dataclass(frozen=True)
 class Step:
-    """What makes `arm` of `against`: `kind` (copies, labels, rest) and how many images it changes."""
+    """What makes `arm` of `against`: `kind` (copies, labels, drops, additions) and how many images it changes."""
 
     kind: str
     arm: str
@@ -41,9 +41,10 @@ def separate(
 
     Returns:
         Arms by name: ``original``; ``without_twins``, without the images that share a group with a test image;
-        ``copies_dropped`` and ``corrected``, where something else is changed as well; ``cleaned``, without copies of
-        test images. No arm equals the one before it: without changes there is no ``cleaned``. Where leaving copies of
-        test images out would empty a class, only those that cleaning dropped are.
+        ``copies_dropped``, ``corrected`` and ``others_dropped``, where something else is changed after it;
+        ``cleaned``, without copies of test images. No arm equals the one before it: without changes there is no
+        ``cleaned``. Where leaving copies of test images out would cost more than half of a class, and more than leaving
+        their test images out of the test does, only those are left out that cleaning dropped.
     """
     held = set(_groups(test)) | set(test["image_id"])
     twins, others = (_groups(f).isin(held) | f["image_id"].isin(held) for f in (original, cleaned))
@@ -63,11 +64,13 @@ def separate(
     labels = now["image_id"].map(cleaned.set_index("image_id")["label"])
     wrong = stays & (labels != now["label"])
     new = ~cleaned["image_id"].isin(now["image_id"])
+    others_gone = ~stays & ~copies
     relabelled = now.assign(label=labels.where(wrong, now["label"]))
     ways = [
         ("copies", COPIES_DROPPED, int(copies.sum()), now[~copies]),
         ("labels", CORRECTED, int(wrong.sum()), relabelled[~copies]),
-        ("rest", CLEANED, int((~stays & ~copies).sum() + new.sum()), cleaned),
+        ("drops", OTHERS_DROPPED, int(others_gone.sum()), relabelled[stays]),
+        ("additions", CLEANED, int(new.sum()), cleaned),
     ]
     ways = [way for way in ways if way[2]]
     steps = []

@@ -19,7 +19,7 @@ def gap(arm: Mapping[str, Any], val_images: int, test_groups: int) -> dict[str, 
         test_groups: groups of test images that it is judged on.
 
     Returns:
-        None where the gap is below 10 points, or is not told from none. Binomial variances of one run's images on
+        None where the gap is below 10 points, or within chance. Binomial variances of one run's images on
         either side; that runs draw other validation images is not counted, which errs on the safe side.
     """
     accuracies = arm["validation_accuracy"], arm["original"]["accuracy"]

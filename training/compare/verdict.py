@@ -146,15 +146,16 @@ def _part(step: Step, delta: Mapping[str, Any]) -> dict[str, Any]:
     what = {
         "copies": f"Dropping {images} of which a copy stays",
         "labels": f"Correcting the labels of {images}",
-        "rest": f"Dropping or adding {images}" if step.arm == CLEANED else f"Dropping {images}",
+        "drops": f"Dropping {images} that {'is no copy' if step.images == 1 else 'are no copies'}",
+        "additions": f"Adding {images}",
     }[step.kind]
     word = {"gain": ": a gain", "worse": ": worse"}.get(delta["verdict"], f": {delta['verdict']}")
     return {**asdict(step), **delta, "sentence": f"{what}: {points(delta['estimate'])} points{span(delta)}{word}."}
 
 
 def _unchanged(base: str) -> str:
-    removed = " but that copies of test images leave it" if base == WITHOUT_TWINS else ""
-    return f"Cleaning changes nothing in what is learnt from{removed}: there is nothing to compare."
+    apart = ", apart from copies of test images" if base == WITHOUT_TWINS else ""
+    return f"Cleaning changes no training image{apart}: there is no second arm."
 
 
 def _verdict(delta: Mapping[str, Any], seeds: int, images: int, base: str) -> str:

@@ -45,7 +45,7 @@ def test_each_thing_that_cleaning_did_is_an_arm_of_its_own() -> None:
     assert kinds == [
         ("copies", "without_twins", "copies_dropped", 1),
         ("labels", "copies_dropped", "corrected", 1),
-        ("rest", "corrected", "cleaned", 1),
+        ("drops", "corrected", "cleaned", 1),
     ]
     assert ORIGINAL.equals(before)
 
@@ -60,7 +60,7 @@ def test_where_nothing_was_done_the_leak_is_still_an_arm_and_without_a_leak_noth
     assert list(separate(without("a1"), without("a1"), TEST)[0]) == ["original"]
 
 
-@pytest.mark.parametrize(("gone", "kind"), [("a3", "copies"), ("b3", "rest")])
+@pytest.mark.parametrize(("gone", "kind"), [("a3", "copies"), ("b3", "drops")])
 def test_one_change_is_the_cleaned_arm(gone: str, kind: str) -> None:
     arms, steps = separate(without("a1"), without("a1", gone), TEST)
     assert list(arms) == ["original", "cleaned"]
@@ -70,7 +70,7 @@ def test_one_change_is_the_cleaned_arm(gone: str, kind: str) -> None:
 def test_a_group_is_no_cluster() -> None:
     of_one_person = ORIGINAL.assign(cluster=None)
     _, steps = separate(of_one_person, of_one_person[of_one_person["image_id"] != "a3"], TEST)
-    assert [s.kind for s in steps] == ["rest"]
+    assert [s.kind for s in steps] == ["drops"]
 
 
 def test_copies_stay_in_the_cleaned_arm_of_no_side_and_new_images_are_counted() -> None:
@@ -78,7 +78,7 @@ def test_copies_stay_in_the_cleaned_arm_of_no_side_and_new_images_are_counted() 
     arms, steps = separate(without("a1"), more, TEST)
     assert list(arms) == ["original", "cleaned"]
     assert "new2" not in ids(arms["cleaned"])
-    assert [(s.kind, s.images) for s in steps] == [("rest", 1)]
+    assert [(s.kind, s.images) for s in steps] == [("additions", 1)]
 
 
 def test_where_copies_are_most_of_a_class_the_test_images_are_left_out_instead() -> None:
