@@ -206,6 +206,7 @@ class _Comparison:
         }
         base = arms[arms_of.baseline(arms)]
         sizes = {name: len(frame) for name, frame in self.frames.items()}
+        leak = leak_effect.leak(everywhere, self.test, self.classes, sizes)
         return {
             "model": self.options.model,
             "embedder": done[ORIGINAL][0]["embedder"],
@@ -217,9 +218,10 @@ class _Comparison:
             "n_test_reviewed": int(test["label_reviewed"].notna().sum()),
             "left_out": len(self.test) - len(test),
             "arms": arms,
-            "leak": leak_effect.leak(everywhere, self.test, self.classes, sizes),
+            "leak": leak,
             "validation_gap": validation_gap.gap(base, base["n_val"], test["split_group"].nunique()),
-            **verdict.conclusions(predicted, test, self.classes, len(self.test) - len(test), self.steps),
+            # The leak's sentences say how many were left out.
+            **verdict.conclusions(predicted, test, self.classes, 0 if leak else len(self.test) - len(test), self.steps),
         }
 
 

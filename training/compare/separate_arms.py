@@ -14,8 +14,8 @@ import pandas as pd
 from imageclinic.training.compare.arms import CLEANED, ORIGINAL, WITHOUT_TWINS
 
 COPIES_DROPPED, CORRECTED, OTHERS_DROPPED = "copies_dropped", "corrected", "others_dropped"
-#: Where a class would keep less than this share of its images, the test images with copies are left out instead, if
-#: that costs less.
+#: Where classes would keep less than this share of their images in the mean, the test images with copies are left out
+#: instead, if that costs less.
 _KEPT = 0.5
 
 
@@ -43,8 +43,8 @@ def separate(
         Arms by name: ``original``; ``without_twins``, without the images that share a group with a test image;
         ``copies_dropped``, ``corrected`` and ``others_dropped``, where something else is changed after it;
         ``cleaned``, without copies of test images. No arm equals the one before it: without changes there is no
-        ``cleaned``. Where leaving copies of test images out would cost more than half of a class, and more than leaving
-        their test images out of the test does, only those are left out that cleaning dropped.
+        ``cleaned``. Where leaving copies of test images out would cost a class, or more than half of the images and
+        more than leaving their test images out of the test does, only those are left out that cleaning dropped.
     """
     held = set(_groups(test)) | set(test["image_id"])
     twins, others = (_groups(f).isin(held) | f["image_id"].isin(held) for f in (original, cleaned))
@@ -95,7 +95,7 @@ def _removable(
     shares = []
     for frame, gone in ((original, twins), (cleaned, others)):
         kept = (~gone).groupby(frame["label"]).mean()
-        shares.append(kept[kept.index.isin(tested)].min())
+        shares.append(kept[kept.index.isin(tested)])
     learnt = {*_groups(original), *_groups(cleaned), *original["image_id"], *cleaned["image_id"]}
     judged = 1 - float((_groups(test).isin(learnt) | test["image_id"].isin(learnt)).mean())
-    return min(shares) > 0 and min(shares) >= min(_KEPT, judged)
+    return all(kept.min() > 0 and kept.mean() >= min(_KEPT, judged) for kept in shares)

@@ -214,8 +214,11 @@ def test_noise_among_images_is_seen(healthy: Lab) -> None:
     data = replace(healthy.data, train=replace(healthy.data.train, x=x))
     result, _ = corrupted.run(healthy.change(data=data))
     assert 40 <= result.numbers["training"] <= 70
-    with pytest.raises(NothingToTry):
-        corrupted.run(healthy)
+    assert corrupted.run(healthy)[0].answer == "None are."
+    x[:3] = 128
+    few = replace(healthy.data.train, x=np.concatenate([x[:3], healthy.data.train.x[3:]]))
+    result, _ = corrupted.run(healthy.change(data=replace(healthy.data, train=few)))
+    assert not result.effects and result.answer.startswith("3 of 500 images are flat")
 
 
 def test_a_learning_curve_goes_on_between_its_floor_and_guessing() -> None:
