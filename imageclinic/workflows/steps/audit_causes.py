@@ -68,10 +68,16 @@ def _lines(state: State) -> list[Line]:
     gone = set(state.current.loc[state.current["decision"] == "drop", "image_id"])
     decided = set(state.current["image_id"])
     pairs = state.run.read_beside(state.dataset, tables.NEIGHBORS)
+    pairs = pairs[~pairs["image_id"].isin(gone) & ~pairs["other_id"].isin(gone)]
+    open_pairs = pairs[~pairs["image_id"].isin(decided) & ~pairs["other_id"].isin(decided)]
     issues = state.issues[~state.issues["image_id"].isin(decided)]
+    # What is found of an image beside its copy is settled with the copy, too.
+    for check, beside in (("split_leakage", pairs), ("conflicting_label", open_pairs)):
+        settled = ~issues["image_id"].isin({*beside["image_id"], *beside["other_id"]})
+        issues = issues[(issues["check"] != check) | ~settled]
     facts = Facts(
         state.dataset[~state.dataset["image_id"].isin(gone)],
-        pairs[~pairs["image_id"].isin(gone) & ~pairs["other_id"].isin(gone)],
+        pairs,
         state.clusters[~state.clusters["image_id"].isin(gone)],
         state.splits[~state.splits["image_id"].isin(gone)],
         issues,
