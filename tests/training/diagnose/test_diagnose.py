@@ -29,6 +29,7 @@ from imageclinic.training.diagnose.experiments import (
     learning_rate,
     loss,
     memorise,
+    pretrained,
     regularisation,
     signals,
 )
@@ -214,11 +215,25 @@ def test_noise_among_images_is_seen(healthy: Lab) -> None:
     data = replace(healthy.data, train=replace(healthy.data.train, x=x))
     result, _ = corrupted.run(healthy.change(data=data))
     assert 40 <= result.numbers["training"] <= 70
-    assert corrupted.run(healthy)[0].answer == "None are."
+    calm, _ = corrupted.run(healthy)  # one digit is odd
+    assert not calm.effects and calm.answer.startswith("1 of 500 images are flat")
     x[:3] = 128
     few = replace(healthy.data.train, x=np.concatenate([x[:3], healthy.data.train.x[3:]]))
     result, _ = corrupted.run(healthy.change(data=replace(healthy.data, train=few)))
-    assert not result.effects and result.answer.startswith("3 of 500 images are flat")
+    assert not result.effects and result.answer.startswith("4 of 500 images are flat")
+
+
+def test_pretrained_embeddings_are_tried_where_there_are_some(healthy: Lab) -> None:
+    with pytest.raises(NothingToTry, match="audit"):
+        pretrained.run(healthy)
+    telling = [
+        replace(part, features=np.eye(10, dtype=np.float32)[part.y]) for part in (healthy.data.train, healthy.data.val)
+    ]
+    result, after = pretrained.run(healthy.change(data=replace(healthy.data, train=telling[0], val=telling[1])))
+    (found,) = result.effects
+    assert found.cause == "no_pretrained_weights" and found.counts
+    assert found.gain == pytest.approx(1 - healthy.base().accuracy)
+    assert after.recipe == healthy.recipe
 
 
 def test_a_learning_curve_goes_on_between_its_floor_and_guessing() -> None:
