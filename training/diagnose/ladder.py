@@ -125,7 +125,7 @@ def climb(
                 seconds[name] = time.monotonic() - begun
             if name == BASELINE:
                 # Of runs that an earlier process made, what they took then.
-                per_run = max(seconds[name] / len(lab.seeds), float(np.mean(lab.runs.seconds or [0.0])))
+                per_run = max(seconds[name] / len(lab.seeds), float(np.median(lab.runs.seconds or [0.0])))
             if report is not None:
                 report(diagnosis())
             if progress is not None:

@@ -35,6 +35,7 @@ from imageclinic.training.diagnose.experiments import (
 )
 from imageclinic.training.diagnose.lab import Lab, Runs, Trial
 from imageclinic.training.diagnose.results import Effect, NothingToTry, Result
+from imageclinic.training.diagnose.resume import Earlier
 from imageclinic.training.diagnose.setup import Data, Images, Recipe
 from imageclinic.training.diagnose.tries import Try, sweep
 from imageclinic.training.models.augmentation_strengths import STRENGTHS
@@ -267,7 +268,12 @@ def test_no_budget_leaves_reasons_and_ctrl_c_keeps_what_is_done(tmp_path: Path) 
     assert "the budget" in result["not_tested"]["data_size"] and result["healthy"] is None
     named = set(result["experiments"]) | set(result["not_tested"])
     assert named == {*experiments.load(), *ladder.OUT_OF_SIGHT}
-    assert json.loads(json.dumps(result)) and len(told) == 6
+    assert json.loads(json.dumps(result)) and len(told) == 7
+    assert result["not_tested"]["frozen"].startswith("the budget")
+    past = Earlier(made=frozenset({"frozen"}))
+    again = ladder.climb(data, RECIPE, budget=0.01, noise=wrong, seeds=2, folder=tmp_path, earlier=past)
+    assert again["not_tested"]["frozen"].startswith(ladder.NOTHING)  # its runs are kept: it takes no budget
+    assert "the budget" in again["not_tested"]["data_size"]  # though finished runs take no time, others would
 
     def stop(so_far: dict) -> None:
         if len(so_far["experiments"]) == 2:
