@@ -19,6 +19,7 @@ from imageclinic.training.compare.arm_inputs import Embedded
 from imageclinic.training.compare.arms import ARM_COLUMNS
 from imageclinic.training.diagnose.results import Effect
 from imageclinic.workflows.steps import audit_causes, comparison_arms
+from imageclinic.workflows.steps.auditing import label_noise
 from imageclinic.workflows.steps.run_state import State, load
 
 
@@ -56,6 +57,9 @@ def find(path: Path, to: Path | None, seed: int, *, label_column: str | None = N
         state = load(path)
         images, folder = _of_run(state), whole
         known, embedded = audit_causes.find(state), comparison_arms.embedded(state.run)
+        noise = state.run.info().get("label_noise")
+        if noise and not noise.get("established"):  # no cause then, and not nothing
+            notes.append(f"The audit: {label_noise.in_words(noise)}")
         # What is a cause of its own is ranked with those that experiments find.
         notes += [
             f"The audit: {line['sentence']}: {line['consequence']}. → {line['command']}"
