@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 def thumbnails(images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """(n, 8, 8, 3) → (n, 192), in [0, 1]."""
-    return images.reshape(len(images), -1) / 255
+    return images.reshape(len(images), -1) / np.float32(255)
 
 
 thumbnails.image_size = (8, 8)  # type: ignore[attr-defined]

@@ -86,6 +86,10 @@ def confusion(findings: pd.DataFrame) -> Confusion | None:
     )
 
 
+#: The original arm where others are judged without copies of test images.
+WITH_LEAK = "original, with the leak"
+
+
 @dataclass(frozen=True)
 class Arm:
     """One arm of a comparison: means over seeds, and its difference to the original in points of accuracy.
@@ -126,7 +130,7 @@ def comparisons(content: Mapping[str, Any]) -> list[Comparison]:
     found = []
     for labels in ("original", "reviewed"):
         arms = [
-            _arm(name, arm, labels, content["delta"].get(name, {}).get(labels), reach)
+            _arm(_named(name, content), arm, labels, content["delta"].get(name, {}).get(labels), reach)
             for name, arm in content["arms"].items()
             if labels in arm
         ]
@@ -135,18 +139,23 @@ def comparisons(content: Mapping[str, Any]) -> list[Comparison]:
     return found
 
 
+def _named(name: str, content: Mapping[str, Any]) -> str:
+    leaks = name == "original" and content.get("baseline", name) != name
+    return WITH_LEAK if leaks else name.replace("_", " ")
+
+
 def _arm(name: str, arm: Mapping[str, Any], labels: str, delta: Mapping[str, Any] | None, reach: float) -> Arm:
     def at(key: str) -> float | None:
         return None if delta is None or delta[key] is None else 50 + 50 * delta[key] / reach
 
     accuracy, macro_f1 = arm[labels]["accuracy"], arm[labels]["macro_f1"]
     return Arm(
-        name=name.replace("_", " "),
+        name=name,
         n_train=arm["n_train"],
         accuracy=sum(accuracy) / len(accuracy),
         macro_f1=sum(macro_f1) / len(macro_f1),
         seeds=accuracy,
-        delta=_delta(delta),
+        delta="" if name == WITH_LEAK else _delta(delta),
         at=at("estimate"),
         low=at("low"),
         high=at("high"),

@@ -45,6 +45,7 @@ def bars(content: Mapping[str, Any]) -> list[Bar]:
     best: dict[str, Mapping[str, Any]] = {}
     for cause in content["causes"]:
         points = {"gain": cause["estimated_gain"], "low": cause["low"], "high": cause["high"]}
+        points["severity"] = cause.get("severity")
         best[cause["cause"]] = {**cause, **{k: None if v is None else v / 100 for k, v in points.items()}}
     for effect in sorted(effects, key=lambda e: -1.0 if e["gain"] is None else -e["gain"]):
         best.setdefault(effect["cause"], effect)
@@ -75,6 +76,7 @@ def _bar(name: str, effect: Mapping[str, Any], ranked: list[str], left: float, r
 
 def _gain(effect: Mapping[str, Any]) -> str:
     if effect["gain"] is None:
-        return "a fault"
+        severity = effect.get("severity")
+        return f"up to {100 * severity:.1f} can be untrue" if severity else "a fault"
     low, gain, high = (f"{100 * effect[k]:+.1f}".replace("-", "−") for k in ("low", "gain", "high"))
     return f"{gain} ({low} to {high})"

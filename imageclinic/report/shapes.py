@@ -36,12 +36,27 @@ class Delta(TypedDict):
     high: Number | None
 
 
+class Leak(TypedDict):
+    """What copies of test images in training do to accuracy."""
+
+    sentences: list[str]
+
+
+class Step(TypedDict):
+    """One thing that cleaning did."""
+
+    sentence: str
+
+
 class Comparison(TypedDict):
     """comparison.json."""
 
     verdict: str
     arms: dict[str, Arm]
     delta: dict[str, dict[str, Delta]]
+    baseline: NotRequired[str]
+    leak: NotRequired[Leak | None]
+    steps: NotRequired[list[Step]]
     n_test: NotRequired[Count]
     seeds: NotRequired[list[Count] | Count]
     power_hint: NotRequired[str]

@@ -30,6 +30,9 @@ def compare(
 ) -> dict[str, Any]:
     """Retrain on the original and the cleaned images, and test both on the same images.
 
+    Copies of test images are learnt from on neither side; what they do to accuracy is measured apart, and so is each
+    thing that cleaning did: copies dropped, labels corrected, all else.
+
     Args:
         run: a run folder; or, with `after`, a dataset: an export, a folder with a test part, or a manifest.
         after: another dataset, with the same test images.
@@ -50,17 +53,18 @@ def compare(
 
     use = CompareOptions(**options)
     training.load_tensorflow()
-    from imageclinic.training.compare import comparison_recipe
+    from imageclinic.training.compare import comparison_recipe, separate_arms, validation_gap
     from imageclinic.training.compare import retrain as retraining
+    from imageclinic.training.compare.arms import baseline
     from imageclinic.workflows.steps import comparison_arms as arms_of
 
     comparison_recipe.known(use)
     notes: list[str] = []
-    embedded = None
+    embedded, shift = None, None
     if after is None:
         state = load(run)
         arms, test = arms_of.of_run(state, use.seed)
-        embedded = arms_of.embedded(state.run)
+        embedded, shift = arms_of.embedded(state.run), arms_of.test_shift(state)
         file, cache = state.run.comparison, state.run.path / "comparison"
         if to is not None:
             raise InputError(f"--to {to} with a run", expected="two datasets; a run keeps its own comparison")
@@ -72,19 +76,23 @@ def compare(
         end = Path(after).absolute()
         cache = Path(to) if to is not None else end.with_name(f"{end.stem}-comparison")
         file = cache / "comparison.json"
-    arms["random_removal"] = retraining.random_removal(arms["original"], arms["cleaned"], use.seed)
+    arms, steps = separate_arms.separate(arms["original"], arms["cleaned"], test)
+    base = arms[baseline(arms)]
+    if "cleaned" in arms and not base["image_id"].isin(arms["cleaned"]["image_id"]).all():
+        arms["random_removal"] = retraining.random_removal(base, arms["cleaned"], use.seed)
     if truth is not None:
-        known = arms_of.truth(Path(truth), arms["original"])
-        spent = arms_of.reviews(state, arms["original"])
-        arms["random_review"] = retraining.random_review(arms["original"], known, spent, use.seed)
+        known, spent = arms_of.truth(Path(truth), base), arms_of.reviews(state, base)
+        arms["random_review"] = retraining.random_review(base, known, spent, use.seed)
     cache.mkdir(parents=True, exist_ok=True)
     try:
         with stage("Training") as progress:
-            result = retraining.compare(arms, test, use, known=embedded, progress=progress, cache=cache)
+            result = retraining.compare(arms, test, use, known=embedded, steps=steps, progress=progress, cache=cache)
     except retraining.Interrupted as stop:
         if stop.result is not None and interrupted is not None:
             interrupted(stop.result)
         raise
+    if result["validation_gap"] is not None:
+        result["notes"].insert(0, validation_gap.sentence(result["validation_gap"], shift))
     result["notes"] = [*notes, *result["notes"]]
     tables.write_json(file, result)
     return result

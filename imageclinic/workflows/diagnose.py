@@ -22,6 +22,7 @@ from imageclinic.workflows.steps import diagnosis_images
 from imageclinic.workflows.steps.argument_types import takes_fields_of
 
 if TYPE_CHECKING:
+    from imageclinic.training.compare.arm_inputs import Embedded
     from imageclinic.training.diagnose.curves.read_history import Source
     from imageclinic.training.diagnose.setup import Data, Images, Recipe
 
@@ -71,7 +72,7 @@ def diagnose(
     from imageclinic import training
 
     training.load_tensorflow()
-    from imageclinic.training.diagnose import ladder, plan, user_model
+    from imageclinic.training.diagnose import ladder, plan, resume, user_model
 
     found = diagnosis_images.find(Path(data), None if to is None else Path(to), use.seed, label_column=use.label_column)
     recipe, remarks = _recipe(Path(data), use)
@@ -93,7 +94,8 @@ def diagnose(
     )
     with stage("Reading images") as progress:
         drawn = {n: diagnosis_images.draw(part, getattr(fits, n), use.seed) for n, part in parts.items()}
-        looked = _load(drawn, names, len(parts["train"]), fits.shape, progress)
+        looked = _load(drawn, names, len(parts["train"]), fits.shape, found.embedded, progress)
+    last = found.folder / _RUNS / "last.json"
     notes = [*found.notes, *remarks, *_left_out(parts, drawn, looked, fits.epochs, recipe)]
 
     def whole(result: Mapping[str, Any]) -> dict[str, Any]:
@@ -101,6 +103,7 @@ def diagnose(
 
     def keep(result: Mapping[str, Any]) -> None:
         tables.write_json(found.folder / _FILE, whole(result))
+        resume.write(last, key, ladder.unreached(result), list(result["experiments"]))
 
     try:
         with stage("Experiments") as progress:
@@ -111,6 +114,8 @@ def diagnose(
                 noise=lambda y, probs: noise_model.fit(y, probs).wrong,
                 seeds=use.seeds,
                 folder=runs,
+                known=found.known,
+                earlier=resume.read(last, key),
                 report=keep,
                 progress=progress,
             )
@@ -193,7 +198,12 @@ def _key(recipe: Recipe, images: pd.DataFrame, shapes: list[Shape], use: Diagnos
 
 
 def _load(
-    frames: Mapping[str, pd.DataFrame], classes: tuple[str, ...], whole: int, shape: Shape, progress: Progress
+    frames: Mapping[str, pd.DataFrame],
+    classes: tuple[str, ...],
+    whole: int,
+    shape: Shape,
+    embedded: Embedded | None,
+    progress: Progress,
 ) -> Data:
     """Decode the images, drawn of `whole`; those that can't be read are left out."""
     from imageclinic.training.data import image_pipelines
@@ -211,12 +221,14 @@ def _load(
     for name, frame in frames.items():
         with ThreadPoolExecutor(image_pipelines.workers()) as pool:
             pictures = list(pool.map(read, frame["path"]))
-        parts[name] = _images(frame, pictures, number, shape)
+        parts[name] = _images(frame, pictures, number, shape, embedded)
         progress(len(parts), len(frames))
     return Data(parts["train"], parts["val"], classes, whole)
 
 
-def _images(frame: pd.DataFrame, pictures: list[Any], number: Mapping[str, int], shape: Shape) -> Images:
+def _images(
+    frame: pd.DataFrame, pictures: list[Any], number: Mapping[str, int], shape: Shape, embedded: Embedded | None
+) -> Images:
     from imageclinic.training.diagnose.setup import Images
 
     readable = np.array([picture is not None for picture in pictures], bool)
@@ -224,7 +236,10 @@ def _images(frame: pd.DataFrame, pictures: list[Any], number: Mapping[str, int],
     x = np.stack(whole) if whole else np.empty((0, *shape), np.uint8)
     known = frame[readable]
     y = np.array([number[label] for label in known["label"]], np.int64)
-    return Images(x, y, known["split_group"].to_numpy(object).astype(str))
+    features = None
+    if embedded is not None and known["path"].isin(embedded.paths).all():
+        features = embedded.vectors[embedded.paths.get_indexer(pd.Index(known["path"]))]
+    return Images(x, y, known["split_group"].to_numpy(object).astype(str), features)
 
 
 def _left_out(

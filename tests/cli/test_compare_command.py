@@ -49,7 +49,7 @@ def test_ctrl_c_keeps_what_is_done_shows_it_and_the_rest_goes_on(folders: tuple[
     )
     try:
         deadline = time.monotonic() + 1200  # long, for a busy machine
-        while len(list(to.glob("run-*.json"))) < 4 and process.poll() is None and time.monotonic() < deadline:
+        while len(list(to.glob("run-*.json"))) < 5 and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.1)
         os.kill(process.pid, signal.SIGINT)
         output, errors = process.communicate(timeout=600)
@@ -57,7 +57,7 @@ def test_ctrl_c_keeps_what_is_done_shows_it_and_the_rest_goes_on(folders: tuple[
         process.kill()
     assert process.returncode == 130, errors
     kept = {p.name: p.read_text("utf-8") for p in to.glob("run-*.json")}
-    whole = len(kept) // 3  # original, cleaned, random removal
+    whole = len(kept) // 4  # original, corrected, cleaned, random removal
     assert whole >= 1
     assert f"Interrupted after {whole} of 20 seeds" in output
     assert "Accuracy after cleaning" in output
@@ -71,7 +71,7 @@ def test_ctrl_c_keeps_what_is_done_shows_it_and_the_rest_goes_on(folders: tuple[
     assert len(result["seeds"]) == whole + 1
     now = {p.name: p.read_text("utf-8") for p in to.glob("run-*.json")}
     assert kept.items() <= now.items()  # as they were
-    assert len(now) == 3 * (whole + 1)
+    assert len(now) == 4 * (whole + 1)
 
 
 def test_a_run_whose_truth_is_known_gets_a_random_review(folders: tuple[Path, Path], tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_a_run_whose_truth_is_known_gets_a_random_review(folders: tuple[Path, Pa
     words = ("compare", run, "--model", "linear", "--size", 8, "--epochs", 1, "--seeds", 2, "--truth", truth, "--json")
     done = subprocess.run(command(*words), capture_output=True, text=True, check=True)
     result = json.loads(done.stdout)
-    assert list(result["arms"]) == ["original", "cleaned", "random_removal", "random_review"]
+    assert list(result["arms"]) == ["original", "cleaned", "random_review"]  # nothing was dropped
     assert result["delta"]["random_review"]["original"]["low"] is not None
     assert "random review" in done.stderr
     assert result["arms"]["random_review"]["n_train"] == result["arms"]["original"]["n_train"]  # relabels alone

@@ -104,7 +104,8 @@ def test_decide_export_verify_compare_report(run: Path, digits: Path, tmp_path: 
     assert not proofs["hashes"]
 
     result = imageclinic.compare(run, seeds=2)
-    assert set(result["arms"]) == {"original", "cleaned", "random_removal"}
+    assert set(result["arms"]) >= {"original", "cleaned", "random_removal"}
+    assert [step["kind"] for step in result["steps"]] in (["copies", "labels"], [])
     assert json.loads(open_run(run).comparison.read_text()) == json.loads(json.dumps(result))
     assert result["verdict"]
     two = imageclinic.export(run, tmp_path / "other", seed=1)

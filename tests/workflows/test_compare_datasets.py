@@ -57,8 +57,8 @@ def test_two_folders_are_matched_by_content(before: Path, after: Path) -> None:
     assert set(one["split"]) == {"train", "val"}
     from imageclinic.training.compare.arms import checked
 
-    _, kept, left_out = checked(found, test)
-    assert (len(kept), left_out) == (7, 1)  # the test image with a copy among the training images
+    _, images = checked(found, test)
+    assert images["fair"].sum() == 7  # all but the test image with a copy among the training images
 
 
 def test_near_copies_across_the_two_are_left_out(before: Path, after: Path) -> None:
@@ -88,7 +88,10 @@ def test_the_result_lies_beside_the_second(before: Path, after: Path) -> None:
     result = compare.compare(before, after, model="linear", epochs=2, seeds=2)
     written = json.loads((after.with_name("after-comparison") / "comparison.json").read_text("utf-8"))
     assert written == result
-    assert list(result["arms"]) == ["original", "cleaned", "random_removal"]
+    # The copy of a test image and one label: nothing else was dropped, so that there is no control.
+    assert list(result["arms"]) == ["original", "without_twins", "cleaned"]
+    assert (result["baseline"], result["n_test"], result["left_out"]) == ("without_twins", 8, 0)
+    assert (result["leak"]["with_copies"], result["leak"]["copies_removed"]) == (1, 1)
     assert result["notes"][0].endswith("1 unreadable images are left out.")
     assert not list(after.rglob("*.json"))
     with pytest.raises(InputError, match="--truth with two datasets"):

@@ -15,7 +15,7 @@ import pandas as pd
 
 from imageclinic.core.errors import Failed, InputError
 from imageclinic.core.reading import caches
-from imageclinic.training.compare.arms import ORIGINAL, digest
+from imageclinic.training.compare.arms import baseline, digest
 from imageclinic.training.data import image_pipelines
 from imageclinic.training.embed import embed_images
 
@@ -35,8 +35,8 @@ class Embedded:
 class Inputs:
     """Pixels at `size`, or embeddings where it is None. Loaded when the first run needs them.
 
-    Embeddings that are `known` are taken where they have all images. An unsupervised embedder is fitted on the original
-    arm's images alone.
+    Embeddings that are `known` are taken where they have all images. An unsupervised embedder is fitted on the
+    images of the arm that the others are compared with, alone.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Inputs:
         paths = sorted({*test["path"], *(path for frame in frames.values() for path in frame["path"])})
         # As objects: a file name that is no UTF-8 fits no Arrow string.
         self.paths = pd.Index(paths, dtype=object)
-        self.fit_paths = frames[ORIGINAL]["path"]
+        self.fit_paths = frames[baseline(frames)]["path"]
         self.size, self.channels, self.seed, self.cache = size, channels, seed, cache
         files = self.paths.to_frame(name="path")
         files["bytes"], files["mtime_ns"] = zip(*map(_stamp, self.paths), strict=True)

@@ -14,6 +14,8 @@ from imageclinic.core.errors import InputError
 from imageclinic.core.reading.hashing import text_digest
 
 ORIGINAL, CLEANED = "original", "cleaned"
+#: The original images without those that share a group with a test image.
+WITHOUT_TWINS = "without_twins"
 RANDOM_REMOVAL, RANDOM_REVIEW = "random_removal", "random_review"
 #: Columns of an arm, and of the test images.
 ARM_COLUMNS = ["image_id", "path", "label", "split", "split_group"]
@@ -21,39 +23,49 @@ TEST_COLUMNS = ["image_id", "path", "label_original", "label_reviewed", "split_g
 _OPTIONAL = ["label_reviewed_at_random"]
 
 
-def checked(arms: Mapping[str, pd.DataFrame], test: pd.DataFrame) -> tuple[dict[str, pd.DataFrame], pd.DataFrame, int]:
-    """The arms and the test images that can honestly be compared, sorted by `image_id`.
+def checked(arms: Mapping[str, pd.DataFrame], test: pd.DataFrame) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
+    """The arms and the test images, sorted by `image_id`, and which of them can honestly be compared on.
 
     Args:
         arms: name → frame with `image_id, path, label, split, split_group`.
         test: frame with `image_id, path, label_original, label_reviewed, split_group`.
 
     Returns:
-        The arms; the test images without copies of any arm's images; how many those copies were.
+        The arms; the test images with the bools `twin`, a copy of an image of the original arm, and `fair`, no copy of
+        an image of any arm that is compared: of any at all, or of any but the original one where there is one without
+        those copies.
 
     Raises:
         InputError: see `training.compare.retrain.compare`.
     """
-    for name in (ORIGINAL, CLEANED):
-        if name not in arms:
-            raise InputError(f"there is no arm {name!r}", expected=f"{ORIGINAL}, {CLEANED} and any controls")
+    if ORIGINAL not in arms:
+        raise InputError(f"there is no arm {ORIGINAL!r}", expected=f"{ORIGINAL}, {CLEANED} and any controls")
     frames = {name: _tidy(frame, ARM_COLUMNS, f"arm {name}") for name, frame in arms.items()}
     extra = [column for column in _OPTIONAL if column in test]
     images = _tidy(test, [*TEST_COLUMNS, *extra], "test images")
     if images.empty:
         raise InputError("there are no test images", expected="at least 2", fix="split the dataset with a test part")
-    learnt_from = pd.concat(frames.values())
-    copied = images["split_group"].isin(learnt_from["split_group"]) | images["image_id"].isin(learnt_from["image_id"])
-    kept = images[~copied].reset_index(drop=True)
-    if kept.empty:
+    learnt_from = pd.concat(frame for name, frame in frames.items() if name != ORIGINAL or WITHOUT_TWINS not in frames)
+    images = images.assign(twin=_known(images, frames[ORIGINAL]), fair=~_known(images, learnt_from))
+    fair = images[images["fair"]]
+    if fair.empty:
         raise InputError(
             f"all {len(images)} test images are copies of training or validation images",
             expected="test images that no arm has learnt from",
             fix="split the dataset again, with copies kept together",
         )
     for name, frame in frames.items():
-        _check_arm(name, frame, kept)
-    return frames, kept, int(copied.sum())
+        _check_arm(name, frame, fair)
+    return frames, images
+
+
+def baseline(arms: Iterable[str]) -> str:
+    """The arm that the others are compared with: the original one, or the one without copies of test images."""
+    return WITHOUT_TWINS if WITHOUT_TWINS in arms else ORIGINAL
+
+
+def _known(images: pd.DataFrame, learnt: pd.DataFrame) -> pd.Series:
+    return images["split_group"].isin(learnt["split_group"]) | images["image_id"].isin(learnt["image_id"])
 
 
 def redraw(arm: pd.DataFrame, seed: int) -> pd.DataFrame:

@@ -35,11 +35,12 @@ from imageclinic.core.processes import signals
 from imageclinic.core.reading import caches
 from imageclinic.training.compare import arms as arms_of
 from imageclinic.training.compare import comparison_recipe as recipes
-from imageclinic.training.compare import verdict
+from imageclinic.training.compare import leak_effect, validation_gap, verdict
 from imageclinic.training.compare.arm_inputs import Embedded, Inputs
 from imageclinic.training.compare.arms import random_removal, random_review
 from imageclinic.training.compare.compare_options import FEATURES, CompareOptions
 from imageclinic.training.compare.comparison_recipe import Recipe
+from imageclinic.training.compare.separate_arms import Step
 from imageclinic.training.fit import fit_model
 from imageclinic.training.fit.settings import Settings
 from imageclinic.training.predict import linear_probe
@@ -48,6 +49,7 @@ __all__ = ["EPOCHS", "FEATURES", "Interrupted", "compare", "random_removal", "ra
 
 ORIGINAL = arms_of.ORIGINAL
 EPOCHS = 15  # for a rung, where the caller names none
+_FORMAT = 2  # of a finished run: raise it when what it holds changes
 
 Progress = Callable[[int, int], None]
 
@@ -66,30 +68,34 @@ def compare(
     options: CompareOptions | None = None,
     *,
     known: Embedded | None = None,
+    steps: Sequence[Step] = (),
     progress: Progress | None = None,
     cache: Path | None = None,
 ) -> dict[str, Any]:
     """Train every arm with every seed and compare what they get right.
 
     Args:
-        arms: name → images to learn from, with ``original`` (the baseline) and ``cleaned``, and any controls
-            (``random_removal``): columns `image_id`, `path` (of the file), `label`, `split` (train or val),
-            `split_group` (null: the image is its own).
+        arms: name → images to learn from, with ``original``, ``cleaned`` where cleaning changed something, and others:
+            those of `training.compare.separate_arms.separate` and controls (``random_removal``): columns `image_id`,
+            `path` (of the file), `label`, `split` (train or val), `split_group` (null: the image is its own).
         test: the same test images for all: `image_id`, `path`, `label_original`, `label_reviewed` (null: the
-            reviewer dropped the image), `split_group`. Images that share a group with an arm's images are
-            left out, and counted.
+            reviewer dropped the image), `split_group`. Images that share a group with an arm's images are left out,
+            and counted; where there is an arm ``without_twins``, the original arm's don't count, and it is judged on
+            all test images apart, see `training.compare.leak_effect.leak`.
         options: how; None: the defaults.
         known: embeddings that are there already, for the model ``features``; others are made where an image is missing.
+        steps: what makes each arm of the one before it.
         progress: called with (runs done, runs).
         cache: folder for finished runs and embeddings: a killed comparison goes on where it stopped, and one
             with other images, labels or settings does not use them.
 
     Returns:
-        The content of comparison.json: `model, embedder, epochs, size, seeds, classes, n_test,
-        n_test_reviewed, left_out`; `arms`: name → `n_train, n_val`, what validation chose (`l2_strengths` or
-        `best_epochs`), and under ``original`` and ``reviewed`` (labels of the test images) `accuracy` and
-        `macro_f1`, one a seed; `delta`, `per_class`, `mcnemar`, `power_hint`, `verdict` and `notes`, see
-        `training.compare.verdict.conclusions`.
+        The content of comparison.json: `model, embedder, epochs, size, seeds, classes, n_test, n_test_reviewed,
+        left_out`; `arms`: name → `n_train, n_val`, what validation chose (`l2_strengths` or `best_epochs`),
+        `validation_accuracy`, one a seed, and under ``original`` and ``reviewed`` (labels of the test images)
+        `accuracy` and `macro_f1`, one a seed; `leak`, see `training.compare.leak_effect.leak`; `validation_gap`, see
+        `training.compare.validation_gap.gap`; `baseline, delta, steps, per_class, mcnemar, power_hint, verdict` and
+        `notes`, see `training.compare.verdict.conclusions`.
 
     Raises:
         InputError: arms or columns are missing, no test images (left), no validation images, one class, a
@@ -99,12 +105,18 @@ def compare(
         Interrupted: Ctrl-C came; holds what the seeds that are done say.
     """
     use = options or CompareOptions()
-    frames, kept, left_out = arms_of.checked(arms, test)
+    frames, images = arms_of.checked(arms, test)
     classes = sorted(set().union(*(frame["label"] for frame in frames.values())))
     recipe = recipes.choose(use, len(classes))
-    inputs = Inputs(frames, test, recipe.side, recipe.channels, use.seed, cache, known)
-    comparison = _Comparison(frames, kept, left_out, classes, recipe, inputs, use)
-    settings = {"model": recipe.version, "epochs": comparison.epochs, "classes": classes, "inputs": inputs.key}
+    inputs = Inputs(frames, images, recipe.side, recipe.channels, use.seed, cache, known)
+    comparison = _Comparison(frames, images, steps, classes, recipe, inputs, use)
+    settings = {
+        "format": _FORMAT,
+        "model": recipe.version,
+        "epochs": comparison.epochs,
+        "classes": classes,
+        "inputs": inputs.key,
+    }
     done: dict[str, list[dict[str, Any]]] = {name: [] for name in frames}
     try:
         with signals.heeded() as check:
@@ -114,7 +126,7 @@ def compare(
                     seed = use.seed + number
                     file = None
                     if cache is not None:
-                        key = arms_of.digest({**settings, "seed": seed}, frame, kept[["image_id", "path"]])
+                        key = arms_of.digest({**settings, "seed": seed}, frame, images[["image_id", "path"]])
                         file = cache / f"run-{key}.json"
                     run = _read(file)
                     if run is None:
@@ -131,12 +143,12 @@ def compare(
 
 @dataclass(frozen=True)
 class _Comparison:
-    """What all runs share: the arms, the test images that were kept and how many were left out, class names, what is
-    trained and on which inputs."""
+    """What all runs share: the arms, the test images, what makes an arm of another, class names, what is trained and on
+    which inputs."""
 
     frames: Mapping[str, pd.DataFrame]
     test: pd.DataFrame
-    left_out: int
+    steps: Sequence[Step]
     classes: Sequence[str]
     recipe: Recipe
     inputs: Inputs
@@ -159,21 +171,42 @@ class _Comparison:
         if self.recipe.build is None or self.epochs is None:
             head = linear_probe.fit(rows, truth, validation, len(self.classes))
             predicted, chosen = head.logits(test_rows).argmax(axis=1), head.strength
+            guessed = head.logits(rows[validation]).argmax(axis=1)
         else:
             keras.utils.clear_session()
             network = self.recipe.build(seed)
             train, held_out = [(rows[part], truth[part]) for part in (~validation, validation)]
             how = Settings(epochs=self.epochs, seed=seed, learning_rate=self.recipe.learning_rate)
             chosen = fit_model.fit(network, train, held_out, how).best_epoch
-            predicted = _predict(network, test_rows)
-        return {"predicted": predicted.tolist(), "chosen": chosen, "embedder": self.inputs.embedder}
+            predicted, guessed = _predict(network, test_rows), _predict(network, rows[validation])
+        return {
+            "predicted": predicted.tolist(),
+            "chosen": chosen,
+            "validation_accuracy": float((guessed == truth[validation]).mean()),
+            "embedder": self.inputs.embedder,
+        }
 
     def result(self, done: Mapping[str, list[dict[str, Any]]]) -> dict[str, Any]:
         """The content of comparison.json, of the seeds that all arms have done."""
         seeds = min(map(len, done.values()))
         done = {name: runs[:seeds] for name, runs in done.items()}
-        predicted = {name: np.array([run["predicted"] for run in found], np.int64) for name, found in done.items()}
+        everywhere = {name: np.array([run["predicted"] for run in found], np.int64) for name, found in done.items()}
+        fair = self.test["fair"].to_numpy()
+        test, predicted = self.test[fair], {name: values[:, fair] for name, values in everywhere.items()}
         chosen = "l2_strengths" if self.options.model == FEATURES else "best_epochs"
+        arms = {
+            name: {
+                "n_train": int((frame["split"] == "train").sum()),
+                "n_val": int((frame["split"] == "val").sum()),
+                chosen: [run["chosen"] for run in done[name]],
+                "validation_accuracy": [run["validation_accuracy"] for run in done[name]],
+                **verdict.scores(predicted[name], test, self.classes),
+            }
+            for name, frame in self.frames.items()
+        }
+        base = arms[arms_of.baseline(arms)]
+        sizes = {name: len(frame) for name, frame in self.frames.items()}
+        leak = leak_effect.leak(everywhere, self.test, self.classes, sizes)
         return {
             "model": self.options.model,
             "embedder": done[ORIGINAL][0]["embedder"],
@@ -181,19 +214,14 @@ class _Comparison:
             "size": None if self.recipe.side is None else self.recipe.side[0],
             "seeds": [self.options.seed + i for i in range(seeds)],
             "classes": self.classes,
-            "n_test": len(self.test),
-            "n_test_reviewed": int(self.test["label_reviewed"].notna().sum()),
-            "left_out": self.left_out,
-            "arms": {
-                name: {
-                    "n_train": int((frame["split"] == "train").sum()),
-                    "n_val": int((frame["split"] == "val").sum()),
-                    chosen: [run["chosen"] for run in done[name]],
-                    **verdict.scores(predicted[name], self.test, self.classes),
-                }
-                for name, frame in self.frames.items()
-            },
-            **verdict.conclusions(predicted, self.test, self.classes, self.left_out),
+            "n_test": len(test),
+            "n_test_reviewed": int(test["label_reviewed"].notna().sum()),
+            "left_out": len(self.test) - len(test),
+            "arms": arms,
+            "leak": leak,
+            "validation_gap": validation_gap.gap(base, base["n_val"], test["split_group"].nunique()),
+            # The leak's sentences say how many were left out.
+            **verdict.conclusions(predicted, test, self.classes, 0 if leak else len(self.test) - len(test), self.steps),
         }
 
 

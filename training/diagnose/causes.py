@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from imageclinic.training.diagnose.results import LARGE, WORTH, Effect, Result
 
 
 def causes(results: Mapping[str, Result]) -> list[dict[str, Any]]:
-    """Rank what counts: plain faults first, then by estimated gain. Of several effects of one cause the best is kept.
+    """Rank what counts: plain faults first, then by estimated gain, or by severity. Of several effects of one cause the
+    best is kept; what the audit found of it, without training, is added to what an experiment measured.
 
     Args:
         results: experiment → what it found, in the order in which they were made.
 
     Returns:
-        `cause, estimated_gain, low, high` (points of accuracy, 95 % interval, or None), `evidence, remedy, fault`,
-        `experiment`; only faults and gains whose interval lies above zero.
+        `cause, estimated_gain, low, high` (points of accuracy, 95 % interval, or None), `evidence, remedy, fault,
+        severity` (points, of what the audit found, or None), `experiment`; only faults, gains whose interval lies above
+        zero and what the audit found that weighs more than a point.
     """
     return _ranked(results, lambda effect: effect.counts)
 
@@ -75,29 +78,52 @@ def _named(cause: Mapping[str, Any]) -> str:
 
 def points(cause: Mapping[str, Any]) -> str:
     """The estimated gain of one of `causes`, for a person."""
+    if cause["estimated_gain"] is None and cause.get("severity"):
+        return f"can distort accuracy by up to {cause['severity']:.1f} points"
     if cause["estimated_gain"] is None:
         return "what fixing it brings can't be estimated"
     return f"{cause['estimated_gain']:+.1f} points ({cause['low']:+.1f} to {cause['high']:+.1f})"
 
 
 def _ranked(results: Mapping[str, Result], wanted: Callable[[Effect], bool]) -> list[dict[str, Any]]:
-    best: dict[str, tuple[Effect, str]] = {}
+    measured: dict[str, tuple[Effect, str]] = {}
+    audited: dict[str, tuple[Effect, str]] = {}
     for name, result in results.items():
         for effect in filter(wanted, result.effects):
+            best = measured if effect.severity is None else audited
             if effect.cause not in best or _weight(effect) > _weight(best[effect.cause][0]):
                 best[effect.cause] = (effect, name)
-    ranked = sorted(best.values(), key=lambda found: _weight(found[0]), reverse=True)
+    for cause, (effect, name) in measured.items():
+        if cause in audited:
+            measured[cause] = (_joined(effect, audited[cause][0]), name)
+    ranked = sorted({**audited, **measured}.values(), key=lambda found: _weight(found[0]), reverse=True)
     return [_row(effect, name) for effect, name in ranked]
 
 
 def _weight(effect: Effect) -> tuple[bool, float]:
-    return effect.fault, -1.0 if effect.gain is None else effect.gain
+    known = [value for value in (effect.gain, effect.severity) if value is not None]
+    return effect.fault, max(known, default=-1.0)
+
+
+def _joined(measured: Effect, audited: Effect) -> Effect:
+    """What an experiment measured, with what the audit found."""
+    return replace(
+        measured,
+        evidence=f"{measured.evidence} {audited.evidence}",
+        fault=measured.fault or audited.fault,
+        severity=audited.severity,
+    )
 
 
 def _row(effect: Effect, experiment: str) -> dict[str, Any]:
     points = {
         name: None if value is None else round(100 * value, 2)
-        for name, value in (("estimated_gain", effect.gain), ("low", effect.low), ("high", effect.high))
+        for name, value in (
+            ("estimated_gain", effect.gain),
+            ("low", effect.low),
+            ("high", effect.high),
+            ("severity", effect.severity),
+        )
     }
     return {
         "cause": effect.cause,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -145,6 +146,7 @@ class Runs:
         self.trainers: dict[tuple[Any, ...], Trainer] = {}
         self.digests: dict[int, tuple[Images, str]] = {}
         self.done: dict[str, Outcome] = {}
+        self.seconds: list[float] = []  # that runs took, also those that an earlier process made
 
     def run(self, recipe: Recipe, train: Images, val: Images, seed: int, classes: int, epochs: int) -> Outcome:
         """One run, or what it gave when it was made before."""
@@ -165,12 +167,15 @@ class Runs:
         seed, classes, epochs = rest
         if self.tick is not None:
             self.tick()
+        start = time.monotonic()
         outcome = self.trainer(recipe, train.x.shape[1:], classes).run(recipe, train, val, seed, epochs)
+        self.seconds.append(time.monotonic() - start)
         if self.folder is not None:
             kept = {
                 "outputs": outcome.outputs,
                 "train_accuracy": np.array(outcome.train_accuracy),
                 "losses": np.array(outcome.losses),
+                "seconds": np.array(self.seconds[-1]),
             }
             caches.write_arrays(self.folder / f"{name}.npz", kept, sync=False)
         return outcome
@@ -179,6 +184,8 @@ class Runs:
         saved = None if self.folder is None else caches.read_arrays(self.folder / f"{name}.npz")
         if saved is None:
             return None  # none, or damaged: it is made again
+        if "seconds" in saved:
+            self.seconds.append(float(saved["seconds"]))
         return Outcome(saved["outputs"], float(saved["train_accuracy"]), tuple(float(v) for v in saved["losses"]))
 
     def _digest(self, images: Images) -> str:

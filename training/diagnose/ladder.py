@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from imageclinic.core.errors import InputError
 from imageclinic.training.diagnose import causes as conclusions
-from imageclinic.training.diagnose import experiments
+from imageclinic.training.diagnose import experiments, resume
 from imageclinic.training.diagnose.experiments import Experiment
 from imageclinic.training.diagnose.lab import EXPLORING, Lab, Noise, Runs
-from imageclinic.training.diagnose.results import NothingToTry, Result
+from imageclinic.training.diagnose.results import Effect, NothingToTry, Result
+from imageclinic.training.diagnose.resume import Earlier
 from imageclinic.training.diagnose.setup import Data, Recipe
 
+SETTLING = "learning_rate"  # the last experiment that changes what those after it are made with
+AUDIT = "audit"  # in the place of an experiment's name, for what was known before
 BASELINE = "gap"  # the experiment that trains the recipe itself: it shows what a run takes, and how accurate it is
 NOTHING = "nothing to try"  # begins the reason for what was looked at in vain
 LEAST_IMAGES = 20
@@ -49,6 +54,8 @@ def climb(
     noise: Noise,
     seeds: int = 5,
     folder: Path | None = None,
+    known: Sequence[Effect] = (),
+    earlier: Earlier | None = None,
     report: Report | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
@@ -61,6 +68,8 @@ def climb(
         noise: the audit's noise model: labels and out-of-fold probabilities → probability that each label is wrong.
         seeds: runs of each arm, at least 2; below 5 intervals are much wider.
         folder: where finished runs are kept; the same images and recipe find them again.
+        known: what an audit found, without training: causes like those of experiments.
+        earlier: what the last diagnosis reached: what it had no time for comes first, what it made costs nothing.
         report: called with the diagnosis so far after each experiment.
         progress: called with (experiments done, experiments).
 
@@ -78,7 +87,8 @@ def climb(
     _check(data, seeds, budget)
     lab = Lab(data, recipe, tuple(range(seeds)), noise, Runs(folder))
     start = time.monotonic()
-    order = experiments.load()
+    past = earlier or Earlier()
+    order = resume.ordered(experiments.load(), SETTLING, past)
     results: dict[str, Result] = {}
     seconds: dict[str, float] = {}
     left: dict[str, str] = {}
@@ -87,7 +97,7 @@ def climb(
         missing = {n: left.get(n, "not reached") for n in order if n not in results}
         return {
             "format": 2,
-            **_conclusions(results, missing),
+            **_conclusions({AUDIT: Result("", tuple(known)), **results}, missing),
             "experiments": {
                 name: _record(order[name], result, seconds.get(name, 0.0)) for name, result in results.items()
             },
@@ -104,7 +114,7 @@ def climb(
         for number, (name, experiment) in enumerate(order.items()):
             begun = time.monotonic()
             needed, rest = experiment.runs(seeds) * per_run, max(0.0, budget - (begun - start))
-            if not experiment.always and needed > rest:
+            if not experiment.always and name not in past.made and needed > rest:
                 left[name] = f"the budget: it takes about {needed:.0f} s, and {rest:.0f} s are left"
                 continue
             try:
@@ -114,7 +124,8 @@ def climb(
             else:
                 seconds[name] = time.monotonic() - begun
             if name == BASELINE:
-                per_run = seconds[name] / len(lab.seeds)
+                # Of runs that an earlier process made, what they took then.
+                per_run = max(seconds[name] / len(lab.seeds), float(np.median(lab.runs.seconds or [0.0])))
             if report is not None:
                 report(diagnosis())
             if progress is not None:
@@ -123,6 +134,12 @@ def climb(
         left |= {name: "interrupted" for name in order if name not in left}
         raise Interrupted(diagnosis()) from stop
     return diagnosis()
+
+
+def unreached(diagnosis: Mapping[str, Any]) -> list[str]:
+    """The experiments that a diagnosis had no time for."""
+    beside = diagnosis["not_tested"].items()
+    return [name for name, why in beside if name not in OUT_OF_SIGHT and not why.startswith(NOTHING)]
 
 
 def _check(data: Data, seeds: int, budget: float) -> None:

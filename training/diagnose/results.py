@@ -17,6 +17,8 @@ class Effect:
 
     `gain`, `low` and `high` are shares of accuracy (0.01 is one point), with a 95 % interval; all None where there is
     no estimate. `fault`: something is plainly wrong, so that the other numbers can't be trusted until it is fixed.
+    `severity`: a finding of the audit's, by how much of accuracy, in [0, 1], it can make a measured one too high or too
+    low; it ranks where there is no gain.
     """
 
     cause: str
@@ -26,16 +28,18 @@ class Effect:
     evidence: str
     remedy: str
     fault: bool = False
+    severity: float | None = None
 
     @property
     def counts(self) -> bool:
-        """Whether it is named as a cause: a fault, or a gain whose interval lies above zero."""
-        return self.fault or (self.low is not None and self.low > 0)
+        """Whether it is named as a cause: a fault, a gain whose interval lies above zero, or a finding of the audit's
+        that can distort accuracy by more than a point."""
+        return self.fault or (self.low is not None and self.low > 0) or (self.severity or 0.0) > WORTH
 
     @property
     def worth(self) -> bool:
         """Whether it speaks against calling the training healthy."""
-        return self.fault or (self.low is not None and self.low > WORTH)
+        return self.fault or max(self.low or 0.0, self.severity or 0.0) > WORTH
 
 
 @dataclass(frozen=True)

@@ -26,18 +26,20 @@ LOSSES = {"sparse_categorical_crossentropy": False, "categorical_crossentropy": 
 @dataclass(frozen=True)
 class Images:
     """Images in memory: `x` (n, height, width, channels) as they are fed to the network, `y` class numbers (n,),
-    `group` (n,): copies and images of one person share one."""
+    `group` (n,): copies and images of one person share one; `features` (n, d): embeddings by a pretrained network."""
 
     x: npt.NDArray[Any]
     y: Ints
     group: npt.NDArray[Any]
+    features: npt.NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.y)
 
     def at(self, rows: npt.NDArray[Any]) -> Images:
         """Some of the images, by positions or a mask."""
-        return Images(self.x[rows], self.y[rows], self.group[rows])
+        features = None if self.features is None else self.features[rows]
+        return Images(self.x[rows], self.y[rows], self.group[rows], features)
 
     @property
     def digest(self) -> str:

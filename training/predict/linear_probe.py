@@ -85,10 +85,15 @@ def fit_each(
 def _principal(
     features: npt.NDArray[np.float32],
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], Basis]:
-    """Mean, and the matrix that scales and turns centred rows to their principal components; the rows so."""
+    """Mean, and the matrix that scales and turns centred rows to their principal components; the rows so. Fewer rows
+    than features span fewer components: beyond those a penalised kernel is zero."""
     mean = features.mean(axis=0, dtype=np.float64).astype(np.float32)
     centred = features - mean
     scale = max(float(np.sqrt(np.square(centred).mean(dtype=np.float64))), float(np.finfo(np.float32).tiny))
-    turn = np.linalg.eigh((centred.T @ centred) / np.float32(scale) ** 2)[1].astype(np.float32) / np.float32(scale)
+    if len(features) < features.shape[1]:
+        axes = np.linalg.svd(centred, full_matrices=False)[2].T
+    else:
+        axes = np.linalg.eigh((centred.T @ centred) / np.float32(scale) ** 2)[1]
+    turn = axes.astype(np.float32) / np.float32(scale)
     x = centred @ turn
     return mean, turn, Basis(x, np.square(x).mean(axis=0))

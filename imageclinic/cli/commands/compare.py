@@ -38,7 +38,10 @@ def compare(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Retrain on the original and the cleaned images; test both on the same images."""
+    """Retrain on the original and the cleaned images; test both on the same images.
+
+    Copies of test images are learnt from on neither side; what they do to accuracy is measured apart.
+    """
 
     terminal = terminal_for(as_json)
 
@@ -60,15 +63,19 @@ def compare(
 
 
 def show_comparison(result: dict[str, Any], terminal: Any) -> None:
-    """Print a comparison: the arms' accuracies, the verdict and its notes."""
+    """Print a comparison: what a leak does, the arms' accuracies, the verdict, its parts and notes."""
     import numpy as np
     import pandas as pd
 
+    leak = result["leak"]
     rows = [
         {
-            "arm": name.replace("_", " "),
+            "arm": "original, with the leak"
+            if name == "original" and result["baseline"] != name
+            else name.replace("_", " "),
             "train": arm["n_train"],
             "val": arm["n_val"],
+            "validation": f"{np.mean(arm['validation_accuracy']):.3f}",
             **{
                 f"accuracy, {labels.replace('_', ' ')} labels": f"{np.mean(arm[labels]['accuracy']):.3f}"
                 for labels in ("original", "reviewed", "reviewed_at_random")
@@ -78,7 +85,12 @@ def show_comparison(result: dict[str, Any], terminal: Any) -> None:
         for name, arm in result["arms"].items()
     ]
     terminal.table(pd.DataFrame(rows), right=("train", "val"))
+    for sentence in [] if leak is None else leak["sentences"]:
+        terminal.title(sentence)
     terminal.title(result["verdict"])
-    terminal.say(result["power_hint"])
-    for note in result.get("notes", []):
+    for step in result["steps"]:
+        terminal.say(step["sentence"])
+    if result["power_hint"]:
+        terminal.say(result["power_hint"])
+    for note in result["notes"]:
         terminal.say(note)

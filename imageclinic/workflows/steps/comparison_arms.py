@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from imageclinic.audit.checks import split_shift
 from imageclinic.audit.listing import image_listing
 from imageclinic.cleaning.decisions import apply
 from imageclinic.cleaning.split import stratified_split
@@ -38,7 +39,7 @@ def of_run(state: State, seed: int) -> tuple[Arms, pd.DataFrame]:
     cleaned, _ = apply.apply(state.dataset, state.current)
     usable = state.dataset[state.dataset["read_error"].isna() & state.dataset["label"].notna()]
     known = usable.merge(state.splits, on="image_id", suffixes=("_own", "")).merge(
-        state.clusters[["image_id", "split_group"]], on="image_id", how="left"
+        state.clusters[["image_id", "cluster", "split_group"]], on="image_id", how="left"
     )
     known["split_group"] = known["split_group"].fillna(known["image_id"])
     known["path"] = _paths(state.run.root, known["image_id"])
@@ -55,6 +56,7 @@ def of_run(state: State, seed: int) -> tuple[Arms, pd.DataFrame]:
         test["label_reviewed_at_random"] = test["label_reviewed"].where(drawn)
     # Copies of test images stay in no arm's validation part: they are left out of the test by `compare`.
     original = with_validation(known[known["split"] != "test"].drop(columns="split"), seed)
+    original["cluster"] = original["image_id"].map(known.set_index("image_id")["cluster"])
     kept = original[original["image_id"].isin(reviewed.index)]
     return {"original": original, "cleaned": kept.assign(label=kept["image_id"].map(reviewed))}, test
 
@@ -70,6 +72,17 @@ def embedded(run: Run) -> Embedded | None:
     found = run.read_embeddings()
     paths = _paths(run.root, pd.Series(found.image_id))
     return Embedded(pd.Index(paths, dtype=object), np.asarray(found.vectors), made)
+
+
+def test_shift(state: State) -> str | None:
+    """What the audit found of a difference between train and test; "" where it looked and found none, None where it
+    did not look."""
+    outcomes = {str(o["check"]): o["outcome"] for o in state.run.info().get("outcomes", [])}
+    if outcomes.get("split_shift") not in ("found", "clean"):
+        return None
+    found = state.issues[state.issues["check"] == "split_shift"]
+    about = [e for e in found["evidence"] if split_shift.shifted_splits(pd.DataFrame({"evidence": [e]})) == ["test"]]
+    return about[0] if about else ""
 
 
 def reviews(state: State, arm: pd.DataFrame) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,21 +14,26 @@ from imageclinic.cleaning.decisions import apply
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
 from imageclinic.core.reading.saved_verdict import HARMLESS
-from imageclinic.core.run import MARKER, open_run
+from imageclinic.core.run import MARKER
+from imageclinic.training.compare.arm_inputs import Embedded
 from imageclinic.training.compare.arms import ARM_COLUMNS
-from imageclinic.workflows.steps import comparison_arms
+from imageclinic.training.diagnose.results import Effect
+from imageclinic.workflows.steps import audit_causes, comparison_arms
 from imageclinic.workflows.steps.auditing import label_noise
-from imageclinic.workflows.steps.run_state import load
+from imageclinic.workflows.steps.run_state import State, load
 
 
 @dataclass(frozen=True)
 class Material:
     """`images`: image_id, path, label, split (train, val) and split_group; `folder`: where the diagnosis is written;
-    `notes`: what users should know."""
+    `notes`: what users should know. Of an audited run: `known`, the causes that the audit found, and `embedded`, its
+    embeddings, where a pretrained network made them."""
 
     images: pd.DataFrame
     folder: Path
     notes: tuple[str, ...]
+    known: Sequence[Effect] = ()
+    embedded: Embedded | None = None
 
 
 def find(path: Path, to: Path | None, seed: int, *, label_column: str | None = None) -> Material:
@@ -45,17 +51,20 @@ def find(path: Path, to: Path | None, seed: int, *, label_column: str | None = N
     whole = path.absolute()
     beside = whole.with_name(f"{whole.stem if whole.is_file() else whole.name}-diagnosis")
     notes: list[str] = []
+    known: list[Effect] = []
+    embedded = None
     if (path / MARKER).is_file():
-        images, folder = _of_run(path), whole
-        run = open_run(path)
-        noise = run.info().get("label_noise")
-        if noise:
+        state = load(path)
+        images, folder = _of_run(state), whole
+        known, embedded = audit_causes.find(state), comparison_arms.embedded(state.run)
+        noise = state.run.info().get("label_noise")
+        if noise and not noise.get("established"):  # no cause then, and not nothing
             notes.append(f"The audit: {label_noise.in_words(noise)}")
-        # What no training shows: leaks, shortcuts, a test set of another kind. The labels are in the sentence above.
+        # What is a cause of its own is ranked with those that experiments find.
         notes += [
             f"The audit: {line['sentence']}: {line['consequence']}. → {line['command']}"
-            for line in run.headlines
-            if line["severity"] >= HARMLESS and line["cause"] != "wrong_labels"
+            for line in state.run.headlines
+            if line["severity"] >= HARMLESS and line["cause"] not in audit_causes.CAUSES
         ]
     elif (path / tables.MANIFEST.file).is_file():
         manifest = tables.read_csv(path / tables.MANIFEST.file, tables.MANIFEST)
@@ -77,7 +86,7 @@ def find(path: Path, to: Path | None, seed: int, *, label_column: str | None = N
         notes.append(
             f"There are no validation images: {comparison_arms.VALIDATION:.0%} were drawn from the training images."
         )
-    return Material(learning[ARM_COLUMNS].reset_index(drop=True), to or folder, tuple(notes))
+    return Material(learning[ARM_COLUMNS].reset_index(drop=True), to or folder, tuple(notes), known, embedded)
 
 
 def draw(images: pd.DataFrame, most: int, seed: int) -> pd.DataFrame:
@@ -91,9 +100,8 @@ def draw(images: pd.DataFrame, most: int, seed: int) -> pd.DataFrame:
     return kept.sort_values("image_id", ignore_index=True)
 
 
-def _of_run(path: Path) -> pd.DataFrame:
+def _of_run(state: State) -> pd.DataFrame:
     """Readable images with their decisions; the dataset's own split where it has one, else the audit's."""
-    state = load(path)
     cleaned, _ = apply.apply(state.dataset, state.current)
     own = cleaned["split"].isin(("train", "val"))
     cleaned = cleaned[cleaned["read_error"].isna()]

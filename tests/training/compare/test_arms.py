@@ -47,17 +47,30 @@ def both(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
 def test_copies_of_training_images_are_left_out_and_counted() -> None:
     test = images()
     test.loc[[0, 1], "split_group"] = ["g0", "g3"]
-    frames, kept, left_out = arms.checked(both(arm()), test)
-    assert left_out == 2
-    assert kept["image_id"].tolist() == test["image_id"].tolist()[2:]
+    frames, found = arms.checked(both(arm()), test)
+    assert found["fair"].tolist() == [False] * 2 + [True] * 10
+    assert found["twin"].equals(~found["fair"])
     assert list(frames) == ["original", "cleaned"]
+    kept = found[found["fair"]]
     assert kept["split_group"].tolist() == kept["image_id"].tolist()  # no group: the image is its own
+
+
+def test_an_arm_without_copies_of_test_images_makes_all_of_them_fair() -> None:
+    test = images()
+    test.loc[[0, 1], "split_group"] = ["g0", "g3"]
+    without = arm()[~arm()["split_group"].isin(["g0", "g3"])]
+    _, found = arms.checked({"original": arm(), "without_twins": without, "cleaned": without.head(40)}, test)
+    assert found["fair"].all()
+    assert found["twin"].tolist() == [True] * 2 + [False] * 10
+    assert arms.baseline(["original", "without_twins"]) == "without_twins"
+    assert arms.baseline(["original", "cleaned"]) == "original"
 
 
 def test_images_that_one_arm_alone_learns_from_are_left_out_for_all() -> None:
     test = images()
     more = pd.concat([arm(), arm().head(1).assign(image_id="t000.png", split_group=None)])
-    assert arms.checked({"original": arm(), "cleaned": arm(), "more": more}, test)[2] == 1
+    _, found = arms.checked({"original": arm(), "cleaned": arm(), "more": more}, test)
+    assert found.loc[~found["fair"], "image_id"].tolist() == ["t000.png"]
 
 
 def drop(column: str) -> Any:

@@ -29,11 +29,13 @@ from imageclinic.training.diagnose.experiments import (
     learning_rate,
     loss,
     memorise,
+    pretrained,
     regularisation,
     signals,
 )
 from imageclinic.training.diagnose.lab import Lab, Runs, Trial
 from imageclinic.training.diagnose.results import Effect, NothingToTry, Result
+from imageclinic.training.diagnose.resume import Earlier
 from imageclinic.training.diagnose.setup import Data, Images, Recipe
 from imageclinic.training.diagnose.tries import Try, sweep
 from imageclinic.training.models.augmentation_strengths import STRENGTHS
@@ -214,8 +216,25 @@ def test_noise_among_images_is_seen(healthy: Lab) -> None:
     data = replace(healthy.data, train=replace(healthy.data.train, x=x))
     result, _ = corrupted.run(healthy.change(data=data))
     assert 40 <= result.numbers["training"] <= 70
-    with pytest.raises(NothingToTry):
-        corrupted.run(healthy)
+    calm, _ = corrupted.run(healthy)  # one digit is odd
+    assert not calm.effects and calm.answer.startswith("1 of 500 images are flat")
+    x[:3] = 128
+    few = replace(healthy.data.train, x=np.concatenate([x[:3], healthy.data.train.x[3:]]))
+    result, _ = corrupted.run(healthy.change(data=replace(healthy.data, train=few)))
+    assert not result.effects and result.answer.startswith("4 of 500 images are flat")
+
+
+def test_pretrained_embeddings_are_tried_where_there_are_some(healthy: Lab) -> None:
+    with pytest.raises(NothingToTry, match="audit"):
+        pretrained.run(healthy)
+    telling = [
+        replace(part, features=np.eye(10, dtype=np.float32)[part.y]) for part in (healthy.data.train, healthy.data.val)
+    ]
+    result, after = pretrained.run(healthy.change(data=replace(healthy.data, train=telling[0], val=telling[1])))
+    (found,) = result.effects
+    assert found.cause == "no_pretrained_weights" and found.counts
+    assert found.gain == pytest.approx(1 - healthy.base().accuracy)
+    assert after.recipe == healthy.recipe
 
 
 def test_a_learning_curve_goes_on_between_its_floor_and_guessing() -> None:
@@ -249,7 +268,12 @@ def test_no_budget_leaves_reasons_and_ctrl_c_keeps_what_is_done(tmp_path: Path) 
     assert "the budget" in result["not_tested"]["data_size"] and result["healthy"] is None
     named = set(result["experiments"]) | set(result["not_tested"])
     assert named == {*experiments.load(), *ladder.OUT_OF_SIGHT}
-    assert json.loads(json.dumps(result)) and len(found) == 6
+    assert json.loads(json.dumps(result)) and len(found) == 7
+    assert result["not_tested"]["frozen"].startswith("the budget")
+    past = Earlier(made=frozenset({"frozen"}))
+    again = ladder.climb(data, RECIPE, budget=0.01, noise=wrong, seeds=2, folder=tmp_path, earlier=past)
+    assert again["not_tested"]["frozen"].startswith(ladder.NOTHING)  # its runs are kept: it takes no budget
+    assert "the budget" in again["not_tested"]["data_size"]  # though finished runs take no time, others would
 
     def stop(so_far: dict) -> None:
         if len(so_far["experiments"]) == 2:

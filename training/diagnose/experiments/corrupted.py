@@ -8,13 +8,14 @@ from scipy import stats
 
 from imageclinic.training.diagnose.experiments import copies
 from imageclinic.training.diagnose.lab import Lab
-from imageclinic.training.diagnose.results import Effect, NothingToTry, Result
+from imageclinic.training.diagnose.results import Effect, Result
 
 QUESTION = "Are images flat or noise?"
 RUNS = (0, 1)
 PLACE = 90
 
 SHARE = 0.03  # of images at least: of clean digits, hands and photographs up to 1 % look odd
+MOST = 0.3  # of images: what is left says nothing, whatever it is
 FAR_ROUGH, FAR_UNLIKE = 6.0, 4.5  # robust standard deviations above the median
 _MAIN, _SOME = 30, 1000  # principal components; images that they are made of
 
@@ -26,10 +27,15 @@ def run(lab: Lab) -> tuple[Result, Lab]:
     unlike = odd(np.concatenate([train.x, val.x]))
     bad, judged = unlike[: len(train)], unlike[len(train) :]
     numbers = {"training": int(bad.sum()), "validation": int(judged.sum())}
+    remedy = "imageclinic audit DATA lists them (low_information, outlier, corrupted): fix or drop them"
+    some = f"{unlike.sum():,} of {len(unlike):,} images are flat, or look like noise"
     if unlike.mean() < SHARE:
-        raise NothingToTry(f"{unlike.sum()} of {len(unlike):,} images are flat or noise")
+        few = f"{some}: too few to change accuracy by what could be measured."
+        return Result(few if unlike.any() else "None are.", numbers=numbers), lab
     if (~judged).sum() < 20 or len(set(train.y[~bad])) < lab.classes:
-        raise NothingToTry(f"{unlike.sum()} of {len(unlike):,} images are flat or noise: too many to do without")
+        evidence = f"{some}: too many to train and judge without them."
+        found = Effect("corrupted_input", None, None, None, evidence, remedy, fault=bool(unlike.mean() >= MOST))
+        return Result(evidence, (found,), numbers), lab
     base = lab.base().correct
     cleaned = lab.trial(train=train.at(~bad)).correct
     gains = cleaned[:, ~judged].mean(axis=1) - base.mean(axis=1)
@@ -41,7 +47,6 @@ def run(lab: Lab) -> tuple[Result, Lab]:
         f"{bad.sum():,} of {len(train):,} training and {judged.sum():,} of {len(val):,} validation images are flat or "
         f"noise. Without them accuracy is {base.mean() + estimate:.1%} instead of {base.mean():.1%}."
     )
-    remedy = "imageclinic audit DATA lists them (low_information, outlier, corrupted): fix or drop them"
     found = Effect("corrupted_input", estimate, estimate - half, estimate + half, evidence, remedy)
     return Result(f"{unlike.sum():,} of {len(unlike):,} are.", (found,), numbers), lab
 
