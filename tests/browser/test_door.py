@@ -65,7 +65,7 @@ def shown(tmp_path: Path) -> Iterator[Page]:
 
 @pytest.fixture
 def elsewhere() -> Iterator[tuple[int, list[str]]]:
-    """A server of somebody else's, on this machine, whose every page is empty: its port, and the cookies it was sent."""
+    """A server of somebody else's on this machine, with empty pages: its port, and the cookies that it was sent."""
     cookies: list[str] = []
 
     class Empty(http.server.BaseHTTPRequestHandler):
