@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -23,6 +22,7 @@ LIGHT = "corrupted,dark,bright,blurry,exact_duplicate,near_duplicate,low_informa
 DECISIONS = 60_000
 # What depends on the time and the machine.
 _VARYING = ("seconds", "date", "created", "started", "finished", "versions", "duration", "per_second", "time", "rate")
+_VARYING += ("input_bound", "advice")
 
 
 @dataclass
@@ -193,7 +193,7 @@ def finish(command: Command, place: Path) -> None:
     for line in process.stdout:
         if command.stop_after in line:
             break
-    process.send_signal(signal.SIGINT)
+    process.terminate()  # where a shell runs us in the background, Ctrl-C is ignored
     process.communicate()
 
 
