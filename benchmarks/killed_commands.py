@@ -21,8 +21,10 @@ from imageclinic.core.run import create, open_run
 LIGHT = "corrupted,dark,bright,blurry,exact_duplicate,near_duplicate,low_information,odd_size"
 DECISIONS = 60_000
 # What depends on the time and the machine.
-_VARYING = ("seconds", "date", "created", "started", "finished", "versions", "duration", "per_second", "time", "rate")
-_VARYING += ("input_bound", "advice")
+_VARYING = (
+    "seconds", "date", "created", "started", "finished", "versions", "duration", "per_second", "time", "rate",
+    "input_bound", "advice",
+)  # fmt: skip
 
 
 @dataclass
