@@ -23,6 +23,8 @@ from imageclinic.core.option_fields import Range
 INPUTS = ("dataset", "features", "neighbors", "clusters", "embeddings", "predictions")
 #: What a finding may be about: single images, their labels, copies among them, or whole classes.
 SUBJECTS = ("images", "labels", "copies", "classes")
+#: Which images of a cluster a check of copies means: all, those with equal pixels, or those in several splits.
+COPIES = ("all", "equal", "across splits")
 #: What an option of a check takes that names no range: neither NaN nor infinity.
 ANY_NUMBER = Range(-1e12, 1e12)
 #: A check that flags more than this share of the images has found a property of the dataset.
@@ -32,14 +34,15 @@ PROPERTY_SHARE = 0.2
 @dataclass(frozen=True)
 class Check:
     """A check: its name, its function, what the function's signature and docstring say, how urgent its findings are
-    (the smallest number is seen first), what they are about (some of `SUBJECTS`), and the suggested actions that a
-    policy which accepts the check may take (None: all)."""
+    (the smallest number is seen first), what they are about (some of `SUBJECTS`), and for a policy that accepts it: the
+    suggested actions that it may take (None: all), and, of copies, which of a cluster it means (one of `COPIES`)."""
 
     name: str
     find: Callable[..., pd.DataFrame]
     urgency: int
     about: tuple[str, ...]
     accepted: tuple[str, ...] | None = None
+    copies: str = "all"
 
     @cached_property
     def inputs(self) -> tuple[str, ...]:
@@ -91,7 +94,11 @@ def load() -> dict[str, Check]:
             raise TypeError(
                 f"audit/checks/{module.name}.py needs URGENCY, a number, and ABOUT, some of {', '.join(SUBJECTS)}"
             )
-        check = Check(module.name, find, urgency, about, getattr(content, "ACCEPTED", None))
+        check = Check(
+            module.name, find, urgency, about, getattr(content, "ACCEPTED", None), getattr(content, "COPIES", "all")
+        )
+        if check.copies not in COPIES:
+            raise TypeError(f"audit/checks/{module.name}.py has COPIES {check.copies!r}, none of {', '.join(COPIES)}")
         unknown = set(check.inputs) - set(INPUTS)
         if unknown:
             raise TypeError(f"audit/checks/{module.name}.py asks for {unknown}; known: {', '.join(INPUTS)}")
@@ -212,7 +219,7 @@ def run(
                     reason = f"{share:.0%} of the images: that says more about the dataset than about single images"
             except NotApplicable as error:
                 outcome, reason = "not_applicable", str(error)
-            except Exception:  # a check's own bug: told as its outcome, with the traceback; the others still run
+            except Exception:  # a check's own bug: reported as its outcome, with the traceback; the others still run
                 outcome, reason = "failed", traceback.format_exc()
         seconds = round(time.perf_counter() - start, 3)
         outcomes.append(

@@ -3,7 +3,7 @@
     python -m benchmarks.aa [--runs 200] [--seeds 5] [--to FILE.csv]
     python -m benchmarks.aa MANIFEST.csv [--label COLUMN] [--runs 200] [--seeds 5] [--to FILE.csv]
 
-Each run draws anew which images are learnt from and which are tested on, and has seeds of its own; a seed draws the
+Each run draws its own training and test images, and has seeds of its own; a seed draws the
 validation images as a comparison does (`training.compare.arms.redraw`). The model is `features`: linear heads, L2
 strength chosen on validation, and the claim is that of `training.compare.intervals`. Without a manifest the images are
 scikit-learn's digits, their pixels are the features, 600 are learnt from and 500 tested on. With one (columns path,

@@ -100,7 +100,7 @@ def logo(image: Image.Image, random: Random) -> Image.Image:
 
 
 def unaltered(image: Image.Image, random: Random) -> Image.Image:
-    """Only encode anew."""
+    """Only re-encode."""
     return image
 
 

@@ -31,7 +31,7 @@ MEMORY = 8_000_000_000
 
 
 def judged(hostile: Hostile, error: str | None, size: Size) -> bool:
-    """Whether what was said of a file is right."""
+    """Whether what was reported of a file is right."""
     if error is None:
         return size is not None and size == hostile.size
     return bool(hostile.errors) and error.startswith(hostile.errors)
@@ -90,9 +90,9 @@ def main() -> int:
             error, size, seconds, peak = alone(path, options.limit)
             right = judged(hostile, error, size)
             wrong += not right
-            said = error or (f"read: {size[0]} × {size[1]}" if size else "read")
-            rows.append(("" if right else "!", hostile.what, said[:70], f"{seconds:.2f}", f"{peak:.0f}"))
-    print(table(("", "file", "what is said", "seconds", "MB"), rows))
+            report = error or (f"read: {size[0]} × {size[1]}" if size else "read")
+            rows.append(("" if right else "!", hostile.what, report[:70], f"{seconds:.2f}", f"{peak:.0f}"))
+    print(table(("", "file", "what is reported", "seconds", "MB"), rows))
     print(f"\n{len(rows)} files; {wrong} answers are not the right ones (marked !).")
     return int(wrong > 0)
 

@@ -222,9 +222,9 @@ def measure(given: argparse.Namespace, folder: Path) -> None:
         done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[1], check=False)
         if done.returncode:
             raise RuntimeError(f"{step}: status {done.returncode}\n{done.stderr[-2000:]}")
-        *said, last = done.stdout.splitlines()
+        *printed, last = done.stdout.splitlines()
         answer = json.loads(last)
-        print(f"{step}: {answer['seconds']:.1f} s, {answer['memory']:,.0f} MB", *said, sep="\n", flush=True)
+        print(f"{step}: {answer['seconds']:.1f} s, {answer['memory']:,.0f} MB", *printed, sep="\n", flush=True)
         lines.append((step, f"{answer['seconds']:.1f}", f"{answer['memory']:,.0f}"))
     print(table((f"{given.n:,} images", "seconds", "peak MB"), lines))
 

@@ -21,8 +21,9 @@ networks get the same embeddings:
   full`; finished folds are kept in FOLDER. Flagged by cleanlab's defaults, and by ours (**networks, ours**).
 
 AP is the average precision of the ranking. Accuracy is that of the likeliest class on the true labels. `share` is the
-estimated share of wrong labels (cleanlab: `num_label_issues`). --sheet draws the thirty highest flags of the first set
-that are false by the true labels.
+estimated share of wrong labels (cleanlab: `num_label_issues`). The last column counts the labels that score .95 or
+more, and how many of these are wrong (`--model benchmarks.weak_eyes:thumbnails` shows what becomes of them where
+features are weak). --sheet draws the thirty highest flags of the first set that are false by the true labels.
 """
 
 from __future__ import annotations
@@ -57,7 +58,20 @@ Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 NEIGHBOURS = 20
-HEADER = ("labels", "wrong", "method", "AP", "flags", "precision", "recall", "F1", "accuracy", "share")
+SURE = 0.95
+HEADER = (
+    "labels",
+    "wrong",
+    "method",
+    "AP",
+    "flags",
+    "precision",
+    "recall",
+    "F1",
+    "accuracy",
+    "share",
+    f"score ≥ {SURE}",
+)
 
 
 @dataclass(frozen=True)
@@ -123,7 +137,7 @@ def _audit(data: pd.DataFrame, root: Path, path: Path, given: argparse.Namespace
 
 
 def _planted(data: pd.DataFrame, clean: Run, given: argparse.Namespace) -> Iterator[tuple[str, pd.Series]]:
-    """Label sets with planted errors. Who looks like whom is told by predictions made on the true labels."""
+    """Label sets with planted errors. Who looks like whom is known from predictions made on the true labels."""
     if not given.plant:
         return
     random = np.random.default_rng(given.seed)
@@ -179,7 +193,9 @@ def _row(method: str, judged: Judged, own: Ints, truth: Ints) -> tuple[object, .
         f1 = 2 * hits / (flags + int(wrong.sum()))
         scores = [f"{s:.3f}" for s in (average_precision_score(wrong, judged.score), precision, recall, f1)]
     accuracy = (judged.probs.argmax(axis=1) == truth).mean()
-    return method, scores[0], flags, *scores[1:], f"{accuracy:.3f}", f"{judged.share:.1%}"
+    sure = judged.score >= SURE
+    at_sure = f"{(sure & wrong).sum()} of {sure.sum()}"
+    return method, scores[0], flags, *scores[1:], f"{accuracy:.3f}", f"{judged.share:.1%}", at_sure
 
 
 def _cleanlab(own: Ints, probs: Floats, filter_by: str = "prune_by_noise_rate") -> Judged:

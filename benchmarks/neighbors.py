@@ -8,7 +8,7 @@ process of its own; seconds are those of the search (imports and reading the has
 process, ratios are medians over the rounds, with the smallest and the largest. Both use all cores that they know how to
 use. The peer is faiss's IndexBinaryFlat (`range_search`, in an environment of its own that uv makes) or numpy, which
 compares all with all. `--peer-rows` searches only so many of the rows, drawn at random, and extrapolates the peer's
-seconds: it is said where that was done, and the pairs of these rows are compared instead of all.
+seconds: a note says where that was done, and the pairs of these rows are compared instead of all.
 
 Hashes: `random`; `crowd`, random ones but for 5,000 equal and 5,000 nearly equal ones (up to six bits changed), which
 is what blank pages look like, the rest in pairs that are eight bits apart; or a run folder, whose perceptual hashes
@@ -16,7 +16,7 @@ are taken as they are, and where there are fewer than N, are repeated with ten r
 means: the same pairs at the same distances. Of a crowd, ours keeps a bounded number of pairs: exact then means that it
 has every pair outside of the crowd, and none that the peer does not have.
 
---growth times ours alone at N/10, N/5, N/2 and N, and tells the exponent of the growth from the first to the last.
+--growth times ours alone at N/10, N/5, N/2 and N, and prints the exponent of the growth from the first to the last.
 """
 
 from __future__ import annotations

@@ -17,12 +17,12 @@ then 30 by an order that knows more than the score does (the truth with noise), 
 **Stopping.** Reviewers who look after every review, and stop once the bound on the next 100 flags is below
 --stop-below. *premature*: of all reviewers, those who stopped although among the next 100 so many were right. *stopped
 after* and *at the earliest*: median reviews, and what a reviewer needs who goes by rank and knows the truth. Each goes
-through nine in ten of the images, drawn anew. Lists: the *flags*; the *worst half* of all images by score, as flags, so
+through another nine in ten of the images. Lists: the *flags*; the *worst half* of all images by score, as flags, so
 that the list gets thin; and *flat* ones of 1,000 flags of which --stop-below in 100 are right everywhere, where nobody
 may stop. By rank only, or with a random review before every four. *weak*: of reviewers who draw 300 and look after
-each, those to whom a score was named below which not so few are right as was said.
+each, those to whom a score was named below which not so few are right as was announced.
 
-**Order.** Reviews until the share --goal of all labels is right: by our score, by our score with the labels scored anew
+**Order.** Reviews until the share --goal of all labels is right: by our score, by our score, scored again
 after every --batch reviews (as `imageclinic rerank` does), by cleanlab's self-confidence, and in an order by chance.
 """
 
@@ -214,7 +214,7 @@ def _orders(
     wanted = int(np.ceil(data.wrong.sum() - (1 - goal) * len(data.wrong)))
     orders = {
         "ours": np.arange(len(data.wrong)),
-        f"ours, scored anew every {batch}": _anew(data, truth, wanted, batch),
+        f"ours, scored again every {batch}": _scored_again(data, truth, wanted, batch),
         "cleanlab": np.argsort(data.confidence, kind="stable"),
         "by chance": random.permutation(len(data.wrong)),
     }
@@ -223,8 +223,8 @@ def _orders(
         yield data.name, f"{1 - data.wrong.mean():.1%}", name, f"{needed:,}"
 
 
-def _anew(data: Data, truth: pd.Series, wanted: int, batch: int) -> Ints:
-    """The order of a review whose labels are scored anew by heads that learn from what was decided, batch by batch."""
+def _scored_again(data: Data, truth: pd.Series, wanted: int, batch: int) -> Ints:
+    """The order of a review whose labels are scored again by heads that learn from what was decided, batch by batch."""
     from imageclinic.training import load_tensorflow
     from imageclinic.workflows.steps.auditing.embeddings import rows_of
     from imageclinic.workflows.steps.auditing.predictions import draw_folds

@@ -7,7 +7,7 @@ image, so that all find Python's bytecode compiled (also where PYTHONDONTWRITEBY
 to three times as long). Then ours, the peer and the bare decode (`benchmarks/peers.py`) take turns on the same
 folder, each as a process of its own, ours from a cold run folder. *Command*
 is the time from start to end: interpreter, imports, listing, tables, all. *Work* is the scan stage of ours
-(`run.json`), and what the peer does once it is imported. An audit of a single image in every round tells what of our
+(`run.json`), and what the peer does once it is imported. An audit of a single image in every round shows what of our
 command is a fixed cost. Ratios are medians over the rounds, with the smallest and the largest. Memory is the sum over
 the process tree (proportional set size), sampled five times a second.
 
@@ -101,7 +101,7 @@ def timed(command: Command) -> tuple[float, int, str]:
     """Seconds, peak memory of the process tree in bytes, and output of a command.
 
     Raises:
-        RuntimeError: it failed; the message holds what it said.
+        RuntimeError: it failed; the message holds what it printed.
     """
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
         start = time.perf_counter()
@@ -129,7 +129,7 @@ def _sample(pid: int, peak: list[int], done: threading.Event) -> None:
 
 
 def _memory(process: psutil.Process) -> int:
-    """Bytes, shared pages divided among those that share them where the system tells."""
+    """Bytes, shared pages divided among those that share them where the system reports that."""
     try:
         found = process.memory_full_info()
     except psutil.Error:  # it has ended, or is another's
@@ -214,8 +214,8 @@ def report(found: dict[str, list[Measured]]) -> str:
         lines.append("  scan stage / work: " + ratios([a.work_per_second / b.work_per_second for a, _, b in rounds]))
         beyond = [(a.images - one.images, a.command - one.command, b) for a, one, b in rounds]
         if all(n > 0 and seconds > 0 for n, seconds, _ in beyond):
-            told = ratios([n / seconds / b.work_per_second for n, seconds, b in beyond])
-            lines.append(f"  command beyond the fixed cost / work: {told}")
+            ratio = ratios([n / seconds / b.work_per_second for n, seconds, b in beyond])
+            lines.append(f"  command beyond the fixed cost / work: {ratio}")
         else:
             lines.append("  command beyond the fixed cost / work: too few images to tell")
     lines.append("(the work of decode is the strict-decode limit: 0.60 × are 60 % of it)")

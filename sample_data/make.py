@@ -278,7 +278,7 @@ def _plant_classes(plan: Plan) -> None:
 
 
 def _number(plan: Plan) -> None:
-    """Name all files, in random order, so that no name tells what was planted."""
+    """Name all files, in random order, so that no name gives away what was planted."""
     for number, i in enumerate(plan.random.permutation(len(plan.files)), start=1):
         file = plan.files[i]
         file.image_id = f"{file.split}/{file.label}/digit_{number:04d}{file.suffix}"

@@ -17,6 +17,7 @@ settings.load_profile("no deadline")
 
 # A shell that runs the tests in the background ignores Ctrl-C for them, and for every process that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # and so does nohup with the end of a terminal
 
 
 def picture(seed: int, size: tuple[int, int] = (48, 40)) -> Image.Image:

@@ -38,8 +38,8 @@ MODULES = sorted(p for place in PLACES for p in (ROOT / place).rglob("*.py"))
 EDGES: dict[tuple[str, str], str] = {
     ("cleaning/decisions", "imageclinic.audit.runner"): "a check says how urgent it is and what it is about",
     ("cleaning/export/formats", "imageclinic.training"): "records are written and read by TensorFlow",
-    ("cleaning/export/proof", "imageclinic.audit.copies"): "the proof searches copies anew",
-    ("cleaning/export/proof", "imageclinic.audit.scan"): "the proof searches copies anew",
+    ("cleaning/export/proof", "imageclinic.audit.copies"): "the proof searches copies again",
+    ("cleaning/export/proof", "imageclinic.audit.scan"): "the proof searches copies again",
     ("cleaning/trust", "imageclinic.audit.runner"): "a check says what it is about",
     ("cleaning/review", "imageclinic.audit.runner"): "a check says how urgent it is",
 }

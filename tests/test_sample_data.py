@@ -1,4 +1,4 @@
-"""The sample dataset: its script makes these pictures, and planted.csv tells the truth about them."""
+"""The sample dataset: its script makes these pictures, and planted.csv states the truth about them."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def test_exact_copies_are_what_they_say(planted: pd.DataFrame) -> None:
         np.testing.assert_array_equal(pixels(root / image_id), pixels(root / source_id))
 
 
-def test_pairs_are_told_from_both_sides(planted: pd.DataFrame) -> None:
+def test_pairs_are_listed_from_both_sides(planted: pd.DataFrame) -> None:
     rows = planted[planted["check"].isin(["exact_duplicate", "near_duplicate", "conflicting_label", "split_leakage"])]
     pairs = set(zip(rows["check"], rows["image_id"], rows["source_id"], strict=True))
     assert pairs == {(check, other, one) for check, one, other in pairs}

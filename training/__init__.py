@@ -21,7 +21,7 @@ def load_tensorflow() -> None:
         try:
             import tensorflow
 
-            # Python's own: each training traces its graphs anew, and TensorFlow warns of that.
+            # Python's own: each training traces its graphs again, and TensorFlow warns of that.
             tensorflow.get_logger().setLevel("ERROR")
         except BaseException:
             lines.seek(0)

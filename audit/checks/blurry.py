@@ -36,8 +36,8 @@ def find(
 
     How sharp a picture is depends on what is shown, so the threshold adapts to the dataset, and smooth objects (a
     bottle, a slice of a body) are compared with their like: classes of 20 or more images. Where more than 5 % (and more
-    than 20) are as blurred as that, smooth pictures are a kind of their own in this dataset, and blur can't be told
-    from them: not applicable. Sharpness is the mean
+    than 20) are as blurred as that, smooth pictures are a kind of their own in this dataset, and blur looks
+    like them: not applicable. Sharpness is the mean
     squared Laplacian over the mean squared slope of the grey picture at 64 pixels, without unit: 1 / (2 σ²) for edges
     blurred by σ of these pixels, whatever the contrast. Blur of less than 1 % of the side can't be seen at that size.
     Of photographs 500 pixels wide it found 10 of 12 blurred by 6 pixels, 10 by 8, 12 by 12, 10 by 20, and 1 of 400
@@ -49,7 +49,7 @@ def find(
         return findings()
     sharp = judged["sharpness"].to_numpy(dtype=np.float64)
     median = float(np.median(sharp))
-    # A picture without any edge need not be told how wide its edges are.
+    # Of a picture without any edge nobody needs to know how wide its edges are.
     sharp = np.maximum(sharp, max(median, 1e-6) / 10_000)
     flagged = (robust_z(np.log(sharp)) < -deviations) & (sharp < share * median)
     labels = judged["image_id"].map(dataset.set_index("image_id")["label"])
@@ -59,8 +59,8 @@ def find(
             flagged[rows] &= (robust_z(np.log(own)) < -deviations) & (own < share * np.median(own))
     if is_property(int(flagged.sum()), len(judged)):
         raise NotApplicable(
-            f"{flagged.sum():,} of {len(judged):,} images are smooth: in such a dataset blur can't be told from what "
-            "is shown"
+            f"{flagged.sum():,} of {len(judged):,} images are smooth: in such a dataset blur and smooth objects "
+            "look alike"
         )
     return findings(
         image_id=judged["image_id"][flagged],

@@ -59,5 +59,5 @@ def find(dataset: pd.DataFrame) -> pd.DataFrame:
 
 def _judge(error: str) -> tuple[float, str]:
     score, remedy = next((known for kind, known in _KINDS.items() if error.startswith(kind)), _OTHER)
-    said = error[:1].upper() + error[1:].rstrip(".")
-    return score, f"{said}; {remedy}."
+    sentence = error[:1].upper() + error[1:].rstrip(".")
+    return score, f"{sentence}; {remedy}."

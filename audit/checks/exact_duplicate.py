@@ -9,6 +9,7 @@ from imageclinic.audit.issue_rows import findings
 
 URGENCY = 40
 ABOUT = ("copies",)
+COPIES = "equal"
 
 
 def find(neighbors: pd.DataFrame, clusters: pd.DataFrame) -> pd.DataFrame:

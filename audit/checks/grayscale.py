@@ -24,7 +24,7 @@ def find(features: pd.DataFrame, *, threshold: Annotated[float, SHARE] = 0.02) -
 
     Grey: the 99th percentile of max − min over the channels is at most `threshold`, in [0, 1]. Blank pictures are left
     to `low_information`. More than 5 % (and more than 20) are one finding: the dataset mixes both. Not
-    applicable when more than half of the images are grey. CleanVision tells by the file's mode and misses grey pictures
+    applicable when more than half of the images are grey. CleanVision goes by the file's mode and misses grey pictures
     that are stored as RGB. Score: 1 − colour / (2 · threshold), so 1 for perfectly grey.
     """
     colourless = features["colour"] <= threshold

@@ -70,16 +70,16 @@ def _judge(row: Mapping[Hashable, Any], least: float) -> tuple[float, str]:
     difference = _number(row["keras_difference"])
     if difference is None or (difference < least and not deep(str(row["mode"]))):
         return 0.2, f"{what[:1].upper()}{what[1:]}."
-    score, told = 0.4 + 0.6 * difference, ""
+    score, details = 0.4 + 0.6 * difference, ""
     mine, its = _number(row["luminance_mean"]), _number(row["keras_luminance_mean"])
     if (low := _number(row["value_low"])) is not None and (high := _number(row["value_high"])) is not None:
-        told += f", values {low:.6g} to {high:.6g}"
+        details += f", values {low:.6g} to {high:.6g}"
     if mine is not None and its is not None:
-        told += f", mean brightness {its:.2f} to Keras and {mine:.2f} to a person"
+        details += f", mean brightness {its:.2f} to Keras and {mine:.2f} to a person"
     bits, its_bits = _number(row["entropy"]), _number(row["keras_entropy"])
     if bits is not None and its_bits is not None and its_bits < _NOTHING < bits:
-        score, told = 1.0, f"{told}: one colour all over to Keras"
-    return score, f"{what[:1].upper()}{what[1:]}{told}; {_REMEDY}."
+        score, details = 1.0, f"{details}: one colour all over to Keras"
+    return score, f"{what[:1].upper()}{what[1:]}{details}; {_REMEDY}."
 
 
 def _number(value: Any) -> float | None:

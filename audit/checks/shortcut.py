@@ -1,4 +1,4 @@
-"""Properties of the files from which the label can be told without looking at what they show."""
+"""Properties of the files from which the label can be guessed without looking at what they show."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pandas as pd
 from imageclinic.audit.issue_rows import findings, none
 from imageclinic.audit.labels.separability import Codes, Separation, bins_for, holm, number_codes, separation
 from imageclinic.core.errors import NotApplicable
+from imageclinic.core.naming.wording import few
 from imageclinic.core.option_fields import SHARE, whole
 
 URGENCY = 200
@@ -21,7 +22,7 @@ ABOUT = ("classes",)
 Mask = npt.NDArray[np.bool_]
 
 _FOLDS = 5
-#: So many of the commonest formats, cameras, folders are told apart; the rest counts as one.
+#: So many of the commonest formats, cameras, folders count for themselves; the rest counts as one.
 _MOST_NAMES = 256
 #: So many classes are named in the evidence.
 _NAMED = 3
@@ -33,7 +34,7 @@ _SAME = 0.5
 _TECHNICAL = ("width", "height", "area", "aspect ratio", "format", "mode", "camera", "source folder")
 _OTHERS = re.compile(r"can be told from the other (\d+) classes")
 #: What a finding's evidence begins with. The last match counts: names of classes may hold anything.
-_TOLD = re.compile(
+_EVIDENCE = re.compile(
     r"(By [a-z ]+ alone, .* can be told from .*): .*; balanced accuracy (\d\.\d\d) on images left out", re.S
 )
 
@@ -50,7 +51,7 @@ class _Property:
         return bool(pd.api.types.is_numeric_dtype(self.values))
 
 
-_Told = tuple[_Property, Separation, float]
+_Separated = tuple[_Property, Separation, float]
 
 
 def find(
@@ -62,8 +63,8 @@ def find(
     alpha: Annotated[float, SHARE] = 0.01,
     min_images: Annotated[int, whole(1, 10**9)] = 20,
 ) -> pd.DataFrame:
-    """Properties such as brightness, size, format, camera or source folder that alone tell a class, or a group of
-    classes, from the rest: with a balanced accuracy of `min_accuracy` or more (0.5 is chance).
+    """Properties such as brightness, size, format, camera or source folder that alone set a class, or several,
+    apart from the rest: with a balanced accuracy of `min_accuracy` or more (0.5 is chance).
 
     Why it matters: a network takes the easiest way. If all cats are PNG, or all malignant moles were photographed
     with a ruler under one lamp, it learns that, does well on a test set with the same fault, and fails elsewhere.
@@ -76,7 +77,7 @@ def find(
     Tried: brightness, contrast, colour, entropy, sharpness, width, height, area, aspect ratio, file size, bytes per
     pixel, format, mode, camera (EXIF) and source folder. Folders named after the class, and folders that hold images
     of one class only (sub-classes, persons), don't count. Each is cut into bins; four fifths of the images teach which
-    bins speak for which classes, the rest is told by that. Of copies, and of images of one group, only one per class
+    bins speak for which classes, the rest is guessed by that. Of copies, and of images of one group, only one per class
     is used, and classes with fewer than `min_images` of such images are left out. Significant: p under
     `alpha`, by Holm's correction for the number of properties (Holm, 1979; see `audit/labels/separability.py`). By
     nature, classes of photographs reached 0.68, hand signs 0.76 and written digits 0.81: a 1 takes fewer bytes than the
@@ -105,12 +106,12 @@ def find(
     if not tried:
         return none()
     corrected = holm([found.p for _, found in tried])
-    told: list[_Told] = [
+    separated: list[_Separated] = [
         (candidate, found, float(p))
         for (candidate, found), p in zip(tried, corrected, strict=True)
         if p < alpha and found.accuracy >= min_accuracy
     ]
-    causes = _by_cause(told)
+    causes = _by_cause(separated)
     strongest = [cause[0] for cause in causes]
     alone = [found.group.sum() == 1 and len(classes) > 2 for _, found, _ in strongest]
     return findings(
@@ -125,9 +126,9 @@ def find(
 
 
 def headline(evidence: str) -> str:
-    """The first half of a finding's evidence: which property tells what from what, and how well."""
-    told = _TOLD.match(evidence)
-    return f"{told[1]} (balanced accuracy {told[2]}, chance 0.50)" if told else evidence
+    """The first half of a finding's evidence: which property separates what from what, and how well."""
+    separated = _EVIDENCE.match(evidence)
+    return f"{separated[1]} (balanced accuracy {separated[2]}, chance 0.50)" if separated else evidence
 
 
 def share_of_classes(evidence: str, classes: int) -> float:
@@ -141,10 +142,10 @@ def is_technical(evidence: str) -> bool:
     return any(evidence.startswith(f"By {name} alone, ") for name in _TECHNICAL)
 
 
-def _by_cause(told: list[_Told]) -> list[list[_Told]]:
+def _by_cause(separated: list[_Separated]) -> list[list[_Separated]]:
     """Properties that set apart the same classes, most of them, come from one cause: the strongest first."""
-    causes: list[list[_Told]] = []
-    for each in sorted(told, key=lambda t: -t[1].accuracy):
+    causes: list[list[_Separated]] = []
+    for each in sorted(separated, key=lambda t: -t[1].accuracy):
         same = next((c for c in causes if _overlap(c[0][1].group, each[1].group) >= _SAME), None)
         if same is None:
             causes.append([each])
@@ -158,11 +159,11 @@ def _overlap(one: Mask, two: Mask) -> float:
     return max(float((one & other).sum() / max(1, (one | other).sum())) for other in (two, ~two))
 
 
-def _folded(others: list[_Told]) -> str:
+def _folded(others: list[_Separated]) -> str:
     if not others:
         return ""
     named = ", ".join(f"{candidate.name} ({found.accuracy:.2f})" for candidate, found, _ in others)
-    return f" Told nearly as well by {named}."
+    return f" Separated nearly as well by {named}."
 
 
 def _independent(dataset: pd.DataFrame, features: pd.DataFrame, clusters: pd.DataFrame) -> pd.DataFrame:
@@ -226,7 +227,7 @@ def _evidence(
 ) -> str:
     names = classes[found.group]
     rest = classes[~found.group]
-    group = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+    group = few([str(name) for name in names], _NAMED)
     others = str(rest[0]) if len(rest) == 1 else f"the other {len(rest)} classes"
     mask = found.group[labels]
     sentence = (

@@ -10,6 +10,7 @@ from imageclinic.core.errors import NotApplicable
 
 URGENCY = 30
 ABOUT = ("copies",)
+COPIES = "across splits"
 
 
 def find(dataset: pd.DataFrame, neighbors: pd.DataFrame, clusters: pd.DataFrame) -> pd.DataFrame:

@@ -19,7 +19,7 @@ URGENCY = 200
 ABOUT = ("classes",)
 
 #: What a finding's evidence begins with.
-_TOLD = re.compile(r"A model trained on train is right on \d+% of [\d,]+ (val|test) images")
+_EVIDENCE = re.compile(r"A model trained on train is right on \d+% of [\d,]+ (val|test) images")
 
 
 def find(
@@ -61,10 +61,10 @@ def find(
         split_group=[groups.get(i, i) for i in images["image_id"]],
     ).sort_values("image_id")
     found = {split: _compare(images, split, embeddings) for split in judged}
-    told = {k: v for k, v in found.items() if v is not None}
-    if not told:
+    known = {k: v for k, v in found.items() if v is not None}
+    if not known:
         raise NotApplicable("fewer than two classes have five images in train and in another split")
-    shifted = {split: t for split, t in told.items() if t.low > 0 and t.drop >= min_drop}
+    shifted = {split: t for split, t in known.items() if t.low > 0 and t.drop >= min_drop}
     return findings(
         score=[min(1.0, t.drop) for t in shifted.values()],
         suggested_action=["review"] * len(shifted),
@@ -74,7 +74,7 @@ def find(
 
 def shifted_splits(issues: pd.DataFrame) -> list[str]:
     """The splits that this check's findings are about."""
-    return sorted({told[1] for told in map(_TOLD.match, issues["evidence"]) if told})
+    return sorted({known[1] for known in map(_EVIDENCE.match, issues["evidence"]) if known})
 
 
 def _compare(images: pd.DataFrame, split: str, embeddings: Embeddings) -> Transfer | None:

@@ -21,7 +21,7 @@ def find(dataset: pd.DataFrame, *, minimum: Annotated[int, whole(1, 10**9)] = 10
     """Classes with fewer than `minimum` readable images: a note, not a verdict.
 
     Why it matters: networks trained from scratch rarely do well under about 1,000 images a class; with pretrained
-    features 100 can be enough. The learning curve (`imageclinic diagnose`) tells what more images would bring.
+    features 100 can be enough. The learning curve (`imageclinic diagnose`) shows what more images would bring.
 
     What to do: collect more, augment, or start from pretrained weights.
 

@@ -12,7 +12,7 @@ ABOUT = ("images",)
 #: What a read error begins with → score, what to do. All other read errors are `corrupted`'s.
 KINDS = {
     "file is missing": (0.7, "restore it, or take it off the manifest"),
-    "can't be read": (0.6, "mend its permissions, its link or the disk, and audit again"),
+    "can't be read": (0.6, "fix its permissions, its link or the disk, and audit again"),
     "unsupported": (0.5, "nothing says that it is damaged; convert it to PNG or JPEG, and audit again"),
     "too large": (0.5, "scale it down, or raise the limit with --max-pixels (audit(max_pixels=…)), and audit again"),
     "not judged": (0.4, "audit again when memory and time are not short: it is tried again"),
@@ -25,8 +25,8 @@ def find(dataset: pd.DataFrame) -> pd.DataFrame:
     """Files that can't be read here though nothing says that they are damaged: of a format or a variant that the
     decoders here don't know, larger than the limit, not there, or not to be opened.
 
-    Why it matters: nothing can be said of such an image, and an export leaves it out; where a whole class is of one
-    such format, the export has to be told to go without it.
+    Why it matters: such an image can't be judged, and an export leaves it out; where a whole class is of one
+    such format, an export has to be asked to go without it.
 
     What to do: convert, scale down or restore these files and audit again; don't drop them as damaged. No policy drops
     them, whether it accepts `corrupted` or this check.

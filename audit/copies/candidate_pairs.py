@@ -20,6 +20,8 @@ from imageclinic.audit.copies import hamming
 BAND, SAMPLE = 6, 1500
 # Distances that are computed to find them.
 _BUDGET = 1 << 23
+#: Images whose strangers are looked for, among as many as the budget allows: one image's look-alikes are no sample.
+_LEAST_ROWS = 1024
 #: More images of one hash than this are paired with the first of them only: k equal ones make k(k−1)/2 pairs.
 MAX_EQUAL = 64
 
@@ -112,20 +114,26 @@ def strangers(hashes: Hashes, radius: int, *, turned: int | None = None) -> Pair
         Up to `SAMPLE` upright and up to `SAMPLE` turned pairs, within `BAND` bits beyond their radius.
     """
     n = len(hashes)
-    rows = np.unique(np.linspace(0, n - 1, max(1, min(n, _BUDGET // max(n, 1)))).astype(np.intp)) if n else np.arange(0)
+    rows = _evenly(n, max(_LEAST_ROWS, _BUDGET // max(n, 1)))
+    others = _evenly(n, _BUDGET // max(len(rows), 1))
     parts = []
     for orientations, reach in (((0,), radius), ((1, 4), radius if turned is None else turned)):
         found = []
         for orientation in orientations:
             for row in rows:
-                distance = np.bitwise_count(hashes[row, 0] ^ hashes[:, orientation])
-                near = np.flatnonzero((distance > reach) & (distance <= reach + BAND))
-                near = near[near != row]
-                found.append(np.stack([np.full(len(near), row), near, distance[near], np.full(len(near), orientation)]))
+                distance = np.bitwise_count(hashes[row, 0] ^ hashes[others, orientation])
+                at = np.flatnonzero((distance > reach) & (distance <= reach + BAND) & (others != row))
+                near = others[at]
+                found.append(np.stack([np.full(len(near), row), near, distance[at], np.full(len(near), orientation)]))
         every = np.concatenate(found, axis=1) if found else np.empty((4, 0), dtype=np.intp)
         parts.append(every[:, np.linspace(0, every.shape[1] - 1, min(SAMPLE, every.shape[1])).astype(np.intp)])
     i, j, distance, orientation = np.concatenate(parts, axis=1)
     return Pairs(i, j, distance.astype(np.uint8), orientation.astype(np.uint8), distance.astype(np.uint8))
+
+
+def _evenly(n: int, most: int) -> Ints:
+    """At most `most` of the positions 0 to n − 1, evenly spread."""
+    return np.unique(np.linspace(0, n - 1, min(n, most)).astype(np.intp)) if n else np.arange(0)
 
 
 def _equal(hashes: Hashes) -> tuple[Ints, Ints]:

@@ -16,6 +16,7 @@ import pandas as pd
 from imageclinic.audit.copies import clusters, full_decode_match, thumbnail_match
 from imageclinic.audit.copies.candidate_pairs import MAX_EQUAL, Pairs, hamming_pairs, strangers
 from imageclinic.core import tables
+from imageclinic.core.naming.wording import few
 
 #: Changes when pairs that an older version found must not be reused.
 VERSION = "5"
@@ -224,5 +225,4 @@ def _candidates(hashes: npt.NDArray[np.uint64], notes: list[str], progress: Prog
 def _note_gone(gone: Sequence[str], what: str, notes: list[str]) -> None:
     """Note files that vanished or changed since the scan: that must not stop the run."""
     if gone:
-        listed = "; ".join(gone[:_LISTED]) + (f"; and {len(gone) - _LISTED} more" if len(gone) > _LISTED else "")
-        notes.append(f"{len(gone):,} {what}, but can't be compared: {listed}")
+        notes.append(f"{len(gone):,} {what}, but can't be compared: {few(gone, _LISTED, '; ')}")

@@ -40,7 +40,7 @@ _MAX_WIDTH = 24
 _LOOKUP, _HIT, _COMPARE, _SORT, _ENTRY = 4.0, 18.0, 2.4, 60.0, 8.0
 _SAMPLE = 1 << 18
 #: Numpy holds Python's lock between its operations: more threads than this bring nothing.
-_THREADS = 2
+THREADS = 2
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ def search(
                 ended.set()
 
     done = 0
-    with ThreadPoolExecutor(_THREADS) as pool:
+    with ThreadPoolExecutor(THREADS) as pool:
         for at, chunk in enumerate(chunks):
             table = _Table(left if right is None else right, chunk)
             query = table if right is None else _Table(left, chunk, starts=False)

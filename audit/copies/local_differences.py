@@ -1,4 +1,4 @@
-"""What two aligned pictures still differ in, at full detail: the second look that tells look-alikes from copies.
+"""What two aligned pictures still differ in, at full detail: the second look that separates look-alikes from copies.
 
 Re-encoding, resizing, brightening and cropping change a picture everywhere alike. So copies, once aligned to a fraction
 of a pixel (OpenCV's ECC: Evangelidis & Psarakis, 2008), differ no more in one place than in another, but for edges,

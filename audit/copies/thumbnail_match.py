@@ -31,6 +31,7 @@ from imageclinic.audit.copies.aligned_crops import (
     upright_pairs,
     window_boxes,
 )
+from imageclinic.audit.copies.hamming import THREADS
 
 Progress = Callable[[int, int], None]
 Floats = npt.NDArray[np.float32]
@@ -54,7 +55,6 @@ _TRIED = 3
 
 #: Pairs whose crops are held at once: 80 kB each.
 _CHUNK = 64
-_THREADS = 2
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Looks:
 
 def _chunked(work: Callable[[slice, Floats], None], n: int, side: int, progress: Progress | None) -> None:
     """Do `work` on slices of n pairs, in threads (numpy lets them run side by side). Each thread has room for the
-    crops of both pictures of a slice: memory that the system has to find anew every time costs more than the work."""
+    crops of both pictures of a slice: memory that the system has to find again every time costs more than the work."""
     room = threading.local()
 
     def task(part: slice) -> int:
@@ -84,7 +84,7 @@ def _chunked(work: Callable[[slice, Floats], None], n: int, side: int, progress:
         return part.stop
 
     slices = [slice(at, min(at + _CHUNK, n)) for at in range(0, n, _CHUNK)]
-    with ThreadPoolExecutor(_THREADS) as pool:
+    with ThreadPoolExecutor(THREADS) as pool:
         for done in pool.map(task, slices):
             if progress:
                 progress(done, n)

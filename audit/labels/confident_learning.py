@@ -76,6 +76,17 @@ def flags(labels: npt.NDArray[np.int64], pred_probs: npt.NDArray[np.floating], f
         return np.asarray(find_label_issues(compact, probs, filter_by=filter_by, n_jobs=1), dtype=bool)
 
 
+def confident_share(labels: npt.NDArray[np.int64], pred_probs: npt.NDArray[np.floating]) -> float:
+    """Share of wrong labels as confident learning counts it (Northcutt et al., 2021: the confident joint off its
+    diagonal), from out-of-fold probabilities (n, classes). Where classes are hard it is too high."""
+    from cleanlab.count import num_label_issues  # slow to import
+
+    _, compact, probs = _present(labels, pred_probs)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="May not flag all label issues in class")
+        return float(num_label_issues(compact, probs)) / max(len(labels), 1)
+
+
 def _present(
     labels: npt.NDArray[np.int64], pred_probs: npt.NDArray[np.floating]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64]]:

@@ -110,6 +110,6 @@ def in_words(found: Iterable[LookAlike], sizes: Mapping[str, int]) -> list[str]:
 
 
 def quoted(name: str) -> str:
-    """A name in quotes, with escapes for all that can't be told by its looks."""
+    """A name in quotes, with escapes for all that can't be recognised by its looks."""
     visible = name.isprintable() and unicodedata.is_normalized("NFC", name)
     return f"'{name}'" if visible else ascii(name)

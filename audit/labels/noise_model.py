@@ -23,6 +23,7 @@ one: so it is an estimate that only random reviews can calibrate.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,13 +31,26 @@ import numpy.typing as npt
 import pandas as pd
 import xxhash
 
+from imageclinic.audit.labels.confident_learning import confident_share
+from imageclinic.audit.labels.sure_images import own_probabilities, raised, unexpected_disagreement
+
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 #: Images per class that the prior is worth, in the first fit and in the second.
 SMOOTHING = (20.0, 100.0)
 _SHARE = 0.1  # of wrong labels, in the first fit's prior
-_POWERS = (-1.0, 2.0)  # natural logarithms of the least and the greatest power
+_POWERS = (-1.2, 2.0)  # natural logarithms of the least and the greatest power
+#: The share of wrong labels is at most so many times what the surest images show (people err on hard images more often:
+#: CIFAR-10N's labels are 1.7 times as often wrong as those of the images that a model is surest of).
+_HARDER = 1.75
+#: Where people err, the model learns some of their errors, and the likeliest noise model sees too few. So most of what
+#: confident learning counts is believed, up to so many times what the surest images show.
+_COUNTED = 0.9
+_HARDEST = 2.0
+#: So many labels may be wrong in any dataset.
+_FEW = 3
+_HALVINGS = 7
 _STEPS, _SETTLED = 200, 1e-4
 _CHUNK = 4_000_000  # probabilities that are worked on at once
 #: So many probabilities the power is fitted to; five images a class where that is more.
@@ -98,25 +112,61 @@ def fit(labels: Ints, pred_probs: npt.NDArray[np.floating], parts: pd.Series | N
 
 
 def _fit_parts(labels: Ints, pred_probs: npt.NDArray[np.floating], number: npt.NDArray[np.intp]) -> Noise:
-    whole = _fit(labels, pred_probs, _SHARE)
+    some = _sample(labels, pred_probs)
+    least, most = _bounds(labels[some], pred_probs[some])
+    most += _FEW / max(len(labels), 1)
+    whole = _fit(labels, pred_probs, min(_SHARE, max(most, 0.01)), least=least, most=most)
     if not number.any():
         return whole
     wrong, moved = np.empty(len(labels)), np.zeros_like(whole.held)
     for part in range(number.max() + 1):
         rows = number == part
-        one = _fit(labels[rows], pred_probs[rows], whole.share)
+        one = _fit(labels[rows], pred_probs[rows], whole.share, surest=whole.power)
         wrong[rows] = one.wrong
         moved += one.held * np.bincount(labels[rows], minlength=len(moved))[:, None]
     return Noise(wrong, whole.matrix, _shares(moved), whole.power)
 
 
-def _fit(labels: Ints, pred_probs: npt.NDArray[np.floating], share: float) -> Noise:
+def _bounds(labels: Ints, pred_probs: npt.NDArray[np.floating]) -> tuple[float, float]:
+    """The least and the greatest share of wrong labels that is believed."""
+    if len(np.unique(labels)) < 2:
+        return 0.0, 0.0
+    seen = unexpected_disagreement(labels, pred_probs, own_probabilities(labels, pred_probs))
+    sure = seen.plain if seen.allowing is None else seen.allowing + seen.error
+    least = min(_COUNTED * confident_share(labels, pred_probs), max(_HARDEST * sure, 0.0))
+    return least, max(_HARDER * seen.plain, sure, least)
+
+
+def _sample(labels: Ints, pred_probs: npt.NDArray[np.floating]) -> slice:
+    """Images that suffice for one number."""
     classes = pred_probs.shape[1]
-    some = slice(None, None, max(1, len(labels) // max(ENOUGH // classes, 5 * classes)))
+    return slice(None, None, max(1, len(labels) // max(ENOUGH // classes, 5 * classes)))
+
+
+def _fit(
+    labels: Ints,
+    pred_probs: npt.NDArray[np.floating],
+    share: float,
+    *,
+    least: float = 0.0,
+    most: float = 1.0,
+    surest: float = np.inf,
+) -> Noise:
+    """Two fits, the second with the first one's share in its prior. Where the likeliest power finds more than `most`
+    wrong labels, or fewer than `least`, the nearest power that doesn't is taken; none is above `surest`."""
+    classes, some = pred_probs.shape[1], _sample(labels, pred_probs)
     for smoothing in SMOOTHING:
         even = min(share * classes / max(classes - 1, 1), 1.0)
         prior = np.full((classes, classes), even / classes) + np.eye(classes) * (1 - even)
-        power = _best_power(labels[some], pred_probs[some], prior, smoothing)
+        power = min(_best_power(labels[some], pred_probs[some], prior, smoothing), surest)
+
+        def found(logarithm: float, prior: Floats = prior, smoothing: float = smoothing) -> float:
+            return _share(labels[some], pred_probs[some], float(np.exp(logarithm)), prior, smoothing)
+
+        if (now := found(np.log(power))) > most:
+            power = float(np.exp(_last(lambda at: found(at) <= most, _POWERS[0], np.log(power))))
+        elif now < least:
+            power = min(float(np.exp(_last(lambda at: found(at) < least, np.log(power), _POWERS[1]))), surest)
         true = raised(pred_probs, power)
         matrix, _ = _maximise(labels, true, prior, smoothing)
         sums, _ = _expect(labels, true, matrix)
@@ -125,6 +175,21 @@ def _fit(labels: Ints, pred_probs: npt.NDArray[np.floating], share: float) -> No
     own = np.arange(len(labels)), labels
     wrong = 1 - true[own] * given[own] / np.einsum("nk,nk->n", true, given)
     return Noise(np.clip(wrong, 0, 1), matrix, _shares(sums), power)
+
+
+def _last(holds: Callable[[float], bool], low: float, high: float) -> float:
+    """About the greatest number from `low` to `high` of which something holds that holds of the small ones."""
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if holds(middle) else (low, middle)
+    return low
+
+
+def _share(labels: Ints, pred_probs: npt.NDArray[np.floating], power: float, prior: Floats, smoothing: float) -> float:
+    """Share of wrong labels that a `power` leads to."""
+    true = raised(pred_probs, power)
+    sums, _ = _expect(labels, true, _maximise(labels, true, prior, smoothing)[0])
+    return 1 - float(np.trace(sums)) / len(labels)
 
 
 def _shares(sums: Floats) -> Floats:
@@ -163,16 +228,6 @@ def flags(wrong: Floats, *, least: float = 0.1) -> npt.NDArray[np.bool_]:
     right = np.cumsum(ordered)
     expected = 2 * right / (np.arange(1, len(wrong) + 1) + wrong.sum())
     return wrong >= max(least, ordered[expected.argmax()]) if len(wrong) else wrong >= least
-
-
-def raised(pred_probs: npt.NDArray[np.floating], power: float) -> npt.NDArray[np.float32]:
-    """Probabilities to the `power`, rows summing to 1, none of them 0."""
-    raised = np.log(np.maximum(pred_probs, 1e-12), dtype=np.float32)
-    raised *= np.float32(power)
-    raised -= raised.max(axis=1, keepdims=True)
-    np.exp(raised, out=raised)
-    raised /= raised.sum(axis=1, keepdims=True)
-    return raised
 
 
 def _best_power(labels: Ints, pred_probs: npt.NDArray[np.floating], prior: Floats, smoothing: float) -> float:

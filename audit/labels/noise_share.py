@@ -9,7 +9,8 @@ that suits it best:
 - a share η is, evenly over the other classes: P(given) = (1 − η) · p + η · (1 − p) / (classes − 1).
 
 The interval is what the profile likelihood of η leaves open (Pawitan, 2001, ch. 3). Wrong labels are *established*
-where the second explanation foretells labels better on images that neither was fitted to. The noise model's own share,
+where the second explanation foretells labels better on images that neither was fitted to, and the images that the
+model is surest of contradict their labels more often than it expects (see `sure_images`). The noise model's own share,
 from a matrix, is the better one where people confuse certain classes, and too high where features are weak: it only
 raises the upper end.
 
@@ -24,14 +25,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from imageclinic.audit.labels.noise_model import ENOUGH, raised
+from imageclinic.audit.labels.noise_model import ENOUGH
+from imageclinic.audit.labels.sure_images import SHARES, likelihood, own_probabilities, unexpected_disagreement
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-_POWERS = np.exp(np.linspace(-1, 2, 31))
-#: Shares that are tried: close together where they are small.
-_SHARES = 0.6 * np.linspace(0, 1, 61) ** 2
 #: Half of the 95 % point of χ² with one degree of freedom.
 _OPEN = 1.92
 _FOLDS = 5
@@ -69,36 +68,31 @@ def noise_share(labels: Ints, pred_probs: npt.NDArray[np.floating], groups: Ints
     some = slice(None, None, max(1, n // max(ENOUGH // classes, 5 * classes)))
     labels, pred_probs = labels[some], pred_probs[some]
     groups = np.arange(len(labels)) if groups is None else np.unique(groups[some], return_inverse=True)[1]
-    own = np.stack([raised(pred_probs, float(p))[np.arange(len(labels)), labels] for p in _POWERS]).astype(np.float64)
+    own = own_probabilities(labels, pred_probs)
     fold = np.random.default_rng(0).permutation(groups.max() + 1)[groups] % _FOLDS
     # (folds, shares, powers): log likelihoods of the images of each fold.
     parts = np.stack(
-        [[_likelihood(own[:, fold == f], share, classes).sum(axis=1) for share in _SHARES] for f in range(_FOLDS)]
+        [[likelihood(own[:, fold == f], share, classes).sum(axis=1) for share in SHARES] for f in range(_FOLDS)]
     )
     profile = parts.sum(axis=0).max(axis=1)
     open_shares = np.flatnonzero(profile >= profile.max() - _OPEN)
-    first, last = max(0, open_shares[0] - 1), min(len(_SHARES) - 1, open_shares[-1] + 1)
+    first, last = max(0, open_shares[0] - 1), min(len(SHARES) - 1, open_shares[-1] + 1)
     gains = np.zeros(len(labels))
     for f in range(_FOLDS):
         others, held = parts.sum(axis=0) - parts[f], fold == f
         share, power = np.unravel_index(int(others.argmax()), others.shape)
         plain = int(others[0].argmax())
-        gains[held] = _likelihood(own[power, held], _SHARES[share], classes) - _likelihood(
-            own[plain, held], 0.0, classes
-        )
+        gains[held] = likelihood(own[power, held], SHARES[share], classes) - likelihood(own[plain, held], 0.0, classes)
     sums = np.bincount(groups, weights=gains)
     error = float(np.sqrt(np.sum((sums - sums.mean()) ** 2)))
     gain = float(sums.sum()) / error if error > 0 else 0.0
-    established = bool(gain > _SURE and open_shares[0] > 0)
+    surest = unexpected_disagreement(labels, pred_probs, own, errors=_SURE)
+    seen = surest.plain > 0 or (surest.allowing or 0.0) > _SURE * surest.error
+    established = bool(gain > _SURE and open_shares[0] > 0 and seen)
     return NoiseShare(
-        low=float(_SHARES[first]) if established else 0.0,
-        best=float(_SHARES[profile.argmax()]),
-        high=float(_SHARES[last]),
+        low=float(SHARES[first]) if established else 0.0,
+        best=float(SHARES[profile.argmax()]),
+        high=float(SHARES[last]),
         established=established,
         gain=gain,
     )
-
-
-def _likelihood(own: Floats, share: float, classes: int) -> Floats:
-    """Log likelihood of the given labels, whose probabilities by the model are `own`."""
-    return np.asarray(np.log(np.maximum(own * (1 - share) + (1 - own) * share / (classes - 1), 1e-300)))

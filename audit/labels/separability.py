@@ -24,7 +24,7 @@ _PRIOR = 2.0
 class Separation:
     """What `separation` found.
 
-    `accuracy`: mean of the shares of the group's and of the other images that are told right, out of fold; 0.5 is
+    `accuracy`: mean of the shares of the group's and of the other images that are classified right, out of fold; 0.5 is
     chance. `p`: probability of so much if property and class had nothing to do with each other. `group`: the
     classes that all images together set apart, as a mask (classes,), at most half of the classes. `class_accuracy`:
     balanced accuracy of naming the class itself, out of fold; chance is 1 / classes.

@@ -1,4 +1,4 @@
-"""Whether a model learnt on one split holds on another: a shift between splits, told from wrong labels and from few
+"""Whether a model learnt on one split holds on another: a shift between splits, distinguished from wrong labels and few
 images by a model that was trained within the other split on as many images of the same classes."""
 
 from __future__ import annotations

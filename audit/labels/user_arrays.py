@@ -25,6 +25,7 @@ import xxhash
 
 from imageclinic.audit.labels import confident_learning
 from imageclinic.core.errors import InputError
+from imageclinic.core.naming.wording import few
 
 #: A file, or a frame like the Parquet file.
 Source: TypeAlias = str | Path | pd.DataFrame
@@ -150,9 +151,7 @@ def _where(source: Source, name: str) -> str:
 
 
 def _some(ids: pd.Index | pd.Series) -> str:
-    named = ", ".join(str(i) for i in ids[:_NAMED])
-    more = f" and {len(ids) - _NAMED:,} more" if len(ids) > _NAMED else ""
-    return f"{named}{more}"
+    return few([str(i) for i in ids], _NAMED)
 
 
 def _require(found: Sequence[str], needed: Sequence[str], where: str) -> None:
@@ -183,7 +182,7 @@ def _checked_ids(ids: list[Any], rows: int, images: pd.DataFrame, where: str) ->
         raise InputError(
             f"{where} has {(~known).sum():,} images that the dataset does not have: {_some(index[~known])}",
             expected="the images of this dataset",
-            fix="take them out, or make the file anew",
+            fix="take them out, or make the file again",
         )
     if index.has_duplicates:
         raise InputError(f"{where} has two rows for {_some(index[index.duplicated()].unique())}", expected="one")

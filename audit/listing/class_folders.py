@@ -56,12 +56,12 @@ def from_folder(root: Path, layout: str | None = None) -> Listing:
     trouble: Trouble = {}
     found = _look(root, trouble)
     other_files = sum(found.others.values(), Counter[str]())
-    told = notes(trouble)
+    remarks = notes(trouble)
     if not found.files:
         what = f"only {other_files.total()} other files" if other_files else "nothing"
         hidden = [f"{sum(found.hidden.values()):,} images in hidden or system folders"] if found.hidden else []
         raise InputError(
-            f"no images in {root}: {'; '.join([what, *hidden, *told])}",
+            f"no images in {root}: {'; '.join([what, *hidden, *remarks])}",
             expected="one folder per class with images in it, or train/ and test/ of these",
         )
     parts = [tuple(folder.split("/")) if folder else () for folder in found.folders]
@@ -83,7 +83,7 @@ def from_folder(root: Path, layout: str | None = None) -> Listing:
         chosen = folder_layout.infer(tree, str(root))
     else:
         folder_layout.check_fits(tree, chosen, str(root))
-    told += _about_labels(tree, chosen)
+    remarks += _about_labels(tree, chosen)
     labels = [_escaped(chosen.label(path)) for path in parts]
     images = pd.DataFrame(
         {
@@ -98,7 +98,7 @@ def from_folder(root: Path, layout: str | None = None) -> Listing:
         root,
         images.sort_values("image_id", ignore_index=True),
         other_files.total(),
-        told,
+        remarks,
         str(chosen),
         {to_image_id(name): n for name, n in sorted(found.hidden.items())},
         dict(sorted(other_files.items())),

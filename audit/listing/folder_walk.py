@@ -24,7 +24,7 @@ def walk(root: Path, trouble: Trouble) -> Iterator[tuple[str, list[str]]]:
     """Yield (folder, names of the files in it), in no particular order.
 
     Folders are POSIX paths relative to `root`, which must be resolved; "" is `root`. Names are sorted and as
-    `os.fsdecode` gives them. A link counts as what it points to, a broken one as a file: reading it tells. A folder
+    `os.fsdecode` gives them. A link counts as what it points to, a broken one as a file, as reading it shows. A folder
     that is reached twice is listed once. What is passed over is added to `trouble`.
     """
     seen = {(status.st_dev, status.st_ino) for status in (parent.stat() for parent in root.parents)}
@@ -80,9 +80,9 @@ def _add(trouble: Trouble, what: str, path: str) -> None:
 
 def notes(trouble: Mapping[str, list[str]]) -> list[str]:
     """Sentences for the user: the first paths of each kind of trouble, and how many more there are."""
-    told = []
+    lines = []
     for what, paths in sorted(trouble.items()):
-        told += [f"{to_image_id(path) or '.'}: {what}" for path in sorted(paths)[:NAMED]]
+        lines += [f"{to_image_id(path) or '.'}: {what}" for path in sorted(paths)[:NAMED]]
         if len(paths) > NAMED:
-            told.append(f"… and {len(paths) - NAMED:,} more: {what}")
-    return told
+            lines.append(f"… and {len(paths) - NAMED:,} more: {what}")
+    return lines

@@ -68,33 +68,33 @@ class Listing:
 
     def left_out(self) -> list[str]:
         """Sentences about what is no part of this audit, the gravest first; none when nothing was left out."""
-        said = []
+        sentences = []
         if self.empty_classes:
             classes = [f"{shown(name)} ({_kinds(kinds)})" for name, kinds in self.empty_classes.items()]
             many, are = ("1 class has", "is") if len(classes) == 1 else (f"{len(classes):,} classes have", "are")
-            said.append(
+            sentences.append(
                 f"WARNING: {many} no file that can be read as an image, and {are} left out: {few(classes)}. "
                 "Convert these files to PNG or JPEG to have them audited."
             )
         if self.other_files:
             n = sum(self.other_files.values())
             files = "file is no image" if n == 1 else "files are no images"
-            said.append(f"Left out: {n:,} {files} by name or content: {_kinds(self.other_files)}.")
+            sentences.append(f"Left out: {n:,} {files} by name or content: {_kinds(self.other_files)}.")
         if self.hidden:
             names, n = [shown(name) for name in self.hidden], sum(self.hidden.values())
             many = "1 hidden or system folder" if len(names) == 1 else f"{len(names):,} hidden or system folders"
-            said.append(f"Left out: {many} with {n:,} {'image' if n == 1 else 'images'}: {few(names)}.")
+            sentences.append(f"Left out: {many} with {n:,} {'image' if n == 1 else 'images'}: {few(names)}.")
         without = self.images.loc[self.images["label"].isna(), "image_id"]
         if len(without):
             folders = without.str.rpartition("/")[0].value_counts()
             where = few(
                 [f"{shown(str(name)) + '/' if name else 'the top folder'} {n:,}" for name, n in folders.items()]
             )
-            said.append(
+            sentences.append(
                 f"{len(without):,} {'image has' if len(without) == 1 else 'images have'} no label ({where}): audited "
                 "for damage, quality, copies and leaks; no part of checks of labels, counts of classes and exports."
             )
-        return said
+        return sentences
 
     def _counts(self) -> tuple[dict[str, int], dict[str, int]]:
         labels, splits = self.images["label"].value_counts(), self.images["split"].value_counts()

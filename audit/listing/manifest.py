@@ -107,11 +107,11 @@ def from_frame(
         )
     images["split"] = images["split"].map(known).astype("str")
     images["given_labels"] = pd.Series(None, index=images.index, dtype="str")
-    told: list[str] = []
+    remarks: list[str] = []
     if images["image_id"].duplicated().any():
-        images = _once_each(images, where, told)
+        images = _once_each(images, where, remarks)
     listed = images[list(COLUMNS)].sort_values("image_id", ignore_index=True)
-    return Listing(root, listed, notes=told, manifest=manifest)
+    return Listing(root, listed, notes=remarks, manifest=manifest)
 
 
 def _read_csv(file: Path) -> pd.DataFrame:
@@ -148,11 +148,11 @@ def _read_csv(file: Path) -> pd.DataFrame:
     return table.iloc[1:].reset_index(drop=True).set_axis(names, axis="columns")
 
 
-def _once_each(images: pd.DataFrame, where: str, told: list[str]) -> pd.DataFrame:
+def _once_each(images: pd.DataFrame, where: str, remarks: list[str]) -> pd.DataFrame:
     """One row for each image: of several splits the one that no image may leak from, of several labels none."""
     unique = images.drop_duplicates()
     if repeated := len(images) - len(unique):
-        told.append(f"{repeated:,} repeated rows of the manifest were counted once")
+        remarks.append(f"{repeated:,} repeated rows of the manifest were counted once")
     again = unique[unique["image_id"].duplicated(keep=False)]
     by_image = again.groupby("image_id")
     groups = by_image["group"].nunique(dropna=False)
@@ -171,7 +171,7 @@ def _once_each(images: pd.DataFrame, where: str, told: list[str]) -> pd.DataFram
         first = ranked.drop_duplicates("image_id").set_index("image_id")["split"]
         result.loc[first.index, "split"] = first
     if (several := splits.index[splits > 1]).size:
-        told.append(
+        remarks.append(
             f"WARNING: {len(several):,} images are listed in more than one split, and count as test, else as val: "
             f"{few([shown(name) for name in several])}"
         )
@@ -182,11 +182,10 @@ def _once_each(images: pd.DataFrame, where: str, told: list[str]) -> pd.DataFram
     if several.size:
         result.loc[several, "given_labels"] = [json.dumps(lists[name], ensure_ascii=False) for name in several]
         result.loc[several, "label"] = None
-        some = [f"{shown(name)} ({', '.join(map(shown, lists[name]))})" for name in several[:5]]
-        more = f" and {len(several) - 5:,} more" if len(several) > 5 else ""
-        told.append(
+        some = few([f"{shown(name)} ({', '.join(map(shown, lists[name]))})" for name in several])
+        remarks.append(
             f"WARNING: {len(several):,} {'image has' if len(several) == 1 else 'images have'} several labels, and none "
-            f"until you decide (check conflicting_label): {', '.join(some)}{more}"
+            f"until you decide (check conflicting_label): {some}"
         )
     return result.reset_index()
 

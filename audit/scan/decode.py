@@ -144,8 +144,8 @@ def _decode_jpeg(data: bytes, found: Decoded, max_pixels: int) -> npt.NDArray[np
         kind = _jpeg_kind(data, str(error))
         if kind == "damaged stream" and (isinstance(error, KeyError) or "subsampling" in str(error)):
             return None
-        told = "its header is cut off or damaged" if isinstance(error, KeyError) else error
-        raise Undecodable(f"{kind}: {told}") from error
+        reason = "its header is cut off or damaged" if isinstance(error, KeyError) else error
+        raise Undecodable(f"{kind}: {reason}") from error
     found.width, found.height, found.frames = width, height, 1
     found.mode = {"Gray": "L", "CMYK": "CMYK", "YCCK": "CMYK"}.get(space, "RGB")
     _check_size(width, height, max_pixels)
@@ -208,7 +208,7 @@ def _decode_pillow(data: bytes, found: Decoded, max_pixels: int) -> npt.NDArray[
             if found.format == "TIFF" and (layout := tiff_layout(data)):
                 raise Undecodable(f"unsupported: TIFF of {layout}") from None
             if found.format == "HEIF" and len(data) >= 64 and not boxes_end_early(data):
-                # Of what libheif can't open, damage can't be told from a variant that it does not know.
+                # Of what libheif can't open, damage can't be distinguished from a variant that it does not know.
                 raise Undecodable("unsupported: HEIF that libheif does not open") from None
             raise Undecodable(_pillow_kind(data, "its header is cut off or damaged")) from None
         except Image.DecompressionBombError as error:

@@ -76,7 +76,7 @@ def _percentile(counts: npt.NDArray[np.int64], percent: float) -> npt.NDArray[np
 def sharpness(grey: Floats) -> Floats:
     """Mean squared Laplacian over mean squared slope of grey pictures (n, side, side), at 64 × 64 pixels.
 
-    Tells how narrow edges are, and nothing else: an edge blurred by a Gaussian of σ pixels has 1 / (2 σ²), however
+    Measures how narrow edges are, and nothing else: an edge blurred by a Gaussian of σ pixels has 1 / (2 σ²), however
     high it is, and slow shading hardly counts. (The Laplacian's variance, the usual focus measure, grows with contrast;
     divided by the picture's variance, it falls with every shadow.) Smaller pictures are enlarged: they hold less
     detail than others of the dataset. 0 for a flat picture.

@@ -139,8 +139,8 @@ def changes(before: pd.DataFrame, after: pd.DataFrame) -> str | None:
         "removed": int((both["_merge"] == "left_only").sum()),
         "changed": int(((both["_merge"] == "both") & (both["sha256_before"] != both["sha256_after"])).sum()),
     }
-    told = [f"{n:,} {what}" for what, n in counts.items() if n]
-    return f"files since the last audit of this run: {', '.join(told)}" if told else None
+    parts = [f"{n:,} {what}" for what, n in counts.items() if n]
+    return f"files since the last audit of this run: {', '.join(parts)}" if parts else None
 
 
 def _jobs(run: Run, todo: list[str], root: Path, workers: int, max_pixels: int) -> list[worker_pool.Job]:

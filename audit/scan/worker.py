@@ -51,7 +51,7 @@ def main(beat: str, memory: int, parent: int) -> None:
                 paths = [os.path.join(job["root"], path) for path in job["paths"]]  # noqa: PTH118 - keeps odd bytes
                 table = measure(paths, max_pixels=job["max_pixels"], verdicts=verdicts, tick=tick)
                 answer = _write(Path(job["shard"]), job["ids"], table, job["tries"])
-            except Exception as error:  # told to the parent, which stops
+            except Exception as error:  # passed to the parent, which stops
                 cause = error.__cause__ if isinstance(error, CanNotWrite) else error
                 answer = {"error": traceback.format_exc(), "errno": getattr(cause, "errno", None)}
             answers.write(json.dumps(answer) + "\n")

@@ -65,7 +65,7 @@ class WorkerProcess:
         self.beat = beat.open("w+b", buffering=0)
         self.beat.write(POSITION.pack(-1, False))
         settings = {f"{library}_NUM_THREADS": "1" for library in ("OPENBLAS", "OMP", "MKL")}
-        # Memory that a batch has used stays for the next: asking the system anew takes as long as the statistics.
+        # Memory that a batch has used stays for the next: asking the system again takes as long as the statistics.
         settings |= {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(128 << 20)}
         self.process = subprocess.Popen(
             python_module("imageclinic.audit.scan.worker", str(beat), str(memory), str(os.getpid())),

@@ -10,7 +10,7 @@ CHANGES = ("image_id", "change", "from_label", "to_label", "why", "reviewer")
 
 
 def apply(dataset: pd.DataFrame, current: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Apply what stands decided. Undecided, unsure and disputed images stay in, under their given label.
+    """Apply the decisions in force. Undecided, unsure and disputed images stay in, under their given label.
 
     Args:
         dataset: tables.DATASET.

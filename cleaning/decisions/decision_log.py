@@ -3,9 +3,9 @@
 Rules:
 - The last event per image and reviewer counts, in the order of the log; ``undo`` takes back that reviewer's
 latest
-  event for the image that still stands, so that several go several steps back.
+  event for the image that is still in force, so that several go several steps back.
 - A person outranks a policy (a reviewer called ``policy:<name>``); among policies the last one counts.
-- ``unsure`` is an abstention: the others' decisions count. When only that was said, the image is undecided.
+- ``unsure`` is an abstention: the others' decisions count. With nothing else, the image is undecided.
 - Reviewers who decided differently leave the image undecided: it is disputed, and listed.
 - A decision is about a content under a given label. It follows them to another path, when the old path is
 gone or
@@ -82,20 +82,20 @@ def read(path: Path) -> pd.DataFrame:
         raise InputError(
             f"bad row in {path}, line {lines[first.row]}, column {first.column}: {first.value!r}",
             expected=first.expected,
-            fix="mend that row, or delete it",
+            fix="fix that row, or delete it",
         )
     return log_file.typed(rows, where=str(path))
 
 
 def current(log: pd.DataFrame, dataset: pd.DataFrame) -> pd.DataFrame:
-    """What stands decided for each image of `dataset`, by the rules of this module.
+    """The decision in force for each image of `dataset`, by the rules of this module.
 
     Args:
         log: tables.DECISION_LOG.
         dataset: image_id, sha256, label.
 
     Returns:
-        One row per image with an event that stands, sorted by image_id: image_id; decision (keep, drop,
+        One row per image with an event in force, sorted by image_id: image_id; decision (keep, drop,
         relabel, unsure; null when disputed); label (for relabel, else null); reviewer (several joined by
         ``;``); decided_at (the latest); confirmed and rejected (checks joined by ``;``); disputed (bool);
         note.
@@ -154,7 +154,7 @@ def stale(log: pd.DataFrame, dataset: pd.DataFrame) -> pd.DataFrame:
 
 
 def undo_batch(path: Path, reviewer: str, *, every: bool = False) -> list[str]:
-    """Take back the reviewer's last batch that still stands (several calls go several steps back), or every one.
+    """Take back the reviewer's last batch that is still in force (several calls go several steps back), or every one.
 
     Returns:
         The image ids that it was about, in its order; empty when nothing is left to undo.
@@ -247,9 +247,9 @@ def _merged(events: pd.DataFrame) -> dict[str, object]:
     disputed = events["answer"].nunique() > 1
     notes = events["note"].dropna().tolist()
     if disputed:
-        said = events["reviewer"] + ": " + events["decision"] + (" to " + events["label"]).fillna("")
+        decided = events["reviewer"] + ": " + events["decision"] + (" to " + events["label"]).fillna("")
         row.update(decision=None, label=None)
-        notes = said.tolist() + notes
+        notes = decided.tolist() + notes
     return {
         **row,
         "reviewer": _joined(events["reviewer"]),

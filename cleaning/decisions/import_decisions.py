@@ -10,10 +10,10 @@ import pandas as pd
 from imageclinic.cleaning.decisions import batches, decision_log, log_file, priority
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
+from imageclinic.core.naming.wording import few
 
 TABLE = tables.DECISION_LOG
 _NEEDED = ("image_id", "decision")
-_NAMED = 100
 _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
@@ -59,9 +59,10 @@ def import_csv(
     problems = log_file.find_problems(rows) + _more_problems(rows, dataset, lines, from_log=from_log)
     if problems:
         problems.sort(key=lambda problem: problem.row)
-        said = [f"line {lines[p.row]}, {p.column} {p.value!r}: expected {p.expected}" for p in problems[:_NAMED]]
-        more = [f"{len(problems) - _NAMED} more"] if len(problems) > _NAMED else []
-        raise InputError(f"bad rows in {file}: {'; '.join(said + more)}", fix="mend these rows; nothing was recorded")
+        named = [f"line {lines[p.row]}, {p.column} {p.value!r}: expected {p.expected}" for p in problems]
+        raise InputError(
+            f"bad rows in {file}: {few(named, log_file.NAMED, '; ')}", fix="fix these rows; nothing was recorded"
+        )
     if issues is not None:
         rows = _spoken(rows, issues)
     with log_file.locked(log_path):
@@ -88,13 +89,13 @@ def _check_header(file: Path, names: list[str]) -> None:
                     f"bad header in {file}, line 1: its columns are separated by {called}",
                     expected="columns separated by commas",
                 )
-    said = [
+    faults = [
         f"{what} {', '.join(repr(name) for name in found)}"
         for what, found in (("no column", missing), ("unknown column", unknown), ("twice the column", twice))
         if found
     ]
-    if said:
-        raise InputError(f"bad header in {file}, line 1: {'; '.join(said)}", expected=expected)
+    if faults:
+        raise InputError(f"bad header in {file}, line 1: {'; '.join(faults)}", expected=expected)
 
 
 def _more_problems(
@@ -127,13 +128,13 @@ def _spoken(rows: pd.DataFrame, issues: pd.DataFrame) -> pd.DataFrame:
     rows = rows.reindex(columns=list(dict.fromkeys([*rows.columns, "confirmed", "rejected"])))
     about = issues[issues["image_id"].isin(rows["image_id"])]
     flagged = {str(image): part for image, part in about.groupby("image_id")}
-    said = []
+    answers = []
     for row in rows.astype(object).where(rows.notna(), None).to_dict("records"):
         image, decision = str(row["image_id"]), str(row["decision"])
         if image in flagged and row["confirmed"] is None and row["rejected"] is None:
             actual = "keep" if decision == "relabel" and row["label"] == row["given_label"] else decision
-            said.append([";".join(names) or None for names in priority.spoken_about(actual, flagged[image])])
+            answers.append([";".join(names) or None for names in priority.spoken_about(actual, flagged[image])])
         else:
-            said.append([row["confirmed"], row["rejected"]])
-    rows[["confirmed", "rejected"]] = pd.DataFrame(said, index=rows.index, dtype="str")
+            answers.append([row["confirmed"], row["rejected"]])
+    rows[["confirmed", "rejected"]] = pd.DataFrame(answers, index=rows.index, dtype="str")
     return rows

@@ -9,7 +9,7 @@ import pandas as pd
 from imageclinic.core import tables
 from imageclinic.core.run import Run
 
-#: The check whose findings are ranked anew.
+#: The check whose findings are ranked again.
 CHECK = "mislabeled"
 
 
@@ -28,7 +28,7 @@ def doubt(issues: pd.DataFrame, ranked: pd.DataFrame | None) -> pd.Series:
 
     Args:
         issues: tables.ISSUES.
-        ranked: tables.RERANK, or None when labels were not ranked anew.
+        ranked: tables.RERANK, or None when labels were not ranked again.
 
     Returns:
         float64 by ``image_id``, for images with a finding of `CHECK`.

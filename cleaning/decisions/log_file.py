@@ -24,12 +24,14 @@ import pyarrow as pa
 
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
+from imageclinic.core.naming.wording import few
 
 TABLE = tables.DECISION_LOG
 _TEXT = [column.name for column in TABLE.columns if pa.types.is_string(column.type)]
 _QUOTED = re.compile(r'[",\r\n]|^\s|\s$')
 _LOCK_SECONDS = 30.0
-_NAMED = 100
+#: So many bad rows of a file are named.
+NAMED = 100
 #: The first line of a log.
 HEADER = ",".join(TABLE.names) + "\n"
 _BOM = b"\xef\xbb\xbf"
@@ -99,9 +101,8 @@ def read_rows(path: Path, *, torn: bool = True) -> tuple[pd.DataFrame, list[int]
             lines.append(line)
         good += len(raw)
     if bad:
-        more = [f"{len(bad) - _NAMED} more"] if len(bad) > _NAMED else []
         raise InputError(
-            f"bad rows in {path}: {'; '.join(bad[:_NAMED] + more)}",
+            f"bad rows in {path}: {few(bad, NAMED, '; ')}",
             expected=f"{len(header)} fields: {','.join(header)}",
         )
     frame = pd.DataFrame(rows, columns=header or TABLE.names, dtype="str")
@@ -158,8 +159,8 @@ def as_text(rows: pd.DataFrame, *, header: bool = False) -> str:
 
 
 def unwritable(path: Path, error: OSError) -> InputError:
-    """What users are told when the log, or what belongs to it, can't be written."""
-    return InputError(f"can't write {path}: {error.strerror}", fix="nothing was recorded; mend that and decide again")
+    """What users read when the log, or what belongs to it, can't be written."""
+    return InputError(f"can't write {path}: {error.strerror}", fix="nothing was recorded; fix that and decide again")
 
 
 def _no_link(path: str, flags: int) -> int:

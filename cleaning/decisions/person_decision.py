@@ -160,7 +160,7 @@ def _log_at(path: Path, size: int, changed: int) -> pd.DataFrame:
 
 @functools.lru_cache(maxsize=1)
 def _tables(path: Path, changed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The dataset by image_id, and the findings about images; read anew when the run was audited again."""
+    """The dataset by image_id, and the findings about images; read again after another audit."""
     run = open_run(path)
     issues = run.read(tables.ISSUES)
     return run.read(tables.DATASET).set_index("image_id"), issues[issues["image_id"].notna()]

@@ -137,7 +137,7 @@ def policy_events(
         flagged = found[found["check"] == check]
         if len(flagged):
             so_far = after(current, _events(proposals, dataset, name))
-            copied = _copies(check, flagged, dataset, features, clusters, splits, so_far)
+            copied = _copies(runner.load()[check].copies, flagged, dataset, features, clusters, splits, so_far)
             proposals.append(_without(copied, left | conflicts(proposals)))
     events = _events(proposals, dataset, name)
     standing = current.set_index("image_id")
@@ -212,7 +212,7 @@ def _majorities(
 
 
 def _copies(
-    check: str,
+    which: str,
     found: pd.DataFrame,
     dataset: pd.DataFrame,
     features: pd.DataFrame,
@@ -220,9 +220,9 @@ def _copies(
     splits: pd.DataFrame,
     current: pd.DataFrame,
 ) -> pd.DataFrame:
-    """Drop flagged copies but the survivor of each set of copies that the check means."""
+    """Drop flagged copies but the survivor of each set of copies that the check means (`which`, of `runner.COPIES`)."""
     members = clusters[clusters["cluster"].notna()]
-    if check == "exact_duplicate":
+    if which == "equal":
         # Near copies share a cluster with exact ones: only equal pictures are copies here.
         pixels = members["image_id"].map(features.set_index("image_id")["pixel_hash"].astype("str"))
         content = members["image_id"].map(dataset.set_index("image_id")["sha256"])
@@ -230,7 +230,7 @@ def _copies(
         members = members[members["image_id"].isin(found["image_id"])]
     chosen = survivors.choose(dataset, features, members, splits, current)
     chosen = chosen[chosen.groupby("cluster")["survivor"].transform("any")]
-    if check == "split_leakage":
+    if which == "across splits":
         split = chosen["image_id"].map(dataset.set_index("image_id")["split"])
         home = split[chosen["survivor"]].set_axis(chosen.loc[chosen["survivor"], "cluster"])
         chosen = chosen[split.ne(chosen["cluster"].map(home))]
@@ -266,6 +266,6 @@ def _events(proposals: Sequence[pd.DataFrame], dataset: pd.DataFrame, name: str)
 
 
 def after(current: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
-    """What stands decided (see `cleaning.decisions.decision_log.current`) once the `events` of a policy are written."""
+    """The decisions in force (`cleaning.decisions.decision_log.current`) once the `events` of a policy are written."""
     new = events[["image_id", "decision", "label", "reviewer"]]
     return pd.concat([current[~current["image_id"].isin(new["image_id"])], new.assign(disputed=False)])

@@ -19,7 +19,7 @@ FILE = "DATASET.md"
 _KINDS = {
     "dropped": "Dropped",
     "relabelled": "Relabelled",
-    "encoded": "Encoded anew, because Keras's loaders could not read them or showed another picture, or for damage",
+    "encoded": "Re-encoded, because Keras's loaders could not read them or showed another picture, or for damage",
     "unreadable": "Not exported because they can't be decoded",
     "unlabelled": "Not exported because they have no label",
 }

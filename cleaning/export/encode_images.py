@@ -1,4 +1,4 @@
-"""Encodes images anew, as PNG or JPEG of 8 bits a channel, so that every loader reads them. The source is only read.
+"""Re-encodes images, as PNG or JPEG of 8 bits a channel, so that every loader reads them. The source is only read.
 
 What is written is what a person sees (`core.pixels.as_seen`): turned as the EXIF data say, transparency laid over
 white, CMYK as RGB, deep values over one range for all.

@@ -14,6 +14,7 @@ from typing_extensions import TypedDict
 
 from imageclinic.cleaning.export import formats
 from imageclinic.cleaning.export.export_format import ExportFormat
+from imageclinic.cleaning.export.export_options import ExportOptions
 from imageclinic.cleaning.export.losses.left_out import LeftOut
 from imageclinic.cleaning.export.losses.value_range import ValueRange
 from imageclinic.core import tables
@@ -45,7 +46,7 @@ class Decisions(TypedDict):
 class Facts(TypedDict):
     """export.json; what is not required came with later versions."""
 
-    format: str
+    format: NotRequired[str]
     classes: list[str]
     images: dict[str, Count]
     options: NotRequired[dict[str, str]]
@@ -81,7 +82,7 @@ def of(
         format; options; dataset (name, files, sha256 over names and contents); decisions (sha256 of the log, who
         decided); classes, in the order of their numbers; images (split → number); changes (kind → images); notes;
         left_out (counts: kind → class → images; lost_classes; notes); value_range (integers and floats: the range of
-        deep images that were encoded anew).
+        deep images that were re-encoded).
     """
     dataset = run.read(tables.DATASET)
     content = hashlib.sha256()
@@ -120,13 +121,13 @@ def class_file(manifest: pd.DataFrame, format: ExportFormat) -> dict[str, str]:
 
 
 def read(out: Path) -> dict[str, Any]:
-    """The content of an export's export.json.
+    """The content of an export's export.json. One that names no format is of an export as folders.
 
     Raises:
         InputError: when it is missing or is no such file.
     """
     path = out / FILE
-    about: dict[str, Any] = read_json(path, Facts, fix="export again")
+    about: dict[str, Any] = {"format": ExportOptions.format, **read_json(path, Facts, fix="export again")}
     if about["format"] not in formats.names():
         raise InputError(
             f"{path}: unknown format {about['format'][:100]!r}",

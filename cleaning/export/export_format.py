@@ -115,7 +115,7 @@ class ExportFormat(ABC):
             manifest: tables.MANIFEST.
             sources: the file of each row; only read.
             folder: the export, empty.
-            link: see `place_file.LINKS`; images that were encoded anew are always copied.
+            link: see `place_file.LINKS`; images that were re-encoded are always copied.
             progress: called with (done, total) images.
 
         Raises:
@@ -130,7 +130,7 @@ class ExportFormat(ABC):
 
     def indexes(self, manifest: pd.DataFrame) -> dict[str, str]:
         """Path in the export → content of the files by which the format's loader finds its images. They depend on the
-        manifest only: the proof makes them anew and compares."""
+        manifest only: the proof makes them again and compares."""
         return {}
 
     @contextlib.contextmanager

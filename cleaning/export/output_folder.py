@@ -49,7 +49,7 @@ def check(out: Path, run: Run, sources: Sequence[Path]) -> Path:
 @contextlib.contextmanager
 def writing(target: Path) -> Iterator[Path]:
     """A hidden folder beside `target`, renamed to it at the end, removed on any error. What a killed export
-    left is removed first; the lock tells it from an export that still runs."""
+    left is removed first; the lock shows whether that export still runs."""
     lock = filelock.FileLock(target.parent / f".{target.name}.export.lock")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -73,7 +73,7 @@ def writing(target: Path) -> Iterator[Path]:
             problem = error.problem
         raise CanNotWrite(
             problem,
-            fix=f"free space or mend that, and export again; {target} was not made, and nothing of it is left",
+            fix=f"free space or fix that, and export again; {target} was not made, and nothing of it is left",
         ) from error
     finally:
         if lock.is_locked:

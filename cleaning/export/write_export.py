@@ -31,9 +31,9 @@ class CleanedDataset:
         splits: tables.SPLIT_TABLE, a row for every image (see `cleaning.split.stratified_split.assign`).
         clusters: tables.CLUSTERS.
         changes: see `cleaning.decisions.apply.apply`.
-        current: what stands decided, for the manifest's column ``decision`` (see
+        current: the decisions in force, for the manifest's column ``decision`` (see
             `cleaning.decisions.decision_log.current`).
-        encoded: image_id, file, why of images that were encoded anew (see `cleaning.export.encode_images.encode`):
+        encoded: image_id, file, why of images that were re-encoded (see `cleaning.export.encode_images.encode`):
             `images` has their new content, and the run's dataset table that of the source.
         notes: sentences about the split, for DATASET.md.
         left_out: see `cleaning.export.losses.left_out.of`.
@@ -174,14 +174,14 @@ def _manifest(cleaned: CleanedDataset) -> pd.DataFrame:
 
 
 def _original(manifest: pd.DataFrame, encoded: pd.DataFrame, run: Run) -> pd.Series:
-    """The hash of the source of each image that was encoded anew; null for the others."""
+    """The hash of the source of each image that was re-encoded; null for the others."""
     source = run.read(tables.DATASET).set_index("image_id")["sha256"]
     at = manifest["image_id"]
     return at.map(source).where(at.isin(encoded["image_id"])).astype("str")
 
 
 def _with_encoded(changes: pd.DataFrame, manifest: pd.DataFrame, encoded: pd.DataFrame) -> pd.DataFrame:
-    """The changes, and a row for each exported image that was encoded anew."""
+    """The changes, and a row for each exported image that was re-encoded."""
     rows = encoded.loc[encoded["image_id"].isin(manifest["image_id"]), ["image_id", "why"]]
     label = rows["image_id"].map(manifest.set_index("image_id")["label"])
     rows = rows.assign(change="encoded", from_label=label, to_label=label, reviewer=None)

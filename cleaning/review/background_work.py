@@ -1,4 +1,4 @@
-"""What goes on beside the App while a person decides: labels ranked anew, and how far the flags can be trusted.
+"""What goes on beside the App while a person decides: labels ranked again, and how far the flags can be trusted.
 
 Both are worked out in our own process or a child of it, so that FiftyOne's server has its time for the keys. They
 reach the panel through files in the run folder.
@@ -19,7 +19,7 @@ from imageclinic.core.errors import InputError
 from imageclinic.core.processes import child_process
 from imageclinic.core.run import Run
 
-#: Labels are ranked anew after this many more rows in the log.
+#: Labels are ranked again after this many more rows in the log.
 BATCH = 20
 #: The log is looked at after so many steps at the soonest: a person at work adds a row a second.
 _PAUSE = 5
@@ -36,12 +36,12 @@ def attend(
     """Look after a run each time that the iterator is advanced; close it to end what it started.
 
     Advance it from the main thread (see `core.processes.child_process`). When the log has grown, `words` are written
-    down; after `BATCH` more rows than the newest scores knew, labels are ranked anew in the background.
+    down; after `BATCH` more rows than the newest scores knew, labels are ranked again in the background.
 
     Args:
         run: the run that is reviewed.
         words: says how far the flags can be trusted, by the log as it is.
-        rerank: the command that ranks anew; run where the audit has left embeddings and predictions.
+        rerank: the command that ranks again; run where the audit has left embeddings and predictions.
         announce: called with what went wrong.
     """
     possible = run.embeddings.is_file() and run.predictions.is_file()
@@ -53,7 +53,7 @@ def attend(
         while True:
             if process is not None and process.poll() is not None:
                 if process.returncode:
-                    announce(f"Labels could not be ranked anew: {child_process.last_line(log)} (see {log})")
+                    announce(f"Labels could not be ranked again: {child_process.last_line(log)} (see {log})")
                 stack.close()
                 process = None
             now = run.decisions.stat().st_size if run.decisions.is_file() else 0

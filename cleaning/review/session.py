@@ -33,7 +33,7 @@ from imageclinic.core.errors import InputError
 from imageclinic.core.processes.temporary_folders import temporary_folder
 from imageclinic.core.run import Run, open_run
 
-#: What tells the plugin which run it decides about: FiftyOne's server is a subprocess and sees only these.
+#: Names to the plugin the run that it decides about: FiftyOne's server is a subprocess and sees only these.
 RUN_VARIABLE = "IMAGECLINIC_RUN"
 REVIEWER_VARIABLE = "IMAGECLINIC_REVIEWER"
 
@@ -65,7 +65,7 @@ def open_review(
         announce: called with lines for the user.
         progress: called with (done, total) while pictures are converted.
         words: says how far the flags can be trusted by the log as it is, for the panel.
-        rerank: the command that ranks the labels anew with the decisions so far.
+        rerank: the command that ranks the labels again with the decisions so far.
 
     Raises:
         InputError: no run, a busy port, a bad certificate, no database (see `cleaning.review.database.mongod.running`).

@@ -11,7 +11,7 @@ import pandas as pd
 from imageclinic.cleaning.split.allocation import allocate, normalised
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
-from imageclinic.core.naming.wording import few_notes
+from imageclinic.core.naming.wording import few, few_notes
 
 __all__ = [
     "allocate",
@@ -103,7 +103,7 @@ def keep(table: pd.DataFrame, manifest: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         `tables.SPLIT_TABLE` of the images of `table` that are in `manifest`: by content, so that they may have been
-        renamed or moved; or else by image_id, so that a file may have been mended. Content that is in two splits of
+        renamed or moved; or else by image_id, so that a file may have been repaired. Content that is in two splits of
         the manifest goes by image_id alone.
     """
     unique = manifest.groupby("sha256")["split"].agg(["nunique", "first"])
@@ -135,13 +135,12 @@ def require_training(table: pd.DataFrame, splits: pd.DataFrame) -> None:
     lacking = counts[counts["train"] == 0]
     if not len(lacking):
         return
-    told = [
+    named = [
         f"{label!r} ({', '.join(f'{row[s]} in {s}' for s in tables.SPLITS if row[s])})"
-        for label, row in zip(lacking.index[:5].astype(str), lacking.to_dict("records"), strict=False)
+        for label, row in zip(lacking.index.astype(str), lacking.to_dict("records"), strict=True)
     ]
-    more = f" and {len(lacking) - len(told)} more" if len(lacking) > len(told) else ""
     raise InputError(
-        f"No training image for class {', '.join(told)}{more}",
+        f"No training image for class {few(named)}",
         expected="every class in train; images frozen as test or val stay there, with all their copies",
         fix="add images of the class, or relabel or drop those that it has",
     )
@@ -171,9 +170,8 @@ def require_complete(
     for name in wanted:
         lacking = counts.index[counts[name] == 0] if counts[name].sum() else counts.index[:0]
         if len(lacking):
-            named = [f"{label!r} ({counts.loc[label].sum()} images in {groups[label]} groups)" for label in lacking[:5]]
-            more = f" and {len(lacking) - 5} more" if len(lacking) > 5 else ""
-            problems.append(f"no image in {name} for class {', '.join(named)}{more}")
+            named = [f"{label!r} ({counts.loc[label].sum()} images in {groups[label]} groups)" for label in lacking]
+            problems.append(f"no image in {name} for class {few(named)}")
     if problems:
         tied = f"; the biggest group of copies that stay together has {biggest.iloc[0]:,} of {len(rows):,} images"
         raise InputError(

@@ -1,4 +1,4 @@
-"""How far the flags of each check can be trusted, by what persons said of them. Pure."""
+"""How far the flags of each check can be trusted, by what persons decided about them. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What persons said about the flags of a check, and about the images that it did not flag, as arrays. Pure."""
+"""What persons decided about the flags of a check, and about the images that it did not flag, as arrays. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _BANDS, _LEAST = 4, 50
 
 @dataclass(frozen=True)
 class Reviews:
-    """Flags of one check, the highest score first, or images that it did not flag; and what persons said of each.
+    """Flags of one check, the highest score first, or images that it did not flag; and what persons decided about each.
 
     What a person looked at without an answer (unsure, disputed, dropped as a copy) is left out.
     """
@@ -61,7 +61,7 @@ class Reviews:
 
 
 class Log:
-    """What persons said, from a decision log. A policy takes the flags at their word, so it is no witness."""
+    """What persons decided, from a decision log. A policy takes the flags at their word, so it is no witness."""
 
     def __init__(self, log: pd.DataFrame, dataset: pd.DataFrame) -> None:
         """Read tables.DECISION_LOG and tables.DATASET."""
@@ -82,8 +82,8 @@ class Log:
     def about_flags(self, flags: pd.DataFrame, check: str) -> Reviews:
         """Reviews of a check's flags (image_id and score, one row an image): right where a person confirmed it."""
         flags = flags.sort_values(["score", "image_id"], ascending=[False, True])
-        said = self.answers.reindex(flags["image_id"])
-        confirmed, rejected = (_names(said[column], check) for column in ("confirmed", "rejected"))
+        answers = self.answers.reindex(flags["image_id"])
+        confirmed, rejected = (_names(answers[column], check) for column in ("confirmed", "rejected"))
         unclear = flags["image_id"].isin(self.answers.index).to_numpy() & (confirmed == rejected)
         score = flags["score"].to_numpy(np.float64)
         return self._reviews(flags["image_id"], score, bands(len(flags)), confirmed, unclear)

@@ -60,7 +60,7 @@ def weak_below(flags: Reviews, worth: float = WORTH) -> float:
 
 
 def _most_left(flags: Reviews, alpha: float = 0.05) -> float:
-    """Upper bound on the right ones among the flags that no person reviewed; infinite where no random review tells."""
+    """Upper bound on the right ones among the flags that no person reviewed; infinite without random reviews."""
     at = flags.made()
     weight = flags.weight[at]
     chances = weight[weight > 0]

@@ -18,7 +18,7 @@ from imageclinic.core.option_fields import STOP_BELOW
 from imageclinic.core.reading.json_files import Number, read_json
 from imageclinic.core.run import Run
 
-#: Said in the place of a share whose 95 % interval is wider than `WIDE`.
+#: Written in the place of a share whose 95 % interval is wider than `WIDE`.
 TOO_FEW = "too few yet"
 WIDE = 0.6
 
@@ -85,17 +85,17 @@ def lines(checks: pd.DataFrame, unflagged: Mapping[str, Any], at: float) -> list
         unflagged: see `estimates.unflagged`.
         at: the yield at which to stop, see `worth`.
     """
-    said = []
+    sentences = []
     for row in checks[checks["reviewed"] > 0].to_dict("records"):
-        said += [
+        sentences += [
             f"{row['check']}: {line}" for line in (_left(row), _missed(row), _stop(row, at), _weak(row, at)) if line
         ]
     if unflagged["changed"] is not None:
         share = f"{unflagged['changed']:.1%} ({unflagged['low']:.1%} to {unflagged['high']:.1%})"
-        said.append(
+        sentences.append(
             f"Of the {unflagged['images']:,} images that no check flagged, {share} would be relabelled or dropped."
         )
-    return said
+    return sentences
 
 
 def _left(row: Mapping[Any, Any]) -> str:

@@ -66,7 +66,7 @@ def main() -> None:
                 _silence(sys.stdout)
             where = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
             why = f"{where}{error.strerror or error}"
-            _stop(f"imageclinic: {why}. What is done is kept: mend that and run it again.", 1)
+            _stop(f"imageclinic: {why}. What is done is kept: fix that and run it again.", 1)
         except UnicodeError as error:
             _stop(f"imageclinic: a name can't be written as text: {error}. Rename it, in letters of UTF-8.", 2)
         except Exception:  # a fault of ours: the traceback may hold names of files too
@@ -74,7 +74,7 @@ def main() -> None:
 
 
 def _prepare_streams() -> None:
-    """Standard streams that take every text. Where one is closed, nothing is said there; and no file that is opened
+    """Standard streams that take every text. Where one is closed, nothing is written there; and no file that is opened
     later gets its number, so that what is meant for the terminal is not written into it."""
     while (handle := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(handle, True)

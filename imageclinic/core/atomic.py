@@ -50,7 +50,7 @@ def replacing(path: Path, *, sync: bool = True) -> Iterator[Path]:
     except OSError as error:
         raise CanNotWrite(
             f"can't write {path}: {error.strerror or error}",
-            fix="free space or mend that, and run the same command again; the file is as it was",
+            fix="free space or fix that, and run the same command again; the file is as it was",
         ) from error
     finally:
         if target is not None:

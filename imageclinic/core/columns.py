@@ -46,7 +46,7 @@ class Table:
     def remedy(self) -> str:
         """What to do about a file of this table that can't be read."""
         if self.name == "decisions":
-            return "mend that line, or move the file away; nothing was changed"
+            return "fix that line, or move the file away; nothing was changed"
         return f"delete it and run imageclinic {self.command} again"
 
     @property

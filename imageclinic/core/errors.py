@@ -1,4 +1,4 @@
-"""The errors that a user can mend: each says what is wrong, where, what was expected and what to do."""
+"""The errors that a user can fix: each says what is wrong, where, what was expected and what to do."""
 
 from __future__ import annotations
 

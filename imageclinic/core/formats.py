@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Format:
-    """A format. `suffixes`: right for it, the usual one first. `signatures`: offset and bytes, any of which tells it;
-    none where another format's tell it first. `sequence`: it may hold several pages or frames. `browser`: a
+    """A format. `suffixes`: right for it, the usual one first. `signatures`: offset and bytes, any of which identifies
+    it; none where another format's do so first. `sequence`: it may hold several pages or frames. `browser`: a
     browser draws it."""
 
     suffixes: tuple[str, ...]
@@ -30,7 +30,7 @@ def _boxed(brands: tuple[bytes, ...]) -> tuple[tuple[int, bytes], ...]:
     return tuple((4, b"ftyp" + brand) for brand in brands)
 
 
-#: By Pillow's name. Order counts: the first that fits tells the format. ISO-BMFF (AVIF, HEIF) and RIFF (WebP) carry
+#: By Pillow's name. Order counts: the first that fits is the format. ISO-BMFF (AVIF, HEIF) and RIFF (WebP) carry
 #: their signatures at an offset; TGA at its end, and not always; an MPO begins as the JPEG that it is.
 FORMATS = {
     "JPEG": Format((".jpg", ".jpeg", ".jpe", ".jfif"), ((0, b"\xff\xd8\xff"),), browser=True),

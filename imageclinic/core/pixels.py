@@ -3,7 +3,7 @@
 The scan, the comparison of copies, the App, the report, re-encoding, embedding and training all convert with `plain`,
 so that none of them sees a picture that another does not:
 
-- **16 bits, 32 bits, floats**: files don't say which range they use, so it is told from the values. It is the smallest
+- **16 bits, 32 bits, floats**: files don't say which range they use, so the values decide. It is the smallest
   of the usual ranges that holds them all: [0, 1] (floats only), then 8, 10, 12, 14 and 16 bits. A 12-bit picture
   (sensors, X-rays) is not dark for being stored in 16 bits, and one whose brightest value is 255 is neither black nor
   stretched. What fits none of these (negative or larger values) is stretched from its least to its greatest value.
@@ -15,7 +15,7 @@ so that none of them sees a picture that another does not:
 - Of several pages or frames the current one counts, which is the first of a file just opened. EXIF orientation is not
   applied: neither TensorFlow nor Keras applies it.
 
-`as_seen` is the picture that a person sees, for files that are encoded anew: turned as its EXIF data say, CMYK by the
+`as_seen` is the picture that a person sees, for files that are re-encoded: turned as its EXIF data say, CMYK by the
 profile that the file holds, and deep values over one range for a whole dataset, where it is given. What Keras's own
 loaders see instead is in `core.pictures.keras_pictures`.
 

@@ -240,7 +240,7 @@ MANIFEST = Table(
         Column(
             "original_sha256",
             pa.string(),
-            "of the source, where the file was encoded anew; else null",
+            "of the source, where the file was re-encoded; else null",
             nullable=True,
             later=True,
         ),

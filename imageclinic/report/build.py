@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import pandas as pd
 from markupsafe import Markup, escape
 
@@ -15,12 +14,11 @@ from imageclinic.core import tables
 from imageclinic.core.errors import CanNotWrite, InputError, remedied
 from imageclinic.core.reading.json_files import check_shape, read_json
 from imageclinic.core.run import Run
-from imageclinic.report import charts, diagnosis_section, search_section, sections, shapes
+from imageclinic.report import charts, diagnosis_section, review_section, search_section, sections, shapes, templates
 from imageclinic.report.planted_truth import score
 from imageclinic.report.thumbnails import Picture, Tiles
 
 _CODE = re.compile(r"`([^`\n]+)`")
-_HERE = Path(__file__).resolve().parent
 
 
 def write(
@@ -34,10 +32,10 @@ def write(
     """Write the report and return its path.
 
     Args:
-        run: an audited run; decisions and a comparison are told where they are there.
+        run: an audited run; decisions and a comparison are shown where they exist.
         to: the file; None: `run.report`.
         truth: what was planted (`check, image_id, label`), for precision and recall.
-        status: rows of the review's progress: column → value, all with the same columns.
+        status: the review's progress: rows of `cleaning.trust.estimates.by_check`.
         help: check → docstring: its first paragraph is shown, the rest on demand.
 
     Raises:
@@ -74,18 +72,10 @@ def render(
     compared, comparison, comparison_note = _comparison(run)
     diagnosed, diagnosis_note = _diagnosis(run)
     searched, search_note = search_section.read(run.tuning)
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_HERE),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(title_of=sections.title, prose=_prose)
-    return environment.get_template(
-        "template.html"
-    ).render(
-        style=Markup((_HERE / "style.css").read_text("utf-8")),  # noqa: S704 (our own file)
+    outcomes = sections.by_severity(info["outcomes"], run.verdict)
+    return templates.render(
+        "template.html",
+        {"title_of": sections.title, "prose": _prose},
         name=Path(info["root"]).name or info["root"],
         run=str(run.path),
         info=info,
@@ -94,15 +84,15 @@ def render(
         headline=headline(dataset, issues, info["outcomes"]),
         facts=_facts(dataset, splits),
         audited=_audited(info),
-        outcomes=info["outcomes"],
-        summaries={o["check"]: sections.summary((help or {}).get(o["check"], "")) for o in info["outcomes"]},
+        outcomes=outcomes,
+        summaries={o["check"]: _summary((help or {}).get(o["check"], ""), o.get("options") or {}) for o in outcomes},
         outcome_names=sections.OUTCOMES,
         scores=None if truth is None else _records(score(issues, truth)),
         distribution=charts.distribution(dataset, splits),
-        sections=_sections(run, info["outcomes"], dataset, issues, splits, help or {}),
+        sections=_sections(run, outcomes, dataset, issues, splits, help or {}),
         decided=decided,
         decisions_note=decisions_note,
-        status=status or [],
+        progress=review_section.progress(status or [], [o["check"] for o in outcomes]),
         comparison=comparison,
         comparisons=compared,
         comparison_note=comparison_note,
@@ -200,7 +190,7 @@ def _decisions(run: Run) -> tuple[list[dict[str, Any]], str]:
 
 
 def _comparison(run: Run) -> tuple[list[charts.Comparison], dict[str, Any], str]:
-    """Charts, the content of comparison.json, and why it can't be told."""
+    """Charts, the content of comparison.json, and why it can't be shown."""
     if not run.comparison.is_file():
         return [], {}, ""
     try:
@@ -211,7 +201,7 @@ def _comparison(run: Run) -> tuple[list[charts.Comparison], dict[str, Any], str]
 
 
 def _diagnosis(run: Run) -> tuple[dict[str, Any], str]:
-    """What the template draws of diagnosis.json, and why it can't be told."""
+    """What the template draws of diagnosis.json, and why it can't be shown."""
     nothing: dict[str, Any] = {"diagnosis": {}, "diagnosis_bars": []}
     if not run.diagnosis.is_file():
         return nothing, ""
@@ -226,8 +216,17 @@ def _diagnosis(run: Run) -> tuple[dict[str, Any], str]:
         return nothing, f"{run.diagnosis.name} can't be shown: {error}"
 
 
+def _summary(docstring: str, options: Mapping[str, Any]) -> str:
+    """A check's first paragraph, with the values of its options where it names them."""
+    text = sections.summary(docstring)
+    for name, value in options.items():
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            text = text.replace(f"`{name}`", f"{value:,.10g}")
+    return text
+
+
 def _prose(text: str) -> Markup:
-    """Escaped text, with what stands between backticks set as code."""
+    """Escaped text, with what is between backticks set as code."""
     return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704 (escaped)
 
 

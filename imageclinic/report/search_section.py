@@ -8,14 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
-from markupsafe import Markup
-
 from imageclinic.core.errors import InputError
 from imageclinic.core.reading.json_files import read_json
-from imageclinic.report import shapes
+from imageclinic.report import shapes, templates
 
-_HERE = Path(__file__).resolve().parent
 _MARGIN = 6.0  # percent of a chart that stay free at its edges
 _MOST_TICKS = 8
 
@@ -110,22 +106,11 @@ def search(content: Mapping[str, Any]) -> Search:
 
 def page(content: Mapping[str, Any]) -> str:
     """The section as one self-contained HTML file."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_HERE),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("search_page.html").render(
-        style=Markup((_HERE / "style.css").read_text("utf-8")),  # noqa: S704 (our own file)
-        name=Path(content["out"]).name,
-        search=search(content),
-    )
+    return templates.render("search_page.html", name=Path(content["out"]).name, search=search(content))
 
 
 def read(file: Path) -> tuple[Search | None, str]:
-    """The search that a file tells of, or why it can't be shown; neither when there is no file."""
+    """The search that a file holds, or why it can't be shown; neither when there is no file."""
     if not file.is_file():
         return None, ""
     try:

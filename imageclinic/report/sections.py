@@ -1,8 +1,8 @@
-"""What the report tells about each check: its findings worst first, copies side by side, confusions."""
+"""What the report shows of each check: its findings worst first, copies side by side, confusions."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -79,6 +79,24 @@ def summary(docstring: str) -> str:
     return " ".join(docstring.strip().partition("\n\n")[0].split())
 
 
+def by_severity(outcomes: Sequence[Mapping[str, Any]], verdict: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """What failed, then what was found in the order of the audit's verdict, then the rest; by name where that is equal.
+
+    Args:
+        outcomes: of run.json.
+        verdict: its lines, worst first, each with the ``checks`` that it is about.
+    """
+    ranked = [check for line in verdict for check in line.get("checks", [])]
+    states = ["failed", "found", "clean", "not_applicable", "skipped"]
+
+    def place(outcome: Mapping[str, Any]) -> tuple[int, int, str]:
+        check, state = outcome["check"], outcome["outcome"]
+        rank = ranked.index(check) if state == "found" and check in ranked else len(ranked)
+        return states.index(state) if state in states else len(states), rank, check
+
+    return sorted(outcomes, key=place)
+
+
 def section(
     outcome: Mapping[str, Any],
     issues: pd.DataFrame,
@@ -131,8 +149,8 @@ def _one_of_each(findings: pd.DataFrame) -> pd.DataFrame:
         return findings
     others = findings.groupby(keys)["same"].transform("size") - 1
     more = [f" So {'is 1 copy' if n == 1 else f'are {n:,} copies'} of it." if n else "" for n in others]
-    told = findings.assign(evidence=[f"{e}{m}" for e, m in zip(findings["evidence"], more, strict=True)])
-    return told[~pd.concat(keys, axis=1).duplicated()]
+    complete = findings.assign(evidence=[f"{e}{m}" for e, m in zip(findings["evidence"], more, strict=True)])
+    return complete[~pd.concat(keys, axis=1).duplicated()]
 
 
 def _cluster(members: pd.DataFrame, picture: Callable[[str], Picture]) -> Cluster:

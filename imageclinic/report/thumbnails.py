@@ -18,7 +18,7 @@ BUDGET = 7_000_000  # bytes of data URIs in one report
 
 @dataclass(frozen=True)
 class Picture:
-    """What stands in for an image: a data URI, or the reason why there is none."""
+    """What is shown for an image: a data URI, or the reason why there is none."""
 
     uri: str = ""
     reason: str = ""
@@ -47,7 +47,7 @@ def thumbnail(path: Path, side: int = SIDE) -> Picture:
 
     It shows what the audit judged (`core.pixels`), turned as a person expects it.
 
-    Damage is no error here: what can be drawn is drawn, else the reason is told.
+    Damage is no error here: what can be drawn is drawn, else the reason is shown.
     """
     try:
         with warnings.catch_warnings(action="ignore"), open_file(path) as image:

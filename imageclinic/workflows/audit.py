@@ -274,7 +274,7 @@ def _audit(run: Run, listing: image_listing.Listing, plan: _Plan, stage: Stage, 
 
 
 def _key(dataset: pd.DataFrame, plan: _Plan) -> str | None:
-    """Of all that the results depend on; None when they depend on a user's function, which can't be told."""
+    """Of all that the results depend on; None when they depend on a user's function, which can't be hashed."""
     method, brought = plan.method, plan.brought
     if ":" in method.model:
         return None

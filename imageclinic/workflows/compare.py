@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
 from imageclinic.core.progress import Stage, quiet
+from imageclinic.training.compare.compare_options import CompareKeywords, CompareOptions
+from imageclinic.workflows.steps.argument_types import takes_fields_of
 from imageclinic.workflows.steps.run_state import load
 
 #: Called with a comparison of the seeds that were done when Ctrl-C came.
 Interrupted = Callable[[dict[str, Any]], None]
 
 
+@takes_fields_of(CompareOptions)
 def compare(
     run: str | Path,
     after: str | Path | None = None,
@@ -23,7 +26,7 @@ def compare(
     to: str | Path | None = None,
     stage: Stage = quiet,
     interrupted: Interrupted | None = None,
-    **options: Any,
+    **options: Unpack[CompareKeywords],
 ) -> dict[str, Any]:
     """Retrain on the original and the cleaned images, and test both on the same images.
 
@@ -34,7 +37,7 @@ def compare(
             ``random_review``, as many reviews as were done, of images drawn at random, by a reviewer who is right.
         to: for two datasets, the folder for comparison.json and finished runs; None: ``AFTER-comparison``.
         stage: progress.
-        interrupted: told what the seeds that are done say, when Ctrl-C comes; KeyboardInterrupt goes on.
+        interrupted: called with what the seeds that are done show, when Ctrl-C comes; KeyboardInterrupt goes on.
         options: fields of `training.compare.compare_options.CompareOptions`: model, seeds, epochs, seed, size, ….
 
     Returns:
@@ -44,7 +47,6 @@ def compare(
         InputError: no test images, one class, datasets whose test images differ, a model that does not fit.
     """
     from imageclinic import training
-    from imageclinic.training.compare.compare_options import CompareOptions
 
     use = CompareOptions(**options)
     training.load_tensorflow()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from imageclinic.cleaning.decisions import decision_log, import_decisions, policy
+from imageclinic.cleaning.decisions import decision_log, import_decisions, label_ranking, policy
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
 from imageclinic.core.run import open_run
@@ -80,17 +80,24 @@ def _policy(accept: Sequence[str], policy_file: str | Path | None) -> tuple[str,
 def left_to_persons(
     run: str | Path, events: pd.DataFrame, *, accept: Sequence[str] = (), policy_file: str | Path | None = None
 ) -> dict[str, int]:
-    """How many images a policy leaves to a person: what it would decide if told to include them, but for `events`.
+    """How many images a policy leaves to a person: what it would decide if asked to include them, but for `events`.
 
     Returns:
-        ``test`` and ``conflicts``: numbers of images; of test images with conflicting labels, the first.
+        ``test`` and ``conflicts``: numbers of images; of test images with conflicting labels, the first. ``unsure``:
+        flagged labels that don't reach the accepted score, where the run's predictions can't tell wrong labels from
+        hard images (``label_noise.established`` in run.json); 0 where they can.
     """
     state = load(run)
     name, accepted = _policy(accept, policy_file)
     every = propose(state, accepted, name, include_test=True, include_conflicts=True)
     left = every.loc[~every["image_id"].isin(events["image_id"]), "image_id"]
     test = left.isin(state.splits.loc[state.splits["split"].eq("test"), "image_id"])
-    return {"test": int(test.sum()), "conflicts": int((~test).sum())}
+    unsure = 0
+    noise = state.run.info().get("label_noise") or {}
+    if label_ranking.CHECK in accepted and not noise.get("established", True):
+        found = state.issues[state.issues["check"].eq(label_ranking.CHECK)]
+        unsure = int((~found["score"].ge(accepted[label_ranking.CHECK])).sum())
+    return {"test": int(test.sum()), "conflicts": int((~test).sum()), "unsure": unsure}
 
 
 def by_class_and_split(run: str | Path, events: pd.DataFrame) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Why is accuracy not improving? Composes the experiments, the audit's noise model and what a history tells."""
+"""Why is accuracy not improving? Composes the experiments, the audit's noise model and what a history shows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, Unpack
 
 import numpy as np
 import pandas as pd
@@ -18,11 +18,12 @@ from imageclinic.core import tables
 from imageclinic.core.errors import InputError
 from imageclinic.core.progress import Progress, Stage, quiet
 from imageclinic.core.reading.json_files import Number, read_json
+from imageclinic.training.diagnose.diagnose_options import DiagnoseKeywords, DiagnoseOptions
 from imageclinic.workflows.steps import diagnosis_images
+from imageclinic.workflows.steps.argument_types import takes_fields_of
 
 if TYPE_CHECKING:
     from imageclinic.training.diagnose.curves.read_history import Source
-    from imageclinic.training.diagnose.diagnose_options import DiagnoseOptions
     from imageclinic.training.diagnose.setup import Data, Images, Recipe
 
 #: Called with the diagnosis by the experiments that were done when Ctrl-C came.
@@ -51,6 +52,7 @@ class _Metrics(TypedDict):
     settings: _Settings
 
 
+@takes_fields_of(DiagnoseOptions)
 def diagnose(
     data: str | Path | None = None,
     *,
@@ -58,7 +60,7 @@ def diagnose(
     to: str | Path | None = None,
     stage: Stage = quiet,
     interrupted: Interrupted | None = None,
-    **options: Any,
+    **options: Unpack[DiagnoseKeywords],
 ) -> dict[str, Any]:
     """Find out by experiments why accuracy is not improving; and say what the curves of one training run show.
 
@@ -68,7 +70,7 @@ def diagnose(
             `History.history`.
         to: folder for diagnosis.json and finished runs; None: the run, or ``NAME-diagnosis`` beside the data.
         stage: progress.
-        interrupted: told what the experiments that are done say, when Ctrl-C comes; KeyboardInterrupt goes on.
+        interrupted: called with what the experiments that are done show, when Ctrl-C comes; KeyboardInterrupt goes on.
         options: fields of `training.diagnose.diagnose_options.DiagnoseOptions`: model, budget, seeds, learning_rate, ….
 
     Returns:
@@ -81,8 +83,6 @@ def diagnose(
     """
     if data is None and history is None:
         raise InputError("nothing to diagnose", expected="DATA (a run, an export or a dataset), --history, or both")
-    from imageclinic.training.diagnose.diagnose_options import DiagnoseOptions
-
     use = DiagnoseOptions(**options)
     curves = {} if history is None else _curves(history, use.classes, use.val_images)
     if data is None:

@@ -82,14 +82,14 @@ def _export(run: Path, out: Path, options: ExportOptions, stage: Stage, say: Say
         if not options.allow_lost_classes and (refusal := gone.refusal()):
             raise refusal
         with stage("Looking for copies") as progress:
-            clusters, told = splitting.regroup(
+            clusters, remarks = splitting.regroup(
                 state, cleaned, near=options.near_copies == "together", new=new, progress=progress
             )
         old = None if options.keep_split is None else splitting.earlier(Path(options.keep_split), cleaned)
         grouped = dataclasses.replace(state, clusters=clusters)
         splits, notes = splitting.assign(grouped, cleaned, demanded(options.split), options.seed, old)
         cleaned = cleaned[cleaned["image_id"].isin(splits["image_id"])]
-        notes = told + notes
+        notes = remarks + notes
         require_training(cleaned, splits)
         if not options.allow_incomplete:
             require_complete(cleaned, splits, clusters, demanded(options.split))
@@ -98,7 +98,7 @@ def _export(run: Path, out: Path, options: ExportOptions, stage: Stage, say: Say
             first = f"{unread.index[0]}: {unread.iloc[0]}"
             notes.append(
                 f"Keras's folder loader stops at, skips or misreads {len(unread):,} images ({first}) "
-                "--reencode png mends that."
+                "--reencode png fixes that."
             )
         ranges = {} if new is None else new.ranges
         for note in (*notes, *(values.sentence(kind) for kind, values in ranges.items())):

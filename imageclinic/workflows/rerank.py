@@ -1,4 +1,4 @@
-"""Scores the labels anew with the decisions so far: seconds, because only the linear heads are fitted again."""
+"""Scores the labels again with the decisions so far: seconds, because only the linear heads are fitted again."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from imageclinic.audit.labels import confident_learning, noise_model
+from imageclinic.cleaning.decisions import label_ranking
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
 from imageclinic.core.progress import Stage, quiet
@@ -34,7 +35,7 @@ def rerank(run: str | Path, *, stage: Stage = quiet) -> tuple[Path, pd.DataFrame
     opened = state.run
     made = tables.metadata(opened.predictions)
     if not made:
-        raise InputError(f"{opened.path} has no predictions", fix="audit with the check mislabeled")
+        raise InputError(f"{opened.path} has no predictions", fix=f"audit with the check {label_ranking.CHECK}")
     if not opened.embeddings.is_file():
         raise InputError(
             f"{opened.path} has no embeddings, and labels are rescored by heads trained on them",

@@ -21,7 +21,7 @@ def status(run: str | Path, *, stop_below: float | None = None) -> dict[str, Any
         ``images, flagged, flagged_decided, decided, disputed, stale``, ``decisions`` (counts by kind), ``stop_below``,
         ``checks``: one record per check with findings, see `cleaning.trust.estimates.by_check`; ``unflagged``: see
         `cleaning.trust.estimates.unflagged`; ``words``: what these two say, a few lines a check; ``label_noise``:
-        see `workflows.steps.auditing.label_noise.estimate`; and ``verdict``: what the audit said first, see
+        see `workflows.steps.auditing.label_noise.estimate`; and ``verdict``: the audit's verdict, see
         `core.run.Run.verdict`.
 
     Raises:

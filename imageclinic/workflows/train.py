@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from imageclinic.core.progress import Stage, quiet
+from imageclinic.training.fit.settings import Settings, TrainKeywords
+from imageclinic.workflows.steps.argument_types import takes_fields_of
 
 
-def train(out: str | Path, *, to: str | Path | None = None, stage: Stage = quiet, **settings: Any) -> dict[str, Any]:
+@takes_fields_of(Settings)
+def train(
+    out: str | Path,
+    *,
+    to: str | Path | None = None,
+    stage: Stage = quiet,
+    **settings: Unpack[TrainKeywords],
+) -> dict[str, Any]:
     """Train on an export: writes a .keras file, its metrics and a model card to `to` (default: OUT-model).
 
     Args:
@@ -24,7 +33,6 @@ def train(out: str | Path, *, to: str | Path | None = None, stage: Stage = quiet
     from imageclinic.cleaning.export.images_as_files import as_files
 
     training.load_tensorflow()
-    from imageclinic.training.fit.settings import Settings
     from imageclinic.training.fit.train_export import train as run
 
     folder = Path(out).absolute().with_name(f"{Path(out).absolute().name}-model") if to is None else Path(to)

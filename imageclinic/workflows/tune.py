@@ -4,26 +4,30 @@ from __future__ import annotations
 
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from imageclinic.core import tables
 from imageclinic.core.progress import Stage, quiet
+from imageclinic.training.fit.settings import Settings
+from imageclinic.training.tune.search_options import SearchOptions, TuneKeywords
+from imageclinic.workflows.steps.argument_types import takes_fields_of
 
 FILE, PAGE = "tuning.json", "tuning.html"
 
 
+@takes_fields_of(SearchOptions, Settings)
 def tune(
     out: str | Path,
     *,
     to: str | Path | None = None,
     stage: Stage = quiet,
-    **options: Any,
+    **options: Unpack[TuneKeywords],
 ) -> dict[str, Any]:
     """Search for hyperparameters on an export, and test the best once. Writes tuning.json and tuning.html to `to`.
 
     Args:
         out: an export.
-        to: folder for the study, finished retrainings and tuning.json, such as a run folder, whose report then tells of
+        to: folder for the study, finished retrainings and tuning.json, such as a run folder, whose report then shows
             the search; None: ``OUT-tune``.
         stage: progress.
         options: fields of `training.tune.search_options.SearchOptions`: over, search, trials, budget, prune, seeds,
@@ -39,15 +43,13 @@ def tune(
     from imageclinic import training
 
     training.load_tensorflow()
-    from imageclinic.training.fit.settings import Settings
     from imageclinic.training.tune import search as tuning
-    from imageclinic.training.tune.search_options import SearchOptions
 
     out = Path(out)
     folder = Path(to) if to is not None else out.absolute().with_name(f"{out.absolute().name}-tune")
-    names = {each.name for each in fields(SearchOptions)}
-    search = SearchOptions(**{name: value for name, value in options.items() if name in names})
-    settings = Settings(**{name: value for name, value in options.items() if name not in names})
+    given: dict[str, Any] = {**options}
+    search = SearchOptions(**{each.name: given.pop(each.name) for each in fields(SearchOptions) if each.name in given})
+    settings = Settings(**given)
     try:
         result = tuning.tune(out, folder, search, settings, stage=stage)
     except tuning.Interrupted as stop:

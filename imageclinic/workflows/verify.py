@@ -13,7 +13,7 @@ from imageclinic.core.progress import Stage, quiet
 def verify(out: str | Path, *, stage: Stage = quiet) -> pd.DataFrame:
     """Prove an export again: hashes, counts, classes, no copies in two splits. A frame with name, ok and detail.
 
-    The pairs of copies are computed anew from the exported files; the manifest is not trusted.
+    The pairs of copies are computed again from the exported files; the manifest is not trusted.
     """
     from imageclinic.cleaning.export.proof import prove_export
 

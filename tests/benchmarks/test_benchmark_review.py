@@ -65,5 +65,5 @@ def test_it_runs_and_prints_every_part(tmp_path, capsys, monkeypatch: pytest.Mon
     assert [row[3] for row in intervals[:4]] == ["random only", "then by rank", "after rank", "in turns, better order"]
     assert len(intervals) == 5 and all(0 < float(row[6]) <= 1 for row in intervals)
     needed = {row[2]: int(row[3].replace(",", "")) for row in rows if len(row) == 4 and row[0] == "given"}
-    assert set(needed) == {"ours", "ours, scored anew every 60", "cleanlab", "by chance"}
+    assert set(needed) == {"ours", "ours, scored again every 60", "cleanlab", "by chance"}
     assert needed["ours"] < needed["by chance"]

@@ -154,7 +154,7 @@ def test_memory_of_the_whole_process_tree_is_measured() -> None:
     assert output == "done\n"
 
 
-def test_a_failing_command_is_told() -> None:
+def test_a_failing_command_is_reported() -> None:
     with pytest.raises(RuntimeError, match="no such thing"):
         scan.timed([sys.executable, "-c", "raise SystemExit('no such thing')"])
 

@@ -34,7 +34,7 @@ def test_growth(capsys: pytest.CaptureFixture[str]) -> None:
     assert "seconds grow with the" in shown
 
 
-def test_peers_agree_and_a_difference_is_told(tmp_path: Path) -> None:
+def test_peers_agree_and_a_difference_is_reported(tmp_path: Path) -> None:
     hashes, _ = neighbors.draw("random", 200, 8, 0)
     rows = np.arange(200)
     mine, other = (PEER(hashes, 20, rows, None) for PEER in (neighbors.ours, neighbors.numpy))

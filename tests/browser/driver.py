@@ -86,13 +86,13 @@ def app(
 
 
 def wait_for(
-    value: Callable[[], T], seconds: float, process: subprocess.Popen[str] | None = None, said: object = ""
+    value: Callable[[], T], seconds: float, process: subprocess.Popen[str] | None = None, message: object = ""
 ) -> T:
     """Wait until `value` is true, and return it."""
     deadline = time.monotonic() + seconds
     while not (result := value()):
-        assert time.monotonic() < deadline, f"nothing after {seconds} s: {said}"
-        assert process is None or process.poll() is None, f"ended: {said}"
+        assert time.monotonic() < deadline, f"nothing after {seconds} s: {message}"
+        assert process is None or process.poll() is None, f"ended: {message}"
         time.sleep(0.05)
     return result
 
@@ -143,7 +143,7 @@ def log(run: Run, rows: int) -> pd.DataFrame:
     return decision_log.read(run.decisions)
 
 
-def said(shown: Page, words: str) -> None:
+def expect_message(shown: Page, words: str) -> None:
     """Wait until the bar or the desk says so."""
     shown.locator(f"{BAR}, {MESSAGE}").filter(has_text=words).first.wait_for()
 

@@ -21,12 +21,12 @@ from tests.browser.driver import (
     app,
     close_image,
     current,
+    expect_message,
     log,
     open_image,
     open_view,
     panel,
     press,
-    said,
     select,
     wait_for,
 )
@@ -51,7 +51,7 @@ def test_select_and_decide_by_key(served: tuple[Run, str], shown: Page, tmp_path
     shown.keyboard.press("d")
     row = log(run, before + 1).iloc[-1]
     assert (row["image_id"], row["decision"], row["confirmed"]) == (COPIES[1], "drop", "exact_duplicate")
-    said(shown, "Dropped 1 image.")
+    expect_message(shown, "Dropped 1 image.")
     assert shown.evaluate("window.__imageclinic__.tiles"), "the App's tiles could not be redrawn"
     wait_for(lambda: "drop" in shown.locator(TILE).nth(1).inner_text(), 120)
     shown.screenshot(path=tmp_path / "copies.png")
@@ -78,7 +78,7 @@ def test_the_open_image_by_key_moves_on(served: tuple[Run, str], shown: Page, tm
     press(shown, "u")
     undone = log(run, before + 4).tail(2)
     assert undone["image_id"].tolist() == [MISLABELED[1], MISLABELED[0]]
-    wait_for(lambda: current(shown) == first, 120, said="not back at the first image")
+    wait_for(lambda: current(shown) == first, 120, message="not back at the first image")
 
 
 def test_decided_images_are_passed_over(served: tuple[Run, str], shown: Page) -> None:
@@ -89,12 +89,12 @@ def test_decided_images_are_passed_over(served: tuple[Run, str], shown: Page) ->
     shown.keyboard.press("n")
     log(run, before + 1)
     wait_for(lambda: current(shown) != opened, 120)
-    said(shown, "Unsure about")
+    expect_message(shown, "Unsure about")
     close_image(shown)
     open_image(shown, 2)
     shown.keyboard.press("k")
     log(run, before + 2)
-    said(shown, "Kept a#b%20?.png.")
+    expect_message(shown, "Kept a#b%20?.png.")
     press(shown, "k")
     rows = log(run, before + 3)
     assert rows["image_id"].tolist()[before:] == [MISLABELED[3], MISLABELED[2], MISLABELED[4]]
@@ -183,7 +183,7 @@ def test_the_random_sample_is_judged_blind(served: tuple[Run, str], shown: Page,
     wait_for(lambda: not shown.locator(f"{BAR} button[data-decision=relabel]").is_visible(), 120)
     for key in "rb":
         shown.keyboard.press(key)
-        said(shown, "judged blind")
+        expect_message(shown, "judged blind")
     assert len(decision_log.read(run.decisions)) == before
     shown.screenshot(path=tmp_path / "calibrate.png")
     shown.keyboard.press("k")
@@ -194,10 +194,10 @@ def test_the_random_sample_is_judged_blind(served: tuple[Run, str], shown: Page,
         "flagged",
         1,
     )
-    said(shown, "Kept 1 image.")
+    expect_message(shown, "Kept 1 image.")
     tile = shown.locator(TILE).nth(position)
     wait_for(lambda: "keep" in tile.inner_text(), 120)
-    assert "exact_duplicate" not in tile.inner_text(), "the answer tells what was found"
+    assert "exact_duplicate" not in tile.inner_text(), "the answer gives away what was found"
     shown.keyboard.press("u")
     log(run, before + 2)
 
@@ -211,9 +211,9 @@ def test_the_grid_moves_on(served: tuple[Run, str], shown: Page) -> None:
     shown.keyboard.press("k")
     rows = log(run, before + 2).tail(2)
     assert dict(zip(rows["image_id"], rows["decision"], strict=True)) == {COPIES[0]: "unsure", COPIES[1]: "keep"}
-    said(shown, "last one of this view")
+    expect_message(shown, "last one of this view")
     shown.keyboard.press("u")
-    said(shown, "Took back 1 image.")
+    expect_message(shown, "Took back 1 image.")
     shown.keyboard.press("d")  # what was taken back is selected again
     assert log(run, before + 4).iloc[-1][["image_id", "decision"]].tolist() == [COPIES[1], "drop"]
     shown.keyboard.press("u")
@@ -229,7 +229,7 @@ def test_the_best_copy_stays(served: tuple[Run, str], shown: Page, tmp_path: Pat
     shown.keyboard.press("B")  # capital letters, too
     rows = log(run, before + 2).tail(2)
     assert sorted(rows["decision"]) == ["drop", "keep"] and rows["batch"].nunique() == 1
-    said(shown, "Best copy stays, dropped 1 image.")
+    expect_message(shown, "Best copy stays, dropped 1 image.")
     shown.screenshot(path=tmp_path / "best.png")
     shown.keyboard.press("u")
     assert log(run, before + 4)["decision"].tolist()[-2:] == ["undo", "undo"]
@@ -251,7 +251,7 @@ def test_the_whole_view_after_its_count_is_confirmed(served: tuple[Run, str], sh
     shown.get_by_role("button", name="Yes, unsure 2 images").click()
     rows = log(run, before + 2).tail(2)
     assert set(rows["image_id"]) == set(COPIES) and rows["decision"].eq("unsure").all()
-    said(shown, "Unsure about 2 images.")
+    expect_message(shown, "Unsure about 2 images.")
     shown.keyboard.press("u")
     log(run, before + 4)
 
@@ -267,14 +267,14 @@ def test_a_new_order_of_the_labels_waits_for_the_next_view(served: tuple[Run, st
     scores = tables.frame(tables.RERANK, image_id=rows, label_quality=quality, suggested_label=["cat"] * len(rows))
     tables.write(run.rerank(1), scores, tables.RERANK, {"decisions": "20"})
     select(shown, 0)
-    panel(shown).get_by_text("Labels were ranked anew with 20 lines").wait_for()
+    panel(shown).get_by_text("Labels were ranked again with 20 lines").wait_for()
     panel(shown).get_by_role("button", name="show the new order").click()
-    panel(shown).get_by_text("Labels were ranked anew").wait_for(state="detached")
+    panel(shown).get_by_text("Labels were ranked again").wait_for(state="detached")
     shown.get_by_text("6 samples").first.wait_for()
     shown.wait_for_timeout(3000)  # the App loads the dataset once more, without a selection
     select(shown, 0)
     panel(shown).get_by_text(worst).wait_for()
-    assert not panel(shown).get_by_text("Labels were ranked anew").count()
+    assert not panel(shown).get_by_text("Labels were ranked again").count()
 
 
 def test_nothing_chosen_nothing_done(served: tuple[Run, str], shown: Page) -> None:
@@ -282,5 +282,5 @@ def test_nothing_chosen_nothing_done(served: tuple[Run, str], shown: Page) -> No
     before = len(decision_log.read(run.decisions))
     open_view(shown, inbox)
     shown.keyboard.press("k")
-    said(shown, "Select images or open one first.")
+    expect_message(shown, "Select images or open one first.")
     assert len(decision_log.read(run.decisions)) == before

@@ -20,12 +20,12 @@ from tests.browser.driver import (
     app,
     close_image,
     current,
+    expect_message,
     log,
     open_image,
     open_view,
     panel,
     press,
-    said,
     select,
     wait_for,
 )
@@ -97,7 +97,7 @@ def test_decided_images_are_passed_over_however_many(served: tuple[Run, str], sh
     shown.keyboard.press("ArrowLeft")
     shown.get_by_text("Decided: drop, by ann. A key replaces it.").wait_for()
     press(shown, "k")
-    said(shown, "Replaced")
+    expect_message(shown, "Replaced")
     assert log(run, before + 3).iloc[-1][["image_id", "decision"]].tolist() == [ORDER[90], "keep"]
 
 
@@ -149,7 +149,7 @@ def test_what_another_reviewer_decides_appears_but_not_before_ones_own(served: t
     open_image(shown, 2)
     shown.get_by_text("bob has decided; what, shows after your own decision.").wait_for()
     press(shown, "k")
-    said(shown, "Reviewers disagree about 1 of them")
+    expect_message(shown, "Reviewers disagree about 1 of them")
     close_image(shown)
     open_view(shown, inbox, "disputed")
     open_image(shown, 0)
@@ -172,7 +172,7 @@ def test_what_is_not_saved_is_taken_back(served: tuple[Run, str], shown: Page, t
 
     shown.route("**/operators/execute", refuse)
     shown.keyboard.press("d")
-    said(shown, "NOT SAVED")
+    expect_message(shown, "NOT SAVED")
     assert current(shown) == opened
     shown.get_by_text("Undecided", exact=True).wait_for()
     shown.screenshot(path=tmp_path / "not_saved.png")
@@ -189,7 +189,7 @@ def test_the_grid_of_what_is_undecided_moves_on(served: tuple[Run, str], shown: 
     select(shown, 4)
     shown.keyboard.press("n")
     log(run, before + 1)
-    said(shown, "Unsure about 1 image.")
+    expect_message(shown, "Unsure about 1 image.")
     assert not shown.get_by_text("That was the last one").count()
     wait_for(lambda: shown.evaluate("__imageclinic__.selected.length") == 1, 60)
     shown.wait_for_timeout(500)

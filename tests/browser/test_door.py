@@ -178,7 +178,7 @@ def test_the_app_asks_nothing_of_the_web_and_nothing_in_vain(served: tuple[Run, 
     shown.context.on("requestfailed", ended)
     shown.context.on("response", answered)
     refused: list[str] = []
-    shown.on("console", lambda said: refused.append(said.text) if "Content Security Policy" in said.text else None)
+    shown.on("console", lambda line: refused.append(line.text) if "Content Security Policy" in line.text else None)
     open_view(shown, inbox, "mislabeled")
     assert not shown.get_by_text("Accelerate your workflow").count(), "FiftyOne's advert lies over the panel"
     open_image(shown, 1)

@@ -11,7 +11,18 @@ import pytest
 
 from imageclinic.cleaning.decisions import decision_log
 from imageclinic.core import tables
-from tests.browser.driver import app, close_image, log, open_image, open_view, page, panel, press, said, wait_for
+from tests.browser.driver import (
+    app,
+    close_image,
+    expect_message,
+    log,
+    open_image,
+    open_view,
+    page,
+    panel,
+    press,
+    wait_for,
+)
 from tests.helpers.review_run import MISLABELED, make_run
 
 pytestmark = pytest.mark.browser
@@ -41,9 +52,9 @@ def test_two_reviewers_on_one_run_and_a_database_that_dies(tmp_path: Path) -> No
             open_image(shown, 1)
             press(shown, "d")
             rows = log(run, 4)
-            said(shown, "Dropped")
-            said_by = list(zip(rows["reviewer"], rows["image_id"], rows["decision"], strict=True))
-            assert said_by == [
+            expect_message(shown, "Dropped")
+            who_decided = list(zip(rows["reviewer"], rows["image_id"], rows["decision"], strict=True))
+            assert who_decided == [
                 ("ann", MISLABELED[0], "keep"),
                 ("ann", MISLABELED[1], "drop"),
                 ("bob", MISLABELED[0], "relabel"),
@@ -52,7 +63,7 @@ def test_two_reviewers_on_one_run_and_a_database_that_dies(tmp_path: Path) -> No
             review, database = processes(bobs)
             database.kill()
             press(shown, "n")
-            said(shown, "NOT SAVED")
+            expect_message(shown, "NOT SAVED")
             wait_for(lambda: not alive(review), 120)  # it says so, and ends by itself
         with app(run.path, "bob") as bobs:
             open_view(shown, bobs, "disputed")

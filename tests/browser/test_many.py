@@ -10,7 +10,7 @@ from playwright.sync_api import Page
 
 from imageclinic.cleaning.decisions import decision_log
 from imageclinic.core.run import Run
-from tests.browser.driver import app, log, open_image, open_view, panel, said, select, wait_for
+from tests.browser.driver import app, expect_message, log, open_image, open_view, panel, select, wait_for
 from tests.helpers.review_run import HOSTILE_LABELS, make_large_run
 
 pytestmark = pytest.mark.browser
@@ -37,7 +37,7 @@ def test_hostile_labels_are_shown_and_logged_as_they_are(served: tuple[Run, str]
         assert (row["given_label"], row["label"]) == (label, new)
         shown.keyboard.press("u")
         log(run, before + 2)
-        said(shown, "Took back 1 image.")
+        expect_message(shown, "Took back 1 image.")
         select(shown, n)  # what was taken back is selected: no more
 
 
@@ -58,5 +58,5 @@ def test_more_like_this_one_opens_the_same_mistake_first(served: tuple[Run, str]
     open_view(shown, inbox, "mislabeled")
     select(shown, 15)
     shown.keyboard.press("m")
-    said(shown, "59 images with the same mistake")
+    expect_message(shown, "59 images with the same mistake")
     wait_for(lambda: "60 samples" in shown.inner_text("body"), 120)

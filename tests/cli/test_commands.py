@@ -103,9 +103,9 @@ def test_audit_then_fail_on_then_status(run: Run, folder: Path, tmp_path) -> Non
     out = tmp_path / "run"
     first = run("audit", folder, "--out", out, LIGHT, "--json", "--fail-on", "corrupted")
     assert first.returncode == 3, first.stderr
-    told = json.loads(first.stdout)
-    assert told["tripped"] == ["corrupted"]
-    outcomes = {o["check"]: o for o in told["outcomes"]}
+    printed = json.loads(first.stdout)
+    assert printed["tripped"] == ["corrupted"]
+    outcomes = {o["check"]: o for o in printed["outcomes"]}
     assert set(outcomes) == set(runner.load())
     assert outcomes["corrupted"]["n_issues"] == 1
     assert outcomes["mislabeled"]["outcome"] == "skipped"

@@ -41,7 +41,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return home / "before", home / "after"
 
 
-def test_ctrl_c_keeps_what_is_done_tells_it_and_the_rest_goes_on(folders: tuple[Path, Path], tmp_path: Path) -> None:
+def test_ctrl_c_keeps_what_is_done_shows_it_and_the_rest_goes_on(folders: tuple[Path, Path], tmp_path: Path) -> None:
     to = tmp_path / "result"
     words = ("compare", *folders, "--model", "linear", "--size", 8, "--epochs", 1, "--to", to, "--seeds")
     process = subprocess.Popen(
@@ -52,15 +52,15 @@ def test_ctrl_c_keeps_what_is_done_tells_it_and_the_rest_goes_on(folders: tuple[
         while len(list(to.glob("run-*.json"))) < 4 and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.1)
         os.kill(process.pid, signal.SIGINT)
-        said, errors = process.communicate(timeout=600)
+        output, errors = process.communicate(timeout=600)
     finally:
         process.kill()
     assert process.returncode == 130, errors
     kept = {p.name: p.read_text("utf-8") for p in to.glob("run-*.json")}
     whole = len(kept) // 3  # original, cleaned, random removal
     assert whole >= 1
-    assert f"Interrupted after {whole} of 20 seeds" in said
-    assert "Accuracy after cleaning" in said
+    assert f"Interrupted after {whole} of 20 seeds" in output
+    assert "Accuracy after cleaning" in output
     assert "run the same command again" in errors
     assert not (to / "comparison.json").exists()
     assert not list(to.glob(".*"))  # nothing half-written

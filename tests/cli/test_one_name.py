@@ -76,7 +76,7 @@ def test_the_commands(project: Path) -> None:
     imageclinic("diagnose", "--history", "out-model/metrics.json")
     imageclinic("report", "run")
     imageclinic("doctor")
-    # Started as a module, Python itself searches the current folder, unless told not to.
+    # Started as a module, Python itself searches the current folder, unless asked not to.
     run(project, sys.executable, "-P", "-m", "imageclinic", "status", "run")
 
 

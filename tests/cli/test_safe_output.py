@@ -68,8 +68,7 @@ def test_errors_of_every_command_are_safe(
     def fail(*args: object, **options: object) -> None:
         raise error(f"the image {EVIL}")
 
-    called = {"review": "imageclinic.cli.commands.review.open_review"}.get(command, f"imageclinic.{command}")
-    monkeypatch.setattr(called, fail)
+    monkeypatch.setattr(f"imageclinic.{command}", fail)
     needed = [
         name
         for name, parameter in inspect.signature(load()[command]).parameters.items()

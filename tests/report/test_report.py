@@ -15,8 +15,7 @@ from imageclinic.core import run as runs
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
 from imageclinic.core.run import Run
-from imageclinic.report import charts, search_section, thumbnails
-from imageclinic.report import diagnosis_section as told
+from imageclinic.report import charts, diagnosis_section, review_section, search_section, sections, thumbnails
 from imageclinic.report.build import headline, render, write
 from imageclinic.report.planted_truth import score
 
@@ -142,25 +141,68 @@ def test_links_lead_somewhere(run: Run) -> None:
 
 def test_hostile_names_stay_text(run: Run) -> None:
     hostile = {"mislabeled": f"{HOSTILE}\n\n{HOSTILE} `{HOSTILE}`"}
-    html = render(run, help=hostile, status=[{"check": HOSTILE, HOSTILE: 1.0}])
+    html = render(run, help=hostile, status=[{"check": HOSTILE, "flagged": 1, "precision": None, "note": HOSTILE}])
     assert HOSTILE not in html
     assert Page(html).text.count(HOSTILE) >= 8
 
 
-def test_every_check_is_told_once_with_its_outcome(run: Run) -> None:
+def test_every_check_is_shown_once_with_its_outcome(run: Run) -> None:
     html = render(run, help={"wrong_extension": "Looks at `names`.\n\nMore."})
     table = html[html.index('id="outcomes"') : html.index('id="classes"')]
     rows = [Page(row).text for row in re.findall(r"<tr>.*?</tr>", table, re.DOTALL)[1:]]
     assert rows == [
-        "Corrupted ● found 1 0.1",
         "Dark ✕ failed KeyError: 7",
+        "Corrupted ● found 1 0.1",
         "Mislabeled ● found 2 9.0",
         "Near duplicate ● found 2 1.0",
-        "Outlier ○ skipped left out",
-        "Split leakage – not applicable no splits",
         "Too few images ● found 1",
         "Wrong extension ✓ clean Looks at names .",
+        "Split leakage – not applicable no splits",
+        "Outlier ○ skipped left out",
     ]
+
+
+def test_checks_come_in_the_order_of_the_verdict(run: Run) -> None:
+    verdict = [{"checks": ["near_duplicate"]}, {"checks": ["split_leakage", "mislabeled"]}]
+    names = [o["check"] for o in sections.by_severity(OUTCOMES, verdict)]
+    assert names[:5] == ["dark", "near_duplicate", "mislabeled", "corrupted", "too_few_images"]
+
+
+def test_a_summary_gives_the_values_of_its_options(run: Run) -> None:
+    html = render(run, help={"mislabeled": "The `k` nearest of `names`.\n\nMore of `k`."})
+    assert "The 3 nearest of <code>names</code>." in html
+
+
+def test_the_review_shows_what_policies_decided_and_one_reason_for_all() -> None:
+    check = {"flagged": 9, "confirmed": 2, "rejected": 1, "by_policy": 4, "precision": None, "note": "too few"}
+    made = review_section.progress([{"check": "dark", **check}, {"check": "blurry", **check}], ["blurry", "dark"])
+    assert [(row.check, row.confirmed, row.rejected, row.by_policy) for row in made.rows] == [
+        ("blurry", 2, 1, 4),
+        ("dark", 2, 1, 4),
+    ]
+    assert made.note == "too few"
+    known = {"check": "dark", **check, "precision": 0.5, "low": 0.25, "high": 0.75}
+    shown = review_section.progress([known, {"check": "blurry", **check}], [])
+    assert not shown.note
+    assert re.findall(r"\d+", shown.rows[0].right) == ["50", "25", "75"]
+    assert shown.rows[1].right == "too few"
+
+
+@pytest.mark.parametrize("scheme", [0, 1])
+def test_text_has_the_contrast_that_wcag_asks_for(scheme: int) -> None:
+    style = (Path(thumbnails.__file__).parent / "style.css").read_text("utf-8")
+    colours = dict(re.findall(r"--(\w+): #([0-9a-f]{3,6})", re.findall(r":root \{(.*?)\}", style, re.DOTALL)[scheme]))
+
+    def luminance(colour: str) -> float:
+        parts = colour if len(colour) == 6 else "".join(2 * digit for digit in colour)
+        rgb = [int(parts[n : n + 2], 16) / 255 for n in (0, 2, 4)]
+        linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in rgb]
+        return sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+    for text in ("ink", "soft", "faint", "accent", "found", "clean", "failed"):
+        for ground in ("paper", "card"):
+            light, dark = sorted((luminance(colours[text]), luminance(colours[ground])), reverse=True)
+            assert (light + 0.05) / (dark + 0.05) >= 4.5, (text, ground)
 
 
 def test_findings_are_worst_first_with_given_and_suggested_label(run: Run) -> None:
@@ -174,7 +216,7 @@ def test_findings_are_worst_first_with_given_and_suggested_label(run: Run) -> No
 def test_unreadable_images_get_a_placeholder_with_the_reason(run: Run) -> None:
     (run.root / "dog/2.png").unlink()
     html = render(run)
-    corrupted = html[html.index('id="check-corrupted"') : html.index('id="check-dark"')]
+    corrupted = html[html.index('id="check-corrupted"') : html.index('id="check-mislabeled"')]
     assert "<img" not in corrupted
     assert re.search(r'<span class="broken">.*truncated.*</span>', corrupted, re.IGNORECASE)
     assert "the file is gone" in html
@@ -198,7 +240,7 @@ def test_sections_without_content_are_absent(run: Run) -> None:
     assert all(f'id="{name}"' not in html for name in ("comparison", "search", "review", "truth"))
 
 
-def test_decisions_are_counted_and_a_broken_log_is_told(run: Run) -> None:
+def test_decisions_are_counted_and_a_broken_log_is_reported(run: Run) -> None:
     log = tables.frame(
         tables.DECISION_LOG,
         decision_id=["1", "2", "3"],
@@ -222,7 +264,7 @@ def comparison() -> dict[str, object]:
         "verdict": "Accuracy +2.0 points: no gain shown.",
         "seeds": [0, 1],
         "n_test": 1200,
-        "power_hint": "Five points could have been told.",
+        "power_hint": "Five points could have been detected.",
         "notes": ["Two were left out."],
         "arms": {
             "original": {"n_train": 10, "original": scores},
@@ -232,7 +274,7 @@ def comparison() -> dict[str, object]:
     }
 
 
-def test_the_comparison_is_told_with_its_interval(run: Run) -> None:
+def test_the_comparison_is_shown_with_its_interval(run: Run) -> None:
     tables.write_json(run.comparison, comparison())
     text = Page(render(run)).text
     assert "no gain shown" in text
@@ -242,7 +284,7 @@ def test_the_comparison_is_told_with_its_interval(run: Run) -> None:
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"verdict": "x"}', '{"verdict": "x", "arms": [], "delta": 3}'])
-def test_a_broken_comparison_is_told(run: Run, content: str) -> None:
+def test_a_broken_comparison_is_reported(run: Run, content: str) -> None:
     run.comparison.write_text(content, "utf-8")
     assert "comparison.json can't be shown" in Page(render(run)).text
 
@@ -265,7 +307,7 @@ def tuning() -> dict[str, object]:
     }
 
 
-def test_the_search_is_told_with_its_charts(run: Run) -> None:
+def test_the_search_is_shown_with_its_charts(run: Run) -> None:
     tables.write_json(run.tuning, tuning())
     html = render(run)
     page = Page(html)
@@ -391,7 +433,7 @@ def test_the_report_stays_small(tmp_path: Path) -> None:
     assert "large enough" in shown[-1].reason
 
 
-def test_nothing_found_is_said() -> None:
+def test_nothing_found_is_stated() -> None:
     dataset = tables.frame(tables.DATASET, image_id=["a"], bytes=[1], mtime_ns=[1])
     assert headline(dataset, tables.empty(tables.ISSUES), OUTCOMES[-1:]) == (
         "The checks that ran found nothing in 1 images."
@@ -425,26 +467,26 @@ def diagnosis() -> dict[str, object]:
     }
 
 
-def test_the_diagnosis_is_told_with_its_bars(run: Run) -> None:
+def test_the_diagnosis_is_shown_with_its_bars(run: Run) -> None:
     tables.write_json(run.diagnosis, diagnosis())
     text = Page(render(run)).text
-    for said in (
+    for part in (
         "Likeliest cause: learning rate.",
         "+12.0 (+8.0 to +16.0)",
         "With 0.01 <b>",
         "not looked at: the budget",
     ):
-        assert said in text
+        assert part in text
     earlier = diagnosis()
     earlier["not_looked_at"] = earlier.pop("not_tested")  # as format 1 called it
     tables.write_json(run.diagnosis, earlier)
     assert Page(render(run)).text == text
-    cause, other = told.bars(diagnosis())
+    cause, other = diagnosis_section.bars(diagnosis())
     assert cause.rank == 1 and other.rank is None and other.name == "Optimizer"
     assert 0 <= other.low < other.at < cause.zero < cause.low < cause.at < cause.high <= 100
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"causes": [], "healthy": true}'])
-def test_a_broken_diagnosis_is_told(run: Run, content: str) -> None:
+def test_a_broken_diagnosis_is_reported(run: Run, content: str) -> None:
     run.diagnosis.write_text(content, "utf-8")
     assert "diagnosis.json can't be shown" in Page(render(run)).text

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
+from dataclasses import fields
 from pathlib import Path
+from typing import Any, get_type_hints
 
 import numpy as np
 import pandas as pd
@@ -11,6 +14,10 @@ import pytest
 import imageclinic
 from imageclinic.core.errors import InputError
 from imageclinic.core.run import Run
+from imageclinic.training.compare.compare_options import CompareKeywords, CompareOptions
+from imageclinic.training.diagnose.diagnose_options import DiagnoseKeywords, DiagnoseOptions
+from imageclinic.training.fit.settings import Settings, TrainKeywords
+from imageclinic.training.tune.search_options import SearchOptions, TuneKeywords
 from imageclinic.workflows.audit import Audit
 from imageclinic.workflows.steps.argument_types import checked
 from tests.conftest import picture
@@ -73,3 +80,42 @@ def test_the_api_is_checked(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"can't write .*report.html.*--to FILE"):
         imageclinic.report(found, to=tmp_path / "file" / "report.html")
     assert imageclinic.report(found, to=tmp_path / "here.html").read_text().startswith("<!DOCTYPE html>")
+
+
+KEYWORDS: list[tuple[str, Any, tuple[Any, ...]]] = [
+    ("train", TrainKeywords, (Settings,)),
+    ("tune", TuneKeywords, (SearchOptions, Settings)),
+    ("compare", CompareKeywords, (CompareOptions,)),
+    ("diagnose", DiagnoseKeywords, (DiagnoseOptions,)),
+]
+
+
+@pytest.mark.parametrize(("command", "keywords", "options"), KEYWORDS)
+def test_type_checkers_and_signatures_name_the_fields_of_the_options(
+    command: str, keywords: Any, options: tuple[Any, ...]
+) -> None:
+    known = {each.name: get_type_hints(kind)[each.name] for kind in options for each in fields(kind)}
+    assert get_type_hints(keywords) == known
+    function = getattr(imageclinic, command)
+    hints = inspect.get_annotations(inspect.unwrap(function))
+    assert keywords.__name__ in str(hints.get("options", hints.get("settings"))), "as PEP 692 has it"
+    parameters = inspect.signature(function).parameters
+    assert set(known) < set(parameters)
+    for kind in options:
+        assert all(parameters[each.name].default == each.default for each in fields(kind))
+
+
+@pytest.mark.parametrize(
+    ("command", "name", "nearest"),
+    [
+        ("audit", "chekcs", "checks"),
+        ("compare", "sedes", "seeds"),
+        ("diagnose", "learningrate", "learning_rate"),
+        ("train", "batchsize", "batch_size"),
+        ("tune", "trial", "trials"),
+        ("export", "reencoding", "reencode"),
+    ],
+)
+def test_a_misspelt_option_names_the_nearest(command: str, name: str, nearest: str) -> None:
+    with pytest.raises(InputError, match=rf"imageclinic\.{command} .*'{name}'.*'{nearest}'"):
+        getattr(imageclinic, command)("nowhere", **{name: 1})

@@ -16,6 +16,7 @@ import imageclinic
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
 from imageclinic.workflows.audit import Audit
+from tests.parts import lacking
 
 NO_LEARNING = ("mislabeled", "outlier", "overlapping_classes")
 Make = Callable[..., Image.Image]
@@ -46,12 +47,11 @@ def test_unlabelled_test_images_are_audited_and_not_exported(tmp_path, make_pict
     (data / "@eaDir").mkdir()
     shutil.copy(data / "test/0.png", data / "@eaDir/thumb.png")
     result, lines = audited(data, tmp_path / "run")
-    assert lines[:3] == [
-        "Layout split/class: 2 classes: cat, dog; splits: train 20, test 6; 6 images without label.",
-        "Left out: 1 hidden or system folder with 1 image: @eaDir.",
-        "6 images have no label (test/ 6): audited for damage, quality, copies and leaks; no part of checks of labels, "
-        "counts of classes and exports.",
-    ]
+    assert not lacking(
+        lines[0], "split/class", "2 classes", "cat", "dog", "train 20", "test 6", "6 images without label"
+    )
+    assert not lacking(lines[1], "1 image", "@eaDir")
+    assert not lacking(lines[2], "6 images", "no label", "test/ 6")
     found = result.issues.groupby("check")["image_id"].agg(set)
     assert found["split_leakage"] == {"train/cat/1.png", "test/copy.png"}
     assert found["corrupted"] == {"test/cut.png"}
@@ -88,13 +88,12 @@ def test_several_labels_are_decided_like_other_conflicts(tmp_path, make_picture)
     rows = [(f"{n}.png", "cat" if n % 2 else "dog") for n in range(12)]
     table = pd.DataFrame([*rows, ("4.png", "cat")], columns=["path", "label"])
     result, lines = audited(table, tmp_path / "run", root=data)
-    assert (
-        "WARNING: 1 image has several labels, and none until you decide (check conflicting_label): 4.png (cat, dog)"
-        in lines
-    )
+    warnings = [line for line in lines if line.startswith("WARNING")]
+    assert not lacking(warnings[0], "1 image", "conflicting_label", "4.png (cat, dog)")
     conflicts = result.issues[result.issues["check"] == "conflicting_label"]
     assert conflicts[["image_id", "score", "suggested_action"]].values.tolist() == [["4.png", 1.0, "review"]]
-    assert conflicts["evidence"].tolist() == ["The manifest labels it cat and dog: no label until you give it one."]
+    (evidence,) = conflicts["evidence"]
+    assert not lacking(evidence, "manifest", "cat and dog")
     assert imageclinic.export(result.run.path, tmp_path / "before")["images"] == 11
     (tmp_path / "mine.csv").write_text("image_id,decision,label\n4.png,relabel,cat\n")
     imageclinic.decide(result.run.path, source=tmp_path / "mine.csv", reviewer="ann")
@@ -116,9 +115,9 @@ def test_two_manifests_of_one_folder_have_two_runs(tmp_path, make_picture, monke
     assert audited(data / "v2.csv", None)[0].run.path.name == "pets-v2"
     with pytest.raises(InputError, match=r"holds a run of the manifest .*v1.csv. Expected a run of the folder"):
         audited(save(data, make_picture, "cat/1.png", "dog/2.png"), None)
-    replaced, said = audited(data / "v2.csv", first.run.path)
-    assert any(line.endswith("v1.csv: its results are replaced") for line in said)
-    assert "labels since the last audit of this run: 4 changed (dog → wasp 4)" in said
+    replaced, lines = audited(data / "v2.csv", first.run.path)
+    assert any(line.endswith("v1.csv: its results are replaced") for line in lines)
+    assert any("4 changed (dog → wasp 4)" in line for line in lines)
     assert set(replaced.run.read_dataset()["label"]) == {"cat", "wasp"}
 
 
@@ -136,7 +135,7 @@ def test_a_moved_dataset_keeps_its_run(tmp_path, folder: Path) -> None:
     result, _ = audited(folder, tmp_path / "run")
     moved = folder.rename(tmp_path / "elsewhere")
     again, lines = audited(moved, tmp_path / "run")
-    assert f"the dataset was in {folder} at the last audit, and is in {moved} now: the same files" in lines
+    assert any(str(folder) in line and str(moved) in line for line in lines)
     assert again.run.root == moved
     pd.testing.assert_frame_equal(again.run.read_dataset(), result.run.read_dataset())
     for file in moved.rglob("*.png"):
@@ -148,7 +147,7 @@ def test_a_moved_dataset_keeps_its_run(tmp_path, folder: Path) -> None:
         audited(other, tmp_path / "run")
 
 
-def test_a_class_that_vanishes_is_told(tmp_path, folder: Path) -> None:
+def test_a_class_that_vanishes_is_reported(tmp_path, folder: Path) -> None:
     (folder / "bird").mkdir()
     for n in range(3):
         (folder / "bird" / f"{n}.jpg").write_bytes(b"")

@@ -161,12 +161,12 @@ def test_rerank_scores_with_the_decisions(run: Path) -> None:
     truth = pd.read_csv(sample_data.PLANTED, dtype="str")
     wrong = truth[(truth["check"] == "mislabeled") & truth["true_label"].isin(CLASSES) & truth["label"].isin(CLASSES)]
     image, label = wrong[["image_id", "true_label"]].iloc[0]
-    table = run.parent / "mended.csv"
+    table = run.parent / "fixed.csv"
     pd.DataFrame([{"image_id": image, "decision": "relabel", "label": label}]).to_csv(table, index=False)
     imageclinic.decide(run, source=table, reviewer="ann")
     path, scores = imageclinic.rerank(run)
     assert path.name == "rerank-0001.parquet"
     after = tables.read(path, tables.RERANK).set_index("image_id")
     pd.testing.assert_frame_equal(after.reset_index(), scores)
-    assert after.loc[image, "label_quality"] > predictions[image] + 0.3, "the mended label fits"
+    assert after.loc[image, "label_quality"] > predictions[image] + 0.3, "the fixed label fits"
     assert imageclinic.rerank(run)[0].name == "rerank-0002.parquet", "earlier scores are kept"

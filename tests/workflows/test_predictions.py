@@ -1,4 +1,4 @@
-"""An audit's predictions on awkward data (`workflows.steps.auditing.predictions`): all of it is said in the run."""
+"""An audit's predictions on awkward data (`workflows.steps.auditing.predictions`): all of it is reported in the run."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 import imageclinic
 from imageclinic.core.errors import InputError
 from imageclinic.workflows.steps.auditing import label_noise
+from tests.conftest import picture
 
 pytestmark = pytest.mark.slow
 
@@ -64,9 +65,9 @@ def test_fewer_than_two_classes_are_a_reason_and_no_error(folder: Path, tmp_path
     assert result.run.info()["label_noise"] is None
 
 
-def test_the_share_of_wrong_labels_is_told_with_what_it_means(folder: Path, tmp_path: Path) -> None:
-    said: list[str] = []
-    result = audited(folder, tmp_path / "run", pets(cat_3="dog"), say=said.append)
+def test_the_share_of_wrong_labels_is_reported_with_what_it_means(folder: Path, tmp_path: Path) -> None:
+    lines: list[str] = []
+    result = audited(folder, tmp_path / "run", pets(cat_3="dog"), say=lines.append)
     noise = result.run.info()["label_noise"]
     assert result.issues["image_id"].tolist()[0] == "cat/3.png"
     quality = result.run.read_predictions().rows.set_index("image_id")["label_quality"]
@@ -76,8 +77,8 @@ def test_the_share_of_wrong_labels_is_told_with_what_it_means(folder: Path, tmp_
     assert noise["classes"] == ["cat", "dog"]
     np.testing.assert_allclose(np.sum(noise["matrix"], axis=1), 1, atol=1e-3)
     assert noise["calibrated"] is False
-    assert said[-1] == label_noise.in_words(noise)
-    assert said[-1] == "Too few images to say how many labels are wrong.", "sixteen"
+    assert lines[-1] == label_noise.in_words(noise)
+    assert lines[-1] == "Too few images to say how many labels are wrong.", "sixteen"
     assert imageclinic.status(result.run.path)["label_noise"] == noise
 
 
@@ -97,7 +98,16 @@ def test_a_network_whose_weights_cannot_be_had_stops_the_audit(
 
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     monkeypatch.setattr("keras.src.utils.file_utils.get_file", offline)
-    said: list[str] = []
+    lines: list[str] = []
     with pytest.raises(InputError, match=r"MobileNetV2 can't be downloaded: Name or service.*--model patches"):
-        imageclinic.audit(folder, tmp_path / "run", model="mobilenetv2", workers=1, say=said.append)
-    assert any("downloads about 9 MB" in line for line in said)
+        imageclinic.audit(folder, tmp_path / "run", model="mobilenetv2", workers=1, say=lines.append)
+    assert any("downloads about 9 MB" in line for line in lines)
+
+
+def test_one_image_needs_no_network(tmp_path: Path) -> None:
+    (tmp_path / "one" / "cat").mkdir(parents=True)
+    picture(1).save(tmp_path / "one" / "cat" / "a.png")
+    run = imageclinic.audit(tmp_path / "one", tmp_path / "run").run
+    reasons = {o["check"]: o["reason"] for o in run.info()["outcomes"] if o["outcome"] == "not_applicable"}
+    assert "one image" in reasons["outlier"]
+    assert not run.embeddings.exists()

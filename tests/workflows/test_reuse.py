@@ -16,9 +16,9 @@ CHECKS = ("corrupted", "exact_duplicate", "dark", "class_imbalance")
 
 
 def audit(folder: Path, out: Path, **options) -> tuple[bool, imageclinic.workflows.audit.Audit]:
-    said: list[str] = []
-    result = imageclinic.audit(folder, out, say=said.append, **{"checks": CHECKS, **options})
-    return "nothing has changed since the last audit: these are its results" in said, result
+    lines: list[str] = []
+    result = imageclinic.audit(folder, out, say=lines.append, **{"checks": CHECKS, **options})
+    return "nothing has changed since the last audit: these are its results" in lines, result
 
 
 def test_the_same_again_is_answered_from_the_run(folder: Path, tmp_path) -> None:
@@ -36,7 +36,7 @@ def test_the_same_again_is_answered_from_the_run(folder: Path, tmp_path) -> None
 
 
 @pytest.mark.parametrize("change", ["label", "bytes", "option", "check", "seed"])
-def test_what_results_depend_on_makes_them_anew(folder: Path, tmp_path, change: str) -> None:
+def test_what_results_depend_on_makes_them_again(folder: Path, tmp_path, change: str) -> None:
     out = tmp_path / "run"
     audit(folder, out)
     options: dict = {}

@@ -1,4 +1,4 @@
-"""The arms of a comparison as frames: checked, validation images drawn anew per seed, the control."""
+"""The arms of a comparison as frames: checked, new validation images per seed, the control."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def checked(arms: Mapping[str, pd.DataFrame], test: pd.DataFrame) -> tuple[dict[
         raise InputError(
             f"all {len(images)} test images are copies of training or validation images",
             expected="test images that no arm has learnt from",
-            fix="split the dataset anew, with copies kept together",
+            fix="split the dataset again, with copies kept together",
         )
     for name, frame in frames.items():
         _check_arm(name, frame, kept)
@@ -57,7 +57,7 @@ def checked(arms: Mapping[str, pd.DataFrame], test: pd.DataFrame) -> tuple[dict[
 
 
 def redraw(arm: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """`arm` with its training and validation images drawn anew, about as many of each as before.
+    """`arm` with its training and validation images drawn again, about as many of each as before.
 
     Groups stay whole; classes are drawn from one by one, in an order that the seed and the group's name alone
     decide, so two arms draw alike where they have the same images. A class keeps at least one training group.
@@ -87,7 +87,7 @@ def redraw(arm: pd.DataFrame, seed: int) -> pd.DataFrame:
 def random_removal(arm_original: pd.DataFrame, arm_cleaned: pd.DataFrame, seed: int) -> pd.DataFrame:
     """A control: the original images without as many random ones as cleaning dropped, per class and split.
 
-    What it loses or gains tells what dropping images does, whichever they are.
+    What it loses or gains shows what dropping images does, whichever they are.
 
     Args:
         arm_original: columns `image_id, label, split` at least.
@@ -109,7 +109,7 @@ def random_removal(arm_original: pd.DataFrame, arm_cleaned: pd.DataFrame, seed: 
 def random_review(arm_original: pd.DataFrame, truth: pd.Series, reviews: int, seed: int) -> pd.DataFrame:
     """A control: the original images after as many reviews of images drawn at random, by a reviewer who is right.
 
-    What it gains tells what reviewing gains, wherever one looks.
+    What it gains shows what reviewing gains, wherever one looks.
 
     Args:
         arm_original: columns `image_id, label` at least.

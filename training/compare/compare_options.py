@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypedDict
 
 from imageclinic.core.option_fields import SEED, CheckedOptions, option
 from imageclinic.training.option_ranges import EPOCHS, RUNS, SIDE, STAGES
 
 FEATURES = "features"
+
+
+class CompareKeywords(TypedDict, total=False):
+    """The fields of `CompareOptions` as keyword arguments, for editors and type checkers."""
+
+    model: str
+    weights: str | None
+    unfreeze: int
+    size: int | None
+    seeds: int
+    epochs: int | None
+    seed: int
 
 
 @dataclass(frozen=True)
@@ -21,7 +34,7 @@ class CompareOptions(CheckedOptions):
     ``features`` has none. `seed`: the first of the seeds; the others follow it.
     """
 
-    model: str = option(FEATURES, "features (fast), a model that train knows, or FILE.keras, trained anew.")
+    model: str = option(FEATURES, "features (fast), a model that train knows, or FILE.keras, with fresh weights.")
     weights: str | None = option(
         None,
         "Weights of a pretrained network. Default: Keras's cache; never downloaded.",

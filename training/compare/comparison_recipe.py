@@ -79,5 +79,5 @@ def choose(options: CompareOptions, classes: int) -> Recipe:
                 seed=seed,
             )
 
-    build(0)  # what does not fit is told before any image is read
+    build(0)  # what does not fit is reported before any image is read
     return Recipe((side, side), 3, version, build, usual_rate(unfreeze))

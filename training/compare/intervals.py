@@ -34,7 +34,7 @@ class Interval:
 
     @property
     def half_width(self) -> float:
-        """The smallest difference that this experiment could have told from none."""
+        """The smallest difference that this experiment could have distinguished from none."""
         return (self.high - self.low) / 2
 
     @property

@@ -1,4 +1,4 @@
-"""From predictions to what may be said: scores, differences with intervals, and one honest sentence."""
+"""From predictions to what may be concluded: scores, differences with intervals, and one honest sentence."""
 
 from __future__ import annotations
 
@@ -152,12 +152,12 @@ def _power_hint(delta: Mapping[str, Any], seeds: int, images: int) -> str:
         return "An interval needs at least 2 seeds (better 5) and 2 test images that are no copies."
     if delta["half_width"] == 0:
         return (
-            f"Nothing varied over {seeds} seeds and {images} test images: do the training images differ at all? What "
-            "difference could have been told is unknown."
+            f"Nothing varied over {seeds} seeds and {images} test images: do the training images differ at all? The "
+            "smallest difference that shows here is unknown."
         )
     return (
         f"With {seeds} seeds and {images} test images, a difference of about {100 * delta['half_width']:.1f} "
-        "points or more could have been told from none."
+        "points or more could have been detected."
     )
 
 

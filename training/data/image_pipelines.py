@@ -36,7 +36,7 @@ def read_image(path: Path, size: tuple[int, int] | None, *, channels: int = 3) -
     """Decode one image file.
 
     Args:
-        path: the file; its format is told by its content.
+        path: the file; its format is recognised by its content.
         size: (height, width) in pixels; None for the image's own.
         channels: 3 for RGB, 1 for grey (ITU-R 601 luma).
 

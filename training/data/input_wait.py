@@ -33,7 +33,7 @@ class Waiting(keras.callbacks.Callback):
     def watch(self, batches: tf.data.Dataset) -> tf.data.Dataset:
         """The same batches; asking for one is timed.
 
-        A zip asks its parts in order, and in the thread of whoever asks it: the first part tells the time, the second
+        A zip asks its parts in order, and in the thread of whoever asks it: the first part takes the time, the second
         gives the batch when it is ready. So nothing behind it may be made parallel or prefetched, and there are threads
         to tell the time while all cores decode.
         """
@@ -82,11 +82,11 @@ def advice(share: float | None, *, in_memory: bool, side: int, images: int) -> s
     """
     if share is None or share <= MUCH:
         return None
-    said = f"{share:.0%} of the training time was spent waiting for images, so a faster GPU would not help much. "
+    waited = f"{share:.0%} of the training time was spent waiting for images, so a faster GPU would not help much. "
     if in_memory:
-        return said + "They were kept decoded in memory: train with larger batches (--batch-size), or on more cores."
+        return waited + "They were kept decoded in memory: train with larger batches (--batch-size), or on more cores."
     size = images * side * side * 3 / 2**30
-    return said + (
-        f"Each epoch decodes them anew, since all {images:,} take {size:,.1f} GiB at {side}×{side} pixels. Use more "
+    return waited + (
+        f"Each epoch decodes them again, since all {images:,} take {size:,.1f} GiB at {side}×{side} pixels. Use more "
         "cores or a smaller --size, or store the images at about that size: large files take the longest."
     )

@@ -9,7 +9,7 @@ from imageclinic.training.diagnose.results import LARGE, WORTH, Effect, Result
 
 
 def causes(results: Mapping[str, Result]) -> list[dict[str, Any]]:
-    """Rank what counts: plain faults first, then by estimated gain. Of several effects of one cause the best is told.
+    """Rank what counts: plain faults first, then by estimated gain. Of several effects of one cause the best is kept.
 
     Args:
         results: experiment → what it found, in the order in which they were made.
@@ -29,7 +29,7 @@ def possible(results: Mapping[str, Result]) -> list[dict[str, Any]]:
 
 
 def healthy(results: Mapping[str, Result], missing: int) -> bool | None:
-    """False: a fault, or a gain whose interval lies above one point. None: it can't be told, because experiments are
+    """False: a fault, or a gain whose interval lies above one point. None: it can't be known, because experiments are
     missing or an estimated gain is large, if not sure. True: neither."""
     effects = [effect for result in results.values() for effect in result.effects]
     if any(effect.worth for effect in effects):
@@ -53,7 +53,7 @@ def verdict(
         missing: how many experiments were not made.
         validation: validation accuracy of the training as it is, in [0, 1].
     """
-    said = "" if validation is None else f" Validation accuracy is {validation:.1%}."
+    accuracy = "" if validation is None else f" Validation accuracy is {validation:.1%}."
     first = _named(causes[0]) if causes else ""
     unsure = max([*causes, *possible], key=lambda row: row["estimated_gain"] or 0.0, default=None)
     perhaps = "" if unsure is None else f" What may help most, and is not sure to: {_named(unsure)}."
@@ -61,12 +61,12 @@ def verdict(
         why = "with gains so unsure that does not mean healthy"
         if missing:
             why = "1 experiment is missing" if missing == 1 else f"{missing} experiments are missing"
-        return f"Nothing that was tried is sure to bring more than a point; {why}.{perhaps}{said}"
+        return f"Nothing that was tried is sure to bring more than a point; {why}.{perhaps}{accuracy}"
     if healthy:
-        return f"Healthy: nothing that was tried is sure to bring more than a point.{perhaps}{said}"
+        return f"Healthy: nothing that was tried is sure to bring more than a point.{perhaps}{accuracy}"
     if causes[0]["fault"]:
-        return f"Something is plainly wrong, to be mended first: {first}.{said}"
-    return f"Likeliest cause: {first}.{said}"
+        return f"Something is plainly wrong, to be fixed first: {first}.{accuracy}"
+    return f"Likeliest cause: {first}.{accuracy}"
 
 
 def _named(cause: Mapping[str, Any]) -> str:
@@ -76,7 +76,7 @@ def _named(cause: Mapping[str, Any]) -> str:
 def points(cause: Mapping[str, Any]) -> str:
     """The estimated gain of one of `causes`, for a person."""
     if cause["estimated_gain"] is None:
-        return "what mending it brings can't be told"
+        return "what fixing it brings can't be estimated"
     return f"{cause['estimated_gain']:+.1f} points ({cause['low']:+.1f} to {cause['high']:+.1f})"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, TypedDict
 
 from imageclinic.core.option_fields import SEED, CheckedOptions, Range, listed, option, whole
 from imageclinic.training.models.augmentation_strengths import STRENGTHS
@@ -17,6 +17,30 @@ SCALE = Range(0, 1e6, above=True)
 _RUNGS = list(LADDER)
 
 
+class DiagnoseKeywords(TypedDict, total=False):
+    """The fields of `DiagnoseOptions` as keyword arguments, for editors and type checkers."""
+
+    model: str | None
+    budget: float
+    seeds: int
+    seed: int
+    learning_rate: float | None
+    batch_size: int | None
+    epochs: int | None
+    optimizer: str | None
+    dropout: float | None
+    weight_decay: float | None
+    augment: str | None
+    scale: float | None
+    label_column: str | None
+    classes: int | None
+    val_images: int | None
+    mirror: bool | None
+    loss: str | None
+    from_logits: bool | None
+    unfrozen: bool | None
+
+
 @dataclass(frozen=True)
 class DiagnoseOptions(CheckedOptions):
     """How to diagnose.
@@ -25,7 +49,7 @@ class DiagnoseOptions(CheckedOptions):
     what ``imageclinic train`` did with this export, else its defaults. `budget`: minutes for the experiments. `seeds`:
     runs of each arm; below 5 intervals are much wider. `seed`: of the draw of images. `learning_rate` to `scale`, and
     `mirror` to `unfrozen` (for the Python API alone): fields of `training.diagnose.setup.Recipe`, where they are not as
-    the model tells. `label_column`: of a manifest. `classes`, `val_images`: their number, if known; for the history.
+    the model says. `label_column`: of a manifest. `classes`, `val_images`: their number, if known; for the history.
     """
 
     model: str | None = option(

@@ -17,7 +17,7 @@ from imageclinic.training.diagnose.lab import EXPLORING, Lab, Noise, Runs
 from imageclinic.training.diagnose.results import NothingToTry, Result
 from imageclinic.training.diagnose.setup import Data, Recipe
 
-BASELINE = "gap"  # the experiment that trains the recipe itself: it tells what a run takes, and how accurate it is
+BASELINE = "gap"  # the experiment that trains the recipe itself: it shows what a run takes, and how accurate it is
 NOTHING = "nothing to try"  # begins the reason for what was looked at in vain
 LEAST_IMAGES = 20
 #: What no experiment here can see, and why.

@@ -16,7 +16,7 @@ class Effect:
     """One change that was tried or estimated.
 
     `gain`, `low` and `high` are shares of accuracy (0.01 is one point), with a 95 % interval; all None where there is
-    no estimate. `fault`: something is plainly wrong, so that the other numbers can't be trusted until it is mended.
+    no estimate. `fault`: something is plainly wrong, so that the other numbers can't be trusted until it is fixed.
     """
 
     cause: str

@@ -24,11 +24,11 @@ class Try:
 
 def sweep(lab: Lab, tries: Sequence[Try]) -> tuple[Result, Lab]:
     """Explore every change with the one seed that only chooses; measure the best of each cause with the others where
-    it was better than the recipe by half a point. What was not, with that seed, is told, and no effect. The lab that is
+    it was better than the recipe by half a point. What was not, with that seed, is listed, and no effect. The lab
     returned knows the best change that is sure to gain more than a point."""
     own = lab.explored(lab.recipe)
     seen = {each.words: lab.explored(each.recipe) for each in tries}
-    said = {each.words: f"{each.words} {100 * (seen[each.words] - own):+.1f} (one seed)" for each in tries}
+    words = {each.words: f"{each.words} {100 * (seen[each.words] - own):+.1f} (one seed)" for each in tries}
     effects: list[Effect] = []
     after = lab
     for cause in dict.fromkeys(each.cause for each in tries):
@@ -45,5 +45,5 @@ def sweep(lab: Lab, tries: Sequence[Try]) -> tuple[Result, Lab]:
         if gained.low > WORTH and (after.mended is None or trial.accuracy > lab.trial(after.mended[1]).accuracy):
             after = after.change(mended=(best.words, best.recipe))
         points = f"{100 * gained.estimate:+.1f} ({100 * gained.low:+.1f} to {100 * gained.high:+.1f})"
-        said[best.words] = f"{best.words} {points}"
-    return Result(f"In points: {'; '.join(said.values())}.", tuple(effects), {"own": own, "explored": seen}), after
+        words[best.words] = f"{best.words} {points}"
+    return Result(f"In points: {'; '.join(words.values())}.", tuple(effects), {"own": own, "explored": seen}), after

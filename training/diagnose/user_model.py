@@ -1,4 +1,4 @@
-"""A user's own model: how it was compiled tells the recipe; it is trained anew from fresh weights."""
+"""A user's own model: its compilation gives the recipe; it is trained again from fresh weights."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def load(spec: str) -> tuple[keras.Model, dict[str, Any]]:
     """Read a model from a ``.keras`` file, in Keras's safe mode, or from ``module:function``, which returns it.
 
     Returns:
-        The model, and the fields of a recipe that its compilation tells: `learning_rate, optimizer, weight_decay, loss,
+        The model, and the fields of a recipe that its compilation gives: `learning_rate, optimizer, weight_decay, loss,
         from_logits`.
 
     Raises:

@@ -18,7 +18,7 @@ class Checkpoint(keras.callbacks.Callback):
     what early stopping and the schedule remember. The last of the callbacks: the others forget when training begins.
 
     A run that goes on does not repeat bit for bit what it would have been: the order of the images and the
-    augmentation are drawn anew.
+    augmentation are drawn again.
 
     Args:
         file: where it is kept (``.npz``).

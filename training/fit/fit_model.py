@@ -74,7 +74,7 @@ def fit(
 
     Args:
         model: outputs probabilities, (n, classes).
-        train: examples; arrays are shuffled anew each epoch, a dataset comes in its own order.
+        train: examples; arrays are shuffled again each epoch, a dataset comes in its own order.
         validation: examples that choose the epoch. Never the test images.
         settings: of these `epochs`, `seed`, `batch_size` (for arrays), `learning_rate` (at its highest),
             `weight_decay`, `optimizer`, `patience`, `schedule` and `warm_up` count. The seed is that of batches,
@@ -86,7 +86,7 @@ def fit(
         class_weight: class number → weight of its examples in the loss.
         logs_to: folder for ``training.csv``, a line an epoch, and for ``tensorboard``.
         checkpoint: a file (``.npz``) in which the state is kept after each epoch, and a name for these settings and
-            data: a training that was killed goes on from the last whole epoch, one under another name starts anew.
+            data: a training that was killed goes on from the last whole epoch, one under another name from scratch.
         deterministic: make TensorFlow's operations deterministic: slower, needed on a GPU for equal results;
             holds for the rest of the process.
         progress: called with (epochs done, epochs) after each epoch.

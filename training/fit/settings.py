@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypedDict
 
 from imageclinic.core.errors import InputError
 from imageclinic.core.option_fields import SEED, CheckedOptions, listed, option, whole
@@ -15,10 +16,35 @@ BALANCES = ("auto", "none", "weights", "sampling")
 MIRRORS = ("auto", "yes", "no")
 
 
+class TrainKeywords(TypedDict, total=False):
+    """The fields of `Settings` as keyword arguments, for editors and type checkers."""
+
+    model: str
+    weights: str | None
+    unfreeze: int
+    epochs: int
+    seed: int
+    size: int | None
+    batch_size: int
+    learning_rate: float | None
+    optimizer: str
+    schedule: str
+    warm_up: int
+    patience: int
+    weight_decay: float
+    dropout: float
+    l1: float
+    l2: float
+    augment: str
+    augment_starved: str
+    mirror: str
+    balance: str
+
+
 @dataclass(frozen=True)
 class Settings(CheckedOptions):
     """How to train. See `training.models.capacity_ladder.build` and `training.fit.fit_model.fit` for those that are not
-    told here.
+    explained here.
 
     `size`: side in pixels to which images are resized; None: a pretrained network's own, else see
     `training.fit.fit_model.natural_size`. `learning_rate`: None: 0.001, or 0.0001 where pretrained stages are trained

@@ -108,7 +108,7 @@ def train(
 
 def _save(model: keras.Model, path: Path) -> None:
     with tables.replacing(path) as temporary:
-        named = temporary.with_suffix(".keras")  # Keras tells the format by the name
+        named = temporary.with_suffix(".keras")  # Keras recognises the format by the name
         try:
             # Without the optimizer: in mixed precision Keras writes one that it can't read.
             keras.Model(model.input, model.output, name=model.name).save(named)

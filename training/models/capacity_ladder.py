@@ -1,7 +1,7 @@
 """The capacity ladder: models of growing size. The first rungs (`training.models.rungs`) are trained from scratch;
 above them stand networks with weights that were learnt elsewhere (`training.models.pretrained`).
 
-What each costs is told by `row`, and by the table in docs/training.md, which is made of it. Convolutional rungs end in
+What each costs is in `row`, and in the table in docs/training.md, which is made of it. Convolutional rungs end in
 global average pooling: they take any image size from 8 pixels up, and their cost grows with the area.
 """
 

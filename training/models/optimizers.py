@@ -78,7 +78,7 @@ def make(name: str, learning_rate: float, weight_decay: float) -> keras.optimize
 
 
 def code(name: str, learning_rate: float, **more: str) -> str:
-    """The Python expression that makes it, to be told to users; `more`: further arguments, as they are written."""
+    """The Python expression that makes it, to be shown to users; `more`: further arguments, as they are written."""
     kind = OPTIMIZERS[name]
     arguments = [f"{learning_rate:g}", *(f"{k}={v}" for k, v in {**kind.arguments, **more}.items())]
     return f"keras.optimizers.{kind.keras_name}({', '.join(arguments)})"

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
 import pickle
+import pickletools
 from collections import OrderedDict
 from pathlib import Path
 from typing import IO, Any
@@ -27,6 +29,7 @@ _PROTOCOL = 1001
 _MALFORMED = (
     pickle.UnpicklingError,
     AttributeError,
+    DeprecationWarning,  # of an escape that is none, where warnings are errors
     EOFError,
     IndexError,
     KeyError,
@@ -38,6 +41,7 @@ _MALFORMED = (
 _STORAGES = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
 #: No network that is read here holds more numbers.
 _MOST = 1 << 28
+_MOST_OBJECTS = 1 << 20
 
 Array = npt.NDArray[Any]
 
@@ -75,7 +79,7 @@ def parse_state(content: bytes, name: str) -> dict[str, Array]:
         if not isinstance(facts, dict) or facts.get("little_endian") is not True:
             raise InputError(f"{name} was written by a machine that is not little-endian")
         storages: dict[str, _Storage] = {}
-        state = _Tensors(stream, storages).load()
+        state = _unpickle(stream, storages)
         keys = _unpickle(stream)
         if not isinstance(state, OrderedDict) or not isinstance(keys, list) or set(keys) != set(storages):
             raise InputError(f"{name} is no state dictionary")
@@ -111,7 +115,7 @@ class _Tensor:
         if not isinstance(storage, _Storage) or not all(type(n) is int and n >= 0 for n in numbers):
             raise ValueError("a tensor without a storage or with a shape that is none")
         last = offset + sum((side - 1) * step for side, step in zip(shape, strides, strict=True))
-        if 0 in shape or last >= storage.count:
+        if 0 in shape or last >= storage.count or math.prod(shape) > storage.count:
             raise ValueError("a tensor reaches beyond its storage")
         self.storage, self.offset, self.shape, self.strides = storage, offset, tuple(shape), tuple(strides)
 
@@ -144,8 +148,14 @@ class _Tensors(pickle.Unpickler):
         return self.storages.setdefault(name, _Storage(dtype, count))
 
 
-def _unpickle(stream: IO[bytes]) -> Any:
-    return _Tensors(stream, {}).load()
+def _unpickle(stream: IO[bytes], storages: dict[str, _Storage] | None = None) -> Any:
+    start = stream.tell()
+    for operation, argument, _ in pickletools.genops(stream):
+        # Python's reader makes room for as many remembered objects as the number of one says: gigabytes, of nine bytes.
+        if operation.name.endswith("PUT") and int(argument or 0) > _MOST_OBJECTS:
+            raise pickle.UnpicklingError(f"it remembers an object under the number {argument}")
+    stream.seek(start)
+    return _Tensors(stream, {} if storages is None else storages).load()
 
 
 def _array(key: Any, value: Any) -> Array:

@@ -1,4 +1,4 @@
-"""A user's own classifier: the architecture of a ``.keras`` file, trained anew from fresh weights."""
+"""A user's own classifier: the architecture of a ``.keras`` file, trained again from fresh weights."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from imageclinic.training.embed import user_embedder
 
 @dataclass(frozen=True)
 class OwnNetwork:
-    """A classifier to be trained anew. `side` and `channels` are what images it wants; `version` names the file's
-    content."""
+    """A classifier to be trained from fresh weights. `side` and `channels` are those of the images that it
+    takes; `version` names the file's content."""
 
     model: keras.Model
     side: tuple[int, int]

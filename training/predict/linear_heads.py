@@ -35,7 +35,7 @@ _CHUNK_BYTES = 256 << 20
 class Basis:
     """Embeddings, centred, scaled to unit mean variance and turned to their principal components.
 
-    It looks at no label, so using the held-out rows for it tells the heads nothing about their labels.
+    It looks at no label, so using the held-out rows for it gives the heads nothing of their labels.
     """
 
     x: npt.NDArray[np.float32]

@@ -21,7 +21,7 @@ def of(trials: Sequence[FrozenTrial], names: Sequence[str], *, seed: int = 0) ->
     Functional ANOVA on a random forest (Hutter, Hoos & Leyton-Brown, "An Efficient Approach for Assessing
     Hyperparameter Importance", 2014; Optuna's). The interval is the middle 90 % over bootstrap samples of the trials.
     `chance` is the 95th percentile of what the same forest finds when the accuracies are dealt out at random among the
-    trials: an importance below it can't be told from none. Pruned trials count with the last accuracy they had, and the
+    trials: an importance below it may be none. Pruned trials count with the last accuracy they had, and the
     trials lie where the search looked, not evenly: both bend the shares, so they describe this search.
 
     Args:
@@ -30,8 +30,8 @@ def of(trials: Sequence[FrozenTrial], names: Sequence[str], *, seed: int = 0) ->
         seed: of forests and draws.
 
     Returns:
-        `trials`, how many count; `reason`, why it can't be told, or empty; `shares`: a dict a hyperparameter,
-        `name, share, low, high, chance, told`, largest first; `told`: whether it is above `chance`.
+        `trials`, how many count; `reason`, why there are no shares, or empty; `shares`: a dict a hyperparameter,
+        `name, share, low, high, chance, beyond_chance`, largest first; `beyond_chance`: whether it is above `chance`.
     """
     counted = [t for t in trials if t.state in (TrialState.COMPLETE, TrialState.PRUNED) and t.value is not None]
     counted = [t for t in counted if all(name in t.params for name in names)]

@@ -41,7 +41,7 @@ class _Search:
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C. `result` tells what is done, without a test; None when no trial is."""
+    """Ctrl-C. `result` holds what is done, without a test; None when no trial is."""
 
     def __init__(self, result: dict[str, Any] | None) -> None:
         super().__init__()
@@ -109,7 +109,7 @@ def tune(
     study.pruner = prune
     where = use.study or str(folder / "study.db")
 
-    def told(final: dict[str, Any] | None) -> dict[str, Any]:
+    def report_of(final: dict[str, Any] | None) -> dict[str, Any]:
         with studies.storage_errors(where):
             every = study.get_trials(deepcopy=False)
         result = {
@@ -138,8 +138,8 @@ def tune(
                 )
     except KeyboardInterrupt as stop:
         done = _finished(study.get_trials(deepcopy=False))
-        raise Interrupted(told(None) if done else None) from stop
-    return told(final)
+        raise Interrupted(report_of(None) if done else None) from stop
+    return report_of(final)
 
 
 def _run(study: optuna.Study, search: _Search, progress: Progress) -> None:

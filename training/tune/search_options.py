@@ -7,9 +7,23 @@ from dataclasses import dataclass
 
 from imageclinic.core.errors import InputError
 from imageclinic.core.option_fields import CheckedOptions, option, whole
+from imageclinic.training.fit.settings import TrainKeywords
 from imageclinic.training.option_ranges import BUDGET
 
 TRIALS = whole(1, 1_000_000)
+
+
+class TuneKeywords(TrainKeywords, total=False):
+    """The fields of `SearchOptions`, and those of `Settings`, as keyword arguments."""
+
+    over: Sequence[str]
+    search: str
+    trials: int
+    budget: float | None
+    prune: str
+    seeds: int
+    study: str | None
+    name: str
 
 
 @dataclass(frozen=True)

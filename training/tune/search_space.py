@@ -62,7 +62,7 @@ class Choice:
 
 Space: TypeAlias = Mapping[str, Range | Choice]
 
-#: Everything that can be searched, with what it is searched over unless told.
+#: Everything that can be searched, with what it is searched over unless asked otherwise.
 KNOWN: dict[str, Range | Choice] = {
     "learning_rate": Range(1e-4, 3e-2, log=True),
     "batch_size": Choice((16, 32, 64, 128)),

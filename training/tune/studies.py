@@ -71,7 +71,7 @@ def connect(file: Path, url: str | None, name: str, identity: Mapping[str, Any])
 
 
 def sampler(search: str, space: spaces.Space, seed: int, trials: int, *, shared: bool) -> optuna.samplers.BaseSampler:
-    """What proposes the next trial. Made anew for each, so that a search that goes on proposes what it would have
+    """What proposes the next trial. Made again for each, so that a search that goes on proposes what it would have
     proposed, and never stored.
 
     Args:
@@ -171,9 +171,9 @@ def storage_errors(where: str) -> Iterator[None]:
         cause: BaseException = error
         while isinstance(cause, StorageInternalError) and cause.__cause__ is not None:
             cause = cause.__cause__
-        said = str(getattr(cause, "orig", None) or cause).partition("\n")[0]
+        reason = str(getattr(cause, "orig", None) or cause).partition("\n")[0]
         raise InputError(
-            f"the study in {shown(where)} can't be used: {said}",
+            f"the study in {shown(where)} can't be used: {reason}",
             expected="a database that can be written and that no other program has locked",
         ) from error
 

@@ -8,7 +8,7 @@ from imageclinic.audit.verdict.line import RUN, Facts, Line, number
 
 #: Below, a network from scratch rarely learns a class (`audit/checks/too_few_images.py`).
 _PRETRAINED = 100
-#: Half of a 95 % interval, in accuracy, from which a test set is said to be small.
+#: Half of a 95 % interval, in accuracy, from which a test set counts as small.
 _WIDE = 0.05
 
 

@@ -15,7 +15,7 @@ def judge(facts: Facts) -> list[Line]:
         return []
     split = facts.own_splits.nunique() > 1
     members = set(found["image_id"])
-    if split:  # copies in two splits are leaks, and said there
+    if split:  # copies in two splits are leaks, and reported there
         where = facts.own_splits
         same = facts.neighbors[facts.neighbors["image_id"].map(where).eq(facts.neighbors["other_id"].map(where))]
         members &= {*same["image_id"], *same["other_id"]}

@@ -10,8 +10,8 @@ _OF_CONTENT = 0.3
 
 
 def judge(facts: Facts) -> list[Line]:
-    """The strongest property; others are counted. Severity: how much beyond chance it tells, for as many images as
-    it concerns (a class and as many others)."""
+    """The strongest property; others are counted. Severity: how far beyond chance it predicts the label, for
+    as many images as it concerns (a class and as many others)."""
     found = facts.found("shortcut")
     if found.empty:
         return []

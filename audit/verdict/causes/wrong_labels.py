@@ -12,7 +12,7 @@ _UNKNOWN = 0.1
 
 
 def judge(facts: Facts) -> list[Line]:
-    """The middle of the interval where it is established; else that it can't be told."""
+    """The middle of the interval where it is established; else that it can't be known."""
     noise, flagged = facts.label_noise, facts.found("mislabeled")["image_id"].nunique()
     if noise is None or noise.get("high") is None or (not noise["established"] and not flagged):
         return []

@@ -20,11 +20,11 @@ class Format(ExportFormat):
     """No images: they stay where they are."""
 
     def refusal(self, options: ExportOptions) -> InputError | None:
-        """Images that are encoded anew have no source to point to."""
+        """Images that are re-encoded have no source to point to."""
         if options.reencode == "none":
             return None
         return InputError(
-            "images that are encoded anew with --format manifest",
+            "images that are re-encoded with --format manifest",
             expected="a format that holds images, such as folders",
         )
 

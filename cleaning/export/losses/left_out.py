@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from imageclinic.core.errors import InputError
+from imageclinic.core.naming.wording import few
 from imageclinic.core.schema import POLICY
 
 #: Kind of change → why an image is left out.
@@ -17,7 +18,6 @@ REASONS = {
     "dropped": "dropped by a decision",
     "unlabelled": "without a label",
 }
-_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -32,14 +32,14 @@ class LeftOut:
 
     def notes(self) -> list[str]:
         """Sentences for the screen and for DATASET.md."""
-        told = [
+        sentences = [
             f"{sum(classes.values()):,} images are left out, {REASONS[kind]}"
             + (f": {_list({name: n for name, n in classes.items() if name})}." if any(classes) else ".")
             for kind, classes in self.counts.items()
         ]
         if self.lost:
-            told.append(f"Classes of which no image is left: {_list(self.lost)}.")
-        return told
+            sentences.append(f"Classes of which no image is left: {_list(self.lost)}.")
+        return sentences
 
     def refusal(self) -> InputError | None:
         """Why these classes may not be lost without being asked for; None when they may."""
@@ -50,7 +50,7 @@ class LeftOut:
         return InputError(
             f"no image is left of {_list({name: self.lost[name] for name in self.unasked})} images{why}",
             expected="at least one image of every class",
-            fix="convert or mend these files and audit again, take decisions back with imageclinic decide --undo, or "
+            fix="convert or fix these files and audit again, take decisions back with imageclinic decide --undo, or "
             "export without these classes: --allow-lost-classes (export(allow_lost_classes=True))",
         )
 
@@ -88,5 +88,4 @@ def of(dataset: pd.DataFrame, cleaned: pd.DataFrame, changes: pd.DataFrame) -> L
 def _list(counts: Mapping[str, int]) -> str:
     """The largest first."""
     shown = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    more = f", and {len(shown) - _SHOWN:,} more classes" if len(shown) > _SHOWN else ""
-    return ", ".join(f"{name!r} {n:,}" for name, n in shown[:_SHOWN]) + more
+    return few([f"{name!r} {n:,}" for name, n in shown])

@@ -1,4 +1,4 @@
-"""One range of values for all pictures of more than 8 bits a pixel that are encoded anew: the dataset's own, so that
+"""One range of values for all pictures of more than 8 bits a pixel that are re-encoded: the dataset's own, so that
 equal values stay equal in all of them."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Pairs of copies among the images of an export, searched anew."""
+"""Pairs of copies among the images of an export, searched again."""
 
 from __future__ import annotations
 

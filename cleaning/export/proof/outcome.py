@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import pandas as pd
 
-_SHOWN = 5
+from imageclinic.core.naming.wording import few
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,4 @@ def proof(name: str, offenders: Collection[str] | pd.Series, good: str, bad: str
     """Holds, with the words `good`, when there are no offenders; else says how many are `bad`, and which."""
     if not len(offenders):
         return Proof(name, True, good)
-    return Proof(name, False, f"{len(offenders)} {bad}: {first_few(list(offenders))}")
-
-
-def first_few(names: Sequence[str]) -> str:
-    """The first names, and how many there are more."""
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
+    return Proof(name, False, f"{len(offenders)} {bad}: {few(list(offenders))}")

@@ -12,10 +12,11 @@ import pandas as pd
 from imageclinic.cleaning.export import balance, datasheet, export_facts, formats
 from imageclinic.cleaning.export.export_format import ExportFormat, ReadBack
 from imageclinic.cleaning.export.proof.copies_in_export import find_pairs
-from imageclinic.cleaning.export.proof.outcome import Proof, first_few, proof
+from imageclinic.cleaning.export.proof.outcome import Proof, proof
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
 from imageclinic.core.naming.class_order import of_manifest
+from imageclinic.core.naming.wording import few
 from imageclinic.core.option_fields import SEED
 from imageclinic.core.reading.hashing import readable_sha256
 from imageclinic.core.reading.regular_files import read_bytes
@@ -36,8 +37,8 @@ def verify(out: Path, progress: Callable[[int, int], None] | None = None) -> lis
 
     Returns:
         One proof each: files (all there, in the folder of their split and class), hashes, nothing else in the
-        folder, no image twice, the indexes of the format, every class in train (other gaps are told), the counts of
-        export.json, no split group and no pair of copies (searched anew) in two splits, and what else the format
+        folder, no image twice, the indexes of the format, every class in train (other gaps are listed), the counts of
+        export.json, no split group and no pair of copies (searched again) in two splits, and what else the format
         promises. Without readable manifest, export.json or images, only that.
     """
     try:
@@ -128,8 +129,8 @@ def _text(file: Path) -> str | None:
 def _counts(manifest: pd.DataFrame, about: dict[str, Any], format: ExportFormat) -> Proof:
     """export.json counts what is there."""
     there = {name: int((manifest["split"] == name).sum()) for name in tables.SPLITS}
-    told = about.get("images", {})
-    wrong = [f"{name} has {n}, not {told.get(name)}" for name, n in there.items() if told.get(name) != n]
+    claimed = about.get("images", {})
+    wrong = [f"{name} has {n}, not {claimed.get(name)}" for name, n in there.items() if claimed.get(name) != n]
     if about.get("classes") != format.classes(manifest):
         wrong.append("other classes")
     pairs = manifest[["label", "class_index"]].drop_duplicates()
@@ -140,18 +141,18 @@ def _counts(manifest: pd.DataFrame, about: dict[str, Any], format: ExportFormat)
 
 
 def _classes(manifest: pd.DataFrame) -> Proof:
-    """Every class is in train; where it lacks elsewhere is told."""
+    """Every class is in train; where it lacks elsewhere is listed."""
     there = [split for split in tables.SPLITS if (manifest["split"] == split).any()]
     counts = pd.crosstab(manifest["label"], manifest["split"]).reindex(columns=list(tables.SPLITS), fill_value=0)
     gaps = [f"{label} not in {split}" for split in there for label in counts.index[counts[split] == 0].astype(str)]
     untrained = bool((counts["train"] == 0).any())
     good = f"{len(counts)} classes, all in {', '.join(there)}"
-    return Proof("classes", not untrained, first_few(gaps) if gaps else good)
+    return Proof("classes", not untrained, few(gaps) if gaps else good)
 
 
 def _pairs(manifest: pd.DataFrame, pairs: pd.DataFrame, options: Mapping[str, Any]) -> Proof:
-    """No pair of copies, found anew, lies in two splits; but for near ones where that was asked for, or where a person
-    kept both."""
+    """No pair of copies, searched again, lies in two splits; but for near ones where that was asked for, or where a
+    person kept both."""
     rows = manifest.drop_duplicates("path").set_index("path")
     one, other = pairs["image_id"].map(rows["split"]), pairs["other_id"].map(rows["split"])
     kept = [pairs[end].map(rows["decision"]).eq("keep") for end in ("image_id", "other_id")]
@@ -160,7 +161,7 @@ def _pairs(manifest: pd.DataFrame, pairs: pd.DataFrame, options: Mapping[str, An
     spared = int((one.ne(other) & allowed).sum())
     if spared and across.empty:
         why = "as asked" if options.get("near-copies") == "apart" else "a person kept both"
-        told = f"{len(pairs)} pairs of copies; {spared} near ones are in two splits: {why}"
-        return Proof("copies", True, told)
+        detail = f"{len(pairs)} pairs of copies; {spared} near ones are in two splits: {why}"
+        return Proof("copies", True, detail)
     named = [f"{p.image_id} = {p.other_id} ({p.kind})" for p in across.itertuples()]
     return proof("copies", named, f"{len(pairs)} pairs of copies, none in two splits", "pairs in two splits")

@@ -125,7 +125,7 @@ def _configured_uri() -> str:
         try:
             uri = json.loads(config.read_text("utf-8")).get("database_uri")
         except (ValueError, AttributeError) as error:
-            raise InputError(f"{config} is no JSON object: {error}", fix="mend or remove it") from error
+            raise InputError(f"{config} is no JSON object: {error}", fix="fix or remove it") from error
     return uri or ""
 
 

@@ -157,7 +157,7 @@ def _ping(uri: str) -> None:
     name = without_password(uri)
     limits: dict[str, Any] = dict.fromkeys(_LIMITS, 3000)
     client: pymongo.MongoClient[dict[str, Any]]
-    fix = "start it, mend FIFTYONE_DATABASE_URI, or unset it so that imageclinic runs a mongod of its own"
+    fix = "start it, fix FIFTYONE_DATABASE_URI, or unset it so that imageclinic runs a mongod of its own"
     try:
         with pymongo.MongoClient(uri, **limits) as client:
             version = client.server_info()["version"]

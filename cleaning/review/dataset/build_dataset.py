@@ -1,6 +1,6 @@
 """A run folder as a dataset in the FiftyOne App: samples, saved views, sidebar, colours.
 
-The run folder is the truth, and the dataset is made anew from it and from the decision log at every opening.
+The run folder is the truth, and the dataset is rebuilt from it and from the decision log at every opening.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def build(
     log_rows: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> fo.Dataset:
-    """Make (or make anew) the FiftyOne dataset of `run`, with saved views, sidebar and colours.
+    """Make (or rebuild) the FiftyOne dataset of `run`, with saved views, sidebar and colours.
 
     Above `items.MOST_IMAGES` images only those with a finding or a decision, and the random sample, are loaded.
 

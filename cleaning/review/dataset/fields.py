@@ -22,7 +22,7 @@ FIELDS = {
     "doubt": "of a flagged label, 1 is worst: by the newest scores, with the decisions so far",
     "queue": "position in the Inbox: 0 comes first",
     "in_inbox": "waits in the Inbox",
-    "calibrate": "position in the random sample that tells how far the flags can be trusted",
+    "calibrate": "position in the random sample that shows how far the flags can be trusted",
     "display_path": "the picture that the App shows",
     "format": "of the file, by its content",
     "width": "in pixels, as stored",
@@ -33,7 +33,7 @@ INTEGERS = ("queue", "calibrate", "width", "height", "bytes")
 FLOATS = ("doubt",)
 BOOLEANS = ("disputed", "settled", "in_inbox")
 READ_ONLY = ("image_id", "evidence", "cluster", "survivor", "split", "queue", "calibrate", "display_path")
-#: What a check said about an image, and its name: the Calibrate view is without.
+#: What a check found about an image, and its name: the Calibrate view is without.
 HINTS = (
     *("suggested", "checks", "evidence", "cluster", "survivor", "doubt", "queue", "in_inbox", "image_id"),
     *("settled", "who_decided_what"),

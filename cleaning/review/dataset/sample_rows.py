@@ -66,7 +66,7 @@ def collect(
     items["display_path"] = items["image_id"].map(shown)
     root = run.root
     originals = items["image_id"].map(lambda image_id: root / tables.to_path(image_id))
-    # FiftyOne tells images by the file's name, and a database holds valid Unicode only.
+    # FiftyOne identifies images by the file's name, and a database holds valid Unicode only.
     named = originals.map(browser_pictures.says_image)
     items["filepath"] = originals.astype("object").where(named, items["display_path"]).map(str)
     return items, list(scores.columns)

@@ -22,7 +22,7 @@ def save(dataset: fo.Dataset, checks: list[str]) -> None:
         description="every image with an undecided finding, the most urgent first",
         color="#ff6d04",
     )
-    # The reviewer judges the picture and its label, and nothing that a check said.
+    # The reviewer judges the picture and its label, and nothing that a check found.
     blind = dataset.match(F("calibrate") != None).sort_by("calibrate")  # noqa: E711
     dataset.save_view(
         "Calibrate",

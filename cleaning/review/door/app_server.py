@@ -59,7 +59,7 @@ def _fiftyone(port: int) -> ASGIApp:
 
 
 def _telling(app: ASGIApp, parent: socket.socket) -> ASGIApp:
-    """The app, which tells our parent when it is ready."""
+    """The app, which signals our parent when it is ready."""
 
     async def telling(scope: Scope, receive: Receive, send: Send) -> None:
         async def sending(message: Message) -> None:

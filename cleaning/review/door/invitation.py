@@ -29,7 +29,7 @@ location.replace({target});
 
 
 def new_secret() -> str:
-    """A secret of 256 bits, as it stands in the link."""
+    """A secret of 256 bits, as written in the link."""
     return secrets.token_urlsafe(32)
 
 

@@ -18,14 +18,14 @@ from imageclinic.core.run import Run, open_run
 #: Number keys for the likeliest classes, and pictures shown beside the image.
 LIKELY, NEAR, COPIES = 5, 6, 12
 _FIELDS = ("id", "display_path", "ground_truth.label", "decision", "decided_label", "reviewer", "disputed")
-_TOLD = ("image_id", "suggested.label", "evidence", "cluster", "survivor", "who_decided_what", "settled")
+_REVEALING = ("image_id", "suggested.label", "evidence", "cluster", "survivor", "who_decided_what", "settled")
 _SIZE = ("width", "height", "bytes", "split")
 
 
 def cards(ctx: Any, ids: Sequence[str], me: str, unseen: bool) -> list[dict[str, Any]]:
     """One card a sample, in the order of `ids`; samples that are gone are left out.
 
-    What another reviewer decided about an image is told only after one's own decision, or where reviewers disagree.
+    What another reviewer decided about an image is shown only after one's own decision, or where reviewers disagree.
 
     Args:
         ctx: the operator's context.
@@ -33,7 +33,7 @@ def cards(ctx: Any, ids: Sequence[str], me: str, unseen: bool) -> list[dict[str,
         me: the reviewer who looks.
         unseen: without what the checks found.
     """
-    fields = [*_FIELDS, *_SIZE, *([] if unseen else _TOLD)]
+    fields = [*_FIELDS, *_SIZE, *([] if unseen else _REVEALING)]
     values = ctx.dataset.select(list(ids), ordered=True).values(fields)
     rows = pd.DataFrame(dict(zip(fields, values, strict=True))).astype(object)
     rows = rows.where(rows.notna(), None)

@@ -32,7 +32,7 @@ class Order(Unlisted):
         unseen = blind(ctx)
         ids, waiting = navigation.waiting(ctx)
         order: Sequence[int] = range(len(ids))
-        if not unseen:  # the random sample is for everybody: it also tells how far reviewers agree
+        if not unseen:  # the random sample is for everybody: it also shows how far reviewers agree
             clusters, names = ctx.view.values(["cluster", "image_id"])  # ids differ from server to server
             order = shared([c or i for c, i in zip(clusters, names, strict=True)], _persons(run), me)
         return {

@@ -22,7 +22,7 @@ from imageclinic.cleaning.review.plugin.selection import (
 )
 
 _NONE = "Select images or open one first"
-#: Tiles that are redrawn at once; after a larger batch the App loads the view anew.
+#: Tiles that are redrawn at once; after a larger batch the App loads the view again.
 _REDRAWN = 200
 
 
@@ -144,17 +144,17 @@ class WholeView(_Operator):
         ):
             choices.add_choice(value, label=label)
         inputs.enum("decision", choices.values(), required=True, label="Decision", view=choices)
-        said = ["Undo takes all of it back."]
+        sentences = ["Undo takes all of it back."]
         if total > left:
-            said.append(f"{images_in_words(total - left)} of the view are decided already and stay so.")
+            sentences.append(f"{images_in_words(total - left)} of the view are decided already and stay so.")
         if testing:
-            said.append(f"{images_in_words(testing)} of these are in the test split.")
+            sentences.append(f"{images_in_words(testing)} of these are in the test split.")
         inputs.bool(
             "sure",
             default=False,
             required=True,
             label=f"Yes, decide about {images_in_words(left)}",
-            description=" ".join(said),
+            description=" ".join(sentences),
         )
         return types.Property(inputs, view=title)
 
@@ -183,17 +183,18 @@ class More(_Operator):
 
     def execute(self, ctx: Any) -> dict[str, Any]:
         chosen = ctx.params.get("ids") or targets(ctx)
-        said = navigation.more_like(ctx, chosen[0]) if chosen else _NONE
+        message = navigation.more_like(ctx, chosen[0]) if chosen else _NONE
         if not ctx.params.get("from_key"):
-            ctx.ops.notify(said, variant="info")
-        return {"said": said}
+            ctx.ops.notify(message, variant="info")
+        return {"message": message}
 
 
 class Decide(Unlisted):
     """What a key calls: decides about the given ids and returns the changed samples as the App keeps them.
 
     Parameters: ``decision``; ``ids``; ``label``, for relabel; ``shown``, see `selection.decide`; ``grid``, whether to
-    look for the next undecided sample of the view. Returns ``n``, ``ids``, ``samples``, ``said``, ``failed``; ``next``.
+    look for the next undecided sample of the view. Returns ``n``, ``ids``, ``samples``, ``message``, ``failed``;
+    ``next``.
     """
 
     name, label = "decide", "decide"
@@ -223,7 +224,7 @@ def act(ctx: Any, decision: str, label: str | None = None) -> None:
 
 def _tell(ctx: Any, answer: Answer) -> None:
     variant = "error" if answer.failed else "success" if answer.ids else "warning"
-    ctx.ops.notify(answer.said, variant=variant)
+    ctx.ops.notify(answer.message, variant=variant)
     if answer.ids and not ctx.current_sample:
         ctx.ops.clear_selected_samples()
     if answer.ids:
@@ -238,7 +239,7 @@ def _answer(ctx: Any, answer: Answer) -> dict[str, Any]:
         "n": len(answer.ids),
         "ids": list(answer.ids),
         "samples": documents(ctx, answer.ids),
-        "said": answer.said,
+        "message": answer.message,
         "failed": answer.failed,
     }
 

@@ -37,10 +37,10 @@ HIDDEN = "The random sample is judged blind: {}."
 
 @dataclass(frozen=True)
 class Answer:
-    """What a decision did: the samples that changed, by id, and what to tell the reviewer."""
+    """What a decision did: the samples that changed, by id, and a message for the reviewer."""
 
     ids: tuple[str, ...]
-    said: str
+    message: str
     failed: bool = False
 
 
@@ -75,7 +75,7 @@ def targets(ctx: Any) -> list[str]:
 
 
 def blind(ctx: Any) -> bool:
-    """Whether the view hides what the checks said, as the one of the random sample does."""
+    """Whether the view hides what the checks found, as the one of the random sample does."""
     return not ctx.view.has_field("evidence")
 
 
@@ -168,18 +168,18 @@ def _keep_best(ctx: Any, run: Run, image_ids: list[str]) -> Answer:
     best = person_decision.keep_best(run, image_ids, reviewer=reviewer(ctx))
     dropped = int(best.state["decision"].eq("drop").sum())
     ids = log_sync.show(ctx, run, best.state)
-    said = []
+    sentences = []
     if dropped:
-        said.append(f"Best copy stays, dropped {images_in_words(dropped)}." + _disputed(best.state))
+        sentences.append(f"Best copy stays, dropped {images_in_words(dropped)}." + _disputed(best.state))
     elif best.state.empty and not best.spared and not best.unresolved:
-        said.append(_LAST_COPY if best.kept else _NOTHING["best"])
+        sentences.append(_LAST_COPY if best.kept else _NOTHING["best"])
     elif len(best.state):
-        said.append("Best copy stays.")
+        sentences.append("Best copy stays.")
     if best.spared:
-        said.append(f"{images_in_words(len(best.spared))} of the test split left in: drop by hand if you mean it.")
+        sentences.append(f"{images_in_words(len(best.spared))} of the test split left in: drop by hand if you mean it.")
     if best.unresolved:
-        said.append("The copies carry different labels: decide the right one's label first.")
-    return Answer(ids, " ".join(said))
+        sentences.append("The copies carry different labels: decide the right one's label first.")
+    return Answer(ids, " ".join(sentences))
 
 
 def images_in_words(n: int) -> str:

@@ -1,7 +1,7 @@
 """The commands: one file each, found by walking this folder. The file `name.py` holds the function `name`.
 
 A file imports what its command needs when the command runs, so that `--help` answers at once. `PLACE` in a file says
-where the command stands in the help: the chain from a folder to a diagnosis first.
+where the command is in the help: the chain from a folder to a diagnosis first.
 """
 
 from __future__ import annotations

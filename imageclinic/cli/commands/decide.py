@@ -79,6 +79,11 @@ def decide(
         terminal.say(
             f"Left to a person: {left['conflicts']:,} images whose copies carry another label (--include-conflicts)"
         )
+    if left.get("unsure"):
+        terminal.say(
+            f"Left to a person: {left['unsure']:,} flagged labels below that score. In this dataset the predictions "
+            "can't tell wrong labels from hard images."
+        )
     if by_policy and not dry_run and len(events):
         events = decided(False)
     verb = "would be decided" if dry_run else "decided"

@@ -13,7 +13,6 @@ from typer import Option
 import imageclinic
 from imageclinic.cli.arguments import AsJson, terminal_for
 from imageclinic.cli.commands.compare import show_comparison
-from imageclinic.cli.commands.review import open_review
 from imageclinic.training.option_ranges import RUNS
 
 PLACE = 10
@@ -43,7 +42,7 @@ def demo(
     result = run_demo(out, seeds=seeds, terminal=terminal)
     terminal.result(result)
     if open_app:
-        open_review(Path(result["run"]), terminal)
+        imageclinic.review(result["run"], say=terminal.say, stage=terminal.stage)
 
 
 def run_demo(out: Path, *, seeds: int, terminal: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ PLACE = 60
 
 
 def rerank(run: RunFolder, as_json: AsJson = False) -> None:
-    """Score the labels anew with the decisions so far; takes seconds."""
+    """Score the labels again with the decisions so far; takes seconds."""
     from imageclinic.cli.terminal import records
 
     terminal = terminal_for(as_json)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from typer import Option
 
@@ -28,19 +28,15 @@ def review(
     reviewer: Annotated[str | None, Option(help="Your name in the decision log.", show_default=False)] = None,
 ) -> None:
     """Decide about the findings in the FiftyOne App."""
-    open_review(
+    terminal = terminal_for(False)
+    imageclinic.review(
         run,
-        terminal_for(False),
         port=port,
         address=address,
         certificate=certificate,
         key=key,
         open_browser=browser,
         reviewer=reviewer,
+        say=terminal.say,
+        stage=terminal.stage,
     )
-
-
-def open_review(run: Path, terminal: Any, **options: Any) -> None:
-    """Open the App on a run; options as for `workflows.review.review`."""
-
-    imageclinic.review(run, say=terminal.say, stage=terminal.stage, **options)

@@ -13,7 +13,7 @@ from imageclinic.training.fit.settings import Settings
 from imageclinic.training.tune.search_options import SearchOptions
 
 PLACE = 120
-#: What a search holds fixed and the command line tells; with the help that means something else here than in `train`.
+#: What a search holds fixed and the command line sets; with the help that means something else here than in `train`.
 FIXED = {
     "model": "Rung of the ladder, unless it is searched.",
     "epochs": "Most epochs of a trial.",

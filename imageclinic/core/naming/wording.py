@@ -16,9 +16,9 @@ def shown(name: str) -> str:
     return name if plain and name and "," not in name else ascii(name) if not plain else repr(name)
 
 
-def few(items: Sequence[str], limit: int = SHOWN) -> str:
+def few(items: Sequence[str], limit: int = SHOWN, separator: str = ", ") -> str:
     """``a, b, c, d, e and 1,995 more``: the first items of a list."""
-    first = ", ".join(items[:limit])
+    first = separator.join(items[:limit])
     return f"{first} and {len(items) - limit:,} more" if len(items) > limit else first
 
 

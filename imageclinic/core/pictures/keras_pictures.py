@@ -1,7 +1,7 @@
 """What Keras's own loaders make of an image file: a picture that may be another than a person sees (`core.pixels`).
 
 There are two: `tf.io.decode_image`, which `keras.utils.image_dataset_from_directory` decodes with, and
-`keras.utils.load_img`, which is Pillow's ``convert("RGB")``. All that stands here was tried with Keras 3.15 and
+`keras.utils.load_img`, which is Pillow's ``convert("RGB")``. All of this was tried with Keras 3.15 and
 TensorFlow 2.21, in colour, and tests hold it against them. Neither is needed here.
 """
 

@@ -20,7 +20,7 @@ from imageclinic.core.reading.hashing import text_digest
 from imageclinic.core.reading.json_files import read_json
 from imageclinic.core.reading.regular_files import open_regular
 
-# Stands at the end of a file of arrays, before 64 digits. NumPy and zip readers pass over it.
+# At the end of a file of arrays, before 64 digits. NumPy and zip readers pass over it.
 _MARK = b"\nimageclinic sha256 "
 _LENGTH = len(_MARK) + 64
 _DAMAGED = (OSError, ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error)

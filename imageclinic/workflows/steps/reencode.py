@@ -1,5 +1,5 @@
 """Composes `export --reencode`: which images Keras's loaders can't read or show otherwise than a person sees them,
-encoded anew, and looked at again."""
+re-encoded, and looked at again."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from imageclinic.core.progress import Progress
 from imageclinic.core.run import create
 from imageclinic.workflows.steps.run_state import State
 
-# Where the evidence of a check begins to say that an export mends it.
+# Where the evidence of a check begins to say that an export fixes it.
 _REMEDY = "; `imageclinic export"
 
 
 @dataclasses.dataclass(frozen=True)
 class Reencoded:
-    """Images that were encoded anew.
+    """Images that were re-encoded.
 
     `files` as `cleaning.export.encode_images.encode` gives it, why, and width, height and mode; `ranges`: see
     `cleaning.export.losses.value_range.measure`; `features` and `thumbnails` as a scan of the new files gives them,
@@ -66,7 +66,7 @@ def unloadable(state: State) -> pd.Series:
 
 
 def reencoded(state: State, reasons: pd.Series, kind: str, folder: Path, progress: Progress) -> Reencoded | None:
-    """Encode images anew and look at them: those of `reasons` that stay, and the damaged ones that were decided to be
+    """Re-encode images and look at them: those of `reasons` that stay, and the damaged ones that were decided to be
     kept or relabelled, as far as they can be decoded.
 
     Args:
@@ -107,7 +107,7 @@ def reencoded(state: State, reasons: pd.Series, kind: str, folder: Path, progres
 
 
 def mended(state: State, new: Reencoded) -> State:
-    """The state with the files that were encoded anew in the place of their sources: readable, other contents."""
+    """The state with the files that were re-encoded in the place of their sources: readable, other contents."""
     files = new.files.set_index("image_id")
     at = state.dataset["image_id"]
     inside = at.isin(files.index)

@@ -1,4 +1,4 @@
-"""Keys: a hash of what a result was made from, so that it is made anew only when that changes."""
+"""Keys: a hash of what a result was made from, so that it is made again only when that changes."""
 
 from __future__ import annotations
 

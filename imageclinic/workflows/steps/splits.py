@@ -33,7 +33,7 @@ def regroup(
     How alike copies must look is measured on the images that are no copies (`audit.copies.thumbnail_match`), and
     cleaning changes
     those: among fewer images a pair may stand out that did not among all. The proof looks at the cleaned images. Of
-    images that were encoded anew, the `new` file counts.
+    images that were re-encoded, the `new` file counts.
 
     Near copies tie images if `near`, but for pairs of which a person decided to keep both
     (`decision_log.kept_by_persons`): who sees that two images look alike and keeps both has decided that they are two.

@@ -221,7 +221,7 @@ def test_what_is_found(name: str, expected: set[str]) -> None:
     assert set(find(name, inputs())["image_id"]) == expected
 
 
-def test_every_kind_of_damage_is_told_apart() -> None:
+def test_every_kind_of_damage_is_distinguished() -> None:
     errors = [f"{kind}: so it is" for kind in decode.KINDS]
     n = len(errors)
     ids = [f"{i:02}" for i in range(n)]

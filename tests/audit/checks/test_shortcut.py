@@ -133,7 +133,7 @@ def test_copies_do_not_vouch_for_each_other() -> None:
     labels = classes(N, 2)
     given = dataset(labels)
     ids = given["dataset"]["image_id"]
-    # 12 pictures, 33 copies of each, whose brightness is random: by memory, it tells the class of every copy.
+    # 12 pictures, 33 copies of each, whose brightness is random: by memory, it gives the class of every copy.
     picture = np.arange(N) % 12
     given["features"]["luminance_mean"] = np.random.default_rng(1).random(12)[picture].astype(np.float32)
     assert "By brightness alone" in found(given, min_images=6)["evidence"][0]

@@ -18,6 +18,7 @@ from imageclinic.audit.listing import image_listing
 from imageclinic.audit.scan import scan
 from imageclinic.core import tables
 from imageclinic.core.run import create
+from tests.parts import lacking
 
 HEIGHT, WIDTH = 24, 32
 STOPS, SKIPPED, CONTRADICTION, FINE = 1.0, 0.8, 0.6, 0.0
@@ -128,15 +129,10 @@ def test_keras_does_what_the_score_says(folder: Path, name: str) -> None:
 
 
 def test_the_evidence_says_what_to_do(judged: pd.DataFrame) -> None:
-    assert judged.loc["jpeg.jfif", "evidence"] == (
-        "JPEG named '.jfif': Keras's folder loader skips it without a word; rename it to .jpg."
-    )
-    assert judged.loc["jpeg", "evidence"].startswith("Named without an extension, but the content is JPEG: Keras")
-    assert judged.loc["avif.jpg", "evidence"] == (
-        "Named '.jpg', but the content is AVIF: TensorFlow does not decode AVIF, so Keras's folder loader stops there; "
-        "convert it to PNG or JPEG."
-    )
-    assert judged.loc["png.jpg", "evidence"].endswith("other loaders may not; rename it to .png.")
+    assert not lacking(judged.loc["jpeg.jfif", "evidence"], "JPEG", "'.jfif'", "skips", "rename", ".jpg")
+    assert not lacking(judged.loc["jpeg", "evidence"], "without an extension", "JPEG", "Keras")
+    assert not lacking(judged.loc["avif.jpg", "evidence"], "'.jpg'", "AVIF", "stops", "convert", "PNG or JPEG")
+    assert not lacking(judged.loc["png.jpg", "evidence"], "other loaders", "rename", ".png")
 
 
 def table(**columns: object) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -165,10 +161,9 @@ def test_only_contradictions() -> None:
     dataset, features = table(image_id=names, format=["JPEG", "JPEG", "WEBP", "JPEG", "PNG"], mode=["RGB"] * 5)
     found = wrong_extension.find(dataset, features, keras=False)
     assert found["image_id"].tolist() == ["b.png", "e"]
-    assert found["evidence"].tolist() == [
-        "Named '.png', but the content is JPEG: rename it to .jpg.",
-        "Named without an extension, but the content is PNG: rename it to .png.",
-    ]
+    first, second = found["evidence"]
+    assert not lacking(first, "'.png'", "JPEG", "rename", ".jpg") and "Keras" not in first
+    assert not lacking(second, "without an extension", "PNG", "rename", ".png") and "Keras" not in second
 
 
 def test_odd_names() -> None:

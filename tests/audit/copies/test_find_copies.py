@@ -68,7 +68,7 @@ def test_altered_copies_are_found(folder: Path, way: str) -> None:
     assert clusters["cluster"].tolist() == ["cat/3.png"] * 2
 
 
-def test_equal_bytes_and_equal_pixels_are_told_apart(folder: Path) -> None:
+def test_equal_bytes_and_equal_pixels_are_distinguished(folder: Path) -> None:
     (folder / "dog" / "bytes.png").write_bytes((folder / "cat" / "0.png").read_bytes())
     Image.open(folder / "cat" / "1.png").save(folder / "dog" / "pixels.png", compress_level=1)
     pairs, _, _ = find(folder)
@@ -225,7 +225,7 @@ def test_a_png_made_from_a_jpeg_has_the_same_pixels(folder: Path) -> None:
     assert clusters["cluster"].tolist() == ["cat/3.jpg"] * 3
 
 
-def test_deep_pictures_are_told_apart_beyond_eight_bits(folder: Path) -> None:
+def test_deep_pictures_are_distinguished_beyond_eight_bits(folder: Path) -> None:
     deep = np.asarray(picture(3, (120, 100)).convert("L")).astype(np.uint16) * 256
     Image.fromarray(deep).save(folder / "cat" / "deep.png")
     Image.fromarray(deep).save(folder / "cat" / "same.png", compress_level=1)

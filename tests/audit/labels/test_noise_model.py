@@ -18,10 +18,12 @@ def channel(share: float, classes: int = 4) -> Floats:
     return (1 - share) * np.eye(classes) + share * np.roll(np.eye(classes), 1, axis=1)
 
 
-def draw(matrix: Floats, n: int = 12_000, *, power: float = 2.0, seed: int = 0) -> tuple[Ints, Ints, Floats]:
+def draw(
+    matrix: Floats, n: int = 12_000, *, power: float = 2.0, sure: float = 3, seed: int = 0
+) -> tuple[Ints, Ints, Floats]:
     """Given labels, true labels, and what a model says that is less sure than it could be."""
     rng = np.random.default_rng(seed)
-    logits = rng.normal(size=(n, len(matrix))) * 3
+    logits = rng.normal(size=(n, len(matrix))) * sure
     true = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     truth = (rng.random((n, 1)) > true.cumsum(axis=1)).sum(axis=1)
     given = (rng.random((n, 1)) > matrix[truth].cumsum(axis=1)).sum(axis=1)
@@ -92,10 +94,30 @@ def test_votes_of_zero_and_a_class_without_images() -> None:
     np.testing.assert_array_equal(found.held[2], [0, 0, 1])
 
 
-def test_few_images_lean_on_the_prior() -> None:
+def test_few_images_show_few_wrong_labels() -> None:
     given, truth, probs = draw(channel(0.1), 40)
-    share = noise_model.fit(given, probs).share
-    assert share == pytest.approx((given != truth).mean(), abs=0.1)
+    found = noise_model.fit(given, probs)
+    assert 0 < found.share < (given != truth).mean()
+    assert np.median(found.wrong[given != truth]) > np.median(found.wrong[given == truth])
+
+
+@pytest.mark.parametrize("classes", [2, 20])
+def test_errors_of_a_model_that_is_never_sure_are_not_taken_for_wrong_labels(classes: int) -> None:
+    rng = np.random.default_rng(0)
+    # A model right for a third of the images and blind for the others, which one power for all can't express.
+    logits = rng.normal(size=(3000, classes)) * np.where(rng.random((3000, 1)) < 1 / 3, 2, 0.3)
+    probs = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    given = (rng.random((3000, 1)) > probs.cumsum(axis=1)).sum(axis=1)
+    found = noise_model.fit(given, probs**0.5 / (probs**0.5).sum(axis=1, keepdims=True))
+    assert found.share < 0.05
+    assert (found.wrong > 0.95).sum() <= 3
+
+
+@pytest.mark.parametrize("share", [0.2, 0.4])
+def test_many_wrong_labels_are_seen_where_the_model_can_be_sure(share: float) -> None:
+    evenly = (1 - share) * np.eye(10) + share / 9 * (1 - np.eye(10))
+    given, truth, probs = draw(evenly, 4000, power=1.0, sure=6)
+    assert noise_model.fit(given, probs).share == pytest.approx((given != truth).mean(), abs=0.05)
 
 
 def test_parts_that_were_labelled_with_more_care_get_fewer_wrong_labels() -> None:

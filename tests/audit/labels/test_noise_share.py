@@ -1,4 +1,4 @@
-"""The share of wrong labels: planted shares lie in the interval, and what can't be told is not said."""
+"""The share of wrong labels: planted shares lie in the interval, and what can't be known is not reported."""
 
 from __future__ import annotations
 

@@ -178,7 +178,7 @@ def test_an_audit_judges_by_what_the_user_brought(folder: Path, tmp_path: Path, 
     run = open_run(tmp_path / "run")
     assert run.read_embeddings().vectors.shape == (16, 5)
     assert (run.read_predictions().rows["fold"] == -1).all()
-    assert len(imageclinic.rerank(run.path)[1]) == 16, "heads on the embeddings score the labels anew"
+    assert len(imageclinic.rerank(run.path)[1]) == 16, "heads on the embeddings score the labels again"
 
 
 def test_probabilities_alone_need_no_embedding(folder: Path, tmp_path: Path, brought: dict[str, Any]) -> None:

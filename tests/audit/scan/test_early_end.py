@@ -1,4 +1,4 @@
-"""Picture data that ends early but cleanly is found in every format; nothing is said about intact files."""
+"""Picture data that ends early but cleanly is found in every format; intact files are not reported."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def test_the_same_with_all_rows_is_intact(name: str) -> None:
     assert decode(WHOLE[name]).error is None
 
 
-def test_how_much_is_there_is_said() -> None:
+def test_how_much_is_there_is_reported() -> None:
     assert decode(png(10)).error == "truncated: its stream ends after 10 of 100 rows"
     assert decode(png(99, "P")).error == "truncated: its stream ends after 99 of 100 rows"
     assert decode(SHORT["strips.tif"]).error == "truncated: it lists 1 of 10 strips"
     assert decode(SHORT["strip.tif"]).error == "truncated: strip 1 of 1 ends after 10 of 100 rows"
-    said = "truncated: it ends after {} scans, 3 of 3 components are not complete"
-    assert decode(jpeg_scans(kept=2)).error == said.format(2)
+    reason = "truncated: it ends after {} scans, 3 of 3 components are not complete"
+    assert decode(jpeg_scans(kept=2)).error == reason.format(2)
 
 
 @pytest.mark.slow

@@ -58,7 +58,7 @@ def test_there_are_enough() -> None:
     assert len(FILES) == len(hostile_files.files())
 
 
-def test_the_right_thing_is_said_of_each(run) -> None:
+def test_each_gets_the_right_finding(run) -> None:
     wrong = {}
     for row in run.read_dataset().to_dict("records"):
         path = tables.to_path(row["image_id"])
@@ -111,7 +111,7 @@ def test_answers_are_judged(error: str | None, size: tuple[int, int] | None, rig
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
-def test_what_is_said_to_be_readable_is() -> None:
+def test_what_is_listed_as_readable_is() -> None:
     """Files made by hand are valid, whoever reads them: here Pillow alone."""
     for file in FILES.values():
         if file.size and isinstance(file.data, bytes):

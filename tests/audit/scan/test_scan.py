@@ -82,7 +82,7 @@ GOOD = jpeg(picture(1, (200, 150)))
         (b"\x89PNG\r\n\x1a\n" + b"junk" * 9, "x.png", "header only"),
     ],
 )
-def test_damage_is_told(tmp_path, data: bytes, name: str, error: str) -> None:
+def test_damage_is_reported(tmp_path, data: bytes, name: str, error: str) -> None:
     row = measure(tmp_path, data, name)
     assert row["read_error"].startswith(error)
     assert row["bytes"] == len(data)
@@ -90,7 +90,7 @@ def test_damage_is_told(tmp_path, data: bytes, name: str, error: str) -> None:
     assert row["phash_identity"] is None
 
 
-def test_missing_file_is_told() -> None:
+def test_missing_file_is_reported() -> None:
     assert measure_files(["/nowhere/x.jpg"]).to_pylist()[0]["read_error"] == "file is missing"
 
 
@@ -107,7 +107,7 @@ def test_a_pipe_is_not_waited_for(tmp_path) -> None:
     assert measure_files([str(tmp_path / "x.jpg")]).to_pylist()[0]["read_error"] == "can't be read: no regular file"
 
 
-def test_exif_is_told_and_not_applied(tmp_path) -> None:
+def test_exif_is_reported_and_not_applied(tmp_path) -> None:
     exif = Image.Exif()
     exif[0x0112], exif[0x010F], exif[0x0110] = 6, "Acme", "Cam 1\0"
     for kind in ("JPEG", "PNG", "WEBP", "TIFF"):
@@ -261,14 +261,14 @@ def test_a_picture_that_needs_too_much_memory_costs_that_picture(tmp_path, tries
     table = pa.ipc.open_file(pa.memory_map(str(tmp_path / "out.arrow"))).read_all()
     rows = dict(zip(table["image_id"].to_pylist(), table["read_error"].to_pylist(), strict=True))
     if tries:
-        said = "too large: 12000×12000 pixels need more memory than there is, in 2 of 2 tries"
-        assert (json.loads(done.stdout), rows) == ({}, {"big.png": said, "small.png": None})
+        reason = "too large: 12000×12000 pixels need more memory than there is, in 2 of 2 tries"
+        assert (json.loads(done.stdout), rows) == ({}, {"big.png": reason, "small.png": None})
     else:
         assert (json.loads(done.stdout), rows) == ({"without_memory": [0]}, {"small.png": None})
 
 
 @pytest.mark.slow
-def test_a_full_disk_is_told_and_the_scan_goes_on_later(folder: Path, tmp_path) -> None:
+def test_a_full_disk_is_reported_and_the_scan_goes_on_later(folder: Path, tmp_path) -> None:
     script = tmp_path / "limited.py"
     script.write_text(SCRIPT.replace("scan.BATCH = 4", "resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000))"))
     command = [sys.executable, str(script), str(folder), str(tmp_path / "run")]

@@ -148,7 +148,7 @@ def test_a_decoder_that_computes_for_too_long_hangs(folder: Path, tmp_path: Path
     }
 
 
-def test_what_ends_a_process_is_told_apart() -> None:
+def test_what_ends_a_process_is_distinguished() -> None:
     assert loss(-9, read=True) == Loss("not judged", "its process was killed from outside (SIGKILL)")
     assert loss(-15, read=True).kind == loss(-1, read=True).kind == "not judged"
     assert loss(-9, read=False).kind == loss(-11, read=False).kind == "can't be read"

@@ -326,9 +326,10 @@ def test_import_names_every_bad_row_and_writes_nothing(path, tmp_path):
     file.write_text("image_id,decision,label\na,keep,\nb,relabel,\nzzz,drop,\na,explode,\n")
     with pytest.raises(InputError) as caught:
         import_decisions.import_csv(file, path, dataset(a="cat", b="dog"), "ann")
-    said = str(caught.value)
-    assert "line 3, label" in said and "line 4, image_id 'zzz'" in said and "line 5, decision 'explode'" in said
-    assert "line 2, " not in said and not path.exists()
+    message = str(caught.value)
+    for part in ("line 3, label", "line 4, image_id 'zzz'", "line 5, decision 'explode'"):
+        assert part in message
+    assert "line 2, " not in message and not path.exists()
 
 
 @pytest.mark.parametrize(
@@ -467,7 +468,7 @@ def test_a_policy_accepts_scores_at_or_above_its_threshold(path):
     again = policy_of(
         {"mislabeled": 0.95, "dark": 0}, found, data, current=decision_log.current(decision_log.read(path), data)
     )
-    assert again.empty, "what stands is not decided twice"
+    assert again.empty, "what is in force is not decided twice"
 
 
 def test_a_policy_never_overrides_a_person(path):
@@ -584,7 +585,7 @@ def test_policies_are_parsed(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("image_id;decision\na;keep\n", "separated by semicolons"),
         ("image_id\tdecision\na\tkeep\n", "separated by tabs"),
@@ -597,10 +598,10 @@ def test_policies_are_parsed(tmp_path):
         ("image_id,decision\n./a,keep\n", "line 2, image_id './a': expected an image of this run"),
     ],
 )
-def test_what_is_wrong_with_a_file_is_said(text, said, path, tmp_path):
+def test_what_is_wrong_with_a_file_is_reported(text, message, path, tmp_path):
     file = tmp_path / "mine.csv"
     file.write_text(text)
-    with pytest.raises(InputError, match=re.escape(said)):
+    with pytest.raises(InputError, match=re.escape(message)):
         import_decisions.import_csv(file, path, dataset(a="cat", b="dog"), "ann")
     assert not path.exists()
 

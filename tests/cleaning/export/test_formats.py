@@ -43,7 +43,7 @@ N = 60
 
 
 def picture(seed: int, kind: int) -> Image.Image:
-    """Noise whose brightness tells its class; no two alike."""
+    """Noise whose brightness gives its class; no two alike."""
     pixels = np.random.default_rng(seed).integers(0, 80, (12, 16, 3)) + 80 * kind
     return Image.fromarray(pixels.astype(np.uint8))
 
@@ -55,7 +55,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows = []
     for n in range(N):
         kind = n % 3
-        # The same stem with two suffixes, in one class: FiftyOne's loader tells images by stems.
+        # The same stem with two suffixes, in one class: FiftyOne's loader identifies images by stems.
         name = f"{n // 6}.{'png' if n % 6 < 3 else 'bmp'}"
         path = root / "pets" / str(kind) / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -117,7 +117,7 @@ def loaded(out: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 
 def learns(x: Any, y: Any = None) -> float:
-    """Training accuracy of a tiny model, which tells the classes by their brightness."""
+    """Training accuracy of a tiny model, which distinguishes the classes by their brightness."""
     network = keras.Sequential(
         [
             keras.layers.Rescaling(1 / 127.5, -1),

@@ -108,7 +108,7 @@ def small_files(size: int) -> Iterator[None]:
 @pytest.mark.parametrize("size", [10_000, 22_000])
 def test_a_full_disk(format: str, size: int, run: Run, tmp_path: Path) -> None:
     """With 10 kB no image fits, with 22 kB the images do and the manifest does not."""
-    message = r"an't write .*Free space or mend that.*nothing of it is left"
+    message = r"an't write .*Free space or fix that.*nothing of it is left"
     with pytest.raises(InputError, match=message), small_files(size):
         exported(run, tmp_path / "out", format=format)
     assert left(tmp_path) == []

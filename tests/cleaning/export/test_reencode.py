@@ -1,4 +1,4 @@
-"""Images that Keras can't read are encoded anew on demand; damaged ones only when somebody decided to keep them."""
+"""Images that Keras can't read are re-encoded on demand; damaged ones only when somebody decided to keep them."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def run(root: Path) -> Path:
     return run
 
 
-def test_without_it_they_are_told(run: Path, root: Path) -> None:
+def test_without_it_they_are_reported(run: Path, root: Path) -> None:
     summary = imageclinic.export(run, root.parent / "plain", split=(0.6, 0.2, 0.2))
     [note] = [note for note in summary["notes"] if "--reencode" in note]
     assert note.startswith("Keras's folder loader stops at, skips or misreads 3 images (cat/scan.tif: TIFF")
@@ -82,7 +82,7 @@ def test_keras_reads_all_and_the_manifest_keeps_the_originals(
         whole = np.asarray(picture(33, (64, 64)), np.float64)
         assert np.abs(np.asarray(image, np.float64) - whole)[:16].mean() < 12, "its upper part is there"
     assert (out / manifest.at["cat/01.png", "path"]).samefile(root / "cat" / "01.png")
-    assert "### Encoded anew" in (out / "DATASET.md").read_text("utf-8")
+    assert "### Re-encoded" in (out / "DATASET.md").read_text("utf-8")
     monkeypatch.chdir(out)
     seen = [keras.utils.image_dataset_from_directory(s, image_size=(8, 8), verbose=False) for s in tables.SPLITS]
     assert sum(len(y) for part in seen for _, y in part) == 28
@@ -109,7 +109,7 @@ def test_the_same_again_gives_the_same_bytes(run: Path, root: Path, tmp_path: Pa
         assert len(found[0]) == 3
 
 
-def test_what_is_no_image_is_left_out_and_wrong_options_are_told(run: Path, root: Path, tmp_path: Path) -> None:
+def test_what_is_no_image_is_left_out_and_wrong_options_are_reported(run: Path, root: Path, tmp_path: Path) -> None:
     (tmp_path / "text.jpg").write_text("no image")
     (tmp_path / "to").mkdir()
     found = encode_images.encode({"a": tmp_path / "text.jpg"}, "png", tmp_path / "to", lambda done, total: None)

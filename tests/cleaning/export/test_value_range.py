@@ -1,4 +1,4 @@
-"""One range of values for all deep pictures that are encoded anew."""
+"""One range of values for all deep pictures that are re-encoded."""
 
 from __future__ import annotations
 

@@ -137,7 +137,7 @@ def test_the_same_run_and_decisions_give_the_same_bytes(data, tmp_path):
     assert diff(tmp_path / "one", tmp_path / "elsewhere" / "two").empty
 
 
-def test_diff_tells_what_changed(data, tmp_path):
+def test_diff_shows_what_changed(data, tmp_path):
     run = audited(data)
     exported(run, tmp_path / "one")
     splits = tables.read_csv(tmp_path / "one" / "manifest.csv", tables.MANIFEST)[["image_id", "split"]]

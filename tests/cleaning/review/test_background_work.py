@@ -1,4 +1,4 @@
-"""What goes on beside the App: words about the flags, and labels ranked anew after a batch of decisions."""
+"""What goes on beside the App: words about the flags, and labels ranked again after a batch of decisions."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ def steps(beside: object, until: object) -> None:
 
 
 def test_words_are_written_when_the_log_has_grown(run: Run) -> None:
-    said = iter([{"lines": ["first"], "rows": []}, {"lines": ["second"], "rows": []}])
-    beside = background_work.attend(run, words=lambda: next(said), rerank=[sys.executable, "-c", ""], announce=print)
+    answers = iter([{"lines": ["first"], "rows": []}, {"lines": ["second"], "rows": []}])
+    beside = background_work.attend(run, words=lambda: next(answers), rerank=[sys.executable, "-c", ""], announce=print)
     with contextlib.closing(beside):
         for _ in range(20):
             next(beside)
@@ -62,7 +62,7 @@ def test_words_are_written_when_the_log_has_grown(run: Run) -> None:
         steps(beside, lambda: "second" in background_work.words_file(run).read_text("utf-8"))
 
 
-def test_a_batch_of_decisions_ranks_anew_once_and_says_when_it_fails(run: Run, tmp_path: Path) -> None:
+def test_a_batch_of_decisions_ranks_again_once_and_says_when_it_fails(run: Run, tmp_path: Path) -> None:
     mark, lines = tmp_path / "mark", list[str]()
     code = f"open({str(mark)!r}, 'a').write('x'); print('no memory'); raise SystemExit(1)"
     beside = background_work.attend(run, words=dict, rerank=[sys.executable, "-c", code], announce=lines.append)
@@ -73,7 +73,7 @@ def test_a_batch_of_decisions_ranks_anew_once_and_says_when_it_fails(run: Run, t
         assert not mark.exists()
         decide(run, 1)
         steps(beside, lambda: lines)
-        assert "could not be ranked anew: no memory" in lines[0]
+        assert "could not be ranked again: no memory" in lines[0]
         decide(run, 1)
         for _ in range(20):
             next(beside)
@@ -92,7 +92,7 @@ def test_scores_that_know_the_log_are_new_enough(run: Run, tmp_path: Path) -> No
     assert not mark.exists()
 
 
-def test_a_log_that_cant_be_read_is_said(run: Run) -> None:
+def test_a_log_that_cant_be_read_is_reported(run: Run) -> None:
     def words() -> dict[str, list[str]]:
         raise InputError("bad row", expected="a good one")
 

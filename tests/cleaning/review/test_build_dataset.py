@@ -66,7 +66,7 @@ def test_views(run: Run) -> None:
     assert len(dataset.load_saved_view("Decided")) == 0
 
 
-def test_the_random_sample_hides_what_checks_said(run: Run) -> None:
+def test_the_random_sample_hides_what_checks_found(run: Run) -> None:
     dataset = build_dataset.build_from(run)
     view = dataset.load_saved_view("Calibrate")
     names = by_id(dataset, "id")

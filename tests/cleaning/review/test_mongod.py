@@ -1,4 +1,4 @@
-"""The database under the App: which one, started, ended, and what is said when there is none."""
+"""The database under the App: which one, started, ended, and the message when there is none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Opening and ending a review: what is said when it can't be, and that nothing is left running."""
+"""Opening and ending a review: the message when it can't be, and that nothing is left running."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ def start(run: Path, port: int) -> subprocess.Popen[str]:
         [sys.executable, "-c", OPEN, str(run), str(port)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     assert process.stdout
-    said = []
+    output = []
     for line in process.stdout:
-        said.append(line)
+        output.append(line)
         if "Ctrl-C" in line:
             return process
-    raise AssertionError("".join(said))
+    raise AssertionError("".join(output))
 
 
 def test_a_busy_port_is_named_at_once(tmp_path: Path) -> None:
@@ -102,9 +102,9 @@ def test_sigterm_ends_everything_and_decisions_stay(tmp_path: Path) -> None:
     assert {"mongod"} < {child.name() for child in children}, "the database and the App's server"
     person_decision.decide(run, [MISLABELED[0]], "keep", reviewer="ann")
     process.send_signal(signal.SIGTERM)
-    said, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=60)
     assert process.returncode == 0
-    assert f"Decisions are in {run.decisions}" in said
+    assert f"Decisions are in {run.decisions}" in output
     assert not psutil.wait_procs(children, timeout=20)[1]
     assert len(decision_log.read(run.decisions)) == 1
     with socket.create_server(("127.0.0.1", port)):
@@ -116,8 +116,8 @@ def test_a_database_that_dies_ends_the_review_with_advice(tmp_path: Path) -> Non
     process = start(run.path, 0)  # any free one
     children = psutil.Process(process.pid).children(recursive=True)
     next(child for child in children if child.name() == "mongod").kill()
-    said, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=60)
     assert process.returncode == 2
-    assert "ERROR the database stopped" in said
-    assert "every decision is in decisions.csv" in said
+    assert "ERROR the database stopped" in output
+    assert "every decision is in decisions.csv" in output
     assert not psutil.wait_procs(children, timeout=20)[1]

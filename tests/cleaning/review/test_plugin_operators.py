@@ -62,18 +62,18 @@ def test_what_somebody_decided_since_is_not_overwritten(run: Run) -> None:
     name = MISLABELED[0]
     others(run, name, "drop")
     answer = app.decide("keep", name, shown={app.ids[name]: None})
-    assert answer["failed"] and "bob has decided: drop" in answer["said"]
+    assert answer["failed"] and "bob has decided: drop" in answer["message"]
     assert len(decision_log.read(run.decisions)) == 1
     answer = app.decide("keep", name, shown={app.ids[name]: "drop"})
-    assert not answer["failed"] and "Reviewers disagree" in answer["said"]
+    assert not answer["failed"] and "Reviewers disagree" in answer["message"]
 
 
-def test_replacing_ones_own_decision_is_said(run: Run) -> None:
+def test_replacing_ones_own_decision_is_reported(run: Run) -> None:
     app = App(run)
-    assert "Replaced" not in app.decide("drop", MISLABELED[0])["said"]
-    assert "Replaced your drop." in app.decide("keep", MISLABELED[0])["said"]
+    assert "Replaced" not in app.decide("drop", MISLABELED[0])["message"]
+    assert "Replaced your drop." in app.decide("keep", MISLABELED[0])["message"]
     app.decide("drop", MISLABELED[1])
-    assert "Replaced 2 of your decisions." in app.decide("unsure", *MISLABELED[:3])["said"]
+    assert "Replaced 2 of your decisions." in app.decide("unsure", *MISLABELED[:3])["message"]
 
 
 def test_what_others_decide_shows_only_after_ones_own(run: Run) -> None:
@@ -114,7 +114,7 @@ def test_the_last_copy_of_a_group_waits_no_longer_until_undone(run: Run) -> None
     assert COPIES[0] in app.dataset.load_saved_view("Undecided").values("image_id")
 
 
-def test_a_card_of_the_random_sample_tells_nothing_that_a_check_said(run: Run) -> None:
+def test_a_card_of_the_random_sample_shows_nothing_that_a_check_found(run: Run) -> None:
     app = App(run)
     card = app.card(MISLABELED[0], "Calibrate")
     empty = ("suggested", "image_id", "evidence", "cluster", "survivor", "who", "likely", "copies", "near")
@@ -123,7 +123,7 @@ def test_a_card_of_the_random_sample_tells_nothing_that_a_check_said(run: Run) -
     seen = app.card(MISLABELED[0])
     assert seen["evidence"] and seen["suggested"]
     answer = app.decide("relabel", MISLABELED[0], view="Calibrate")
-    assert "judged blind" in answer["said"] and not answer["n"]
+    assert "judged blind" in answer["message"] and not answer["n"]
     assert app.call("order", "Calibrate")["blind"]
     assert app.decide("keep", MISLABELED[0], view="Calibrate", grid=True)["next"]
 

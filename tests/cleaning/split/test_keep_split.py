@@ -92,6 +92,6 @@ def test_content_in_two_splits_goes_by_name() -> None:
         sha256=["same", "same", "c"],
         decision=None,
     )
-    table = pd.DataFrame({"image_id": ["b", "d", "e", "c"], "sha256": ["same", "same", "c", "mended"]})
+    table = pd.DataFrame({"image_id": ["b", "d", "e", "c"], "sha256": ["same", "same", "c", "fixed"]})
     kept = stratified_split.keep(table, manifest).set_index("image_id")["split"]
     assert kept.to_dict() == {"b": "test", "e": "val", "c": "val"}

@@ -1,4 +1,4 @@
-"""Splits by numbers of images: met exactly where single images allow it, groups whole, no class lost, all told."""
+"""Splits by numbers of images: met exactly where single images allow it, groups whole, no class lost."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def counted(splits: pd.DataFrame) -> list[int]:
 
 @settings(max_examples=60, deadline=None)
 @given(rows, st.tuples(st.integers(0, 30), st.integers(0, 9), st.integers(0, 9)), st.integers(0, 3))
-def test_groups_stay_whole_and_every_deviation_is_told(
+def test_groups_stay_whole_and_every_deviation_is_reported(
     data: list[tuple[str, int]], asked: tuple[int, int, int], seed: int
 ) -> None:
     table = images(data)
@@ -99,7 +99,7 @@ def test_placed_images_stay_and_take_from_train() -> None:
         ((None, 1, 0), (None, 1, 0)),
     ],
 )
-def test_shares_and_counts_are_told_apart(split: tuple[float, ...], expected: tuple[float, ...]) -> None:
+def test_shares_and_counts_are_distinguished(split: tuple[float, ...], expected: tuple[float, ...]) -> None:
     assert demanded(split) == pytest.approx(expected)
     assert [type(part) for part in demanded(split)] == [type(part) for part in expected]
 

@@ -33,7 +33,7 @@ def test_only_random_reviews_of_persons_give_an_estimate(tmp_path):
     counts = ["flagged", "reviewed", "confirmed", "rejected", "random", "unreviewed", "by_policy"]
     assert row[counts].tolist() == [10, 3, 2, 1, 2, 6, 1]
     assert row["rest_low"] < row["rest"] < row["rest_high"] and pd.isna(row["note"])
-    # Of nine flags that can be told two are known to be right, and half of the six that are left are thought to be.
+    # Of nine flags that can be judged two are known to be right, and half of the six that are left are thought to be.
     assert row["precision"] == pytest.approx((2 + 6 * row["rest"]) / 9)
 
 
@@ -78,7 +78,7 @@ def test_what_was_known_is_not_drawn_a_second_time(tmp_path):
     assert row["random"] == 0 and np.isnan(row["rest"])
 
 
-def test_what_a_check_missed_is_told_for_labels_only(tmp_path):
+def test_what_a_check_missed_is_estimated_for_labels_only(tmp_path):
     log = reviewed(tmp_path, range(100, 200, 2), [True] + [False] * 49)
     issues = pd.concat([flags(100), flags(100, "dark")])
     table = by_check(issues, log, images(200)).set_index("check")

@@ -71,7 +71,7 @@ def test_a_run_that_starts_where_it_ends_because_it_is_good_is_not_called_unable
     assert "not_learning" not in found
 
 
-def test_guessing_is_told_by_the_number_of_classes() -> None:
+def test_guessing_is_known_by_the_number_of_classes() -> None:
     flat = read_history.read({"loss": 0.6 + 0.001 * SHAKE})
     assert [s["sign"] for s in curve_signs.judge(flat)["signs"]] == ["not_learning"]
     assert [s["sign"] for s in curve_signs.judge(flat, classes=2)["signs"]] == ["not_learning"]
@@ -89,14 +89,14 @@ def test_epochs_are_counted_from_one() -> None:
     assert sign["evidence"] == "loss is no finite number in epoch 7."
 
 
-def test_what_is_missing_is_said() -> None:
+def test_what_is_missing_is_named() -> None:
     text = " ".join(curve_signs.judge(read_history.read({"loss": [2.0, 1.0]}))["unknown"])
     for word in ("2 epochs", "no val_loss", "no accuracy", "no val_accuracy", "Wrong labels", "more images"):
         assert word in text
     assert "no val_loss" not in " ".join(curve_signs.judge(read_history.read(healthy()))["unknown"])
 
 
-def test_chance_is_told_with_the_number_of_validation_images() -> None:
+def test_chance_is_estimated_with_the_number_of_validation_images() -> None:
     logs = read_history.read({**healthy(), "val_accuracy": np.full(30, 0.8)})
     (sign,) = curve_signs.judge(logs, val_images=100)["signs"]
     assert "71.1%–86.7%" in sign["evidence"]  # Wilson's interval of 80 in 100

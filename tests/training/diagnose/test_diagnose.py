@@ -96,10 +96,10 @@ def test_the_verdict_says_no_more_than_is_known() -> None:
     assert causes.verdict([cause], [], True, 0, None).startswith("Healthy")
     calm = causes.verdict([], [cause], True, 0, None)
     assert calm.startswith("Healthy") and calm.endswith(f"What may help most, and is not sure to: {first}.")
-    told = causes.verdict([], [cause], None, 0, None)
-    assert "does not mean healthy" in told and told.endswith(f"is not sure to: {first}.")
+    found = causes.verdict([], [cause], None, 0, None)
+    assert "does not mean healthy" in found and found.endswith(f"is not sure to: {first}.")
     fault = {**cause, "fault": True, "estimated_gain": None}
-    assert "plainly wrong, to be mended first: label noise, what mending" in causes.verdict([fault], [], False, 0, None)
+    assert "plainly wrong, to be fixed first: label noise, what fixing" in causes.verdict([fault], [], False, 0, None)
 
 
 def test_classes_in_another_order_are_found_and_put_right(healthy: Lab) -> None:
@@ -146,9 +146,9 @@ def test_a_rate_at_which_nothing_can_be_memorised_is_a_fault() -> None:
     wild = lab(digits(), model="small_cnn", learning_rate=3.0, epochs=3)
     result, after = memorise.run(wild)
     assert after.too_fast and not result.effects
-    found, mended = learning_rate.run(after)
+    found, fixed = learning_rate.run(after)
     assert found.effects[0].fault and "can't even memorise 50 images" in found.effects[0].evidence
-    assert mended.recipe.learning_rate < 3.0
+    assert fixed.recipe.learning_rate < 3.0
 
 
 def test_seeds_that_lie_far_apart_are_a_sign_unless_they_do_so_anyway() -> None:
@@ -176,14 +176,14 @@ def test_every_strength_of_augmentation_has_others_to_try() -> None:
     assert {name for names in augmentation.NEXT.values() for name in names} <= set(STRENGTHS)
 
 
-def test_weight_decay_is_told_for_all_images(healthy: Lab) -> None:
+def test_weight_decay_is_given_for_all_images(healthy: Lab) -> None:
     tenth = healthy.change(data=replace(healthy.data, whole=10 * len(healthy.data.train)))
     changed = RECIPE.change(weight_decay=8.0, dropout=0.5)
     assert regularisation._try(changed, healthy).remedy == "--dropout 0.5 --weight-decay 8"
     assert regularisation._try(changed, tenth).remedy == "--dropout 0.5 --weight-decay 0.8"
     own = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(10)])
-    told = regularisation._try(changed.change(own=own), tenth)
-    assert "dropout" not in told.words and "AdamW(0.01, weight_decay=0.8)" in told.remedy
+    found = regularisation._try(changed.change(own=own), tenth)
+    assert "dropout" not in found.words and "AdamW(0.01, weight_decay=0.8)" in found.remedy
 
 
 def test_what_helps_for_sure_is_gone_on_with_when_images_are_counted() -> None:
@@ -230,7 +230,7 @@ def test_a_learning_curve_goes_on_between_its_floor_and_guessing() -> None:
     assert data_size.gained(sizes, np.full(4, 0.95), 0.0, 0.9, 4) == 0  # worse than guessing: no curve
 
 
-def test_what_more_images_of_all_bring_is_told_without_classes_that_starve(healthy: Lab) -> None:
+def test_what_more_images_of_all_bring_is_estimated_without_classes_that_starve(healthy: Lab) -> None:
     y = healthy.data.train.y
     rows = np.concatenate([np.flatnonzero(y != 3), np.flatnonzero(y == 3)[:2]])
     starving = healthy.change(data=replace(healthy.data, train=healthy.data.train.at(rows)))
@@ -243,13 +243,13 @@ def test_what_more_images_of_all_bring_is_told_without_classes_that_starve(healt
 
 
 def test_no_budget_leaves_reasons_and_ctrl_c_keeps_what_is_done(tmp_path: Path) -> None:
-    data, told = digits(120, 60), []
-    result = ladder.climb(data, RECIPE, budget=0.01, noise=wrong, seeds=2, folder=tmp_path, report=told.append)
+    data, found = digits(120, 60), []
+    result = ladder.climb(data, RECIPE, budget=0.01, noise=wrong, seeds=2, folder=tmp_path, report=found.append)
     assert list(result["experiments"]) == ["copies", "memorise", "gap", "input_range", "label_order"]
     assert "the budget" in result["not_tested"]["data_size"] and result["healthy"] is None
     named = set(result["experiments"]) | set(result["not_tested"])
     assert named == {*experiments.load(), *ladder.OUT_OF_SIGHT}
-    assert json.loads(json.dumps(result)) and len(told) == 6
+    assert json.loads(json.dumps(result)) and len(found) == 6
 
     def stop(so_far: dict) -> None:
         if len(so_far["experiments"]) == 2:
@@ -281,16 +281,16 @@ def test_a_plan_takes_fewer_images_before_fewer_steps(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [({"budget": 0.0}, "budget"), ({"budget": float("inf")}, "a budget of inf"), ({"seeds": 1}, "seeds")],
 )
-def test_settings_that_can_not_be(change: dict, said: str) -> None:
-    with pytest.raises(InputError, match=said):
+def test_settings_that_can_not_be(change: dict, message: str) -> None:
+    with pytest.raises(InputError, match=message):
         ladder.climb(digits(60, 40), RECIPE, **{"budget": 1.0, "noise": wrong, **change})
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"augment": "bogus"}, "augment 'bogus'. Expected one of none"),
         ({"optimizer": "bogus"}, "optimizer 'bogus'. Expected one of adamw"),
@@ -303,12 +303,12 @@ def test_settings_that_can_not_be(change: dict, said: str) -> None:
         ({"scale": float("inf")}, "scale inf"),
     ],
 )
-def test_a_recipe_out_of_range(change: dict, said: str, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=said):
+def test_a_recipe_out_of_range(change: dict, message: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=message):
         diagnose._recipe(tmp_path / "data", DiagnoseOptions(**change))
 
 
-def test_the_last_training_tells_the_recipe_unless_its_network_is_too_large(tmp_path: Path) -> None:
+def test_the_last_training_gives_the_recipe_unless_its_network_is_too_large(tmp_path: Path) -> None:
     made = {"model": "linear", "learning_rate": 0.02, "dropout": 0.0, "schedule": "cosine", "size": None}
     metrics = tmp_path / "out-model" / "metrics.json"
     metrics.parent.mkdir()
@@ -370,7 +370,7 @@ def lab_of(model: keras.Model, **changes: object) -> Lab:
     return lab(digits(), **{**settings, **changes, "own": model})
 
 
-def test_a_compiled_model_tells_its_recipe(tmp_path: Path) -> None:
+def test_a_compiled_model_gives_its_recipe(tmp_path: Path) -> None:
     own().save(tmp_path / "own.keras")
     model, settings = own_model.load(str(tmp_path / "own.keras"))
     assert settings["optimizer"] == "sgd" and settings["learning_rate"] == pytest.approx(0.05)
@@ -380,8 +380,8 @@ def test_a_compiled_model_tells_its_recipe(tmp_path: Path) -> None:
         own_model.fits(model, "own", 3)
     loss = keras.losses.CategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(0.2, 10)), loss)
-    told = own_model.recipe_of(model.get_compile_config(), "own")
-    assert told["learning_rate"] == pytest.approx(0.2) and told["from_logits"] and told["loss"].startswith("categ")
+    found = own_model.recipe_of(model.get_compile_config(), "own")
+    assert found["learning_rate"] == pytest.approx(0.2) and found["from_logits"] and found["loss"].startswith("categ")
     model.compile("adam", "mse")
     with pytest.raises(InputError, match="mse"):
         own_model.recipe_of(model.get_compile_config(), "own")

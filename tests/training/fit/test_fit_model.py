@@ -286,7 +286,7 @@ def test_classes_are_balanced_by_weight_or_by_sampling() -> None:
     assert not np.array_equal(order, oversampled(labels, 1))
 
 
-def test_train_takes_its_settings_and_tells_them(export: Path) -> None:
+def test_train_takes_its_settings_and_reports_them(export: Path) -> None:
     chosen = Settings(
         model="linear", epochs=2, size=8, balance="sampling", mirror="no", schedule="cosine", l2=1e-4, dropout=0.0
     )
@@ -380,10 +380,10 @@ def test_waiting_for_slow_images_is_measured(digits: tuple[Arrays, Arrays]) -> N
 def test_much_waiting_gets_advice() -> None:
     assert input_wait.advice(None, in_memory=True, side=96, images=10) is None
     assert input_wait.advice(0.1, in_memory=False, side=96, images=10) is None
-    told = input_wait.advice(0.6, in_memory=False, side=96, images=100_000)
-    assert told is not None
-    assert "60%" in told
-    assert "2.6 GiB" in told
+    advice = input_wait.advice(0.6, in_memory=False, side=96, images=100_000)
+    assert advice is not None
+    assert "60%" in advice
+    assert "2.6 GiB" in advice
     assert "--batch-size" in (input_wait.advice(0.6, in_memory=True, side=96, images=10) or "")
 
 

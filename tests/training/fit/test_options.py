@@ -1,4 +1,4 @@
-"""Options are told once: the dataclasses load nothing heavy, and the command line shows their fields."""
+"""Options are defined once: the dataclasses load nothing heavy, and the command line shows their fields."""
 
 from __future__ import annotations
 

@@ -131,6 +131,6 @@ def test_images_of_starved_classes_alone_are_changed_and_the_seed_decides_how() 
     first, second = changed(1)
     np.testing.assert_array_equal(first[:60], images[:60])
     assert (np.abs(first[60:] - images[60:]).mean(axis=(1, 2, 3)) > 5).all()
-    assert not np.array_equal(first, second)  # anew each epoch
+    assert not np.array_equal(first, second)  # another draw each epoch
     np.testing.assert_array_equal(changed(1)[0], first)
     assert not np.array_equal(changed(2)[0], first)

@@ -5,6 +5,7 @@ import pickle
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from PIL import Image
 from skimage import data
@@ -86,6 +87,17 @@ def test_damaged_files_are_one_clear_error() -> None:
             damaged[at] = rng.integers(256)
         with pytest.raises(InputError):  # if only because the numbers are missing
             torch_file.parse_state(bytes(damaged), "damaged.pth")
+
+
+def test_a_few_bytes_claim_no_gigabytes() -> None:
+    content = efficientnet_lite.weights_path(LITE2).read_bytes()
+    magic = pickle.dumps(0x1950A86A20F9469CFC6C, 2)
+    assert content.startswith(magic)
+    before = psutil.Process().memory_info().rss
+    remembers = b"\x80\x02]r" + (1 << 31).to_bytes(4, "little") + b"."  # a list, remembered under 2³¹
+    with pytest.raises(InputError, match=str(1 << 31)):
+        torch_file.parse_state(magic + remembers, "hostile.pth")
+    assert psutil.Process().memory_info().rss - before < 1 << 28
 
 
 def test_what_is_read_is_what_was_written() -> None:

@@ -89,7 +89,7 @@ def test_the_weights_are_those_of_the_file_and_a_saved_model_opens_without_code(
     np.testing.assert_allclose(np.asarray(again(images)), np.asarray(network(images)), rtol=1e-4, atol=1e-5)
 
 
-def test_weights_that_are_not_there_are_told_with_a_way_out_and_never_downloaded(cache: Path, tmp_path: Path) -> None:
+def test_missing_weights_are_reported_with_a_way_out_and_never_downloaded(cache: Path, tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(efficientnet_lite, "weights_path", lambda variant: Path(variant.file))
         with pytest.raises(InputError, match=r"no pretrained weights in .*--model residual needs no weights"):

@@ -39,12 +39,12 @@ def test_training_and_diagnosis_make_the_same_optimizer(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", optimizers.OPTIMIZERS)
-def test_the_code_that_users_are_told_makes_what_was_tried(name: str) -> None:
-    told = eval(optimizers.code(name, 0.02, weight_decay="0.001"), {"keras": keras}).get_config()
+def test_the_code_that_users_are_shown_makes_what_was_tried(name: str) -> None:
+    shown = eval(optimizers.code(name, 0.02, weight_decay="0.001"), {"keras": keras}).get_config()
     made = optimizers.make(name, 0.02, 1e-3).get_config()
-    assert np.isclose(told["learning_rate"], made["learning_rate"])
+    assert np.isclose(shown["learning_rate"], made["learning_rate"])
     for name_of in ("momentum", "nesterov", "weight_decay"):
-        assert told.get(name_of) == made.get(name_of)
+        assert shown.get(name_of) == made.get(name_of)
 
 
 def test_what_is_offered() -> None:

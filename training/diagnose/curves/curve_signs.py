@@ -29,7 +29,7 @@ ABOVE = 0.03  # validation accuracy above training accuracy
 JUMPY = 0.20  # share of epochs in which the training loss rises by more than a twentieth of its whole fall
 UNSTEADY = 0.02  # standard deviation of validation accuracy between neighbouring epochs
 FEW = 5  # epochs below which no trend is judged
-SHORT = 12  # epochs below which the last third has four points: only a steady fall is told from noise
+SHORT = 12  # epochs below which the last third has four points: only a steady fall differs from noise
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,8 @@ def judge(history: pd.DataFrame, *, classes: int | None = None, val_images: int 
     Args:
         history: as `training.diagnose.curves.read_history.read` gives it: ``loss``, and any of ``val_loss, accuracy,
             val_accuracy, learning_rate``; one row an epoch, the index counts from 1.
-        classes: number of classes, at least 2, if known: tells what guessing would give.
-        val_images: number of validation images, if known: tells how far chance alone moves their accuracy.
+        classes: number of classes, at least 2, if known: gives the accuracy of guessing.
+        val_images: number of validation images, if known: gives how far chance alone moves their accuracy.
 
     Returns:
         `epochs`: read; `signs`: list of `Sign` as dictionaries, the gravest first; `unknown`: sentences on what
@@ -260,27 +260,27 @@ _GENTLE = (_overfitting, _levelled_off, _too_slow, _still_improving, _jumpy, _un
 
 
 def _unknown(history: pd.DataFrame, sound: int, val_images: int | None) -> list[str]:
-    said = []
+    unknown = []
     if sound < FEW:
-        said.append(f"Any trend: there are {sound} epochs before the end or a break-down, and it takes {FEW}.")
+        unknown.append(f"Any trend: there are {sound} epochs before the end or a break-down, and it takes {FEW}.")
     elif sound < SHORT:
-        said.append(
+        unknown.append(
             f"Whether it would go on improving, where no sign says so: {sound} epochs are few, and only a steady fall "
-            f"is told from noise. Train at least {SHORT}."
+            f"differs from noise. Train at least {SHORT}."
         )
     if "val_loss" not in history:
-        said.append("Overfitting by the loss, and whether training stopped too early: there is no val_loss.")
+        unknown.append("Overfitting by the loss, and whether training stopped too early: there is no val_loss.")
     if "accuracy" not in history:
-        said.append("Whether the network fits its training images: there is no accuracy.")
+        unknown.append("Whether the network fits its training images: there is no accuracy.")
     if "val_accuracy" not in history:
-        said.append("How many validation images are right, and how steadily: there is no val_accuracy.")
+        unknown.append("How many validation images are right, and how steadily: there is no val_accuracy.")
     elif val_images is None:
-        said.append("How much of a gap is chance: give --val-images, the number of validation images.")
+        unknown.append("How much of a gap is chance: give --val-images, the number of validation images.")
     return [
-        *said,
+        *unknown,
         "Wrong labels, copies in both splits, shortcuts, damaged images, class imbalance: imageclinic audit DATA.",
         "Whether more images would help: train on half of them and compare.",
-        "Which of a sign's causes it is, and what mending it would bring: change one thing at a time, several seeds.",
+        "Which of a sign's causes it is, and what fixing it would bring: change one thing at a time, several seeds.",
     ]
 
 

@@ -41,7 +41,7 @@ def run(lab: Lab) -> tuple[Result, Lab]:
         f"{bad.sum():,} of {len(train):,} training and {judged.sum():,} of {len(val):,} validation images are flat or "
         f"noise. Without them accuracy is {base.mean() + estimate:.1%} instead of {base.mean():.1%}."
     )
-    remedy = "imageclinic audit DATA lists them (low_information, outlier, corrupted): mend or drop them"
+    remedy = "imageclinic audit DATA lists them (low_information, outlier, corrupted): fix or drop them"
     found = Effect("corrupted_input", estimate, estimate - half, estimate + half, evidence, remedy)
     return Result(f"{unlike.sum():,} of {len(unlike):,} are.", (found,), numbers), lab
 

@@ -15,13 +15,13 @@ RUNS = (0, 2)
 PLACE = 140
 
 PARTS = (1 / 4, 1 / 2)
-MORE = 2  # times as many images: what the gain is told for
+MORE = 2  # times as many images: what the gain is estimated for
 _LEAST, _DRAWS = 1, 400  # images a part at least, per class on average; draws of the bootstrap
 _SMALLEST = 1e-3  # distance of an error from its ends
 
 
 def run(lab: Lab) -> tuple[Result, Lab]:
-    """The error on a quarter, a half and all of the training images, with equal steps, drawn anew for each
+    """The error on a quarter, a half and all of the training images, with equal steps, drawn again for each
     seed, is continued to twice as many, above the error that wrong labels are known to cause. Classes that are known to
     starve are left out: what they lack is images of theirs. Images are dear: where another augmentation or
     regularisation was sure to help, the curve is drawn with that.

@@ -35,7 +35,7 @@ def run(lab: Lab) -> tuple[Result, Lab]:
     bad, doubt = wrong[: len(train)], wrong[len(train) :]
     numbers = {"training": float(bad.mean()), "validation": float(doubt.mean())}
     kept = train.at(bad <= 0.5)
-    # As the accuracy of the mended recipe, with right labels in training alone, then in validation, too.
+    # As the accuracy of the fixed recipe, with right labels in training alone, then in validation, too.
     cleaned, base = lab.trial(train=kept).correct, lab.base().correct
     gains = np.stack([_weighted(c, 1 - doubt) for c in cleaned]) - base.mean(axis=1)
     spread = _spread(cleaned, base, 1 - doubt)

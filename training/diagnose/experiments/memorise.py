@@ -22,8 +22,8 @@ RATES = (0.01, 0.1, 10.0, 100.0)
 
 
 def run(lab: Lab) -> tuple[Result, Lab]:
-    """Without augmentation and dropout, for 200 steps, and not on images that are flat or noise: nobody tells flat ones
-    apart. If it can't, other learning rates are tried, and then the smallest convolutional network of the ladder with
+    """Without augmentation and dropout, for 200 steps, and not on images that are flat or noise: flat ones look all
+    alike. If it can't, other learning rates are tried, and then the smallest convolutional network of the ladder with
     its own settings, on the same images."""
     sound = lab.data.train.at(~corrupted.odd(lab.data.train.x))
     few = _few(sound if len(sound) >= IMAGES else lab.data.train)
@@ -35,24 +35,24 @@ def run(lab: Lab) -> tuple[Result, Lab]:
     rates = {f: _memorised(lab, plain.change(learning_rate=f * plain.learning_rate), few) for f in RATES}
     numbers["with_learning_rate_times"] = {str(k): v for k, v in rates.items()}
     best = max(rates, key=lambda f: rates[f])
-    said = f"No: after {STEPS} steps {own:.0%} of {len(few)} are right"
+    fits = f"No: after {STEPS} steps {own:.0%} of {len(few)} are right"
     if rates[best] >= MEMORISED:
         rate = best * plain.learning_rate
-        result = Result(f"{said}; with a learning rate of {rate:.2g} {rates[best]:.0%} are.", numbers=numbers)
+        result = Result(f"{fits}; with a learning rate of {rate:.2g} {rates[best]:.0%} are.", numbers=numbers)
         return result, lab.change(too_fast=best < 1)
     reference = _memorised(lab, Recipe(augment="none", dropout=0.0, batch_size=BATCH), few)
     numbers["reference"] = reference
     if reference >= MEMORISED:
-        words = f"{said}, with no learning rate; of {Recipe.model} {reference:.0%}: the network, not the images"
+        words = f"{fits}, with no learning rate; of {Recipe.model} {reference:.0%}: the network, not the images"
         return Result(f"{words}.", numbers=numbers), lab
     evidence = (
-        f"{said}, and with no learning rate more than {rates[best]:.0%}; a network of ours, {Recipe.model}, gets "
+        f"{fits}, and with no learning rate more than {rates[best]:.0%}; a network of ours, {Recipe.model}, gets "
         f"{reference:.0%} of them right. So what reaches the network does not tell the classes apart."
     )
     remedy = (
         "Draw a batch with its labels as the network gets it: are the pictures whole, in range, and labelled right?"
     )
-    return Result(f"{said}.", (Effect("input_pipeline", None, None, None, evidence, remedy, fault=True),), numbers), lab
+    return Result(f"{fits}.", (Effect("input_pipeline", None, None, None, evidence, remedy, fault=True),), numbers), lab
 
 
 def _memorised(lab: Lab, recipe: Recipe, few: Images) -> float:

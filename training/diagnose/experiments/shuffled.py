@@ -23,9 +23,9 @@ def run(lab: Lab) -> tuple[Result, Lab]:
     chance = float((np.bincount(val.y) / len(val)).max())
     test = stats.binomtest(right, len(val), chance, alternative="greater")
     numbers = {"accuracy": right / len(val), "guessing": chance, "p": float(test.pvalue)}
-    said = f"{right / len(val):.1%} of shuffled labels, where guessing gives at most {chance:.1%}"
+    answer = f"{right / len(val):.1%} of shuffled labels, where guessing gives at most {chance:.1%}"
     if test.pvalue >= 0.001:
-        return Result(f"Yes: {said}.", numbers=numbers), lab
-    remedy = "Look for what tells the label: file order, names, sizes, or copies across the split"
-    found = Effect("duplicates_and_leakage", None, None, None, f"{said}.", remedy, fault=True)
-    return Result(f"No: {said}.", (found,), numbers), lab
+        return Result(f"Yes: {answer}.", numbers=numbers), lab
+    remedy = "Look for what gives the label away: file order, names, sizes, or copies across the split"
+    found = Effect("duplicates_and_leakage", None, None, None, f"{answer}.", remedy, fault=True)
+    return Result(f"No: {answer}.", (found,), numbers), lab

@@ -1,6 +1,6 @@
 """The rungs of the capacity ladder: one file each, found by walking this folder.
 
-A file `name.py` makes the model `name` known to every command. It holds `PLACE` (where it stands: the greater the
+A file `name.py` makes the model `name` known to every command. It holds `PLACE` (in the ladder: the greater the
 number, the larger the network), `WHAT` (in a few words, for the documentation), `features` (from inputs and a penalty
 on kernels to features) and, where it also takes vectors, ``TAKES_VECTORS = True``. It imports Keras when `features` is
 called, so that a command's help can name the rungs without loading it.

@@ -1,4 +1,4 @@
-"""One dense layer: nothing stands in front of the classifier."""
+"""One dense layer: nothing precedes the classifier."""
 
 from __future__ import annotations
 

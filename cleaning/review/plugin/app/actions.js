@@ -1,4 +1,4 @@
-/* The keys: what each decides, and what is said about it. */
+/* The keys: what each decides, and the message about it. */
 
 export const ACTIONS = [ // key, what Python calls it, what the bar says, its colour, its help
   { key: "k", decision: "keep", words: "keep", colour: "#3fb86b", help: "keep: the image stays with its given label" },

@@ -94,13 +94,13 @@ const tile = (one, words, note) => el("figure", { title: one.image_id || "" },
   el("img", { src: pictureUrl(one.picture), alt: "" }), el("figcaption", {}, words, note ? el("small", {}, note) : null));
 
 function difference(card, copy) { // in pixels, bytes, label and split: what makes one of two copies the better one
-  const said = [fileName(copy.image_id)];
-  if (copy.given !== card.given) said.push(`label ${copy.given}`);
-  if (copy.split !== card.split) said.push(`in ${copy.split}`);
+  const facts = [fileName(copy.image_id)];
+  if (copy.given !== card.given) facts.push(`label ${copy.given}`);
+  if (copy.split !== card.split) facts.push(`in ${copy.split}`);
   const [w, h, b] = card.size, [w2, h2, b2] = copy.size;
-  if (w && w2) said.push(w === w2 && h === h2 ? "same size" : `${w2} × ${h2}`);
-  if (b && b2) said.push(b === b2 ? "same bytes" : `${b2 > b ? "+" : "−"}${Math.round((100 * Math.abs(b2 - b)) / b)} % bytes`);
-  return said.join(" · ");
+  if (w && w2) facts.push(w === w2 && h === h2 ? "same size" : `${w2} × ${h2}`);
+  if (b && b2) facts.push(b === b2 ? "same bytes" : `${b2 > b ? "+" : "−"}${Math.round((100 * Math.abs(b2 - b)) / b)} % bytes`);
+  return facts.join(" · ");
 }
 
 const percent = (share) => (share >= 0.995 ? "> 99 %" : share < 0.01 ? "< 1 %" : `${Math.round(100 * share)} %`);

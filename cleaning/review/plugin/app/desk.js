@@ -43,7 +43,7 @@ class Desk {
     this.judged = new Set(); // decided here, though maybe disputed: not to come again by itself
     this.changed = new Map(); // samples as Python returned them, for the grid
     this.stock = new Stock();
-    this.saver = new Saver((job) => call("decide", job.params), (job, answer) => this.saved(job, answer), (jobs, said) => this.failed(jobs, said), () => this.drawHead());
+    this.saver = new Saver((job) => call("decide", job.params), (job, answer) => this.saved(job, answer), (jobs, message) => this.failed(jobs, message), () => this.drawHead());
     this.head = el("header.ic-head");
     this.place = el("div.ic-place");
     this.strip = el("div");
@@ -204,11 +204,11 @@ class Desk {
     }
     if (desk !== this) return tiles.update(answer.samples);
     if (job.card) {
-      if (/Reviewers disagree|Replaced/.test(answer.said)) this.say(answer.said);
+      if (/Reviewers disagree|Replaced/.test(answer.message)) this.say(answer.message);
       return undefined;
     }
     this.busy = false;
-    this.say(answer.said, answer.n ? COLOURS[job.params.decision] : "");
+    this.say(answer.message, answer.n ? COLOURS[job.params.decision] : "");
     if (!answer.n) return undefined;
     if (job.params.decision !== "undo") {
       this.stock.forget(answer.ids); // their copies have changed
@@ -219,7 +219,7 @@ class Desk {
   }
 
   /** Take back what was shown as decided, and go back to it. */
-  failed(jobs, said) {
+  failed(jobs, message) {
     this.busy = false;
     for (const { card, before, waited } of jobs.filter((job) => job.card).reverse()) {
       Object.assign(card, before);
@@ -229,8 +229,8 @@ class Desk {
     const first = jobs.find((job) => job.card);
     const others = jobs.length > 1 ? ` Nor the ${images(jobs.length - 1)} after it.` : "";
     if (first) this.stock.forget([first.card.id]); // somebody else may have decided
-    if (desk !== this) return this.api.say(said + others, ERROR);
-    this.say(said + others, ERROR);
+    if (desk !== this) return this.api.say(message + others, ERROR);
+    this.say(message + others, ERROR);
     return first && this.order.includes(first.card.id) ? this.show(this.order.indexOf(first.card.id)) : undefined;
   }
 

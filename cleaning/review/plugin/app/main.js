@@ -42,7 +42,7 @@ async function opened() {
 
 async function openDesk(id = null) {
   const first = id || (await app.selection())[0] || null;
-  await desk.open(context, first, (said) => { say(said); panel.refresh(); });
+  await desk.open(context, first, (last) => { say(last); panel.refresh(); });
 }
 
 function onKey(event) {
@@ -163,9 +163,9 @@ async function once(decision, given, label, pressed) {
   if (!["undo", "whole_view"].includes(decision) && !ids.length) return say("Select images or open one first.");
   if (app.blindView() && HINTS.includes(decision)) return tell(BLIND + "that would show what the checks found.");
   if (decision === "more") {
-    const { said } = await app.call("more", { from_key: true, ids });
+    const answer = await app.call("more", { from_key: true, ids });
     desk.close();
-    return say(said);
+    return say(answer.message);
   }
   if (decision === "whole_view") {
     const counts = await app.call("view_counts", {});
@@ -184,8 +184,8 @@ function inTurn(work, decision, pressed) {
 }
 
 async function decided(answer, decision, pressed) {
-  if (answer.failed) return tell(answer.said, ERROR);
-  if (desk.isOpen()) { tell(answer.said); return desk.current().begin(null); }
+  if (answer.failed) return tell(answer.message, ERROR);
+  if (desk.isOpen()) { tell(answer.message); return desk.current().begin(null); }
   let note = "";
   if (answer.n) {
     await tiles.update(answer.samples);
@@ -193,7 +193,7 @@ async function decided(answer, decision, pressed) {
     await tiles.select(decision === "undo" ? answer.ids : answer.next ? [answer.next] : []);
     moved++;
   }
-  say(answer.said + note, answer.n ? COLOURS[decision] : "");
+  say(answer.message + note, answer.n ? COLOURS[decision] : "");
   context.api.log.push({ decision, n: answer.n, python: performance.now() - pressed });
   return undefined;
 }
@@ -201,7 +201,7 @@ async function decided(answer, decision, pressed) {
 /** The bar at the bottom of the grid: the keys, as buttons too, and what happened last. */
 function say(text, colour) {
   if (!bar) {
-    message = el("span.ic-said");
+    message = el("span.ic-bar-message");
     bar = el("div", { id: "imageclinic-bar" }, ACTIONS.map(({ key, decision, words }) => el("button", {
       type: "button", "data-decision": decision,
       onmousedown: (event) => event.preventDefault(), // keep the focus where it is

@@ -32,11 +32,11 @@ export class Saver {
       try {
         answer = await withTimeout(this.send(job), SLOW);
       } catch (error) {
-        answer = { failed: true, said: "NOT SAVED: " + String((error && error.message) || error).slice(0, 200) };
+        answer = { failed: true, message: "NOT SAVED: " + String((error && error.message) || error).slice(0, 200) };
       }
       if (answer.failed) { // what was decided after it was decided in the belief that it was saved
         const jobs = this.jobs.splice(0);
-        this.failed(jobs, answer.said);
+        this.failed(jobs, answer.message);
       } else {
         this.jobs.shift();
         this.saved(job, answer);

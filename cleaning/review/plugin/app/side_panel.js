@@ -52,7 +52,7 @@ function status(blind) {
     el("h4", {}, `${done.done.toLocaleString("en")} of ${done.flagged.toLocaleString("en")} ${blind ? "of the random sample" : "flagged images"} decided`),
     bar(done.done, done.flagged),
     !blind && facts.flagged && facts.done === facts.flagged ? el("p", {}, "Next: ", el("code", {}, facts.export)) : null,
-    facts.ranked ? el("p", {}, `Labels were ranked anew with ${facts.ranked.toLocaleString("en")} lines of decisions.`) : null,
+    facts.ranked ? el("p", {}, `Labels were ranked again with ${facts.ranked.toLocaleString("en")} lines of decisions.`) : null,
     facts.ranked ? el("button.ic-go", { type: "button", onclick: move("new_order") }, "Mislabeled: show the new order") : null,
     el("button.ic-go.ic-plain", { type: "button", onclick: move("calibrate") }, "Calibrate: a random sample"),
     el("button.ic-go.ic-plain", { type: "button", onclick: move("inbox") }, "Inbox: show what is left"),

@@ -1,4 +1,4 @@
-/* The tiles of the App's grid: which sample each shows, and how to draw them anew after a decision.
+/* The tiles of the App's grid: which sample each shows, and how to draw them again after a decision.
 
    The App has no public way to do either. This finds the Samples panel's tile cache ({shown, get, isShown, …}) and its
    record store (a WeakMap) on its React hooks, and gives up where the App has changed. */
@@ -28,7 +28,7 @@ function grid() {
   return null;
 }
 
-/** The id of the sample that a tile shows; null when it can't be told. */
+/** The id of the sample that a tile shows; null when it can't be known. */
 export function sampleOf(tile) {
   try {
     for (const [id, looker] of grid().cache.shown) {
@@ -39,14 +39,14 @@ export function sampleOf(tile) {
   return null;
 }
 
-/** Give changed samples to the App and draw their tiles anew. */
+/** Give changed samples to the App and draw their tiles again. */
 export async function update(samples) {
   if (!samples.length) return;
   await inside(async (hooks) => hooks.updateSamples(samples.map((sample) => [sample._id, sample])));
   redraw(samples);
 }
 
-// A tile takes the new sample in its own time, may be made anew meanwhile, and writes its labels anew only when
+// A tile takes the new sample in its own time, may be made again meanwhile, and writes its labels again only when
 // one of its options changes: so look after each for a while.
 async function redraw(samples) {
   const relabelled = new Map();

@@ -121,8 +121,8 @@ def label_changes(before: pd.DataFrame, after: pd.DataFrame) -> str | None:
     if not changed.any():
         return None
     names = zip(old[changed].astype(str), new[changed].astype(str), strict=True)
-    told = few([f"{shown(a)} → {shown(b)} {n:,}" for (a, b), n in Counter(names).most_common()])
-    return f"labels since the last audit of this run: {int(changed.sum()):,} changed ({told})"
+    examples = few([f"{shown(a)} → {shown(b)} {n:,}" for (a, b), n in Counter(names).most_common()])
+    return f"labels since the last audit of this run: {int(changed.sum()):,} changed ({examples})"
 
 
 def unreadable_classes(dataset: pd.DataFrame) -> str | None:
@@ -134,10 +134,10 @@ def unreadable_classes(dataset: pd.DataFrame) -> str | None:
         return None
     errors = [(str(name), list(rows["read_error"])) for name, rows in bad.groupby("label")]
     names = [name for name, _ in errors]
-    told = few([f"{shown(name)} ({len(e):,}: {Counter(e).most_common(1)[0][0]})" for name, e in errors])
+    examples = few([f"{shown(name)} ({len(e):,}: {Counter(e).most_common(1)[0][0]})" for name, e in errors])
     return (
         f"WARNING: no image of {len(names):,} {'class' if len(names) == 1 else 'classes'} can be read, and an export "
-        f"will be without {'it' if len(names) == 1 else 'them'}: {told}"
+        f"will be without {'it' if len(names) == 1 else 'them'}: {examples}"
     )
 
 
@@ -148,9 +148,9 @@ def look_alikes(dataset: pd.DataFrame, run: Run) -> str | None:
     if not found:
         return None
     merge = f"imageclinic decide {shlex.quote(str(run.path))} --accept look_alike_classes merges them"
-    told = few(look_alike_names.in_words(found, sizes))
+    examples = few(look_alike_names.in_words(found, sizes))
     several = any(each.other is not None for each in found)
-    return f"WARNING: names of classes look alike: {told}" + (f"; {merge}" if several else "")
+    return f"WARNING: names of classes look alike: {examples}" + (f"; {merge}" if several else "")
 
 
 def lasting(notes: Sequence[str]) -> list[str]:

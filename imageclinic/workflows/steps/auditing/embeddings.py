@@ -25,6 +25,8 @@ def embed(
     readable = dataset.loc[dataset["read_error"].isna(), ["image_id", "sha256"]]
     if readable.empty:
         raise NotApplicable("no image can be read")
+    if len(readable) == 1 and brought.embeddings is None:
+        raise NotApplicable("one image has no others to be compared with")  # and a network takes seconds to load
     if brought.embeddings is not None:
         source = brought.embeddings
         vectors = source.rows(readable["image_id"]).astype(np.float32)

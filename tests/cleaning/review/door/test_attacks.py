@@ -240,7 +240,7 @@ def test_a_changed_database_leads_no_decision_elsewhere(review: Review, tmp_path
             body = review.operator("@imageclinic/review/decide", decision="keep", ids=[str(sample_id)], ahead=None)
             return json.loads(ask(review, "POST", "/operators/execute", review.own(), body)[1])["result"]
 
-        assert "is no image of" in keep(sample["_id"])["said"]
+        assert "is no image of" in keep(sample["_id"])["message"]
         assert rows(review) == before
         samples.update_one({"_id": sample["_id"]}, {"$set": {"image_id": sample["image_id"]}})
         assert keep(sample["_id"])["n"] == 1
@@ -258,8 +258,8 @@ def test_a_log_that_becomes_a_link_is_not_followed(review: Review, tmp_path: Pat
     answer = json.loads(ask(review, "POST", "/operators/execute", review.own(), body)[1])["result"]
     log.unlink()
     log.write_bytes(kept)
-    assert answer["said"].startswith("NOT SAVED.")
-    assert f"{log} is a link" in answer["said"]
+    assert answer["message"].startswith("NOT SAVED.")
+    assert f"{log} is a link" in answer["message"]
     assert victim.read_text() == "# mine\n"
 
 
@@ -274,9 +274,9 @@ def test_another_review_is_not_opened_by_this_ones_link(review: Review) -> None:
 def test_an_open_address_is_as_guarded_and_encrypted(tmp_path: Path) -> None:
     certificate, key = make_certificate(tmp_path)
     for review in open_review(make_run(tmp_path), "0.0.0.0", str(certificate), str(key)):
-        said = "".join(review.lines)
-        assert "Whoever has the link and reaches 0.0.0.0 sees the images and decides as ann." in said
-        assert f"For others: https://{socket.gethostname()}:{review.port}/datasets/" in said
+        output = "".join(review.lines)
+        assert "Whoever has the link and reaches 0.0.0.0 sees the images and decides as ann." in output
+        assert f"For others: https://{socket.gethostname()}:{review.port}/datasets/" in output
         assert review.link.startswith(f"https://127.0.0.1:{review.port}/")
         body = review.operator(WHOLE_VIEW, decision="drop", sure=True)
         for name in (*NAMES, "10.0.0.1", socket.gethostname()):

@@ -96,7 +96,7 @@ def test_the_file_that_leads_to_the_link_is_the_users_alone_and_goes(tmp_path: P
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0", "192.168.1.7", "box.example"])
-def test_what_an_open_address_means_is_said(address: str) -> None:
+def test_what_an_open_address_means_is_explained(address: str) -> None:
     assert session.who_may(address, loopback=True, encrypted=False, name="ann") == ""
     plain = session.who_may(address, loopback=False, encrypted=False, name="ann")
     for words in ("Warning", address, "not encrypted", "can decide as ann", "--certificate", "ssh -L"):
