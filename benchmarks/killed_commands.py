@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -22,7 +21,10 @@ from imageclinic.core.run import create, open_run
 LIGHT = "corrupted,dark,bright,blurry,exact_duplicate,near_duplicate,low_information,odd_size"
 DECISIONS = 60_000
 # What depends on the time and the machine.
-_VARYING = ("seconds", "date", "created", "started", "finished", "versions", "duration", "per_second", "time", "rate")
+_VARYING = (
+    "seconds", "date", "created", "started", "finished", "versions", "duration", "per_second", "time", "rate",
+    "input_bound", "advice",
+)  # fmt: skip
 
 
 @dataclass
@@ -193,7 +195,7 @@ def finish(command: Command, place: Path) -> None:
     for line in process.stdout:
         if command.stop_after in line:
             break
-    process.send_signal(signal.SIGINT)
+    process.terminate()  # where a shell runs us in the background, Ctrl-C is ignored
     process.communicate()
 
 

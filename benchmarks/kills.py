@@ -43,6 +43,10 @@ class Outcome:
     outlived: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
 
+    def faults(self) -> int:
+        """How many were found."""
+        return len(self.torn) + len(self.differs) + len(self.outlived) + len(self.left)
+
 
 def measure(command: Command, points: int, number: int, seed: int, progress: Callable[[str], None]) -> Outcome:
     """Kill a command `points` times with signal `number`."""
@@ -87,7 +91,7 @@ def measure(command: Command, points: int, number: int, seed: int, progress: Cal
             if (now := command.result(place)) != expected:
                 found.differs.append(f"{at}: {_difference(expected, now)}")
             found.left += [f"{at}: {name}" for name in sorted(_hidden(place) - usual)]
-            progress(f"{command.name}: {point + 1} of {points}, {at}")
+            progress(f"{command.name}: {point + 1} of {points}, {at}; {found.faults()} faults so far")
     return found
 
 

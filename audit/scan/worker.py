@@ -18,6 +18,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from imageclinic.core.errors import CanNotWrite
 from imageclinic.core.processes.child_process import end_with_parent
 
 #: Layout of the position: number of the file in the job, and whether its bytes are read.
@@ -51,7 +52,8 @@ def main(beat: str, memory: int, parent: int) -> None:
                 table = measure(paths, max_pixels=job["max_pixels"], verdicts=verdicts, tick=tick)
                 answer = _write(Path(job["shard"]), job["ids"], table, job["tries"])
             except Exception as error:  # passed to the parent, which stops
-                answer = {"error": traceback.format_exc(), "errno": getattr(error, "errno", None)}
+                cause = error.__cause__ if isinstance(error, CanNotWrite) else error
+                answer = {"error": traceback.format_exc(), "errno": getattr(cause, "errno", None)}
             answers.write(json.dumps(answer) + "\n")
             answers.flush()
 

@@ -77,7 +77,7 @@ def open_review(
     encryption = serving.certificate_of(certificate, key)
     name = reviewer or getpass.getuser()
     with contextlib.ExitStack() as stack:
-        listener = stack.enter_context(serving.listening(address, port))
+        listeners = stack.enter_context(serving.listening(address, port))
         check_signals = stack.enter_context(signals_unwind())
         database = stack.enter_context(mongod.running(announce))
         if database.process is None:
@@ -88,14 +88,14 @@ def open_review(
         stack.callback(forget_database)
         with (
             contextlib.suppress(KeyboardInterrupt),
-            serving.serving(run, address, listener, encryption) as server,
+            serving.serving(run, address, listeners, encryption) as server,
         ):
             dataset = build_dataset.build_from(run, progress=progress)
             announce(f"{len(dataset)} images, of which {dataset.count('queue')} have findings")
             server.wait_until_ready()
             page = f"/datasets/{dataset.name}"
-            link = server.link(page, view="inbox", workspace="review")
-            host, port = listener.getsockname()[:2]
+            link = server.link(page, server.secret_name, view="inbox", workspace="review")
+            host, port = listeners[0].getsockname()[:2]
             loopback = ipaddress.ip_address(host).is_loopback
             if warning := who_may(address, loopback, encryption is not None, name):
                 announce(warning)
@@ -103,6 +103,9 @@ def open_review(
                 announce(f"For others: {server.link(page, others, view='inbox', workspace='review')}")
             announce(f"Review as {name}: {link}")
             announce("The link is the key to this review: who has it is let in. The next start makes a new one.")
+            if server.secret_name:
+                by_number = server.link(page, view="inbox", workspace="review")
+                announce(f"For a browser that does not find {server.secret_name}, though less private: {by_number}")
             announce(f"From another machine: ssh -L {port}:127.0.0.1:{port} {getpass.getuser()}@{socket.gethostname()}")
             announce(f"Decisions go to {run.decisions} as they are made. Ctrl-C ends the review.")
             if open_browser:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,11 +11,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias, Unpack
 
 import numpy as np
 import pandas as pd
+from typing_extensions import TypedDict
 
 from imageclinic.audit.labels import noise_model
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
 from imageclinic.core.progress import Progress, Stage, quiet
+from imageclinic.core.reading.json_files import Number, read_json
 from imageclinic.training.diagnose.diagnose_options import DiagnoseKeywords, DiagnoseOptions
 from imageclinic.workflows.steps import diagnosis_images
 from imageclinic.workflows.steps.argument_types import takes_fields_of
@@ -32,6 +33,24 @@ _ASKED = 50  # images, for their size
 _SIDES = (32, 24, 16)  # in pixels, where the model doesn't say; fewer where the images are smaller
 Shape: TypeAlias = tuple[int, int, int]
 _FILE, _RUNS = "diagnosis.json", "diagnosis-runs"
+
+
+class _Settings(TypedDict, total=False):
+    """What ``imageclinic train`` was given, as far as a recipe has it."""
+
+    model: str | None
+    learning_rate: Number | None
+    batch_size: int | None
+    epochs: int | None
+    optimizer: str | None
+    weight_decay: Number | None
+    dropout: Number | None
+    augment: str | None
+    mirror: bool | None
+
+
+class _Metrics(TypedDict):
+    settings: _Settings
 
 
 @takes_fields_of(DiagnoseOptions)
@@ -149,9 +168,9 @@ def _recipe(data: Path, options: DiagnoseOptions) -> tuple[Recipe, list[str]]:
         network, compiled = user_model.load(model)
         use, given["own"] = {"augment": "none", **compiled}, network
     elif metrics.is_file():
-        made = json.loads(metrics.read_text("utf-8"))["settings"]
-        use = {name: made[name] for name in Recipe.__dataclass_fields__ if made.get(name) is not None}
-        if model is None and use["model"] not in LADDER:
+        made = read_json(metrics, _Metrics, fix=f"delete it, or run imageclinic train {data} again")["settings"]
+        use = {name: made[name] for name in _Settings.__annotations__ if made.get(name) is not None}
+        if model is None and use.get("model", Recipe.model) not in LADDER:
             notes.append(
                 f"imageclinic train used {use.pop('model')}, which is too large for many experiments: they are made "
                 f"with {Recipe.model}."

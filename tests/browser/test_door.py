@@ -24,7 +24,7 @@ _ATTACK = """async ([port, dataset]) => {
   const body = JSON.stringify({operator_uri: "@imageclinic/review/whole_view", dataset_name: dataset, view: [],
                                params: {decision: "drop", sure: true}});
   const ends = [];
-  for (const name of ["127.0.0.1", "localhost", "[::1]", "0.0.0.0"]) {
+  for (const name of [OWN, "127.0.0.1", "localhost", "[::1]", "0.0.0.0"]) {
     const server = name + ":" + port;
     const post = fetch("http://" + server + "/operators/execute",
                        {method: "POST", mode: "no-cors", credentials: "include", body});
@@ -64,11 +64,13 @@ def shown(tmp_path: Path) -> Iterator[Page]:
 
 
 @pytest.fixture
-def elsewhere() -> Iterator[int]:
-    """The port of a server of somebody else's, on this machine, whose every page is empty."""
+def elsewhere() -> Iterator[tuple[int, list[str]]]:
+    """A server of somebody else's on this machine, with empty pages: its port, and the cookies that it was sent."""
+    cookies: list[str] = []
 
     class Empty(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            cookies.extend(self.headers.get_all("Cookie", []))
             self.send_response(200)
             self.send_header("Content-Type", "text/html")
             self.end_headers()
@@ -80,25 +82,29 @@ def elsewhere() -> Iterator[int]:
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Empty) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield server.server_address[1]
+        yield server.server_address[1], cookies
         server.shutdown()
         thread.join()
 
 
-# A page of another port of the same host is sent the cookie: for cookies it is the same site.
-@pytest.mark.parametrize("name", ["evil.example", "127.0.0.1", "localhost"])
+# A page of another port of the review's own host is sent the cookie, but nobody else knows that host.
+@pytest.mark.parametrize("name", ["evil.example", "127.0.0.1", "its own"])
 def test_another_page_neither_decides_nor_reads(
-    served: tuple[Run, str], shown: Page, elsewhere: int, name: str
+    served: tuple[Run, str], shown: Page, elsewhere: tuple[int, list[str]], name: str
 ) -> None:
     run, inbox = served
+    port, cookies = elsewhere
     where, before = urlsplit(inbox), len(decision_log.read(run.decisions))
     dataset = where.path.rsplit("/", 1)[1]
     open_view(shown, inbox)
-    shown.goto(f"http://{name}:{elsewhere}/")
+    assert where.hostname and where.hostname.endswith(".localhost")
+    shown.goto(f"http://{where.hostname if name == 'its own' else name}:{port}/")
     assert shown.title() == "elsewhere"
-    attack = _ATTACK.replace("PICTURE", repr(str(run.root / COPIES[0])))
+    shown.reload()  # what SameSite keeps from a first visit comes now
+    assert any("imageclinic" in cookie for cookie in cookies) == (name == "its own")
+    attack = _ATTACK.replace("PICTURE", repr(str(run.root / COPIES[0]))).replace("OWN", repr(where.hostname))
     ends = shown.evaluate(attack, [where.port, dataset])
-    assert len(ends) == 12
+    assert len(ends) == 15
     assert not {"OPEN", "LOADED"} & set(ends)
     with shown.expect_navigation():
         shown.evaluate(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pandas as pd
@@ -77,3 +78,13 @@ def test_yes_and_no_are_read_as_they_were_written(tmp_path: Path) -> None:
     opened = run.create(tmp_path / "run")
     opened.write(tables.FEATURES, frame)
     assert opened.read(tables.FEATURES)[yes_or_no].iloc[0].tolist() == [True] * len(yes_or_no)
+
+
+@pytest.mark.parametrize("name", ["decisions.csv", "decisions.csv.pending", "run.json", "review/words.json"])
+def test_a_pipe_in_a_files_place_is_refused_and_not_waited_for(tmp_path: Path, name: str) -> None:
+    made = run.create(tmp_path / "run")
+    pipe = made.path / name
+    pipe.parent.mkdir(exist_ok=True)
+    os.mkfifo(pipe)
+    with pytest.raises(InputError, match="is no regular file"):
+        run.open_run(made.path)

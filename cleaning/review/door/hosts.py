@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import secrets
 import socket
 from dataclasses import dataclass
 
 from starlette.datastructures import Headers
 
 _HOST = re.compile(r"(?P<name>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:(?P<port>[0-9]{1,5}))?")
+#: What ``localhost`` and the names below it mean.
+LOCALHOST = ("127.0.0.1", "::1")
 #: These read and never change anything; browsers send all others with an Origin.
 _READING = ("GET", "HEAD")
 
@@ -62,16 +65,31 @@ class Hosts:
         return ""
 
 
-def of_address(address: str, listening: str, scheme: str) -> Hosts:
+def secret_name(listening: str, scheme: str) -> str:
+    """A name for one review, such as ``review-5f0c….localhost``; empty where there can be none.
+
+    Browsers send a cookie to every port of its host, so whoever has a server on this machine would get this review's.
+    Nobody else knows this host, and for browsers it is another site than 127.0.0.1. They take every name below
+    ``localhost`` for this machine (RFC 6761), without asking a name server.
+
+    Args:
+        listening: the address that the server listens on.
+        scheme: a certificate is for names of its own, so there is none for ``https``.
+    """
+    return f"review-{secrets.token_hex(8)}.localhost" if listening in LOCALHOST and scheme == "http" else ""
+
+
+def of_address(address: str, listening: str, scheme: str, secret: str = "") -> Hosts:
     """The names of a server.
 
     Args:
         address: what the user asked for, a name or an address.
         listening: the address that it was resolved to.
         scheme: ``http`` or ``https``.
+        secret: its `secret_name`; empty for none.
     """
     loopback = ipaddress.ip_address(listening).is_loopback
-    ours = ["localhost"]
+    ours = ["localhost", *filter(None, [secret])]
     if not loopback:
         ours += [socket.gethostname(), f"{socket.gethostname()}.local", socket.getfqdn()]
     if not _number(address):

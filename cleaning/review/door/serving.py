@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import select
@@ -10,7 +11,7 @@ import socket
 import ssl
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,10 @@ from imageclinic.core.processes import child_process
 from imageclinic.core.run import Run
 
 _START_SECONDS = 120
+#: How many free ports are tried for one that is free in both families of addresses.
+_PORTS = 20
+#: This machine has only the other family of addresses.
+_NO_FAMILY = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 
 
 @dataclass(frozen=True)
@@ -61,17 +66,19 @@ def certificate_of(path: Path | None, key: Path | None) -> Certificate | None:
 
 
 @contextlib.contextmanager
-def listening(address: str, port: int) -> Iterator[socket.socket]:
-    """A socket that listens on the port, or on any free one for 0: from now on nobody else can take it.
+def listening(address: str, port: int) -> Iterator[list[socket.socket]]:
+    """Sockets that listen on the port, or on any free one for 0: from now on nobody else can take it.
+
+    The first is on `address`. Where that is what ``localhost`` means in one family of addresses, the second is on the
+    other's: browsers try both, and another user must not be the one who answers.
 
     Raises:
         InputError: when the port can't be had.
     """
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
         if port not in range(65536):
             raise OSError("ports go from 0 to 65535")
-        server = socket.create_server((address, port), family=family)
+        servers = _bound(address, port)
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or error
         raise InputError(
@@ -79,8 +86,30 @@ def listening(address: str, port: int) -> Iterator[socket.socket]:
             expected="a free port, and an address of this machine",
             fix=f"close what uses it (another review?), or choose one with --port {port % 65535 + 1}",
         ) from error
-    with server:
-        yield server
+    with contextlib.ExitStack() as stack:
+        for server in servers:
+            stack.enter_context(server)
+        yield servers
+
+
+def _bound(address: str, port: int) -> list[socket.socket]:
+    for _ in range(_PORTS):
+        first = socket.create_server((address, port), family=_family(address))
+        host, found = first.getsockname()[:2]
+        try:
+            others = [other for other in hosts.LOCALHOST if host in hosts.LOCALHOST and other != host]
+            return [first, *(socket.create_server((other, found), family=_family(other)) for other in others)]
+        except OSError as error:
+            if error.errno in _NO_FAMILY:  # browsers can't reach it either
+                return [first]
+            first.close()
+            if port or error.errno != errno.EADDRINUSE:
+                raise
+    raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+
+
+def _family(address: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
 
 
 class Server:
@@ -92,9 +121,11 @@ class Server:
         self._process, self._channel, self._log = process, channel, log
         self._scheme, self._host, self._port = settings["scheme"], settings["host"], settings["port"]
         self._secret, self._ready = settings["secret"], False
+        #: The name that no other review has and nobody else knows; empty where there is none.
+        self.secret_name: str = settings["secret_name"]
 
     def link(self, path: str, host: str = "", **query: str) -> str:
-        """The secret link to a page of the App; `host` is the name that others know this machine by."""
+        """The secret link to a page of the App; `host` is the name or address to reach it by."""
         where = origin(self._scheme, host or self._host, self._port)
         return f"{where}{path}?{urlencode({**query, invitation.PARAMETER: self._secret})}"
 
@@ -116,7 +147,9 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(run: Run, address: str, listener: socket.socket, certificate: Certificate | None) -> Iterator[Server]:
+def serving(
+    run: Run, address: str, listeners: Sequence[socket.socket], certificate: Certificate | None
+) -> Iterator[Server]:
     """The App's server, for as long as the context lasts; call `cleaning.review.session.prepare` first.
 
     It runs without a FiftyOne session, which would load FiftyOne a third time and tie all browsers to one view.
@@ -124,16 +157,19 @@ def serving(run: Run, address: str, listener: socket.socket, certificate: Certif
     Args:
         run: the run that is reviewed; only its pictures are shown.
         address: what the user asked for.
-        listener: from `listening`.
+        listeners: from `listening`.
         certificate: for https; None for http.
     """
     log = run.review / "server.log"
     log.parent.mkdir(exist_ok=True)
     log.unlink(missing_ok=True)
-    host, port = listener.getsockname()[:2]
-    names = hosts.of_address(address, host, "https" if certificate else "http")
+    host, port = listeners[0].getsockname()[:2]
+    scheme = "https" if certificate else "http"
+    secret_name = hosts.secret_name(host, scheme)
+    names = hosts.of_address(address, host, scheme, secret_name)
     settings: dict[str, Any] = {
         "secret": invitation.new_secret(),
+        "secret_name": secret_name,
         "names": names.names,
         "loopback": names.loopback,
         "scheme": names.scheme,
@@ -145,7 +181,7 @@ def serving(run: Run, address: str, listener: socket.socket, certificate: Certif
     }
     ours, theirs = socket.socketpair()
     with ours:
-        inherited = (listener.fileno(), theirs.fileno())
+        inherited = (theirs.fileno(), *(listener.fileno() for listener in listeners))
         command = child_process.python_module("imageclinic.cleaning.review.door.app_server", *map(str, inherited))
         with child_process.running(command, log, inherited=inherited) as process:
             theirs.close()

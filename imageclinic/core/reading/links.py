@@ -1,4 +1,4 @@
-"""Folders of ours hold no links."""
+"""Folders of ours hold files and folders, and nothing else."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from imageclinic.core.errors import InputError
 
 
 def refuse_links(path: Path) -> None:
-    """A run holds no links: what is written into it would be written to wherever they lead."""
+    """A run holds no links: what is written into it would be written to wherever they lead. Nor does it hold pipes and
+    devices: who reads one in a file's place would wait."""
     folders = [str(path)]
     while folders:
         with os.scandir(folders.pop()) as entries:
@@ -22,3 +23,5 @@ def refuse_links(path: Path) -> None:
                     )
                 if entry.is_dir(follow_symlinks=False):
                     folders.append(entry.path)
+                elif not entry.is_file(follow_symlinks=False):
+                    raise InputError(f"{entry.path} is no regular file", fix="delete it")

@@ -212,6 +212,12 @@ def test_a_record_can_not_leave_the_folder(tmp_path: Path) -> None:
     assert not (tmp_path / "evil.png").exists()
 
 
+def test_a_pipe_in_a_shards_place_does_not_hold_us(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "train-00000-of-00001.tfrecord")
+    with pytest.raises(InputError, match="no regular file"):
+        record_files.unpack(tmp_path, tmp_path / "back")
+
+
 def failing(out: Path) -> set[str]:
     """The proofs that fail."""
     return {proof.name for proof in verify(out) if not proof.ok}

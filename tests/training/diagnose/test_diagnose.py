@@ -343,6 +343,10 @@ def test_the_last_training_gives_the_recipe_unless_its_network_is_too_large(tmp_
     recipe, notes = diagnose._recipe(tmp_path / "out", DiagnoseOptions())
     assert (recipe.model, recipe.learning_rate) == (Recipe.model, Recipe.learning_rate)
     assert "mobilenet" in notes[0] and Recipe.model in notes[0]
+    for damaged in ("[]", "{", '{"settings": {"epochs": "many"}}', '{"settings": {"dropout": NaN}}'):
+        metrics.write_text(damaged)
+        with pytest.raises(InputError, match=r"metrics\.json"):
+            diagnose._recipe(tmp_path / "out", DiagnoseOptions())
 
 
 def test_too_few_images_are_an_error_that_says_so(folder: Path, tmp_path: Path) -> None:

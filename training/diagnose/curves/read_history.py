@@ -93,7 +93,7 @@ def _raw(source: Source) -> tuple[pd.DataFrame, str]:
                 raise InputError(f"{path} holds no history", expected="an object of lists, by name")
             return _columns(inner, str(path)), str(path)
         return pd.read_csv(path, dtype=str, keep_default_na=False), str(path)
-    except (OSError, ValueError, pd.errors.ParserError) as error:
+    except (OSError, ValueError, RecursionError, pd.errors.ParserError) as error:
         raise InputError(f"{path} can't be read: {error}", expected="a history as .csv or .json") from error
 
 

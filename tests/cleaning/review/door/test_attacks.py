@@ -97,7 +97,7 @@ def ask(
 
 
 def open_review(run: Run, address: str = "127.0.0.1", certificate: str = "", key: str = "") -> Iterator[Review]:
-    """Open a review in a process of its own, and the link as a browser does; end it."""
+    """Open a review in a process of its own, and the link as a browser does; kill it, which ends its children."""
     command = [sys.executable, "-c", _REVIEW, str(run.path), address, certificate, key]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         assert process.stdout
@@ -117,8 +117,14 @@ def open_review(run: Run, address: str = "127.0.0.1", certificate: str = "", key
             assert status == 200
             yield Review(run, tuple(lines), opened.process, headers["set-cookie"].split(";")[0])
         finally:
-            process.terminate()
+            children = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
+            if sys.platform == "linux":  # the others can't be asked to end the children of what was killed
+                process.kill()
+            else:
+                process.terminate()
             rest.join(60)
+            assert not children or {"mongod"} < {child.name() for child in children}, "database and server"
+            assert psutil.wait_procs(children, timeout=20)[1] == []
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import socket
 import pytest
 from starlette.datastructures import Headers
 
-from imageclinic.cleaning.review.door.hosts import Hosts, of_address
+from imageclinic.cleaning.review.door.hosts import Hosts, of_address, secret_name
 
 
 def admits(hosts: Hosts, name: str) -> bool:
@@ -35,3 +35,21 @@ def test_an_open_address_is_called_by_number_or_by_the_machines_own_name(address
     for name in ("evil.example", f"{socket.gethostname()}.evil.example", "0.0.0.0:5151", "[::]"):
         assert not admits(hosts, name), name
     assert admits(hosts, "BOX.example:5151") == (address == "box.example")
+
+
+@pytest.mark.parametrize("listening", ["127.0.0.1", "::1"])
+def test_a_review_has_a_name_of_its_own(listening: str) -> None:
+    """Cookies go to every port of a host: on a host that nobody else knows there is no other port."""
+    name, other = secret_name(listening, "http"), secret_name(listening, "http")
+    assert name.endswith(".localhost")
+    assert len(name.split(".")[0].split("-")[1]) >= 16
+    assert name != other
+    hosts = of_address(listening, listening, "http", name)
+    assert admits(hosts, f"{name}:5151")
+    for wrong in (other, "review.localhost", f"x.{name}", f"{name}.evil.example"):
+        assert not admits(hosts, wrong), wrong
+
+
+@pytest.mark.parametrize(("listening", "scheme"), [("0.0.0.0", "http"), ("10.0.0.1", "http"), ("127.0.0.1", "https")])
+def test_where_browsers_would_not_find_such_a_name_there_is_none(listening: str, scheme: str) -> None:
+    assert secret_name(listening, scheme) == ""

@@ -16,15 +16,38 @@ from tests.helpers.certificate import make_certificate
 from tests.helpers.review_run import make_run
 
 
+def ipv6() -> bool:
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            return True
+    except OSError:
+        return False
+
+
 def test_nobody_takes_the_port_while_the_app_starts() -> None:
-    with serving.listening("127.0.0.1", 0) as listener:
-        port = listener.getsockname()[1]
+    with serving.listening("127.0.0.1", 0) as listeners:
+        port = listeners[0].getsockname()[1]
+        assert [listener.getsockname()[:2] for listener in listeners] == [
+            (address, port) for address in ("127.0.0.1", "::1") if ":" not in address or ipv6()
+        ]
         with pytest.raises(OSError), socket.create_server(("127.0.0.1", port)):
             pass
         with pytest.raises(InputError, match=f"port {port} on "), serving.listening("127.0.0.1", port):
             pass
     with serving.listening("127.0.0.1", port):
         pass
+
+
+@pytest.mark.skipif(not ipv6(), reason="this machine has no IPv6")
+def test_somebody_elses_server_on_the_other_address_of_localhost_is_not_overlooked() -> None:
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as theirs:
+        port = theirs.getsockname()[1]
+        with pytest.raises(InputError, match=f"port {port} on "), serving.listening("127.0.0.1", port):
+            pass
+        with socket.create_server(("127.0.0.1", port)):
+            pass  # what could be had was let go
+        with serving.listening("127.0.0.2", port) as listeners:
+            assert len(listeners) == 1
 
 
 def test_a_certificate_and_its_key(tmp_path: Path) -> None:
