@@ -164,6 +164,5 @@ def test_temporary_folders_are_made_in_one_place() -> None:
         for path in (ROOT / room).rglob("*.py")
         if any(word in path.read_text("utf-8") for word in ("TemporaryDirectory", "mkdtemp", "NamedTemporaryFile"))
     ]
-    # The database's folder has a lock and a sweep of its own.
-    assert sorted(set(found)) == ["cleaning/review/database/mongod.py"]
+    assert found == []
     assert temporary_folders.sweep is sweep

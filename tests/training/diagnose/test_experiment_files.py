@@ -52,5 +52,8 @@ def test_the_order_and_what_is_always_made() -> None:
     places = [each.place for each in known.values()]
     assert places == sorted(set(places)), "no two experiments share a place"
     always = [name for name, each in known.items() if each.always]
-    assert always == list(known)[: len(always)] == ["copies", "memorise", "gap", "input_range", "loss"]
+    first = ["copies", "memorise", "gap", "input_range", "loss"]
+    assert list(known)[: len(first)] == first
+    assert always == [*first, "pretrained"]
+    assert known["pretrained"].runs(5) == 0, "it trains no network, so it takes no budget"
     assert ladder.runs(5) == sum(each.runs(5) for each in known.values())
