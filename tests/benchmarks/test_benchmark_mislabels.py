@@ -22,8 +22,8 @@ def test_precision_recall_and_accuracy_of_a_method() -> None:
     own, truth = np.array([0, 0, 1, 1]), np.array([0, 1, 1, 0])
     flagged = np.array([True, True, False, False])
     probs = np.eye(2)[[0, 1, 1, 1]]
-    judged = mislabels.Judged(flagged, np.array([0.9, 0.8, 0.1, 0.2]), probs, 0.5)
-    name, ap, flags, precision, recall, f1, accuracy, share = mislabels._row("x", judged, own, truth)
+    judged = mislabels.Judged(flagged, np.array([0.99, 0.95, 0.1, 0.2]), probs, 0.5)
+    name, ap, flags, precision, recall, f1, accuracy, share, sure = mislabels._row("x", judged, own, truth)
     assert (name, flags, precision, recall, f1, accuracy, share) == (
         "x",
         2,
@@ -33,6 +33,7 @@ def test_precision_recall_and_accuracy_of_a_method() -> None:
         "0.750",
         "50.0%",
     )
+    assert sure == "1 of 2"
     assert ap == f"{(1 / 2 + 2 / 3) / 2:.3f}"
     clean = mislabels._row("x", judged, truth, truth)
     assert clean[1:6] == ("–", 2, "–", "–", "–")
