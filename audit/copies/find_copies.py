@@ -19,7 +19,7 @@ from imageclinic.core import tables
 from imageclinic.core.naming.wording import few
 
 #: Changes when pairs that an older version found must not be reused.
-VERSION = "5"
+VERSION = "6"
 #: Hash distance up to which pairs are candidates. imagehash users take 8; a crop of 10 % moves a hash by up to 12.
 RADIUS = 12
 #: Images, and the radius for upright and for mirrored or turned copies up to so many. Candidates grow with the square
