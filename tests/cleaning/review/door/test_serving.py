@@ -38,8 +38,11 @@ def test_nobody_takes_the_port_while_the_app_starts() -> None:
         pass
 
 
-@pytest.mark.skipif(not ipv6(), reason="this machine has no IPv6")
 def test_somebody_elses_server_on_the_other_address_of_localhost_is_not_overlooked() -> None:
+    if not ipv6():  # there is no other address, and one listener is all
+        with serving.listening("127.0.0.1", 0) as listeners:
+            assert len(listeners) == 1
+        return
     with socket.create_server(("::1", 0), family=socket.AF_INET6) as theirs:
         port = theirs.getsockname()[1]
         with pytest.raises(InputError, match=f"port {port} on "), serving.listening("127.0.0.1", port):
