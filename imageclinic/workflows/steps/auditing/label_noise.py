@@ -18,7 +18,7 @@ __all__ = ["estimate", "in_words", "unlike_train"]
 #: Fewer images, in all or in a class on average, say nothing about the share of wrong labels.
 _LEAST_IMAGES, _LEAST_PER_CLASS = 50, 5
 #: Of people's own errors the noise model sees too few, for a model learns some of them: of CIFAR-10N's three label sets
-#: 17.5, 18.8 and 41.8 % are wrong, of which it saw 11.2, 13.5 and 26.4 % (EfficientNet-Lite2).
+#: 17.5, 18.8 and 41.8 % are wrong, of which it sees 12.0, 13.7 and 25.4 % (EfficientNet-Lite2).
 _BELIEVED = 1.6
 #: Where nobody compared the splits: by so much the agreement with labels differs only when more than labels does.
 _SAME = 0.1
