@@ -69,7 +69,7 @@ def test_an_image_that_was_not_in_sight_is_not_decided(served: tuple[Run, str], 
       }, 80 * n);
     }""")
     shown.wait_for_function("dispatched.length === 5")
-    shown.wait_for_timeout(3_000)
+    shown.locator(f"{DESK} .ic-saving").filter(has_text="all saved").wait_for()
     rows = log(run, before + 1).iloc[before:]
     sight = dict(shown.evaluate("sight"))
     keys = shown.evaluate("dispatched")
@@ -77,11 +77,12 @@ def test_an_image_that_was_not_in_sight_is_not_decided(served: tuple[Run, str], 
     assert 1 <= len(rows) <= allowed < 5
     assert rows["image_id"].tolist() == ORDER[: len(rows)]
     assert current(shown) != first
-    for _ in range(len(rows)):
+    for taken, image in enumerate(reversed(rows["image_id"].tolist()), start=1):
         shown.keyboard.press("u")
+        expect_message(shown, "Took back")
+        shown.locator(f"{DESK} .ic-path").filter(has_text=image).wait_for()
         current(shown)
-        before += 1
-        log(run, before + len(rows))
+        assert len(log(run, before + len(rows) + taken)) == before + len(rows) + taken
 
 
 def test_decided_images_are_passed_over_however_many(served: tuple[Run, str], shown: Page) -> None:
