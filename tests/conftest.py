@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,9 +17,16 @@ from PIL import Image
 settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
 
+# Hundreds of processes are started: without what is compiled already, each compiles TensorFlow again, for seconds.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
 # A shell that runs the tests in the background ignores Ctrl-C for them, and for every process that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)  # and so does nohup with the end of a terminal
+
+#: Checks that embed or predict: an audit without them takes half a second, and no TensorFlow.
+LEARNING = ("mislabeled", "outlier", "overlapping_classes", "split_shift")
 
 
 def picture(seed: int, size: tuple[int, int] = (48, 40)) -> Image.Image:

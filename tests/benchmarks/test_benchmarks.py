@@ -16,7 +16,7 @@ from PIL import Image
 
 from benchmarks import copies, damage, peers, photos, scan, show
 from imageclinic.audit import runner
-from tests.conftest import picture
+from tests.conftest import LEARNING, picture
 
 pytestmark = pytest.mark.slow
 
@@ -142,8 +142,7 @@ def test_scan_reports_medians_and_rates() -> None:
 def test_scan_runs_the_checks_that_need_no_model() -> None:
     names = scan.checks()
     assert {"corrupted", "near_duplicate", "shortcut"} <= set(names)
-    with_models = {"mislabeled", "outlier", "overlapping_classes", "split_shift"}
-    assert {name for name in runner.load() if name not in names} == with_models
+    assert {name for name in runner.load() if name not in names} == set(LEARNING)
 
 
 def test_memory_of_the_whole_process_tree_is_measured() -> None:

@@ -15,8 +15,9 @@ import pytest
 import imageclinic
 from imageclinic.audit import runner
 from imageclinic.cli.app import main
+from tests.conftest import LEARNING
 
-LIGHT = "--skip=mislabeled,outlier,overlapping_classes"  # neither embeds nor predicts: no TensorFlow
+LIGHT = "--skip=" + ",".join(LEARNING)
 
 
 @dataclass

@@ -16,9 +16,9 @@ import imageclinic
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
 from imageclinic.workflows.audit import Audit
+from tests.conftest import LEARNING
 from tests.parts import lacking
 
-NO_LEARNING = ("mislabeled", "outlier", "overlapping_classes")
 Make = Callable[..., Image.Image]
 
 
@@ -31,7 +31,7 @@ def save(root: Path, make: Make, *names: str) -> Path:
 
 def audited(data: Path | pd.DataFrame, out: Path | None, **options: object) -> tuple[Audit, list[str]]:
     lines: list[str] = []
-    result = imageclinic.audit(data, out, skip=NO_LEARNING, workers=1, say=lines.append, **options)  # type: ignore[arg-type]
+    result = imageclinic.audit(data, out, skip=LEARNING, workers=1, say=lines.append, **options)  # type: ignore[arg-type]
     return result, lines
 
 

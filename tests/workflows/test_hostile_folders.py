@@ -20,7 +20,7 @@ import imageclinic
 from imageclinic.cleaning.export.proof import prove_export
 from imageclinic.core.errors import Failed, InputError
 from tests.cleaning.export.conftest import equal_files
-from tests.conftest import picture
+from tests.conftest import LEARNING, picture
 
 EXAMPLES = 25
 STRANGE: tuple[Any, ...] = (
@@ -49,7 +49,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     picture(0).save(base / "data" / "dog" / "copy.png")
     picture(7).save(base / "outside.png")
     (base / "data" / "cat" / "torn.png").write_bytes(b"\x89PNG\r\n\x1a\n torn")
-    imageclinic.audit(base / "data", base / "run", skip=["mislabeled", "outlier", "overlapping_classes"], workers=1)
+    imageclinic.audit(base / "data", base / "run", skip=LEARNING, workers=1)
     imageclinic.decide(base / "run", accept=["corrupted"])
     imageclinic.status(base / "run", stop_below=30)
     imageclinic.export(base / "run", base / "out", balance="weights")

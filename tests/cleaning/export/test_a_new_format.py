@@ -13,9 +13,8 @@ import imageclinic
 from imageclinic.cleaning.export import formats
 from imageclinic.cleaning.export.export_options import ExportOptions
 from imageclinic.core.errors import InputError
-from tests.conftest import picture
+from tests.conftest import LEARNING, picture
 
-LIGHT = ("mislabeled", "outlier", "overlapping_classes")
 #: Images beside a list of them, in folders called "pictures"; it refuses balancing.
 FILE = '''
 """A list beside folders."""
@@ -53,7 +52,7 @@ def test_one_new_file_is_a_format(listed: None, tmp_path: Path) -> None:
         folder = tmp_path / "pets" / ("cat" if n % 2 else "dog")
         folder.mkdir(parents=True, exist_ok=True)
         picture(n).save(folder / f"{n:02}.png")
-    run = imageclinic.audit(tmp_path / "pets", tmp_path / "run", skip=LIGHT).run.path
+    run = imageclinic.audit(tmp_path / "pets", tmp_path / "run", skip=LEARNING).run.path
     out = tmp_path / "out"
     summary = imageclinic.export(run, out, format="listed", split=(0.5, 0.25, 0.25))
     assert all(proof["ok"] for proof in summary["proofs"])

@@ -13,11 +13,11 @@ from PIL import Image
 import imageclinic
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
+from tests.conftest import LEARNING
 
 pytestmark = pytest.mark.slow
 
 CLASSES = [str(n) for n in range(11)]
-LIGHT = ("mislabeled", "outlier", "overlapping_classes")
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
             pixels = random.integers(0, 256, (16, 16, 3), dtype=np.uint8)
             pixels[..., 0] = 20 * int(label)
             Image.fromarray(pixels).save(root / label / f"{n}.png")
-    return imageclinic.audit(root, root.parent / "run", skip=LIGHT).run.path
+    return imageclinic.audit(root, root.parent / "run", skip=LEARNING).run.path
 
 
 @pytest.mark.parametrize("format", ["folders", "imagefolder", "fiftyone", "manifest", "tfrecord"])

@@ -33,10 +33,10 @@ from imageclinic.core.errors import InputError
 from imageclinic.training.data import record_files
 from imageclinic.workflows.steps.run_state import load
 from imageclinic.workflows.steps.splits import assign
+from tests.conftest import LEARNING
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("only_equal_files_are_copies")]
 
-LIGHT = ("mislabeled", "outlier", "overlapping_classes")
 #: Hostile to folders, to CSV files that are read by guessing, and to Markdown.
 CLASSES = ("01", "a|b`c", "../up")
 N = 60
@@ -62,7 +62,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         picture(n, kind).save(path)
         rows.append({"path": f"pets/{kind}/{name}", "label": CLASSES[kind]})
     pd.DataFrame(rows).to_csv(root / "pets.csv", index=False)
-    return imageclinic.audit(root / "pets.csv", root / "run", skip=LIGHT).run.path
+    return imageclinic.audit(root / "pets.csv", root / "run", skip=LEARNING).run.path
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,8 @@ from sklearn.datasets import load_sample_image
 import imageclinic
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
+from tests.conftest import LEARNING
 
-LIGHT = ("mislabeled", "outlier", "overlapping_classes")
 SPLIT = (0.5, 0.25, 0.25)
 
 
@@ -27,7 +27,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         file = root / "parts" / ("good", "scratched")[n % 2] / f"{n:02}.png"
         file.parent.mkdir(parents=True, exist_ok=True)
         scene.crop((x, y, x + 300, y + 200)).save(file)
-    found = imageclinic.audit(root / "parts", root / "run", skip=LIGHT).run
+    found = imageclinic.audit(root / "parts", root / "run", skip=LEARNING).run
     assert found.read(tables.CLUSTERS)["split_group"].nunique() == 1
     return found.path
 

@@ -15,11 +15,9 @@ import imageclinic
 from imageclinic.cleaning.export import encode_images
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
-from tests.conftest import picture
+from tests.conftest import LEARNING, picture
 
 pytestmark = pytest.mark.slow
-
-LIGHT = ("mislabeled", "outlier", "overlapping_classes")
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +41,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def run(root: Path) -> Path:
-    run = imageclinic.audit(root, root.parent / "run", skip=LIGHT).run.path
+    run = imageclinic.audit(root, root.parent / "run", skip=LEARNING).run.path
     decisions = root.parent / "decisions.csv"
     pd.DataFrame([{"image_id": "dog/kept.jpg", "decision": "keep"}]).to_csv(decisions, index=False)
     imageclinic.decide(run, source=decisions, reviewer="ann")
@@ -90,7 +88,7 @@ def test_keras_reads_all_and_the_manifest_keeps_the_originals(
 
 
 def test_nothing_to_encode(folder: Path, tmp_path: Path) -> None:
-    run = imageclinic.audit(folder, tmp_path / "run", skip=LIGHT).run.path
+    run = imageclinic.audit(folder, tmp_path / "run", skip=LEARNING).run.path
     for kind in ("png", "jpeg"):
         summary = imageclinic.export(run, tmp_path / kind, reencode=kind)
         manifest = tables.read_csv(tmp_path / kind / "manifest.csv", tables.MANIFEST)

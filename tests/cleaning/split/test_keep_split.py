@@ -12,11 +12,9 @@ import imageclinic
 from imageclinic.cleaning.split import stratified_split
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
-from tests.conftest import picture
+from tests.conftest import LEARNING, picture
 
 pytestmark = pytest.mark.slow
-
-LIGHT = ("mislabeled", "outlier", "overlapping_classes")
 
 
 @pytest.fixture
@@ -31,7 +29,7 @@ def pets(tmp_path: Path) -> Path:
 
 def exported(pets: Path, name: str, **options: object) -> pd.DataFrame:
     """The manifest of an export of an audit of its own, as a new user of the same images would make it."""
-    run = imageclinic.audit(pets, pets.parent / f"run-{name}", skip=LIGHT, seed=len(name)).run.path
+    run = imageclinic.audit(pets, pets.parent / f"run-{name}", skip=LEARNING, seed=len(name)).run.path
     out = pets.parent / name
     summary = imageclinic.export(run, out, split=(0.6, 0.2, 0.2), **options)
     assert all(proof["ok"] for proof in summary["proofs"])
@@ -62,7 +60,7 @@ def test_a_new_copy_of_images_in_two_splits_is_reported(pets: Path) -> None:
     shutil.copy(pets / "cat" / "39.png", pets / "cat" / "new.png")
     # The same animal, as only the new photograph shows.
     table["group"] = table["path"].where(~table["path"].isin([one, other, "cat/new.png"]), "Tom")
-    run = imageclinic.audit(table, pets.parent / "run-new", root=pets, skip=LIGHT).run.path
+    run = imageclinic.audit(table, pets.parent / "run-new", root=pets, skip=LEARNING).run.path
     summary = imageclinic.export(run, pets.parent / "new", keep_split=pets.parent / "old" / "manifest.csv")
     new = tables.read_csv(pets.parent / "new" / "manifest.csv", tables.MANIFEST).set_index("image_id")
     assert set(new.loc[[one, other, "cat/new.png"], "split"]) == {"test"}
