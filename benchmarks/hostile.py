@@ -1,4 +1,4 @@
-"""Hostile files, and what the scan says about each. `hostile_files.py` lists them.
+"""Hostile files, and what the scan says about each. `hostile_pictures.py` and `hostile_files.py` list them.
 
     python -m benchmarks.hostile [--bombs]
 
@@ -20,14 +20,20 @@ from pathlib import Path
 
 from PIL import Image
 
+from benchmarks import hostile_files, hostile_pictures
 from benchmarks.crafted import encoded, picture
-from benchmarks.hostile_files import Hostile, Size, bombs, files
+from benchmarks.hostile_files import Hostile, Size
 from benchmarks.show import table
 from imageclinic.audit.scan.decode import decode
 from imageclinic.audit.scan.measure import measure
 
 #: What one file may take, in bytes.
 MEMORY = 8_000_000_000
+
+
+def files() -> list[Hostile]:
+    """All hostile files that need neither long nor much memory."""
+    return [*hostile_pictures.of_all_formats(), *hostile_files.not_about_a_format()]
 
 
 def judged(hostile: Hostile, error: str | None, size: Size) -> bool:
@@ -85,7 +91,7 @@ def main() -> int:
     measure([])
     decode(encoded(picture(), "PNG"))  # so that no child has to import anything
     with tempfile.TemporaryDirectory() as folder:
-        for hostile in bombs() if options.bombs else files():
+        for hostile in hostile_files.bombs() if options.bombs else files():
             path = hostile.write(Path(folder))
             error, size, seconds, peak = alone(path, options.limit)
             right = judged(hostile, error, size)

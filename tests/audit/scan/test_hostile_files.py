@@ -1,4 +1,4 @@
-"""One audit over every hostile file of `benchmarks.hostile_files`: it ends, and says of each what is right to say."""
+"""One audit over every hostile file of `benchmarks.hostile`: it ends, and says of each what is right to say."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from benchmarks import hostile, hostile_files
+from benchmarks import hostile
 from imageclinic.audit.listing import image_listing
 from imageclinic.core import tables
 from imageclinic.workflows.audit import audit
@@ -27,7 +27,7 @@ CHECKS = (
     "bright",
     "low_information",
 )
-FILES = {file.name: file for file in hostile_files.files()}
+FILES = {file.name: file for file in hostile.files()}
 
 
 INTACT = [f"good/{n}.{'png' if n % 2 else 'jpg'}" for n in range(8)]
@@ -55,7 +55,7 @@ def run(folder: Path, tmp_path_factory: pytest.TempPathFactory):
 
 def test_there_are_enough() -> None:
     assert len(FILES) > 100
-    assert len(FILES) == len(hostile_files.files())
+    assert len(FILES) == len(hostile.files())
 
 
 def test_each_gets_the_right_finding(run) -> None:

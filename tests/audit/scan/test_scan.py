@@ -300,7 +300,7 @@ def test_a_scan_killed_at_random_moments_resumes_to_the_same_tables(tmp_path) ->
     root = tmp_path / "data"
     for label in "ab":
         (root / label).mkdir(parents=True)
-        for n in range(100):
+        for n in range(40):
             (root / label / f"{n:03}.jpg").write_bytes(jpeg(picture(n, (400, 300))))
     script = tmp_path / "scan.py"
     script.write_text(SCRIPT)
@@ -314,7 +314,7 @@ def test_a_scan_killed_at_random_moments_resumes_to_the_same_tables(tmp_path) ->
     assert whole.communicate()[0].split() == ["go", "end"]
     kept, finished = [], False
     shards = tmp_path / "killed" / "shards"
-    while not finished and len(kept) < 30:
+    while not finished and len(kept) < 8:
         process = start("killed")
         assert process.stdout is not None
         process.stdout.readline()
@@ -339,10 +339,11 @@ def test_a_scan_killed_at_random_moments_resumes_to_the_same_tables(tmp_path) ->
 @pytest.mark.slow
 def test_ctrl_c_leaves_a_run_that_goes_on(tmp_path) -> None:
     root = tmp_path / "data"
+    large = jpeg(picture(0, (900, 700)))
     for label in "ab":
         (root / label).mkdir(parents=True)
         for n in range(150):
-            (root / label / f"{n:03}.jpg").write_bytes(jpeg(picture(n, (900, 700))))
+            (root / label / f"{n:03}.jpg").write_bytes(large)
     command = [sys.executable, "-m", "imageclinic", "audit", str(root), "--out", str(tmp_path / "run")]
     command += ["--checks", "dark", "--workers", "1"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)

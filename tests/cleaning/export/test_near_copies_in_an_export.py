@@ -19,14 +19,14 @@ SPLIT = (0.5, 0.25, 0.25)
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """24 views of one scene, each shifted by a few pixels: all near copies, 12 of each class."""
+    """12 views of one scene, each shifted by a few pixels: all near copies, 6 of each class."""
     root = tmp_path_factory.mktemp("near")
-    scene = Image.fromarray(load_sample_image("china.jpg")).resize((320, 214))
-    for n in range(24):
-        x, y = n % 6, n // 6
+    scene = Image.fromarray(load_sample_image("china.jpg")).resize((220, 147))
+    for n in range(12):
+        x, y = n % 4, n // 4
         file = root / "parts" / ("good", "scratched")[n % 2] / f"{n:02}.png"
         file.parent.mkdir(parents=True, exist_ok=True)
-        scene.crop((x, y, x + 300, y + 200)).save(file)
+        scene.crop((x, y, x + 200, y + 133)).save(file)
     found = imageclinic.audit(root / "parts", root / "run", skip=LEARNING).run
     assert found.read(tables.CLUSTERS)["split_group"].nunique() == 1
     return found.path
@@ -37,7 +37,7 @@ def parts(out: Path) -> set[str]:
 
 
 def test_an_empty_split_is_an_error_before_anything_is_written(run: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"(?i)val is empty; test is empty.* has 24 of 24 images"):
+    with pytest.raises(InputError, match=r"(?i)val is empty; test is empty.* has 12 of 12 images"):
         imageclinic.export(run, tmp_path / "out", split=SPLIT)
     assert not list(tmp_path.iterdir())
     summary = imageclinic.export(run, tmp_path / "out", split=SPLIT, allow_incomplete=True)
