@@ -87,7 +87,7 @@ def measure(command: Command, points: int, number: int, seed: int, progress: Cal
             if not done_before:
                 finish(command, place)
             else:
-                run_command(["doctor"], place)  # any command removes what was left
+                run_command(["explain"], place)  # any command removes what was left
             if (now := command.result(place)) != expected:
                 found.differs.append(f"{at}: {_difference(expected, now)}")
             found.left += [f"{at}: {name}" for name in sorted(_hidden(place) - usual)]

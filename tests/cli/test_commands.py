@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -14,39 +11,10 @@ import pytest
 
 import imageclinic
 from imageclinic.audit import runner
-from imageclinic.cli.app import main
+from tests.cli.conftest import Run
 from tests.conftest import LEARNING
 
 LIGHT = "--skip=" + ",".join(LEARNING)
-
-
-@dataclass
-class Result:
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-Run = Callable[..., Result]
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
-    """Calls the entry point as the shell would; in this process, because TensorFlow takes seconds to import."""
-
-    def call(*arguments: object, cwd: Path | None = None) -> Result:
-        monkeypatch.setattr(sys, "argv", ["imageclinic", *map(str, arguments)])
-        if cwd is not None:
-            monkeypatch.chdir(cwd)
-        status = 0
-        try:
-            main()
-        except SystemExit as stop:
-            status = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
-        out, err = capfd.readouterr()
-        return Result(status, out, err)
-
-    return call
 
 
 def test_every_command_explains_itself(run: Run) -> None:

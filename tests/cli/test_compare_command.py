@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 import imageclinic
+from tests.cli.conftest import Run
 from tests.conftest import picture
 
 pytestmark = pytest.mark.slow
@@ -41,7 +42,9 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return home / "before", home / "after"
 
 
-def test_ctrl_c_keeps_what_is_done_shows_it_and_the_rest_goes_on(folders: tuple[Path, Path], tmp_path: Path) -> None:
+def test_ctrl_c_keeps_what_is_done_shows_it_and_the_rest_goes_on(
+    folders: tuple[Path, Path], tmp_path: Path, run: Run
+) -> None:
     to = tmp_path / "result"
     words = ("compare", *folders, "--model", "linear", "--size", 8, "--epochs", 1, "--to", to, "--seeds")
     process = subprocess.Popen(
@@ -65,7 +68,8 @@ def test_ctrl_c_keeps_what_is_done_shows_it_and_the_rest_goes_on(folders: tuple[
     assert not (to / "comparison.json").exists()
     assert not list(to.glob(".*"))  # nothing half-written
 
-    again = subprocess.run(command(*words, whole + 1, "--json"), capture_output=True, text=True, check=True)
+    again = run(*words, whole + 1, "--json")
+    assert again.returncode == 0, again.stderr
     result = json.loads(again.stdout)
     assert result == json.loads((to / "comparison.json").read_text("utf-8"))
     assert len(result["seeds"]) == whole + 1
@@ -74,10 +78,10 @@ def test_ctrl_c_keeps_what_is_done_shows_it_and_the_rest_goes_on(folders: tuple[
     assert len(now) == 4 * (whole + 1)
 
 
-def test_a_run_whose_truth_is_known_gets_a_random_review(folders: tuple[Path, Path], tmp_path: Path) -> None:
+def test_a_run_whose_truth_is_known_gets_a_random_review(folders: tuple[Path, Path], tmp_path: Path, run: Run) -> None:
     before, _ = folders
-    run, truth = tmp_path / "run", tmp_path / "truth.csv"
-    imageclinic.audit(before, run, checks=["exact_duplicate"], workers=1)
+    to, truth = tmp_path / "run", tmp_path / "truth.csv"
+    imageclinic.audit(before, to, checks=["exact_duplicate"], workers=1)
     ids = sorted(p.relative_to(before).as_posix() for p in before.rglob("*.png"))
     true = [Path(i).name.rstrip("0123456789.png") for i in ids]
     pd.DataFrame({"image_id": ids, "label": true}).to_csv(truth, index=False)
@@ -86,11 +90,10 @@ def test_a_run_whose_truth_is_known_gets_a_random_review(folders: tuple[Path, Pa
         {"image_id": wrong, "decision": "relabel", "label": [Path(i).name.rstrip("0123456789.png") for i in wrong]}
     )
     decided.to_csv(tmp_path / "decided.csv", index=False)
-    subprocess.run(
-        command("decide", run, "--from", tmp_path / "decided.csv", "--reviewer", "me"), capture_output=True, check=True
-    )
-    words = ("compare", run, "--model", "linear", "--size", 8, "--epochs", 1, "--seeds", 2, "--truth", truth, "--json")
-    done = subprocess.run(command(*words), capture_output=True, text=True, check=True)
+    assert run("decide", to, "--from", tmp_path / "decided.csv", "--reviewer", "me").returncode == 0
+    words = ("compare", to, "--model", "linear", "--size", 8, "--epochs", 1, "--seeds", 2, "--truth", truth, "--json")
+    done = run(*words)
+    assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     assert list(result["arms"]) == ["original", "cleaned", "random_review"]  # nothing was dropped
     assert result["delta"]["random_review"]["original"]["low"] is not None

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
-import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -19,6 +17,7 @@ from imageclinic.cli.commands import load
 from imageclinic.cli.safe_text import safe, safe_json
 from imageclinic.cli.terminal import Terminal
 from imageclinic.core.errors import Failed, InputError
+from tests.cli.conftest import Run
 from tests.conftest import picture
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -98,7 +97,7 @@ def test_wrong_usage_of_every_command_is_safe(
 
 
 @pytest.mark.slow
-def test_a_hostile_dataset_through_the_commands(tmp_path: Path) -> None:
+def test_a_hostile_dataset_through_the_commands(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Classes and files with such names: audited, decided about, exported, verified, compared."""
     label = EVIL.replace("/", "_")
     for at, name in enumerate(("plain", label)):
@@ -107,36 +106,33 @@ def test_a_hostile_dataset_through_the_commands(tmp_path: Path) -> None:
         for n in range(12):
             picture(100 * at + n % 11).save(folder / f"{label}{n}.png")
     (folder / f"{label}broken.png").write_bytes(b"")
-    data, run, out = tmp_path / f"data-{label}", tmp_path / f"run-{label}", tmp_path / f"out-{label}"
+    data, to, out = tmp_path / f"data-{label}", tmp_path / f"run-{label}", tmp_path / f"out-{label}"
+    monkeypatch.setenv("IMAGECLINIC_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("TERM", "xterm")
     commands = [
-        ["audit", data, "--out", run, "--checks", "corrupted,exact_duplicate,class_imbalance"],
-        ["audit", data, "--out", run, "--checks", "corrupted,exact_duplicate,class_imbalance", "--json"],
-        ["decide", run, "--accept", "exact_duplicate", "--dry-run"],
-        ["decide", run, "--accept", "exact_duplicate"],
-        ["decide", run, "--from", tmp_path / f"none-{label}.csv", "--reviewer", "ann"],
-        ["status", run],
-        ["status", run, "--json"],
-        ["export", run, out],
-        ["export", run, out],
+        ["audit", data, "--out", to, "--checks", "corrupted,exact_duplicate,class_imbalance"],
+        ["audit", data, "--out", to, "--checks", "corrupted,exact_duplicate,class_imbalance", "--json"],
+        ["decide", to, "--accept", "exact_duplicate", "--dry-run"],
+        ["decide", to, "--accept", "exact_duplicate"],
+        ["decide", to, "--from", tmp_path / f"none-{label}.csv", "--reviewer", "ann"],
+        ["status", to],
+        ["status", to, "--json"],
+        ["export", to, out],
+        ["export", to, out],
         ["verify", out],
         ["verify", out, "--json"],
-        ["export", run, f"{out}-2", "--seed", "5", "--split", "0.5/0.1/0.4"],
+        ["export", to, f"{out}-2", "--seed", "5", "--split", "0.5/0.1/0.4"],
         ["diff", out, f"{out}-2"],
-        ["report", run],
+        ["report", to],
         ["train", tmp_path / f"no-{label}"],
         ["compare", tmp_path / f"no-{label}"],
     ]
     shown = ""
     for command in commands:
-        done = subprocess.run(
-            [sys.executable, "-m", "imageclinic", *map(str, command)],
-            cwd=ROOT,
-            capture_output=True,
-            env={**os.environ, "IMAGECLINIC_CACHE": str(tmp_path / "cache"), "TERM": "xterm"},
-        )
-        printed = (done.stdout + done.stderr).decode("utf-8")
+        done = run(*command)
+        printed = done.stdout + done.stderr
         assert "Traceback" not in printed, printed
-        assert unsafe(printed) == [], command[0]
+        assert unsafe(printed) == [] and "\ufffd" not in printed, command[0]
         shown += printed
     assert shown.count("52;c;eA==") > 10, "the names are shown, written out"
 

@@ -105,10 +105,10 @@ def own_errors() -> Iterator[None]:
         assert "\n" not in str(error) and len(str(error)) < 20_000, str(error)
 
 
-def use(base: Path) -> None:
-    """Every command that reads a run or an export."""
+def use(base: Path, folder: str) -> None:
+    """Every command that reads a run, or an export."""
     run, out = base / "run", base / "out"
-    calls: list[Callable[[], Any]] = [
+    of_a_run: list[Callable[[], Any]] = [
         lambda: imageclinic.status(run),
         lambda: imageclinic.report(run),
         lambda: imageclinic.decide(
@@ -117,10 +117,12 @@ def use(base: Path) -> None:
         lambda: imageclinic.decide(run, accept=["exact_duplicate"]),
         lambda: imageclinic.decide(run, undo=True),
         lambda: imageclinic.export(run, base / "new", balance="oversample"),
+    ]
+    of_an_export: list[Callable[[], Any]] = [
         lambda: imageclinic.verify(out),
         lambda: imageclinic.diff(out, base / "sound"),
     ]
-    for call in calls:
+    for call in {"run": of_a_run, "out": of_an_export}[folder]:
         with own_errors():
             call()
 
@@ -222,7 +224,7 @@ def check_spoiled(made: Path, base: Path, folder: str, draw: Any) -> None:
     files = [f for f in sorted((base / folder).rglob("*")) if f.is_file() and not f.name.endswith(".lock")]
     before = content_of(base / "data"), content_of(base / "sound"), (base / "outside.png").read_bytes()
     spoil(draw(st.sampled_from(files)), base, draw)
-    use(base)
+    use(base, folder)
     assert (content_of(base / "data"), content_of(base / "sound"), (base / "outside.png").read_bytes()) == before
     assert {f.name for f in base.iterdir()} <= {"data", "run", "out", "sound", "new", "outside.png"}
 

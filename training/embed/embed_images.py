@@ -18,6 +18,7 @@ An embedder is one of
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -244,8 +245,17 @@ def _backbone(backbone: backbones.Backbone) -> Embedder:
 
     def prepare(paths: Sequence[Path], *_: Any) -> Ready:
         side = min(backbone.side, SMALL_SIDE) if are_small(paths) else backbone.side
-        network = backbones.load(backbone, side=side)
-        return Ready(inference_engine.predictor(network), network.output_shape[-1], (side, side), 3)
+        status = path.stat() if path.is_file() else None
+        content = (status.st_size, status.st_mtime_ns) if status else None
+        return _network(backbone, side, inference_engine.name(), path, content)
 
     version = f"keras {keras.__version__}, {backbone.file}, {inference_engine.name()}"
     return Embedder(backbone.name, version, note, prepare)
+
+
+@functools.lru_cache(maxsize=1)
+def _network(backbone: backbones.Backbone, side: int, *_made_of: object) -> Ready:
+    """A network, ready for images of `side` pixels. It is kept: `embedder_choice` tries the one that is then used, and
+    building it takes seconds. `_made_of` is what else it depends on."""
+    network = backbones.load(backbone, side=side)
+    return Ready(inference_engine.predictor(network), network.output_shape[-1], (side, side), 3)

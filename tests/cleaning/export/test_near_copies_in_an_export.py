@@ -14,6 +14,8 @@ from imageclinic.core import tables
 from imageclinic.core.errors import InputError
 from tests.conftest import LEARNING
 
+pytestmark = pytest.mark.slow
+
 SPLIT = (0.5, 0.25, 0.25)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from imageclinic.training.compare import arm_inputs
 from imageclinic.training.compare import retrain as module
 from imageclinic.training.compare.compare_options import CompareOptions
 from imageclinic.training.compare.retrain import Interrupted, random_removal
+from imageclinic.training.embed import patch_dictionary
 from imageclinic.training.models import user_network
 
 pytestmark = [
@@ -49,6 +50,14 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Frames:
     frame = pd.DataFrame(rows, columns=["image_id", "path", "label", "split", "split_group"])
     test = frame.tail(200).rename(columns={"label": "label_original"}).drop(columns="split")
     return frame.head(400), test.assign(label_reviewed=test["label_original"])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_dictionary() -> Iterator[None]:
+    """What is tested here does not need 800 centres."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(patch_dictionary, "_SCALES", ((1, 80, 3), (2, 80, 2)))
+        yield
 
 
 @pytest.fixture(scope="module")
