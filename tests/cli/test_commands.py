@@ -84,6 +84,7 @@ def test_audit_then_fail_on_then_status(run: Run, folder: Path, tmp_path) -> Non
     assert state["flagged_decided"] == 0
 
 
+@pytest.mark.slow
 def test_one_class_and_tiny_classes(run: Run, tmp_path, folder: Path) -> None:
     for path in (folder / "dog").iterdir():
         path.unlink()
@@ -94,6 +95,7 @@ def test_one_class_and_tiny_classes(run: Run, tmp_path, folder: Path) -> None:
     assert "1 class" in outcomes["mislabeled"]["reason"]
 
 
+@pytest.mark.slow
 def test_a_class_with_one_image_is_handled(run: Run, tmp_path, folder: Path) -> None:
     (folder / "owl").mkdir()
     (folder / "dog" / "0.png").rename(folder / "owl" / "0.png")
