@@ -39,7 +39,7 @@ def find(state: State) -> list[Effect]:
     Args:
         state: an audited run. Findings about images that were dropped or decided about don't count, and wrong labels in
             the share of flags that is left. Of wrong labels that the predictions can't tell from hard images, the most
-            that are possible count, and the cause is not `certain`.
+            that are possible count, and the cause is not `certain`; nor is a shortcut that may be the classes' nature.
     """
     from imageclinic.training.diagnose.results import Effect
 
@@ -51,7 +51,7 @@ def find(state: State) -> list[Effect]:
             continue
         (read,) = saved_verdict.with_run([line.as_json()], state.run.path)
         evidence = f"The audit: {line.sentence}: {line.consequence}."
-        certain = line.cause != "wrong_labels" or bool(noise.get("established"))
+        certain = bool(noise.get("established")) if line.cause == "wrong_labels" else not _by_nature(line)
         fault = certain and line.severity >= _FAULT and line.cause not in _NO_FAULT and _surely(line)
         if name in found:
             more = found[name]
@@ -69,6 +69,10 @@ def find(state: State) -> list[Effect]:
         else:
             found[name] = Effect(name, None, None, None, evidence, read["command"], fault, line.severity, certain)
     return list(found.values())
+
+
+def _by_nature(line: Line) -> bool:
+    return line.cause == "shortcuts" and shortcut.is_natural(line.sentence)
 
 
 def _surely(line: Line) -> bool:
