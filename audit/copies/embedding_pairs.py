@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from imageclinic.audit.copies import full_decode_match, keypoint_alignment, local_differences
-from imageclinic.audit.copies.keypoint_alignment import Aligned, Keypoints
+from imageclinic.audit.copies.keypoint_alignment import Keypoints
 
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.intp]
@@ -139,17 +139,4 @@ def _judge(one: Keypoints | None, two: Keypoints | None) -> tuple[float, float] 
     found = local_differences.differences(laid.one, laid.two)
     if found.inside > 1 or full_decode_match.hash_share(laid.one, laid.two) > full_decode_match.MAX_HASH_SHARE:
         return None
-    return _similarity(laid), found.anywhere
-
-
-def _similarity(laid: Aligned) -> float:
-    """Correlation of the detail of two pictures of one size, in [−1, 1]."""
-    import cv2
-
-    details = []
-    for picture in (laid.one, laid.two):
-        grey = np.asarray(picture.convert("L"), np.float32)
-        details.append((grey - cv2.GaussianBlur(grey, (0, 0), 4)).ravel())
-    if min(float(detail.std()) for detail in details) < 1e-6:
-        return 0.0
-    return float(np.corrcoef(details[0], details[1])[0, 1])
+    return local_differences.detail_correlation(laid.one, laid.two), found.anywhere
