@@ -3,11 +3,12 @@
     python -m benchmarks.copies DIR [--images 3000] [--copies 100] [--boxes FILE.csv] [--seed 0]
 
 Draws originals from DIR (byte-identical files once), makes altered copies of some of them (each original has at most
-one), and puts all of them in one folder. Ours is `imageclinic audit` on it (`neighbors.parquet`); imagehash calls two
-files copies when their hashes differ in at most r bits. A pair that was planted is right. Two pictures cut from one
-photograph whose boxes (`--boxes`, as benchmarks.photos writes it; DIR.csv is used where it is there) share at least
-half of what they cover are as good as copies, and count neither way; every other pair is wrong. Without boxes, copies
-that the originals hold of themselves count as wrong for both, so precision is then a lower bound.
+one), and puts all of them in one folder. Ours is `imageclinic audit` on it (`neighbors.parquet`), with a check that
+embeds the images and without; imagehash calls two files copies when their hashes differ in at most r bits. A pair that
+was planted is right. Two pictures cut from one photograph whose boxes (`--boxes`, as benchmarks.photos writes it;
+DIR.csv is used where it is there) share at least half of what they cover are as good as copies, and count neither way;
+every other pair is wrong. Without boxes, copies that the originals hold of themselves count as wrong for both, so
+precision is then a lower bound.
 
 imagehash gets the radius of highest recall among those whose precision is at least ours, or, where none has it, the
 one of highest precision. Shares with 95 % Wilson intervals.
@@ -21,7 +22,6 @@ import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,8 +29,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow.parquet as pq
-from PIL import Image, ImageDraw, ImageEnhance
+from PIL import Image
 
+from benchmarks.alterations import ALTERATIONS
 from benchmarks.peers import PER_FILE, map_files
 from benchmarks.scan import timed
 from benchmarks.show import share, table
@@ -38,90 +39,14 @@ from imageclinic.audit.scan import worker_pool
 from imageclinic.core.formats import SUFFIXES
 
 Ints = npt.NDArray[np.int64]
-Random = np.random.Generator
-Alter = Callable[[Image.Image, Random], Image.Image]
-
-#: JPEG quality of copies whose alteration is another one.
-QUALITY = 90
+#: Checks for which an audit looks for copies, and embeds nothing.
+_BY_HASHES = "exact_duplicate,near_duplicate"
 #: Boxes of one photograph that share more than this of their union show the same.
 OVERLAP = 0.5
 #: Largest radius that is tried for imagehash; its users take up to 10.
 MAX_RADIUS = 16
 #: What pairs are: planted copies, crops that mostly show the same, that share less, and strangers.
 PLANTED, SAME_SCENE, SHARED, STRANGERS = range(4)
-
-
-def resized(factor: float) -> Alter:
-    """Scale width and height."""
-
-    def alter(image: Image.Image, random: Random) -> Image.Image:
-        return image.resize((max(1, round(image.width * factor)), max(1, round(image.height * factor))))
-
-    return alter
-
-
-def cropped(part: float) -> Alter:
-    """Cut this share of the width and of the height away, anywhere."""
-
-    def alter(image: Image.Image, random: Random) -> Image.Image:
-        width, height = round(image.width * (1 - part)), round(image.height * (1 - part))
-        left, top = int(random.integers(image.width - width + 1)), int(random.integers(image.height - height + 1))
-        return image.crop((left, top, left + width, top + height))
-
-    return alter
-
-
-def brighter(factor: float) -> Alter:
-    """Multiply all values; what is too bright is cut off."""
-    return lambda image, random: ImageEnhance.Brightness(image).enhance(factor)
-
-
-def turned(how: Image.Transpose) -> Alter:
-    """Mirror or turn."""
-    return lambda image, random: image.transpose(how)
-
-
-def grey(image: Image.Image, random: Random) -> Image.Image:
-    """Take the colour away."""
-    return image.convert("L")
-
-
-def logo(image: Image.Image, random: Random) -> Image.Image:
-    """Put a disc with a bar, of a seventh of the shorter side, in a corner."""
-    marked = image.copy()
-    side = max(3, min(image.size) // 7)
-    margin = side // 3
-    left = margin if random.random() < 0.5 else image.width - margin - side
-    top = margin if random.random() < 0.5 else image.height - margin - side
-    draw = ImageDraw.Draw(marked)
-    draw.ellipse((left, top, left + side - 1, top + side - 1), fill=(230, 40, 40))
-    draw.rectangle((left + side // 4, top + side // 3, left + 3 * side // 4, top + 2 * side // 3), fill=(255, 255, 255))
-    return marked
-
-
-def unaltered(image: Image.Image, random: Random) -> Image.Image:
-    """Only re-encode."""
-    return image
-
-
-#: name → what is done to the picture, and the JPEG quality that it is written with.
-ALTERATIONS: dict[str, tuple[Alter, int]] = {
-    "re-encoded, q=90": (unaltered, 90),
-    "re-encoded, q=60": (unaltered, 60),
-    "re-encoded, q=30": (unaltered, 30),
-    "resized × 0.5": (resized(0.5), QUALITY),
-    "resized × 2": (resized(2), QUALITY),
-    "cropped 5 %": (cropped(0.05), QUALITY),
-    "cropped 10 %": (cropped(0.1), QUALITY),
-    "brightness + 20 %": (brighter(1.2), QUALITY),
-    "brightness − 20 %": (brighter(0.8), QUALITY),
-    "grey": (grey, QUALITY),
-    "small logo": (logo, QUALITY),
-    "mirrored": (turned(Image.Transpose.FLIP_LEFT_RIGHT), QUALITY),
-    "turned by 90°": (turned(Image.Transpose.ROTATE_90), QUALITY),
-    "turned by 180°": (turned(Image.Transpose.ROTATE_180), QUALITY),
-    "turned by 270°": (turned(Image.Transpose.ROTATE_270), QUALITY),
-}
 
 
 @dataclass(frozen=True)
@@ -177,13 +102,13 @@ def draw(folder: Path, n: int, seed: int = 0) -> list[Path]:
     return list(chosen.values())
 
 
-def found_by_ours(folder: Path, planted: Planted) -> tuple[Ints, list[str]]:
+def found_by_ours(folder: Path, planted: Planted, checks: str) -> tuple[Ints, list[str]]:
     """Pairs (n, 2) of positions in `planted.paths` that our audit finds, the lower first, and the audit's notes."""
     position = {path.relative_to(folder).as_posix(): at for at, path in enumerate(planted.paths)}
     program = Path(sys.executable).with_name("imageclinic")
     with tempfile.TemporaryDirectory() as out:
         run = Path(out) / "run"
-        timed([program, "audit", folder, "--out", run, "--checks", "exact_duplicate,near_duplicate"])
+        timed([program, "audit", folder, "--out", run, "--checks", checks])
         rows = pq.read_table(run / "neighbors.parquet", columns=["image_id", "other_id"]).to_pydict()
         notes = json.loads((run / "run.json").read_text(encoding="utf-8"))["notes"]
     ends = [[position[i] for i in rows[name]] for name in ("image_id", "other_id")]
@@ -251,13 +176,18 @@ def compare(originals: list[Path], boxes: pd.DataFrame | None, copies: int, seed
     """Plant, search and judge; the table as text."""
     with tempfile.TemporaryDirectory() as scratch:
         planted = plant(originals, Path(scratch), copies, seed)
-        ours, notes = found_by_ours(Path(scratch), planted)
+        ours, notes = found_by_ours(Path(scratch), planted, f"{_BY_HASHES},outlier")  # which needs embeddings
+        hashes, _ = found_by_ours(Path(scratch), planted, _BY_HASHES)
         theirs, distances = found_by_imagehash(planted)
     kinds, their_kinds = judged(ours, planted, boxes), judged(theirs, planted, boxes)
     right, wrong = right_and_wrong(kinds)
     radius, equal = equal_precision(their_kinds, distances, right / (right + wrong) if right else 1.0)
     within = distances <= radius
-    columns = {"ours": (ours, kinds), f"imagehash, r = {radius}": (theirs[within], their_kinds[within])}
+    columns = {
+        "ours": (ours, kinds),
+        "ours, by hashes alone": (hashes, judged(hashes, planted, boxes)),
+        f"imagehash, r = {radius}": (theirs[within], their_kinds[within]),
+    }
     rows: list[tuple[str, ...]] = []
     alteration = np.array(planted.alteration)
     for name in ALTERATIONS:

@@ -54,7 +54,7 @@ HOMES = {
     "sqlalchemy": ("training/tune/",),
     "cleanlab": ("audit/labels/", "audit/checks/"),
     "imagehash": ("audit/scan/", "audit/copies/"),
-    "cv2": ("audit/copies/local_differences.py",),
+    "cv2": ("audit/copies/local_differences.py", "audit/copies/keypoint_alignment.py"),
     "rich": ("imageclinic/cli/",),
     "typer": ("imageclinic/cli/",),
 }

@@ -27,9 +27,10 @@ def find(dataset: pd.DataFrame, neighbors: pd.DataFrame, clusters: pd.DataFrame)
     An image that a manifest lists under several labels has none until you relabel it, and is not exported before.
 
     Only copies that show the same count: not those that differ in one place (a logo at the margin), for that may be
-    what the classes are about. Mirrored and turned copies count where the dataset shows that their classes don't mind:
-    at least 3 pairs mirrored or turned in that way lie within the two classes, and 3 times as many as between them.
-    Left and right may be classes. `near_duplicate` lists the others, and names their labels.
+    what the classes are about. Mirrored, turned and cropped copies count where the dataset shows that their classes
+    don't mind: at least 3 pairs mirrored, turned or cropped in that way lie within the two classes, and 3 times as many
+    as between them. Left and right may be classes, and so may a cat and its face. `near_duplicate` lists the others,
+    and names their labels.
 
     Score: 1 for equal files and several labels, else the correlation of the pictures' detail.
     """
@@ -73,8 +74,9 @@ def find(dataset: pd.DataFrame, neighbors: pd.DataFrame, clusters: pd.DataFrame)
 
 
 def _means_the_same(pairs: pd.DataFrame) -> pd.Series:
-    """Which pairs (both ways) show their classes' picture in a way that keeps the class: upright ones; mirrored and
-    turned ones where enough such pairs lie within the two classes, against those between them."""
+    """Which pairs (both ways) show their classes' picture in a way that keeps the class: upright ones; mirrored, turned
+    and cropped ones (a face is not the whole cat) where enough such pairs lie within the two classes, against those
+    between them."""
     way = pairs["transform"].map({"rot270": "rot90"}).fillna(pairs["transform"])
     within = pairs[pairs["own"].eq(pairs["theirs"])].groupby([way, pairs["own"]]).size() / 2
     classes = [way, pairs[["own", "theirs"]].min(axis=1), pairs[["own", "theirs"]].max(axis=1)]

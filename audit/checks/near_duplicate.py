@@ -24,7 +24,10 @@ def find(dataset: pd.DataFrame, neighbors: pd.DataFrame, clusters: pd.DataFrame)
     re-encoding and the like leave, or in colour, are no copies, unless it is at the margin, where logos and captions
     lie; nor are two shots of one scene, whose grain differs (see `audit/copies/local_differences.py`). Where an image
     looks like more than a quarter of the dataset, as under a camera that does not move, that says nothing, and near
-    copies are not looked for among such images; the audit says so. Score: the correlation of the detail.
+    copies are not looked for among such images; the audit says so. Where the images are embedded, pictures that are
+    cropped to a part, turned by a few degrees, sheared or framed are found, too: pairs that lie nearer to each other
+    than to the look-alikes around them, whose keypoints lay one over the other, and which then differ in nothing (see
+    `audit/copies/embedding_pairs.py`; pictures of 64 pixels and more). Score: the correlation of the detail.
     """
     found = partners(neighbors, clusters, ("near",))
     labels = dataset.set_index("image_id")["label"]

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from imageclinic.audit.issue_rows import findings, none
-from imageclinic.audit.labels.separability import Codes, Separation, bins_for, holm, number_codes, separation
+from imageclinic.audit.issue_rows import findings
+from imageclinic.audit.labels import image_properties
+from imageclinic.audit.labels.image_properties import Property, contrast, p_value
+from imageclinic.audit.labels.separability import Separation
 from imageclinic.core.errors import NotApplicable
 from imageclinic.core.naming.wording import few
 from imageclinic.core.option_fields import SHARE, whole
@@ -21,9 +22,6 @@ ABOUT = ("classes",)
 
 Mask = npt.NDArray[np.bool_]
 
-_FOLDS = 5
-#: So many of the commonest formats, cameras, folders count for themselves; the rest counts as one.
-_MOST_NAMES = 256
 #: So many classes are named in the evidence.
 _NAMED = 3
 
@@ -32,6 +30,9 @@ _NAMED = 3
 _SAME = 0.5
 #: Properties that say how an image was made; the others depend on what it shows as well.
 _TECHNICAL = ("width", "height", "area", "aspect ratio", "format", "mode", "camera", "source folder")
+#: Sunflowers are yellow: in classes of 25 photographs, colour reached 0.88 by nature.
+_MORE_THAN_NATURE = 0.92
+_ACCURACY = re.compile(r"\(balanced accuracy (\d\.\d\d), chance")
 _OTHERS = re.compile(r"can be told from the other (\d+) classes")
 #: What a finding's evidence begins with. The last match counts: names of classes may hold anything.
 _EVIDENCE = re.compile(
@@ -39,19 +40,7 @@ _EVIDENCE = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class _Property:
-    name: str
-    values: pd.Series  # of numbers, or of names
-    unit: str = ""
-    digits: int = 2
-
-    @property
-    def is_number(self) -> bool:
-        return bool(pd.api.types.is_numeric_dtype(self.values))
-
-
-_Separated = tuple[_Property, Separation, float]
+_Separated = tuple[Property, Separation, float]
 
 
 def find(
@@ -94,23 +83,10 @@ def find(
     labels, classes = pd.factorize(images["label"], sort=True)
     if len(classes) < 2:
         raise NotApplicable(f"{len(classes)} class(es) have {min_images} or more images that are no copies")
-    folds = (pd.util.hash_array(images["split_group"].to_numpy(dtype=object)) % _FOLDS).astype(np.int64)
-    tried: list[tuple[_Property, Separation]] = []
-    seen: list[Codes] = []
-    for candidate in _properties(images):
-        codes = _codes(candidate, len(classes))
-        # Where all images are square, width, height and area are one property.
-        if codes.max() > 0 and not any(np.array_equal(codes, other) for other in seen):
-            seen.append(codes)
-            tried.append((candidate, separation(codes, labels.astype(np.int64), folds, len(classes))))
-    if not tried:
-        return none()
-    corrected = holm([found.p for _, found in tried])
-    separated: list[_Separated] = [
-        (candidate, found, float(p))
-        for (candidate, found), p in zip(tried, corrected, strict=True)
-        if p < alpha and found.accuracy >= min_accuracy
-    ]
+    tried = image_properties.separations(
+        _properties(images), labels.astype(np.int64), images["split_group"], len(classes)
+    )
+    separated = [row for row in tried if row[2] < alpha and row[1].accuracy >= min_accuracy]
     causes = _by_cause(separated)
     strongest = [cause[0] for cause in causes]
     alone = [found.group.sum() == 1 and len(classes) > 2 for _, found, _ in strongest]
@@ -140,6 +116,16 @@ def share_of_classes(evidence: str, classes: int) -> float:
 def is_technical(evidence: str) -> bool:
     """Whether the property of a finding says how images were made and not what they show."""
     return any(evidence.startswith(f"By {name} alone, ") for name in _TECHNICAL)
+
+
+def is_natural(headline_of: str) -> bool:
+    """Whether classes may well differ so by what they show: a property of pictures, and no nearly perfect separation.
+
+    Args:
+        headline_of: see `headline`.
+    """
+    accuracy = _ACCURACY.search(headline_of)
+    return not is_technical(headline_of) and accuracy is not None and float(accuracy[1]) < _MORE_THAN_NATURE
 
 
 def _by_cause(separated: list[_Separated]) -> list[list[_Separated]]:
@@ -174,26 +160,9 @@ def _independent(dataset: pd.DataFrame, features: pd.DataFrame, clusters: pd.Dat
     return known.sort_values("image_id").drop_duplicates(["label", "split_group"], ignore_index=True)
 
 
-def _properties(images: pd.DataFrame) -> list[_Property]:
-    width, height = images["width"].astype("float64"), images["height"].astype("float64")
-    size = images["bytes"].astype("float64")
-    return [
-        _Property("brightness", images["luminance_mean"]),
-        _Property("contrast", images["contrast"]),
-        _Property("colour", images["colour"]),
-        _Property("entropy", images["entropy"], " bits"),
-        _Property("sharpness", images["sharpness"], digits=3),
-        _Property("width", width, " pixels", 0),
-        _Property("height", height, " pixels", 0),
-        _Property("area", width * height, " pixels", 0),
-        _Property("aspect ratio", width / height),
-        _Property("file size", size, " bytes", 0),
-        _Property("bytes per pixel", size / (width * height)),
-        _Property("format", images["format"].fillna("none")),
-        _Property("mode", images["mode"].fillna("none")),
-        _Property("camera", images["camera"].fillna("no camera")),
-        _Property("source folder", _folders(images["image_id"], images["label"])),
-    ]
+def _properties(images: pd.DataFrame) -> list[Property]:
+    folders = Property("source folder", _folders(images["image_id"], images["label"]))
+    return [*image_properties.of_images(images), folders]
 
 
 def _folders(image_id: pd.Series, label: pd.Series) -> pd.Series:
@@ -214,16 +183,8 @@ def _folders(image_id: pd.Series, label: pd.Series) -> pd.Series:
     return pairs.merge(distinct, on=["folder", "label"], how="left")["source"]
 
 
-def _codes(candidate: _Property, classes: int) -> Codes:
-    values = candidate.values
-    if candidate.is_number:
-        return number_codes(values, bins_for(len(values), classes))
-    names = values.value_counts().sort_index().sort_values(ascending=False, kind="stable").index[:_MOST_NAMES]
-    return values.map({name: code for code, name in enumerate(names)}).fillna(len(names)).to_numpy(dtype=np.int64)
-
-
 def _evidence(
-    candidate: _Property, found: Separation, p: float, classes: pd.Index, labels: np.ndarray, tried: int
+    candidate: Property, found: Separation, p: float, classes: pd.Index, labels: np.ndarray, tried: int
 ) -> str:
     names = classes[found.group]
     rest = classes[~found.group]
@@ -231,26 +192,9 @@ def _evidence(
     others = str(rest[0]) if len(rest) == 1 else f"the other {len(rest)} classes"
     mask = found.group[labels]
     sentence = (
-        f"By {candidate.name} alone, {group} can be told from {others}: {_contrast(candidate, mask)}; balanced "
-        f"accuracy {found.accuracy:.2f} on images left out (chance 0.50, p {_p_value(p)} over {tried} properties)"
+        f"By {candidate.name} alone, {group} can be told from {others}: {contrast(candidate, mask)}; balanced "
+        f"accuracy {found.accuracy:.2f} on images left out (chance 0.50, p {p_value(p)} over {tried} properties)"
     )
     if len(classes) > 2:
         sentence += f"; {found.class_accuracy:.2f} for naming the class (chance {1 / len(classes):.2f})"
     return sentence + "."
-
-
-def _contrast(candidate: _Property, mask: np.ndarray) -> str:
-    """How the group's values differ from the others'."""
-    inside, outside = candidate.values[mask], candidate.values[~mask]
-    if candidate.is_number:
-        medians = (f"{float(v.median()):,.{candidate.digits}f}" for v in (inside, outside))
-        return f"median {' against '.join(medians)}{candidate.unit}"
-    inside_share, outside_share = inside.value_counts(normalize=True), outside.value_counts(normalize=True)
-    gap = inside_share.sub(outside_share, fill_value=0.0).sort_index()
-    most = str(gap.idxmax())
-    of_group, of_rest = float(inside_share.get(most, 0.0)), float(outside_share.get(most, 0.0))
-    return f"{most or 'no folder'} in {of_group:.0%} against {of_rest:.0%}"
-
-
-def _p_value(p: float) -> str:
-    return "< 1e-12" if p < 1e-12 else f"= {p:.1g}"

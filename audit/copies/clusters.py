@@ -110,7 +110,7 @@ def ordered(pairs: pd.DataFrame) -> pd.DataFrame:
 
 
 # Mirrored orientations undo themselves; turns are undone by the opposite turn.
-_INVERSE = {o: o for o in tables.ORIENTATIONS} | {"rot90": "rot270", "rot270": "rot90"}
+_INVERSE = {o: o for o in (*tables.ORIENTATIONS, tables.ALIGNED)} | {"rot90": "rot270", "rot270": "rot90"}
 
 
 def cluster(pairs: pd.DataFrame, groups: pd.Series) -> pd.DataFrame:

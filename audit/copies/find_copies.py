@@ -1,7 +1,8 @@
 """dataset + features + thumbnails → pairs of copies and clusters.
 
 Candidates come from the 64-bit perceptual hashes in all eight orientations (`lookalikes`); the thumbnails show which
-of them are likely copies (`thumbnail_match`); full decodes have the last word (`full_decode_match`).
+of them are likely copies (`thumbnail_match`); full decodes have the last word (`full_decode_match`). Where there are
+embeddings, they give further candidates, which are laid over each other (`embedding_pairs`).
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from imageclinic.audit.copies import clusters, full_decode_match, thumbnail_match
+from imageclinic.audit.copies import clusters, embedding_pairs, full_decode_match, thumbnail_match
 from imageclinic.audit.copies.candidate_pairs import MAX_EQUAL, Pairs, hamming_pairs, strangers
 from imageclinic.core import tables
 from imageclinic.core.naming.wording import few
 
 #: Changes when pairs that an older version found must not be reused.
-VERSION = "6"
+VERSION = "7"
 #: Hash distance up to which pairs are candidates. imagehash users take 8; a crop of 10 % moves a hash by up to 12.
 RADIUS = 12
 #: Images, and the radius for upright and for mirrored or turned copies up to so many. Candidates grow with the square
@@ -51,6 +52,7 @@ def find(
     thumbnails: Thumbnails,
     image_path: Callable[[str], Path],
     *,
+    embeddings: tables.Embeddings | None = None,
     progress: Progress | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
     """Find the copies in a dataset.
@@ -59,6 +61,7 @@ def find(
         dataset, features: the tables.
         thumbnails: image ids, and uint8 (n, 32·32).
         image_path: image_id → file.
+        embeddings: of its images, by which copies are found that a hash of the whole picture does not see.
         progress: called with (done, total) of each step of the search.
 
     Returns:
@@ -77,7 +80,11 @@ def find(
     flat = single["contrast"] < FLAT
     if flat.any():
         notes.append(f"{flat.sum():,} nearly blank images were compared for equal pixels only, not for near copies")
-    near = _near(single[~flat].reset_index(drop=True), dataset, thumbnails, image_path, notes, progress)
+    single = single[~flat].reset_index(drop=True)
+    near, separate = _near(single, dataset, thumbnails, image_path, notes, progress)
+    if embeddings is not None:
+        laid = _laid_over(single, dataset, embeddings, separate, image_path, notes, progress)
+        near = pd.concat([near, laid], ignore_index=True).drop_duplicates(["image_id", "other_id"], ignore_index=True)
     parts = [
         clusters.group_pairs(same_bytes, "bytes"),
         clusters.spread(clusters.group_pairs(same_pixels, "pixels"), same_bytes),
@@ -118,12 +125,13 @@ def _near(
     image_path: Callable[[str], Path],
     notes: list[str],
     progress: Progress | None,
-) -> pd.DataFrame:
+) -> tuple[pd.DataFrame, set[tuple[str, str]]]:
+    """Near copies, and pairs that are separate shots of one scene."""
     ids = features["image_id"].to_numpy()
     hashes = features[[f"phash_{o}" for o in tables.ORIENTATIONS]].to_numpy(np.uint64)
     pairs = _candidates(hashes, notes, progress)
     if not len(pairs):
-        return tables.empty(tables.NEIGHBORS)
+        return tables.empty(tables.NEIGHBORS), set()
     upright, turned = radii(len(hashes))
     crowd = strangers(hashes, upright, turned=turned)
     row = pd.Index(thumbnails[0]).get_indexer(pd.Index(features["image_id"]))
@@ -138,7 +146,9 @@ def _near(
         progress=progress,
     )
     i, j, distance, orientation = pairs.i[at], pairs.j[at], pairs.distance[at], pairs.orientation[at]
-    sure[sure] = ~_one_scene(i[sure], j[sure], len(ids), notes)
+    scene = _one_scene(i[sure], j[sure], len(ids), notes)
+    separate = _pairs(ids[i[sure][scene]], ids[j[sure][scene]])
+    sure[sure] = ~scene
     size = dataset.set_index("image_id")[["width", "height"]].reindex(ids).to_numpy(dtype=np.int64)
     may_equal = (size[i] == size[j]).all(axis=1) & (orientation == 0) & (distance <= EQUAL_BITS)
     asked = np.flatnonzero(sure | may_equal)
@@ -163,6 +173,8 @@ def _near(
     alike = np.array([v.copy for v in verdicts], dtype=bool)
     difference = np.array([v.difference for v in verdicts], dtype=np.float32)
     shots = sum(v.separate for v, asked_for in zip(verdicts, sure[asked], strict=True) if asked_for)
+    shot = asked[np.array([v.separate for v in verdicts], dtype=bool)]
+    separate |= _pairs(ids[i[shot]], ids[j[shot]])
     if shots:
         notes.append(
             f"{shots:,} pairs are separate shots of one scene, by their grain, and no copies; if some of them belong "
@@ -170,18 +182,63 @@ def _near(
         )
     kept = (same & may_equal[asked]) | (alike & sure[asked])
     k, same, difference = asked[kept], same[kept] & may_equal[asked][kept], difference[kept]
-    return clusters.ordered(
-        tables.frame(
-            tables.NEIGHBORS,
-            image_id=ids[i[k]],
-            other_id=ids[j[k]],
-            kind=np.where(same, "pixels", "near"),
-            distance=distance[k].astype(np.int64),
-            transform=np.array(tables.ORIENTATIONS)[orientation[k]],
-            similarity=np.where(same, 1, seen.detail[k]),
-            difference=difference,
-        )
+    found = tables.frame(
+        tables.NEIGHBORS,
+        image_id=ids[i[k]],
+        other_id=ids[j[k]],
+        kind=np.where(same, "pixels", "near"),
+        distance=distance[k].astype(np.int64),
+        transform=np.array(tables.ORIENTATIONS)[orientation[k]],
+        similarity=np.where(same, 1, seen.detail[k]),
+        difference=difference,
     )
+    return clusters.ordered(found), separate
+
+
+def _pairs(one: npt.NDArray[np.object_], two: npt.NDArray[np.object_]) -> set[tuple[str, str]]:
+    return {(min(a, b), max(a, b)) for a, b in zip(one, two, strict=True)}
+
+
+def _laid_over(
+    features: pd.DataFrame,
+    dataset: pd.DataFrame,
+    embeddings: tables.Embeddings,
+    separate: set[tuple[str, str]],
+    image_path: Callable[[str], Path],
+    notes: list[str],
+    progress: Progress | None,
+) -> pd.DataFrame:
+    """Copies that one picture laid over the other shows; but for pairs that are `separate` shots."""
+    sides = dataset.set_index("image_id")[["width", "height"]].min(axis=1).reindex(features["image_id"])
+    row = pd.Index(embeddings.image_id).get_indexer(pd.Index(features["image_id"]))
+    large = (sides >= embedding_pairs.LEAST_SIDE).to_numpy()
+    single = features["frames"].fillna(1).le(1).to_numpy() & large & (row >= 0)
+    features, row = features[single].reset_index(drop=True), row[single]
+    ids = features["image_id"].to_numpy()
+    if len(ids) > embedding_pairs.MOST_IMAGES:
+        notes.append(
+            f"copies that are cropped to a part, turned a little or framed were not looked for: {len(ids):,} images "
+            f"are more than {embedding_pairs.MOST_IMAGES:,}"
+        )
+        return tables.empty(tables.NEIGHBORS)
+    pairs = embedding_pairs.candidates(embeddings.vectors[row])
+    asked = np.array([(min(ids[i], ids[j]), max(ids[i], ids[j])) not in separate for i, j in pairs], dtype=bool)
+    found = embedding_pairs.confirm(pairs[asked], lambda at: image_path(ids[at]), progress=progress)
+    _note_gone([str(ids[at]) for at in found.gone], "files look like others", notes)
+    kept = ~_one_scene(found.i, found.j, len(ids), notes)
+    i, j = found.i[kept], found.j[kept]
+    hashes = features["phash_identity"].to_numpy(np.uint64)
+    laid = tables.frame(
+        tables.NEIGHBORS,
+        image_id=ids[i],
+        other_id=ids[j],
+        kind=np.full(len(i), "near"),
+        distance=np.bitwise_count(hashes[i] ^ hashes[j]).astype(np.int64),
+        transform=np.full(len(i), tables.ALIGNED),
+        similarity=found.similarity[kept],
+        difference=found.difference[kept],
+    )
+    return clusters.ordered(laid)
 
 
 def _one_scene(i: Ints, j: Ints, n: int, notes: list[str]) -> npt.NDArray[np.bool_]:

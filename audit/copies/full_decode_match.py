@@ -72,6 +72,19 @@ def pixel_digests(paths: list[Path], *, progress: Progress | None = None) -> lis
     return _side_by_side(_digest, paths, progress)
 
 
+def picture(path: Path) -> Image.Image:
+    """The first frame of a file by the rule of `core.pixels`, RGB or grey. Raises what its decoder does."""
+    with _decoded(path) as image:
+        return pixels.plain(image)
+
+
+def hash_share(one: Image.Image, two: Image.Image) -> float:
+    """Share of the bits in which two pictures' 256-bit perceptual hashes (imagehash) differ."""
+    import imagehash  # here, for its import takes long
+
+    return (imagehash.phash(one.convert("L"), hash_size=16) - imagehash.phash(two.convert("L"), hash_size=16)) / 256
+
+
 def _side_by_side(work: Callable[[Item], Result], items: list[Item], progress: Progress | None) -> list[Result]:
     results = []
     # The filter is the whole process's: set once, and not by every thread.
@@ -121,10 +134,7 @@ def _look(one: Image.Image, two: Image.Image, pair: Pair, frame: int) -> Verdict
         left = _cut(left, pair.window)
     else:
         right = _cut(right, pair.window)
-    import imagehash  # here, for its import takes long
-
-    bits = imagehash.phash(left.convert("L"), hash_size=16) - imagehash.phash(right.convert("L"), hash_size=16)
-    if bits / 256 > MAX_HASH_SHARE:
+    if hash_share(left, right) > MAX_HASH_SHARE:
         return Verdict()
     found = local_differences.differences(left, right)
     return Verdict(False, found.inside <= 1 and not found.separate, found.anywhere, found.separate)

@@ -22,6 +22,8 @@ Ints = npt.NDArray[np.intp]
 
 #: Longer side, in pixels, at which pictures are compared.
 SIDE = 160
+#: Of the blur, in pixels, that leaves no detail.
+_COARSE = 4.0
 #: Logos, dates and captions lie within this share of the sides from an edge.
 MARGIN = 0.28
 #: Differences of brightness, in grey levels of 255, that alterations leave: everywhere; so many times the median
@@ -79,6 +81,15 @@ def differences(one: Image.Image, two: Image.Image) -> Differences:
     anywhere, within = float(excess.max()), float(inside.max(initial=0))
     asked = within <= 1 and one.size == two.size
     return Differences(anywhere, within, asked and _separate_grain(one, two, warp[:, 2] * one.width / width))
+
+
+def detail_correlation(one: Image.Image, two: Image.Image) -> float:
+    """Correlation, in [−1, 1], of the detail of two aligned pictures of one size; 0 where one of them has none."""
+    left, right = (_grey(_scaled(picture, one.size)) for picture in (one, two))
+    details = [(grey - _blur(grey, _COARSE)).ravel() for grey in (left, right)]
+    if min(float(detail.std()) for detail in details) < 1e-6:
+        return 0.0
+    return float(np.corrcoef(details[0], details[1])[0, 1])
 
 
 def _common_size(one: Image.Image, two: Image.Image) -> tuple[int, int]:

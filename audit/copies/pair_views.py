@@ -6,6 +6,8 @@ from collections.abc import Collection
 
 import pandas as pd
 
+from imageclinic.core.tables import ALIGNED
+
 
 def both_ways(neighbors: pd.DataFrame) -> pd.DataFrame:
     """Every pair twice: once from each of its images."""
@@ -15,6 +17,8 @@ def both_ways(neighbors: pd.DataFrame) -> pd.DataFrame:
 
 def in_words(transform: str) -> str:
     """What turns one picture of a pair into the other, for evidence: ``flip_rot90`` → mirrored and turned by 90°."""
+    if transform == ALIGNED:
+        return "cropped, framed, scaled or turned a little"
     turned = next((f"turned by {angle}°" for angle in (90, 180, 270) if transform.endswith(f"rot{angle}")), "")
     mirrored = "mirrored" if transform.startswith("flip") else ""
     return " and ".join(part for part in (mirrored, turned) if part) or "upright"

@@ -15,6 +15,10 @@ from imageclinic.core.columns import Column, Table
 #: The eight orientations of the plane, in the order of the hash columns. ``rot90`` turns anticlockwise;
 #: ``flip_*`` mirrors left-right first, then turns.
 ORIENTATIONS = ("identity", "rot90", "rot180", "rot270", "flip", "flip_rot90", "flip_rot180", "flip_rot270")
+#: What turns one copy into the other: one of these, or a map that lays it over the other, see
+#: `audit.copies.keypoint_alignment`.
+ALIGNED = "aligned"
+TRANSFORMS = (*ORIENTATIONS, ALIGNED)
 OUTCOMES = ("found", "clean", "not_applicable", "skipped", "failed")
 #: Who decides by a policy is a reviewer whose name begins so; all others are persons.
 POLICY = "policy:"
@@ -112,7 +116,7 @@ NEIGHBORS = Table(
         Column("other_id", pa.string(), "the other image of the pair; image_id < other_id"),
         Column("kind", pa.string(), "same bytes, same pixels, or near copies", choices=PAIR_KINDS),
         Column("distance", pa.int64(), "Hamming distance of the 64-bit hashes, in bits", low=0, high=64),
-        Column("transform", pa.string(), "what turns other_id into image_id", choices=ORIENTATIONS),
+        Column("transform", pa.string(), "what turns other_id into image_id", choices=TRANSFORMS),
         Column(
             "similarity",
             pa.float32(),

@@ -34,6 +34,7 @@ from imageclinic.core.reading.regular_files import open_regular
 from imageclinic.core.reading.table_checks import as_table, check_values
 from imageclinic.core.schema import (
     ACTIONS,
+    ALIGNED,
     BALANCE,
     CLUSTERS,
     DATASET,
@@ -56,6 +57,7 @@ from imageclinic.core.schema import (
 
 __all__ = [
     "ACTIONS",
+    "ALIGNED",
     "BALANCE",
     "CLUSTERS",
     "DATASET",

@@ -1,4 +1,4 @@
-"""Composes an audit: listing → scan → copies → frozen splits → embeddings → predictions → checks."""
+"""Composes an audit: listing → scan → embeddings → copies → frozen splits → predictions → checks."""
 
 from __future__ import annotations
 
@@ -201,16 +201,7 @@ def _audit(run: Run, listing: image_listing.Listing, plan: _Plan, stage: Stage, 
         for note in dict.fromkeys([*listing.notes, *audit_source.lasting(run.info()["notes"])]):
             say(note)
         return earlier
-    with timed("copies", "Looking for copies") as progress:
-        neighbors, clusters = copies_and_splits.copies(run, dataset, features, notes, progress)
-    copies_and_splits.freeze_splits(run, dataset, clusters, seed, notes)
-
-    inputs: dict[str, Any] = {
-        "dataset": dataset,
-        "features": features,
-        "neighbors": neighbors,
-        "clusters": clusters,
-    }
+    inputs: dict[str, Any] = {"dataset": dataset, "features": features}
     missing: dict[str, str] = {}
     broken: dict[str, str] = {}
     wanted = {i for check in plan.chosen.values() for i in check.inputs}
@@ -237,6 +228,10 @@ def _audit(run: Run, listing: image_listing.Listing, plan: _Plan, stage: Stage, 
                 chosen=method.model != "auto" or brought.embeddings is not None,
             )
     vectors = inputs.get("embeddings")
+    with timed("copies", "Looking for copies") as progress:
+        neighbors, clusters = copies_and_splits.copies(run, dataset, features, vectors, notes, progress)
+    copies_and_splits.freeze_splits(run, dataset, clusters, seed, notes)
+    inputs |= {"neighbors": neighbors, "clusters": clusters}
     if predicted and vectors is None and method.needs_embeddings:
         reasons = missing if "embeddings" in missing else broken
         reasons["predictions"] = reasons["embeddings"]

@@ -170,7 +170,7 @@ def test_peers_work_on_files(pictures: Path, tmp_path: Path) -> None:
 
 
 def test_copies_are_planted_once_per_original(pictures: Path, tmp_path: Path) -> None:
-    originals = copies.draw(pictures / "a", 20)
+    originals = copies.draw(pictures, len(copies.ALTERATIONS))
     planted = copies.plant(originals, tmp_path, copies=5)
     copied = planted.original[len(originals) :]
     assert len(copied) == len(copies.ALTERATIONS) == len(set(copied))
@@ -239,11 +239,10 @@ def test_imagehash_gets_the_largest_radius_of_equal_precision() -> None:
 def test_copies_prints_recall_and_precision(pictures: Path, run: Callable[..., str]) -> None:
     printed = run("copies", pictures, "--images", 30, "--copies", 2)
     rows = cells(printed)
-    assert printed.startswith("30 originals and 30 altered copies")
+    assert printed.startswith("30 originals and 23 altered copies")
     assert set(copies.ALTERATIONS) | {"recall", "all copies", "precision"} <= set(rows)
-    ours, theirs = (share.split(" ")[0] for share in rows["re-encoded, q=90"])
-    assert (ours, theirs) == ("2/2", "2/2")
-    assert rows["mirrored"][1].startswith("0/2")
+    assert [share.split(" ")[0] for share in rows["re-encoded, q=90"]] == ["1/1"] * 3
+    assert rows["mirrored"][2].startswith("0/1")
 
 
 def test_boxes_are_looked_up_by_path(tmp_path: Path) -> None:

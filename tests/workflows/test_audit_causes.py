@@ -66,3 +66,15 @@ def test_findings_rank_by_severity_among_gains_and_are_joined_with_what_was_meas
     assert "8.0 points" in causes.points(ranked[2])
     assert causes.healthy({"audit": Result("", audited[2:])}, 0) is False
     assert causes.healthy({"audit": Result("", audited[3:])}, 0) is True
+
+
+def test_what_nothing_can_tell_is_possible_and_no_cause() -> None:
+    untold = Effect("label_noise", None, None, None, "up to 40 %", "review", severity=0.4, certain=False)
+    sure = Effect("augmentation", 0.06, 0.05, 0.07, "", "")
+    results = {"audit": Result("", (untold,)), "augmentation": Result("", (sure,))}
+    named, perhaps = causes.causes(results), causes.possible(results)
+    assert [c["cause"] for c in named] == ["augmentation"]
+    assert [(c["cause"], c["severity"]) for c in perhaps] == [("label_noise", 40)]
+    verdict = causes.verdict(named, perhaps, False, 0, 0.6)
+    assert verdict.index("augmentation") < verdict.index("label noise") and "40.0 points" in verdict
+    assert causes.healthy({"audit": Result("", (untold,))}, 0) is not False

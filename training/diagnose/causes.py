@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from imageclinic.training.diagnose.results import LARGE, WORTH, Effect, Result
+from imageclinic.training.diagnose.results import LARGE, Effect, Result
 
 
 def causes(results: Mapping[str, Result]) -> list[dict[str, Any]]:
@@ -25,9 +25,10 @@ def causes(results: Mapping[str, Result]) -> list[dict[str, Any]]:
 
 
 def possible(results: Mapping[str, Result]) -> list[dict[str, Any]]:
-    """What may bring more than a point, but is not sure to bring anything: rows as of `causes`, by estimated gain."""
+    """What may bring more than a point, but is not sure to bring anything, and what may make accuracy untrue, where
+    nothing in the data can tell: rows as of `causes`, by estimated gain or severity."""
     sure = {row["cause"] for row in causes(results)}
-    found = _ranked(results, lambda effect: not effect.counts and effect.gain is not None and effect.gain > WORTH)
+    found = _ranked(results, lambda effect: effect.possible)
     return [row for row in found if row["cause"] not in sure]
 
 
@@ -58,7 +59,7 @@ def verdict(
     """
     accuracy = "" if validation is None else f" Validation accuracy is {validation:.1%}."
     first = _named(causes[0]) if causes else ""
-    unsure = max([*causes, *possible], key=lambda row: row["estimated_gain"] or 0.0, default=None)
+    unsure = max([*causes, *possible], key=_at_stake, default=None)
     perhaps = "" if unsure is None else f" What may help most, and is not sure to: {_named(unsure)}."
     if healthy is None:
         why = "with gains so unsure that does not mean healthy"
@@ -69,7 +70,13 @@ def verdict(
         return f"Healthy: nothing that was tried is sure to bring more than a point.{perhaps}{accuracy}"
     if causes[0]["fault"]:
         return f"Something is plainly wrong, to be fixed first: {first}.{accuracy}"
-    return f"Likeliest cause: {first}.{accuracy}"
+    untold = next((row for row in possible if _at_stake(row) > _at_stake(causes[0])), None)
+    more = "" if untold is None else f" What may weigh more, and can't be known without you: {_named(untold)}."
+    return f"Likeliest cause: {first}.{more}{accuracy}"
+
+
+def _at_stake(cause: Mapping[str, Any]) -> float:
+    return max(cause["estimated_gain"] or 0.0, cause["severity"] or 0.0)
 
 
 def _named(cause: Mapping[str, Any]) -> str:

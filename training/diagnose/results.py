@@ -18,7 +18,7 @@ class Effect:
     `gain`, `low` and `high` are shares of accuracy (0.01 is one point), with a 95 % interval; all None where there is
     no estimate. `fault`: something is plainly wrong, so that the other numbers can't be trusted until it is fixed.
     `severity`: a finding of the audit's, by how much of accuracy, in [0, 1], it can make a measured one too high or too
-    low; it ranks where there is no gain.
+    low; it ranks where there is no gain. Not `certain`: it can, and nothing in the data tells whether it does.
     """
 
     cause: str
@@ -29,17 +29,27 @@ class Effect:
     remedy: str
     fault: bool = False
     severity: float | None = None
+    certain: bool = True
 
     @property
     def counts(self) -> bool:
         """Whether it is named as a cause: a fault, a gain whose interval lies above zero, or a finding of the audit's
         that can distort accuracy by more than a point."""
-        return self.fault or (self.low is not None and self.low > 0) or (self.severity or 0.0) > WORTH
+        return self.fault or (self.low is not None and self.low > 0) or self._severe
 
     @property
     def worth(self) -> bool:
         """Whether it speaks against calling the training healthy."""
-        return self.fault or max(self.low or 0.0, self.severity or 0.0) > WORTH
+        return self.fault or (self.low or 0.0) > WORTH or self._severe
+
+    @property
+    def possible(self) -> bool:
+        """Whether it may matter, and is not sure to."""
+        return not self.counts and max(self.gain or 0.0, self.severity or 0.0) > WORTH
+
+    @property
+    def _severe(self) -> bool:
+        return self.certain and (self.severity or 0.0) > WORTH
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -28,6 +29,8 @@ CAUSES = {
 #: What can move accuracy by so much is to be mended before any other number is trusted. Uneven classes are no fault.
 _FAULT = 0.1
 _NO_FAULT = ("class_sizes",)
+#: Where predictions can't tell wrong labels from hard images, so many possibly wrong ones are worth a person's look.
+_PERHAPS = 0.1
 
 
 def find(state: State) -> list[Effect]:
@@ -35,26 +38,41 @@ def find(state: State) -> list[Effect]:
 
     Args:
         state: an audited run. Findings about images that were dropped or decided about don't count, and wrong labels in
-            the share of flags that is left.
+            the share of flags that is left. Of wrong labels that the predictions can't tell from hard images, the most
+            that are possible count, and the cause is not `certain`; nor is a shortcut that may be the classes' nature.
     """
     from imageclinic.training.diagnose.results import Effect
 
     found: dict[str, Effect] = {}
+    noise = state.run.info().get("label_noise") or {}
     for line in _lines(state):
         name = CAUSES.get(line.cause)
         if name is None or not line.severity:
             continue
         (read,) = saved_verdict.with_run([line.as_json()], state.run.path)
         evidence = f"The audit: {line.sentence}: {line.consequence}."
-        fault = line.severity >= _FAULT and line.cause not in _NO_FAULT and _surely(line)
+        certain = bool(noise.get("established")) if line.cause == "wrong_labels" else not _by_nature(line)
+        fault = certain and line.severity >= _FAULT and line.cause not in _NO_FAULT and _surely(line)
         if name in found:
             more = found[name]
             found[name] = Effect(
-                name, None, None, None, f"{more.evidence} {evidence}", more.remedy, more.fault or fault, more.severity
+                name,
+                None,
+                None,
+                None,
+                f"{more.evidence} {evidence}",
+                more.remedy,
+                more.fault or fault,
+                more.severity,
+                more.certain or certain,
             )
         else:
-            found[name] = Effect(name, None, None, None, evidence, read["command"], fault, line.severity)
+            found[name] = Effect(name, None, None, None, evidence, read["command"], fault, line.severity, certain)
     return list(found.values())
+
+
+def _by_nature(line: Line) -> bool:
+    return line.cause == "shortcuts" and shortcut.is_natural(line.sentence)
 
 
 def _surely(line: Line) -> bool:
@@ -89,9 +107,12 @@ def _lines(state: State) -> list[Line]:
     lines = []
     for line in ranking.verdict(facts):
         if line.cause == "wrong_labels":
+            at_most = float((noise or {}).get("high") or 0.0)
             if not (noise and noise.get("established")):
-                continue  # it can't be told, which is no cause
-            line = Line(**{**vars(line), "severity": left * line.severity})
+                if at_most < _PERHAPS:
+                    continue
+                line = replace(line, severity=at_most)
+            line = replace(line, severity=left * line.severity)
         lines.append(line)
     return sorted(lines, key=lambda line: -line.severity)
 

@@ -58,7 +58,7 @@ def find(path: Path, to: Path | None, seed: int, *, label_column: str | None = N
         images, folder = _of_run(state), whole
         known, embedded = audit_causes.find(state), comparison_arms.embedded(state.run)
         noise = state.run.info().get("label_noise")
-        if noise and not noise.get("established"):  # no cause then, and not nothing
+        if noise and not noise.get("established") and not any(cause.cause == "label_noise" for cause in known):
             notes.append(f"The audit: {label_noise.in_words(noise)}")
         # What is a cause of its own is ranked with those that experiments find.
         notes += [

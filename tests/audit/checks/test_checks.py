@@ -22,7 +22,7 @@ CHECKS = runner.load()
 NEEDED = (
     "corrupted wrong_extension exact_duplicate near_duplicate conflicting_label split_leakage class_imbalance "
     "too_few_images dark bright blurry low_information grayscale odd_aspect_ratio odd_size mislabeled outlier "
-    "overlapping_classes shortcut exif_orientation split_shift look_alike_classes"
+    "overlapping_classes shortcut exif_orientation split_shift split_properties look_alike_classes"
 ).split()
 
 
@@ -119,10 +119,13 @@ def find(name: str, tables_in: dict[str, Any], **options: Any) -> pd.DataFrame:
 
 
 def case(name: str) -> dict[str, Any]:
-    """Tables in which a check finds something; comparing splits takes more images, here mirrored ones in test."""
-    if name != "split_shift":
+    """Tables in which a check finds something; comparing splits takes more images, mirrored and dark ones in test."""
+    if name not in ("split_shift", "split_properties"):
         return inputs()
     given = inputs(600)
+    of_test = given["features"]["image_id"].isin(given["dataset"].query("split == 'test'")["image_id"])
+    dark = given["features"]["luminance_mean"].where(~of_test, 0.01)
+    given |= {"features": given["features"].assign(luminance_mean=dark)}
     test = given["embeddings"].image_id.isin(given["dataset"].loc[given["dataset"]["split"] == "test", "image_id"])
     vectors = np.where(test.to_numpy()[:, None], -1, 1) * given["embeddings"].vectors
     return given | {"embeddings": tables.Embeddings(given["embeddings"].image_id, vectors.astype(np.float32))}

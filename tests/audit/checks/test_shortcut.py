@@ -207,3 +207,17 @@ def test_holm() -> None:
     assert separability.holm([0.01, 0.04, 0.03]).tolist() == pytest.approx([0.03, 0.06, 0.06])
     assert separability.holm([0.9, 0.8]).tolist() == [1, 1]
     assert separability.holm([]).tolist() == []
+
+
+def test_what_classes_may_show_by_nature_is_distinguished_from_how_images_were_made() -> None:
+    labels = classes(N, 2)
+    second = np.array(labels) == "class 01"
+    spread = np.random.default_rng(3).random(N)
+
+    def headline(**properties: Any) -> str:
+        (evidence,) = found(dataset(labels, **properties))["evidence"]
+        return shortcut.headline(evidence)
+
+    assert shortcut.is_natural(headline(colour=0.3 * second + 0.5 * spread))
+    assert not shortcut.is_natural(headline(colour=0.5 * second + 0.4 * spread))
+    assert not shortcut.is_natural(headline(width=np.where(second & (spread > 0.2), 640, 500)))

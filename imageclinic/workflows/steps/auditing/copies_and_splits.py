@@ -16,16 +16,27 @@ SHARES = (0.7, 0.1, 0.2)
 
 
 def copies(
-    run: Run, dataset: pd.DataFrame, features: pd.DataFrame, notes: list[str], progress: Progress
+    run: Run,
+    dataset: pd.DataFrame,
+    features: pd.DataFrame,
+    embeddings: tables.Embeddings | None,
+    notes: list[str],
+    progress: Progress,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The tables neighbors and clusters; notes on the search are added to `notes`."""
-    current = key(dataset[["image_id", "sha256", "group"]], find_copies.VERSION, scan.VERSION)
+    vectors = None if embeddings is None else tables.metadata(run.embeddings).get("key")
+    current = key(dataset[["image_id", "sha256", "group"]], find_copies.VERSION, scan.VERSION, vectors)
     paths = [run.table_path(t) for t in (tables.NEIGHBORS, tables.CLUSTERS)]
     if all(is_current(p, current) for p in paths):
         return run.read(tables.NEIGHBORS), run.read(tables.CLUSTERS)
     root = run.root
     neighbors, clusters, found = find_copies.find(
-        dataset, features, run.read_thumbnails(), lambda i: root / tables.to_path(i), progress=progress
+        dataset,
+        features,
+        run.read_thumbnails(),
+        lambda i: root / tables.to_path(i),
+        embeddings=embeddings,
+        progress=progress,
     )
     run.write(tables.NEIGHBORS, neighbors, current)
     run.write(tables.CLUSTERS, clusters, current)

@@ -1,0 +1,142 @@
+"""Copies that a hash of the whole picture does not see: cropped to a part, turned by a few degrees, sheared, framed.
+
+A network's embedding hardly minds these, so candidates are pairs that lie nearer to each other than to the look-alikes
+around them (as Lowe, 2004, compares a descriptor with the second nearest). Their keypoints lay one picture over the
+other (`keypoint_alignment`), and what the two then differ in has the last word (`local_differences`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from imageclinic.audit.copies import full_decode_match, keypoint_alignment, local_differences
+from imageclinic.audit.copies.keypoint_alignment import Keypoints
+
+Floats = npt.NDArray[np.floating]
+Ints = npt.NDArray[np.intp]
+Progress = Callable[[int, int], None]
+
+#: Nearest images of each that are candidates; the place of the look-alike that they are compared with; and how much
+#: nearer they must be. Of 240 altered copies among 900 Caltech-101 photographs 93 % were candidates.
+NEAREST, LOOK_ALIKE, NEARER = 2, 6, 0.75
+#: Candidates at most, for each image and in small sets: the nearest, relative to their look-alikes.
+EACH, LEAST = 0.5, 1_000
+#: More images are not searched: each is compared with all.
+MOST_IMAGES = 100_000
+#: Pixels of the shorter side below which a picture has no keypoints to speak of.
+LEAST_SIDE = 64
+#: A picture whose corners lie this near to the other's is no new crop: the hashes have judged the pair.
+_MOVED = 0.03
+_BATCH = 256
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Copies: positions `i` < `j`; `similarity`: correlation of their detail, `difference`: largest local one, see
+    `local_differences.Differences.anywhere`. `gone`: positions of images that can't be decoded any more."""
+
+    i: Ints
+    j: Ints
+    similarity: npt.NDArray[np.float32]
+    difference: npt.NDArray[np.float32]
+    gone: Ints
+
+
+def candidates(vectors: Floats) -> Ints:
+    """Pairs that lie nearer to each other than to the look-alikes around them.
+
+    Args:
+        vectors: (n, features), embeddings.
+
+    Returns:
+        (m, 2) positions, i < j; the nearest, relative to their look-alikes, first, and at most `EACH` · n of them.
+    """
+    n = len(vectors)
+    if n <= LOOK_ALIKE:
+        return np.empty((0, 2), np.intp)
+    unit = vectors.astype(np.float32)
+    unit /= np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-9)
+    nearest = np.empty((n, NEAREST), np.intp)
+    near, crowd = np.empty((n, NEAREST), np.float32), np.empty(n, np.float32)
+    for start in range(0, n, _BATCH):
+        rows = np.arange(start, min(n, start + _BATCH))
+        alike = unit[rows] @ unit.T
+        alike[rows - start, rows] = -1
+        at = np.argpartition(-alike, LOOK_ALIKE - 1, axis=1)[:, :LOOK_ALIKE]
+        values = np.take_along_axis(alike, at, axis=1)
+        order = np.argsort(-values, axis=1, kind="stable")
+        values, at = np.take_along_axis(values, order, axis=1), np.take_along_axis(at, order, axis=1)
+        nearest[rows], near[rows], crowd[rows] = at[:, :NEAREST], values[:, :NEAREST], values[:, -1]
+    one, two = np.repeat(np.arange(n), NEAREST), nearest.ravel()
+    pairs = np.sort(np.stack([one, two], axis=1), axis=1)
+    around = np.minimum(crowd[one], crowd[two])
+    ratio = (1 - near.ravel()) / np.maximum(1 - around, 1e-6)
+    order = np.lexsort((pairs[:, 1], pairs[:, 0], ratio))
+    kept = pairs[order[ratio[order] < NEARER]]
+    _, first = np.unique(kept, axis=0, return_index=True)
+    return np.asarray(kept[np.sort(first)][: max(LEAST, int(EACH * n))])
+
+
+def confirm(pairs: Ints, path: Callable[[int], Path], *, progress: Progress | None = None) -> Pairs:
+    """Lay the pictures of each pair over each other, and keep the pairs that then differ in nothing.
+
+    Args:
+        pairs: (m, 2), see `candidates`.
+        path: position → file.
+        progress: called with (pairs done, pairs).
+    """
+    ordered = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
+    found: list[tuple[int, int, float, float]] = []
+    gone: set[int] = set()
+    with ThreadPoolExecutor() as pool:
+        for batch in _batches(ordered):
+            files = np.unique(batch)
+            known = dict(zip(files.tolist(), pool.map(lambda at: _keypoints(path(int(at))), files), strict=True))
+            gone |= {at for at, seen in known.items() if seen is None}
+            judged = pool.map(lambda pair, seen=known: _judge(seen[int(pair[0])], seen[int(pair[1])]), batch)
+            for (i, j), verdict in zip(batch.tolist(), judged, strict=True):
+                if verdict is not None:
+                    found.append((i, j, *verdict))
+            if progress:
+                progress(int(np.searchsorted(ordered[:, 0], batch[-1, 0], side="right")), len(ordered))
+    table = np.array(found, np.float64).reshape(-1, 4)
+    return Pairs(
+        table[:, 0].astype(np.intp),
+        table[:, 1].astype(np.intp),
+        table[:, 2].astype(np.float32),
+        table[:, 3].astype(np.float32),
+        np.array(sorted(gone), np.intp),
+    )
+
+
+def _batches(pairs: Ints) -> Iterator[Ints]:
+    for start in range(0, len(pairs), _BATCH):
+        yield pairs[start : start + _BATCH]
+
+
+def _keypoints(path: Path) -> Keypoints | None:
+    """None where the file can't be decoded any more."""
+    try:
+        return keypoint_alignment.keypoints(full_decode_match.picture(path))
+    except Exception:  # decoders raise anything; the caller names the file
+        return None
+
+
+def _judge(one: Keypoints | None, two: Keypoints | None) -> tuple[float, float] | None:
+    """Similarity and difference of two pictures that are copies, else None."""
+    if one is None or two is None:
+        return None
+    laid = keypoint_alignment.align(one, two)
+    if laid is None or laid.moved < _MOVED:
+        return None
+    # Scaled down, neither has grain by which two shots of one scene could be distinguished.
+    found = local_differences.differences(laid.one, laid.two)
+    if found.inside > 1 or full_decode_match.hash_share(laid.one, laid.two) > full_decode_match.MAX_HASH_SHARE:
+        return None
+    return local_differences.detail_correlation(laid.one, laid.two), found.anywhere

@@ -1,0 +1,106 @@
+"""Properties of files and pictures, by which groups of images may be told apart without looking at what they show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from imageclinic.audit.labels.separability import Codes, Separation, bins_for, holm, number_codes, separation
+
+#: So many of the commonest formats, cameras, folders count for themselves; the rest counts as one.
+_MOST_NAMES = 256
+_FOLDS = 5
+
+
+@dataclass(frozen=True)
+class Property:
+    """`values`: a number or a name for each image; `unit` and `digits` for people."""
+
+    name: str
+    values: pd.Series  # of numbers, or of names
+    unit: str = ""
+    digits: int = 2
+
+    @property
+    def is_number(self) -> bool:
+        """Whether the values are numbers."""
+        return bool(pd.api.types.is_numeric_dtype(self.values))
+
+
+def of_images(images: pd.DataFrame) -> list[Property]:
+    """The properties that the tables hold, of images with the columns of `tables.DATASET` and `tables.FEATURES`."""
+    width, height = images["width"].astype("float64"), images["height"].astype("float64")
+    size = images["bytes"].astype("float64")
+    return [
+        Property("brightness", images["luminance_mean"]),
+        Property("contrast", images["contrast"]),
+        Property("colour", images["colour"]),
+        Property("entropy", images["entropy"], " bits"),
+        Property("sharpness", images["sharpness"], digits=3),
+        Property("width", width, " pixels", 0),
+        Property("height", height, " pixels", 0),
+        Property("area", width * height, " pixels", 0),
+        Property("aspect ratio", width / height),
+        Property("file size", size, " bytes", 0),
+        Property("bytes per pixel", size / (width * height)),
+        Property("format", images["format"].fillna("none")),
+        Property("mode", images["mode"].fillna("none")),
+        Property("camera", images["camera"].fillna("no camera")),
+    ]
+
+
+def separations(
+    candidates: Iterable[Property], labels: Codes, groups: pd.Series, classes: int
+) -> list[tuple[Property, Separation, float]]:
+    """How well each property alone tells classes apart, and the probability of so much by chance, corrected for the
+    number of properties (Holm, 1979).
+
+    Args:
+        candidates: properties of the same n images.
+        labels: (n,), the class of each, 0 to classes − 1, each of them there.
+        groups: (n,), the split group of each: a group is in one fold.
+        classes: how many there are, at least 2.
+
+    Returns:
+        One row for each property that varies; of several that cut the images alike (all images are square), the first.
+    """
+    folds = (pd.util.hash_array(groups.to_numpy(dtype=object)) % _FOLDS).astype(np.int64)
+    tried: list[tuple[Property, Separation]] = []
+    seen: list[Codes] = []
+    for candidate in candidates:
+        codes = _codes(candidate, classes)
+        if codes.max() > 0 and not any(np.array_equal(codes, other) for other in seen):
+            seen.append(codes)
+            tried.append((candidate, separation(codes, labels, folds, classes)))
+    corrected = holm([found.p for _, found in tried])
+    return [(candidate, found, float(p)) for (candidate, found), p in zip(tried, corrected, strict=True)]
+
+
+def _codes(candidate: Property, classes: int) -> Codes:
+    values = candidate.values
+    if candidate.is_number:
+        return number_codes(values, bins_for(len(values), classes))
+    names = values.value_counts().sort_index().sort_values(ascending=False, kind="stable").index[:_MOST_NAMES]
+    return values.map({name: code for code, name in enumerate(names)}).fillna(len(names)).to_numpy(dtype=np.int64)
+
+
+def contrast(candidate: Property, group: npt.NDArray[np.bool_]) -> str:
+    """How the group's values differ from the others'."""
+    inside, outside = candidate.values[group], candidate.values[~group]
+    if candidate.is_number:
+        medians = (f"{float(v.median()):,.{candidate.digits}f}" for v in (inside, outside))
+        return f"median {' against '.join(medians)}{candidate.unit}"
+    inside_share, outside_share = inside.value_counts(normalize=True), outside.value_counts(normalize=True)
+    gap = inside_share.sub(outside_share, fill_value=0.0).sort_index()
+    most = str(gap.idxmax())
+    of_group, of_rest = float(inside_share.get(most, 0.0)), float(outside_share.get(most, 0.0))
+    return f"{most or 'no folder'} in {of_group:.0%} against {of_rest:.0%}"
+
+
+def p_value(p: float) -> str:
+    """A p-value after its letter: "= 0.003" or "< 1e-12"."""
+    return "< 1e-12" if p < 1e-12 else f"= {p:.1g}"

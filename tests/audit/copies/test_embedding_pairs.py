@@ -1,0 +1,120 @@
+"""Copies that only show when one picture is laid over the other are found, and look-alikes are not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from PIL import Image, ImageOps
+from sklearn.datasets import load_sample_images
+
+from imageclinic.audit.copies import embedding_pairs, find_copies, keypoint_alignment
+from imageclinic.core import tables
+from tests.audit.copies.test_find_copies import scanned
+
+Picture = Image.Image
+
+
+def photographs() -> list[Picture]:
+    """Twelve parts of two photographs."""
+    parts = []
+    for whole in map(Image.fromarray, load_sample_images().images):
+        parts += [whole.crop((x, y, x + 200, y + 200)) for y in (0, 210) for x in (0, 215, 430)]
+    return parts
+
+
+def part(image: Picture, share: float = 0.6) -> Picture:
+    """A corner of it."""
+    return image.crop((20, 30, 20 + round(share * image.width), 30 + round(share * image.height)))
+
+
+WAYS: dict[str, Callable[[Picture], Picture]] = {
+    "cropped": part,
+    "turned": lambda i: i.rotate(12, Image.Resampling.BICUBIC, expand=True, fillcolor="white"),
+    "sheared": lambda i: i.transform(i.size, Image.Transform.AFFINE, (1, 0.15, -15, 0, 1, 0), Image.Resampling.BICUBIC),
+    "framed": lambda i: ImageOps.expand(i, 40, "black"),
+    "shrunk and framed": lambda i: ImageOps.expand(i.resize((130, 130)), 50, "lightgrey"),
+}
+
+
+def aligned(one: Picture, two: Picture) -> keypoint_alignment.Aligned | None:
+    return keypoint_alignment.align(keypoint_alignment.keypoints(one), keypoint_alignment.keypoints(two))
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_altered_copy_is_laid_over_its_original(way: str) -> None:
+    original = photographs()[1]
+    laid = aligned(original, WAYS[way](original))
+    assert laid is not None and laid.one.size == laid.two.size and laid.moved > 0.03
+    difference = np.abs(np.asarray(laid.one, float) - np.asarray(laid.two, float)).mean()
+    assert difference < 12 and laid.agreeing >= 15
+
+
+def test_other_pictures_and_flat_ones_are_not() -> None:
+    one, two, *_ = photographs()
+    assert aligned(one, two) is None
+    assert aligned(one, Image.new("RGB", (200, 200), "grey")) is None
+    assert aligned(one, one.transpose(Image.Transpose.FLIP_LEFT_RIGHT)) is None
+    same = aligned(one, one)
+    assert same is not None and same.moved < 0.001
+
+
+def test_candidates_are_nearer_than_the_look_alikes_around_them() -> None:
+    rng = np.random.default_rng(0)
+    crowd = np.concatenate([rng.normal(middle, 0.5, (30, 64)) for middle in rng.normal(0, 1, (3, 64))])
+    copies = crowd[:8] + rng.normal(0, 0.1, (8, 64))
+    vectors = np.concatenate([crowd, copies]).astype(np.float32)
+    before = vectors.copy()
+    found = {tuple(pair) for pair in embedding_pairs.candidates(vectors).tolist()}
+    assert {(n, 90 + n) for n in range(8)} <= found
+    assert all(i < j for i, j in found)
+    assert len(embedding_pairs.candidates(vectors[:90])) < 30
+    assert np.array_equal(vectors, before)
+    assert len(embedding_pairs.candidates(vectors[:3])) == 0
+
+
+def test_copies_are_confirmed_and_look_alikes_are_not(tmp_path: Path) -> None:
+    originals = photographs()
+    altered = [way(originals[1 + n]) for n, way in enumerate(WAYS.values())]
+    marked = part(originals[7], 0.8)
+    marked.paste("red", (50, 50, 80, 80))  # another picture there
+    for n, image in enumerate([*originals, *altered, marked]):
+        image.save(tmp_path / f"{n:02}.jpg", quality=90)
+    asked = np.array([[1 + n, 12 + n] for n in range(5)] + [[7, 17], [1, 2], [3, 11], [0, 99]])
+    found = embedding_pairs.confirm(asked, lambda at: tmp_path / f"{at:02}.jpg")
+    assert list(zip(found.i.tolist(), found.j.tolist(), strict=True)) == [(1 + n, 12 + n) for n in range(5)]
+    assert (found.similarity > 0.7).all() and (found.similarity <= 1).all()
+    assert found.gone.tolist() == [99]
+
+
+def test_a_search_with_embeddings_finds_what_hashes_do_not(tmp_path: Path) -> None:
+    originals = photographs()
+    for n, image in enumerate(originals):
+        (tmp_path / "a").mkdir(exist_ok=True)
+        image.save(tmp_path / "a" / f"{n:02}.jpg", quality=90)
+    part(originals[4]).save(tmp_path / "a" / "part.jpg", quality=90)
+    given = scanned(tmp_path)
+    without, _, _ = find_copies.find(*given, lambda i: tmp_path / i)
+    assert without.empty
+    vectors = colours(tmp_path, list(given[1]["image_id"]))
+    embeddings = tables.Embeddings(given[1]["image_id"], vectors)
+    pairs, clusters, _ = find_copies.find(*given, lambda i: tmp_path / i, embeddings=embeddings)
+    assert pairs[["image_id", "other_id", "kind", "transform"]].to_numpy().tolist() == [
+        ["a/04.jpg", "a/part.jpg", "near", tables.ALIGNED]
+    ]
+    assert set(clusters["image_id"]) == {"a/04.jpg", "a/part.jpg"} and clusters["split_group"].nunique() == 1
+
+
+def colours(folder: Path, names: list[str]) -> npt.NDArray[np.float32]:
+    """How often which colours occur: features that a crop hardly changes."""
+    rows = []
+    for name in names:
+        with Image.open(folder / name) as image:
+            rows.append(np.sqrt(image.convert("RGB").quantize(32, palette=_PALETTE).histogram()[:32]))
+    return np.array(rows, np.float32)
+
+
+_PALETTE = Image.fromarray(np.concatenate(load_sample_images().images)).quantize(32)
