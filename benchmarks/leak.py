@@ -35,6 +35,7 @@ from imageclinic.core import tables
 Ints = npt.NDArray[np.int64]
 SHARES = (0.6, 0.2, 0.2)
 LEARNERS = ("nearest neighbour", "small network")
+_NO_MODEL = ("mislabeled", "outlier", "overlapping_classes")
 
 
 def runs_of(image_id: pd.Series, label: pd.Series) -> pd.Series:
@@ -53,7 +54,7 @@ def audited(data: Path, column: str, runs: bool, folder: Path) -> tuple[pd.DataF
     images = listing.images[listing.images["label"].notna()].reset_index(drop=True)
     group = runs_of(images["image_id"], images["label"]) if runs else images["group"]
     frame = pd.DataFrame({"path": images["image_id"], "label": images["label"], "group": group})
-    run = imageclinic.audit(frame, folder / "run", root=listing.root, checks=["near_duplicate"]).run
+    run = imageclinic.audit(frame, folder / "run", root=listing.root, skip=_NO_MODEL).run
     dataset = run.read(tables.DATASET)
     found = dataset.loc[dataset["read_error"].isna(), ["image_id", "label"]].reset_index(drop=True)
     found["split_group"] = split_groups(found["image_id"], run.read(tables.CLUSTERS))
