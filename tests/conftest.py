@@ -17,7 +17,7 @@ from PIL import Image
 settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
 
-# Hundreds of processes are started: without what is compiled already, each compiles TensorFlow again, for seconds.
+# Hundreds of processes are started. Where Python keeps nothing that it compiled, each compiles TensorFlow again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
