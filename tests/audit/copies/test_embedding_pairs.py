@@ -62,6 +62,12 @@ def test_other_pictures_and_flat_ones_are_not() -> None:
     assert same is not None and same.moved < 0.001
 
 
+def test_two_parts_that_overlap_by_half_hold_more_than_one_of_them() -> None:
+    whole = Image.fromarray(load_sample_images().images[0])
+    assert aligned(whole.crop((0, 100, 300, 350)), whole.crop((150, 100, 450, 350))) is None
+    assert aligned(whole.crop((0, 100, 300, 350)), whole.crop((30, 110, 330, 360))) is not None
+
+
 def test_candidates_are_nearer_than_the_look_alikes_around_them() -> None:
     rng = np.random.default_rng(0)
     crowd = np.concatenate([rng.normal(middle, 0.5, (30, 64)) for middle in rng.normal(0, 1, (3, 64))])
