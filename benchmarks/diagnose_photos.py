@@ -83,9 +83,9 @@ def _near(rows: pd.DataFrame, pictures: dict[str, Picture], random: np.random.Ge
 
 
 def _few(rows: pd.DataFrame, pictures: dict[str, Picture], random: np.random.Generator) -> pd.DataFrame:
-    """Of the training images, eight of a class are left."""
+    """Of the training images, twelve of a class are left."""
     place = rows[rows["split"] == "train"].groupby("label").cumcount()
-    return rows.drop(index=place.index[place >= 8]).reset_index(drop=True)
+    return rows.drop(index=place.index[place >= 12]).reset_index(drop=True)
 
 
 def _width(rows: pd.DataFrame, pictures: dict[str, Picture], random: np.random.Generator) -> pd.DataFrame:

@@ -31,18 +31,22 @@ EACH, LEAST = 0.5, 1_000
 MOST_IMAGES = 100_000
 #: Pixels of the shorter side below which a picture has no keypoints to speak of.
 LEAST_SIDE = 64
-#: A picture whose corners lie this near to the other's is no new crop: the hashes have judged the pair.
+#: A picture whose corners lie this near to the other's, as a share of the diagonal, is as a whole like it.
 _MOVED = 0.03
 _BATCH = 256
+
+_File = tuple[Path, Keypoints | None]
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """Copies: positions `i` < `j`; `similarity`: correlation of their detail, `difference`: largest local one, see
+    """Copies: positions `i` < `j`; `moved`: whether one is laid over the other turned, scaled or beside the middle;
+    `similarity`: correlation of their detail, `difference`: largest local one, see
     `local_differences.Differences.anywhere`. `gone`: positions of images that can't be decoded any more."""
 
     i: Ints
     j: Ints
+    moved: npt.NDArray[np.bool_]
     similarity: npt.NDArray[np.float32]
     difference: npt.NDArray[np.float32]
     gone: Ints
@@ -92,25 +96,27 @@ def confirm(pairs: Ints, path: Callable[[int], Path], *, progress: Progress | No
         progress: called with (pairs done, pairs).
     """
     ordered = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
-    found: list[tuple[int, int, float, float]] = []
+    found: list[tuple[int, int, bool, float, float]] = []
     gone: set[int] = set()
     with ThreadPoolExecutor() as pool:
         for batch in _batches(ordered):
             files = np.unique(batch)
             known = dict(zip(files.tolist(), pool.map(lambda at: _keypoints(path(int(at))), files), strict=True))
             gone |= {at for at, seen in known.items() if seen is None}
-            judged = pool.map(lambda pair, seen=known: _judge(seen[int(pair[0])], seen[int(pair[1])]), batch)
-            for (i, j), verdict in zip(batch.tolist(), judged, strict=True):
+            rows = batch.tolist()
+            judged = pool.map(lambda pair, seen=known: _judge(*((path(at), seen[at]) for at in pair)), rows)
+            for (i, j), verdict in zip(rows, judged, strict=True):
                 if verdict is not None:
                     found.append((i, j, *verdict))
             if progress:
                 progress(int(np.searchsorted(ordered[:, 0], batch[-1, 0], side="right")), len(ordered))
-    table = np.array(found, np.float64).reshape(-1, 4)
+    table = np.array(found, np.float64).reshape(-1, 5)
     return Pairs(
         table[:, 0].astype(np.intp),
         table[:, 1].astype(np.intp),
-        table[:, 2].astype(np.float32),
+        table[:, 2].astype(bool),
         table[:, 3].astype(np.float32),
+        table[:, 4].astype(np.float32),
         np.array(sorted(gone), np.intp),
     )
 
@@ -128,15 +134,20 @@ def _keypoints(path: Path) -> Keypoints | None:
         return None
 
 
-def _judge(one: Keypoints | None, two: Keypoints | None) -> tuple[float, float] | None:
-    """Similarity and difference of two pictures that are copies, else None."""
-    if one is None or two is None:
+def _judge(one: _File, two: _File) -> tuple[bool, float, float] | None:
+    """Whether one is moved in the other, similarity and difference of two pictures that are copies, else None."""
+    (path, seen), (other_path, other_seen) = one, two
+    if seen is None or other_seen is None:
         return None
-    laid = keypoint_alignment.align(one, two)
-    if laid is None or laid.moved < _MOVED:
+    laid = keypoint_alignment.align(seen, other_seen)
+    if laid is None:
         return None
-    # Scaled down, neither has grain by which two shots of one scene could be distinguished.
+    similarity = local_differences.detail_correlation(laid.one, laid.two)
+    if laid.moved < _MOVED:
+        # Two shots of one scene are distinguished by grain, which only full decodes have.
+        (whole,) = full_decode_match.compare([full_decode_match.Pair(path, other_path, 0, True, (0, 1, 0, 1))])
+        return (False, similarity, whole.difference) if whole.copy else None
     found = local_differences.differences(laid.one, laid.two)
     if found.inside > 1 or full_decode_match.hash_share(laid.one, laid.two) > full_decode_match.MAX_HASH_SHARE:
         return None
-    return local_differences.detail_correlation(laid.one, laid.two), found.anywhere
+    return True, similarity, found.anywhere

@@ -234,7 +234,7 @@ def _laid_over(
         other_id=ids[j],
         kind=np.full(len(i), "near"),
         distance=np.bitwise_count(hashes[i] ^ hashes[j]).astype(np.int64),
-        transform=np.full(len(i), tables.ALIGNED),
+        transform=np.where(found.moved[kept], tables.ALIGNED, "identity"),
         similarity=found.similarity[kept],
         difference=found.difference[kept],
     )

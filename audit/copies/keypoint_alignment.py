@@ -24,8 +24,9 @@ _FEWEST, _SHARE = 15, 0.35
 #: Changes of the scale that are tried, the most that the axes are scaled apart, and the least cosine of their angle: a
 #: picture that is laid over another by more is another one.
 _SCALES, _STRETCH, _SHEAR = (0.2, 5.0), 1.4, 0.35
-#: The part that both show: at least so much of the smaller picture's area, and so many pixels each way.
-_LEAST_SHARED, _LEAST_SIDE = 0.3, 48
+#: What both show: at least so much of the area of the smaller one, for two tiles of a map that overlap show more
+#: than one (a picture of 3 : 2 has three quarters in common with itself turned by 30°); and so many pixels each way.
+_LEAST_SHARED, _LEAST_SIDE = 0.7, 48
 
 
 @dataclass(frozen=True)
