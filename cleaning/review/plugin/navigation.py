@@ -12,7 +12,7 @@ from fiftyone import ViewField as F
 
 from imageclinic.cleaning.decisions import label_ranking
 from imageclinic.cleaning.review import similar_images
-from imageclinic.cleaning.review.plugin.selection import HIDDEN, UNDECIDED, blind, images_in_words, run_of
+from imageclinic.cleaning.review.plugin.selection import HIDDEN, UNDECIDED, blind, images_in_words, run_of, shown
 from imageclinic.core import tables
 from imageclinic.core.run import Run, open_run
 
@@ -59,9 +59,10 @@ def _ranks(ctx: Any) -> bool:
 
 
 def waiting(ctx: Any) -> tuple[list[str], list[bool]]:
-    """The samples of the view, in its order, and which of them are undecided (see `selection.UNDECIDED`)."""
+    """The samples of the view (of the lasso, where there is one), in its order, and which of them are undecided (see
+    `selection.UNDECIDED`)."""
     unseen = blind(ctx)  # such a view does not have the second field: it would tell what was found
-    order, decided, *settled = ctx.view.values(["id", "decision", *([] if unseen else ["settled"])])
+    order, decided, *settled = shown(ctx).values(["id", "decision", *([] if unseen else ["settled"])])
     return order, [d is None and not s for d, s in zip(decided, *(settled or [[None] * len(order)]), strict=True)]
 
 
@@ -89,12 +90,12 @@ def more_like(ctx: Any, sample_id: str) -> str:
     images, n = similar_images.like(image_id, issues, dataset, _likeness(run, image_id), decided)
     found = ctx.dataset.match(F("image_id").is_in(images))
     ids = dict(zip(*found.values(["image_id", "id"]), strict=True))
-    shown = [ids[name] for name in images if name in ids]
-    if len(shown) < 2:
+    alike_ids = [ids[name] for name in images if name in ids]
+    if len(alike_ids) < 2:
         return "Nothing else is like it."
     if ctx.current_sample:
         ctx.ops.close_sample()
-    ctx.ops.set_view(ctx.dataset.select(shown, ordered=True))
+    ctx.ops.set_view(ctx.dataset.select(alike_ids, ordered=True))
     alike = images_in_words(n) if n else "No image"
     return f"{alike} with the same mistake, then what looks like it."
 

@@ -10,6 +10,7 @@ from typing import Any
 import fiftyone as fo
 
 from imageclinic.cleaning.review import background_work
+from imageclinic.cleaning.review.dataset.map_panel import MAP
 from imageclinic.cleaning.review.plugin import log_sync, navigation
 from imageclinic.cleaning.review.plugin.operators import Unlisted, documents
 from imageclinic.cleaning.review.plugin.selection import UNDECIDED, blind, is_reviewed, run_of
@@ -24,7 +25,7 @@ class Panel(Unlisted):
     Returns:
         ``flagged, done, export`` (see `progress`); ``sample``, the same two of the random sample; ``checks``, rows of
         name, decided and flagged, none in the random sample, where a count that grew would tell what was found;
-        ``ranked``, see `navigation.waiting_order`; ``trust`` and ``lines``, see
+        ``map``, whether the images have a map; ``ranked``, see `navigation.waiting_order`; ``trust`` and ``lines``, see
         `background_work.words_file`; ``blind``; ``classes``, when they are few. Of a dataset that is not the reviewed
         one only ``other``, what to do.
     """
@@ -43,6 +44,7 @@ class Panel(Unlisted):
             **progress(ctx),
             "sample": counts["sample"],
             "checks": [] if unseen else counts["checks"],
+            "map": ctx.dataset.has_brain_run(MAP),
             "ranked": navigation.waiting_order(ctx),
             "trust": trust.get("rows", []),
             "lines": trust.get("lines", []),

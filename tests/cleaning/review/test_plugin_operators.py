@@ -11,10 +11,11 @@ import pandas as pd
 import pytest
 
 from imageclinic.cleaning.decisions import decision_log, person_decision
+from imageclinic.cleaning.review import map_work
 from imageclinic.cleaning.review.dataset import build_dataset
 from imageclinic.core import tables
 from imageclinic.core.run import Run
-from tests.helpers.review_run import COPIES, MISLABELED, make_run
+from tests.helpers.review_run import COPIES, MISLABELED, make_run, write_map
 
 pytestmark = pytest.mark.slow
 
@@ -33,6 +34,7 @@ class App:
         self.dataset: Any = build_dataset.build_from(run)
         self.ids = dict(zip(*self.dataset.values(["image_id", "id"]), strict=True))
         self.names = {sample: name for name, sample in self.ids.items()}
+        self.lasso: list[str] = []
 
     def call(self, operator: str, view: str = "", **params: Any) -> dict[str, Any]:
         from fiftyone.operators.executor import ExecutionContext
@@ -41,7 +43,8 @@ class App:
 
         known = {each.name: each for each in (*operators.ALL, *desk.ALL, *panel.ALL)}
         stages = self.dataset.load_saved_view(view)._serialize() if view else []
-        request = {"dataset_name": self.dataset.name, "view": stages, "params": params}
+        extended = {"fiftyone.core.stages.Select": {"sample_ids": self.lasso, "ordered": False}} if self.lasso else {}
+        request = {"dataset_name": self.dataset.name, "view": stages, "params": params, "extended": extended}
         result: dict[str, Any] = known[operator]().execute(ExecutionContext(request_params=request))
         return result
 
@@ -147,3 +150,33 @@ def test_two_reviewers_begin_with_different_images(run: Run, monkeypatch: pytest
     monkeypatch.setenv("IMAGECLINIC_REVIEWER", "bob")
     bobs = app.call("order", "Inbox")["ids"]
     assert sorted(anns) == sorted(bobs) and anns[0] != bobs[0]
+
+
+def test_a_lasso_on_the_map_is_what_the_desk_and_a_batch_are_about(run: Run) -> None:
+    app = App(run)
+    assert not app.call("panel")["map"]
+    mapped = [name for name in app.ids if name != "dog/torn.jpg"]
+    tables.write_vectors(run.embeddings, {"image_id": mapped}, "embedding", np.eye(len(mapped), dtype=np.float32))
+    write_map(run, mapped)
+    assert map_work.show_if_there(run, app.dataset)
+    assert app.call("panel")["map"]
+    assert "map" in app.dataset.list_workspaces()
+    points = app.dataset.load_brain_results("map")
+    assert [app.names[sample] for sample in points.sample_ids] == mapped
+    assert np.allclose(points.points[:, 1], -np.abs(np.linspace(0, 1, len(mapped)) - 0.5), atol=1e-6)
+
+    held = [*MISLABELED[:3], "cat/00.png"]
+    app.decide("keep", MISLABELED[0])
+    app.lasso = [app.ids[name] for name in held]
+    order = app.call("order", "Mislabeled")
+    assert sorted(app.names[sample] for sample in order["ids"]) == sorted(MISLABELED[:3])
+    assert sum(order["waiting"]) == 2 and order["view"] == "Lasso"
+    counts = app.call("view_counts", ids=app.lasso)
+    assert counts == {"total": 4, "left": 3, "testing": 1, "suggested": 2, "blind": False}
+    ids, app.lasso = app.lasso, [app.ids["cat/05.png"]]  # another lasso since the confirmation
+    assert app.call("whole_view", decision="drop", ids=ids, from_key=True)["failed"]
+    answer = app.call("whole_view", decision="relabel", label="bird", ids=ids, sure=True, from_key=True)
+    assert sorted(app.names[sample] for sample in answer["ids"]) == sorted([*MISLABELED[1:3], "cat/00.png"])
+    log = decision_log.read(run.decisions)
+    assert log["label"].dropna().tolist() == ["bird"] * 3 and log["batch"].nunique() == 2
+    assert not app.call("whole_view", "Calibrate", decision="drop", ids=ids, sure=True, from_key=True)["ids"]
