@@ -17,6 +17,7 @@ from imageclinic.core.reading.json_files import check_shape, read_json
 from imageclinic.core.run import Run
 from imageclinic.report import (
     charts,
+    confusion_section,
     diagnosis_section,
     map_section,
     review_section,
@@ -91,6 +92,11 @@ def render(
     outcomes = sections.by_severity(info["outcomes"], run.verdict)
     pictures = RunPictures(run)
     of_checks = _sections(run, outcomes, dataset, issues, splits, help or {}, pictures.picture)
+    try:
+        predictions = run.read_predictions() if run.predictions.is_file() else None
+        confused = confusion_section.table(predictions, dataset, pictures.small) if predictions else None
+    except InputError:  # what the checks made of them is there all the same
+        confused = None
     drawn: dict[str, Any] | None = None
     if isinstance(embedding_map, pd.DataFrame) and len(embedding_map):
         order = [o["check"] for o in outcomes]
@@ -115,6 +121,7 @@ def render(
         outcome_names=sections.OUTCOMES,
         scores=None if truth is None else _records(score(issues, truth)),
         distribution=charts.distribution(dataset, splits),
+        confusions=confused,
         map=drawn,
         map_note=embedding_map if isinstance(embedding_map, str) else "",
         sections=of_checks,

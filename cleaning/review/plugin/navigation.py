@@ -13,8 +13,12 @@ from fiftyone import ViewField as F
 from imageclinic.cleaning.decisions import label_ranking
 from imageclinic.cleaning.review import similar_images
 from imageclinic.cleaning.review.plugin.selection import HIDDEN, UNDECIDED, blind, images_in_words, run_of, shown
+from imageclinic.core import confusions as confused
 from imageclinic.core import tables
 from imageclinic.core.run import Run, open_run
+
+#: Pairs of confused classes that the panel lists.
+_LISTED = 10
 
 
 def tidy(ctx: Any) -> None:
@@ -98,6 +102,42 @@ def more_like(ctx: Any, sample_id: str) -> str:
     ctx.ops.set_view(ctx.dataset.select(alike_ids, ordered=True))
     alike = images_in_words(n) if n else "No image"
     return f"{alike} with the same mistake, then what looks like it."
+
+
+def confusions(ctx: Any) -> list[list[Any]]:
+    """``given, predicted, n`` of the most frequent pairs of given label and out-of-fold prediction; [] without
+    predictions."""
+    pairs = confused.pairs(_confused(ctx)).head(_LISTED)
+    return [[given, predicted, int(n)] for given, predicted, n in pairs.itertuples(index=False)]
+
+
+def open_confusion(ctx: Any, given: str, predicted: str) -> str:
+    """Show the images of a pair, the least likely label first; return what to tell the reviewer."""
+    if blind(ctx):
+        return HIDDEN.format("a prediction would show what is suggested")
+    wrong = _confused(ctx)
+    images = wrong.loc[wrong["given"].eq(given) & wrong["predicted"].eq(predicted), "image_id"].tolist()
+    ids = dict(zip(*ctx.dataset.match(F("image_id").is_in(images)).values(["image_id", "id"]), strict=True))
+    found = [ids[name] for name in images if name in ids]
+    if not found:
+        return "No image of this pair is loaded."
+    ctx.ops.set_view(ctx.dataset.select(found, ordered=True))
+    return f"{images_in_words(len(found))} labelled {given}, predicted as {predicted}, the least likely label first."
+
+
+def _confused(ctx: Any) -> pd.DataFrame:
+    run = run_of(ctx)
+    changed = run.predictions.stat().st_mtime_ns if run.predictions.is_file() else 0
+    return _confused_images(run.path, changed)
+
+
+@functools.lru_cache(maxsize=1)
+def _confused_images(path: Path, changed: int) -> pd.DataFrame:
+    """See `core.confusions.confused`; empty where `changed` is 0."""
+    run = open_run(path)
+    if not changed:
+        return pd.DataFrame(columns=["image_id", "given", "predicted"])
+    return confused.confused(run.read_predictions(), run.read(tables.DATASET).set_index("image_id")["label"])
 
 
 def _likeness(run: Run, image_id: str) -> pd.Series:

@@ -25,7 +25,8 @@ class Panel(Unlisted):
     Returns:
         ``flagged, done, export`` (see `progress`); ``sample``, the same two of the random sample; ``checks``, rows of
         name, decided and flagged, none in the random sample, where a count that grew would tell what was found;
-        ``map``, whether the images have a map; ``ranked``, see `navigation.waiting_order`; ``trust`` and ``lines``, see
+        ``confusions``, see `navigation.confusions`, none in the random sample; ``map``, whether the images have one;
+        ``ranked``, see `navigation.waiting_order`; ``trust`` and ``lines``, see
         `background_work.words_file`; ``blind``; ``classes``, when they are few. Of a dataset that is not the reviewed
         one only ``other``, what to do.
     """
@@ -44,6 +45,7 @@ class Panel(Unlisted):
             **progress(ctx),
             "sample": counts["sample"],
             "checks": [] if unseen else counts["checks"],
+            "confusions": [] if unseen else navigation.confusions(ctx),
             "map": ctx.dataset.has_brain_run(MAP),
             "ranked": navigation.waiting_order(ctx),
             "trust": trust.get("rows", []),
@@ -117,6 +119,15 @@ class NewOrder(Unlisted):
         return {}
 
 
+class Confusion(Unlisted):
+    """Opens the images of a pair of classes: ``given`` and ``predicted``. Returns ``message``."""
+
+    name, label = "confusion", "confusion"
+
+    def execute(self, ctx: Any) -> dict[str, Any]:
+        return {"message": navigation.open_confusion(ctx, ctx.params["given"], ctx.params["predicted"])}
+
+
 def progress(ctx: Any) -> dict[str, Any]:
     """``flagged`` images, the ``done`` ones (decided, or settled), and the ``export`` command that comes next."""
     counts = _now(ctx)
@@ -148,4 +159,4 @@ def _counts(name: str, log_size: int) -> dict[str, Any]:
     }
 
 
-ALL = (Panel, Progress, Changes, Classes, Inbox, Calibrate, NewOrder)
+ALL = (Panel, Progress, Changes, Classes, Inbox, Calibrate, NewOrder, Confusion)

@@ -180,3 +180,18 @@ def test_a_lasso_on_the_map_is_what_the_desk_and_a_batch_are_about(run: Run) -> 
     log = decision_log.read(run.decisions)
     assert log["label"].dropna().tolist() == ["bird"] * 3 and log["batch"].nunique() == 2
     assert not app.call("whole_view", "Calibrate", decision="drop", ids=ids, sure=True, from_key=True)["ids"]
+
+
+def test_a_pair_of_confused_classes_opens_its_images_worst_first(run: Run) -> None:
+    app = App(run)
+    assert app.call("panel")["confusions"] == []
+    judged = [*MISLABELED, "cat/00.png", "cat/01.png"]
+    probabilities = np.array([[0.9, 0.1]] * 2 + [[0.3, 0.7]] * 3 + [[0.2, 0.8], [0.8, 0.2]], np.float32)
+    quality = [0.2, 0.1, 0.7, 0.7, 0.7, 0.3, 0.8]
+    columns = {"image_id": judged, "fold": [0] * 7, "label_quality": quality}
+    metadata = {"classes": json.dumps(["cat", "dog"])}
+    tables.write_vectors(run.predictions, columns, "pred_probs", probabilities, metadata)
+    assert app.call("panel")["confusions"] == [["dog", "cat", 2], ["cat", "dog", 1]]
+    assert app.call("panel", "Calibrate")["confusions"] == []
+    assert "2 images" in app.call("confusion", given="dog", predicted="cat")["message"]
+    assert "2 images" not in app.call("confusion", "Calibrate", given="dog", predicted="cat")["message"]

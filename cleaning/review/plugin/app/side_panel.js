@@ -4,7 +4,7 @@ import * as view from "./card_view.js";
 import { bar, el, images } from "./dom.js";
 import { openMap } from "./lasso.js";
 
-let context = null, shown = { ids: null, card: null }, facts = null, drawn = 0;
+let context = null, shown = { ids: null, card: null }, facts = null, drawn = 0, listing = false; // listing: the pairs of labels are unfolded
 
 export function use(given) {
   context = given;
@@ -58,8 +58,16 @@ function status(blind) {
     el("button.ic-go.ic-plain", { type: "button", onclick: move("calibrate") }, "Calibrate: a random sample"),
     el("button.ic-go.ic-plain", { type: "button", onclick: move("inbox") }, "Inbox: show what is left"),
     facts.map ? el("button.ic-go.ic-plain", { type: "button", onclick: openMap }, "Map: choose images by a lasso") : null,
+    pairs(facts.confusions),
     el("h4", {}, "How far to trust the flags"), trust(facts.trust, facts.lines),
     blind ? null : checks(facts.checks));
+}
+
+function pairs(rows) { // given and predicted label, each a view of its images
+  if (!rows || !rows.length) return null;
+  const open = (given, predicted) => async () => context.api.say((await call("confusion", { given, predicted })).message);
+  return el("details.ic-confusions", { open: listing, ontoggle: (event) => { listing = event.target.open; } }, el("summary", {}, "Given → predicted label"), rows.map(([given, predicted, n]) =>
+    el("button.ic-button", { type: "button", onclick: open(given, predicted) }, el("span", { title: `${given} → ${predicted}` }, `${given} → ${predicted}`), el("i", {}, n.toLocaleString("en")))));
 }
 
 function trust(rows, lines) {
