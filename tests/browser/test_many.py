@@ -89,8 +89,10 @@ def lasso(shown: Page) -> None:
     """Draw a lasso around the middle of the map, until it holds something: the map is drawn in its own time."""
 
     def held() -> bool:
-        plots = [plot.bounding_box() for plot in shown.locator("canvas").all()]
-        box = max((plot for plot in plots if plot), key=lambda plot: plot["width"] * plot["height"])
+        plots = [plot for canvas in shown.locator("canvas").all() if (plot := canvas.bounding_box())]
+        box = max(plots, key=lambda plot: plot["width"] * plot["height"], default=None)
+        if box is None or box["width"] < 300:
+            return False
         x, y, reach = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, 0.3 * box["width"]
         corners = [(x - reach, y - reach), (x + reach, y - reach), (x + reach, y + reach), (x - reach, y + reach)]
         shown.mouse.move(*corners[0])
