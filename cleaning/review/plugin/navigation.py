@@ -112,17 +112,22 @@ def confusions(ctx: Any) -> list[list[Any]]:
 
 
 def open_confusion(ctx: Any, given: str, predicted: str) -> str:
-    """Show the images of a pair, the least likely label first; return what to tell the reviewer."""
+    """Show the images of a pair; return what to tell the reviewer."""
     if blind(ctx):
         return HIDDEN.format("a prediction would show what is suggested")
-    wrong = _confused(ctx)
-    images = wrong.loc[wrong["given"].eq(given) & wrong["predicted"].eq(predicted), "image_id"].tolist()
-    ids = dict(zip(*ctx.dataset.match(F("image_id").is_in(images)).values(["image_id", "id"]), strict=True))
-    found = [ids[name] for name in images if name in ids]
+    found = confusion_samples(ctx, given, predicted)
     if not found:
         return "No image of this pair is loaded."
     ctx.ops.set_view(ctx.dataset.select(found, ordered=True))
     return f"{images_in_words(len(found))} labelled {given}, predicted as {predicted}, the least likely label first."
+
+
+def confusion_samples(ctx: Any, given: str, predicted: str) -> list[str]:
+    """The samples of a pair of given and predicted label, the least likely label first."""
+    wrong = _confused(ctx)
+    images = wrong.loc[wrong["given"].eq(given) & wrong["predicted"].eq(predicted), "image_id"].tolist()
+    ids = dict(zip(*ctx.dataset.match(F("image_id").is_in(images)).values(["image_id", "id"]), strict=True))
+    return [ids[name] for name in images if name in ids]
 
 
 def _confused(ctx: Any) -> pd.DataFrame:

@@ -37,16 +37,19 @@ class App:
         self.lasso: list[str] = []
 
     def call(self, operator: str, view: str = "", **params: Any) -> dict[str, Any]:
-        from fiftyone.operators.executor import ExecutionContext
-
         from imageclinic.cleaning.review.plugin import desk, operators, panel
 
         known = {each.name: each for each in (*operators.ALL, *desk.ALL, *panel.ALL)}
+        result: dict[str, Any] = known[operator]().execute(self.context(view, params))
+        return result
+
+    def context(self, view: str = "", params: dict[str, Any] | None = None) -> Any:
+        from fiftyone.operators.executor import ExecutionContext
+
         stages = self.dataset.load_saved_view(view)._serialize() if view else []
         extended = {"fiftyone.core.stages.Select": {"sample_ids": self.lasso, "ordered": False}} if self.lasso else {}
-        request = {"dataset_name": self.dataset.name, "view": stages, "params": params, "extended": extended}
-        result: dict[str, Any] = known[operator]().execute(ExecutionContext(request_params=request))
-        return result
+        request = {"dataset_name": self.dataset.name, "view": stages, "params": params or {}, "extended": extended}
+        return ExecutionContext(request_params=request)
 
     def decide(self, decision: str, *names: str, view: str = "", **more: Any) -> dict[str, Any]:
         return self.call("decide", view, decision=decision, ids=[self.ids[name] for name in names], **more)
@@ -183,6 +186,8 @@ def test_a_lasso_on_the_map_is_what_the_desk_and_a_batch_are_about(run: Run) -> 
 
 
 def test_a_pair_of_confused_classes_opens_its_images_worst_first(run: Run) -> None:
+    from imageclinic.cleaning.review.plugin import navigation
+
     app = App(run)
     assert app.call("panel")["confusions"] == []
     judged = [*MISLABELED, "cat/00.png", "cat/01.png"]
@@ -193,5 +198,7 @@ def test_a_pair_of_confused_classes_opens_its_images_worst_first(run: Run) -> No
     tables.write_vectors(run.predictions, columns, "pred_probs", probabilities, metadata)
     assert app.call("panel")["confusions"] == [["dog", "cat", 2], ["cat", "dog", 1]]
     assert app.call("panel", "Calibrate")["confusions"] == []
-    assert "2 images" in app.call("confusion", given="dog", predicted="cat")["message"]
-    assert "2 images" not in app.call("confusion", "Calibrate", given="dog", predicted="cat")["message"]
+    assert app.call("confusion", "Calibrate", given="dog", predicted="cat")["message"]  # refused: no view is opened
+    samples = navigation.confusion_samples(app.context(), "dog", "cat")
+    assert [app.names[sample] for sample in samples] == [MISLABELED[1], MISLABELED[0]]
+    assert navigation.confusion_samples(app.context(), "dog", "owl") == []
