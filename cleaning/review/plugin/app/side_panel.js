@@ -57,7 +57,7 @@ function status(blind) {
     facts.ranked ? el("button.ic-go", { type: "button", onclick: move("new_order") }, "Mislabeled: show the new order") : null,
     el("button.ic-go.ic-plain", { type: "button", onclick: move("calibrate") }, "Calibrate: a random sample"),
     el("button.ic-go.ic-plain", { type: "button", onclick: move("inbox") }, "Inbox: show what is left"),
-    facts.map ? el("button.ic-go.ic-plain", { type: "button", onclick: openMap }, "Map: choose images by a lasso") : null,
+    facts.map && !blind ? el("button.ic-go.ic-plain", { type: "button", onclick: openMap }, "Map: choose images by a lasso") : null,
     pairs(facts.confusions),
     el("h4", {}, "How far to trust the flags"), trust(facts.trust, facts.lines),
     blind ? null : checks(facts.checks));
