@@ -25,6 +25,7 @@ def show(dataset: fo.Dataset, positions: pd.DataFrame) -> None:
     import fiftyone as fo
     import fiftyone.brain as fob
 
+    dataset.reload()  # the App's server may have saved it meanwhile
     ids, names = dataset.values(["id", "image_id"])
     points = positions.set_index("image_id")[["x", "y"]].reindex(names)
     there = points["x"].notna().to_numpy()
