@@ -45,7 +45,7 @@ def attend(
         announce: called with what went wrong.
     """
     possible = run.embeddings.is_file() and run.predictions.is_file()
-    command = [*([nice, "-n", "10"] if (nice := shutil.which("nice")) else []), *rerank]
+    command = nice(rerank)
     log = run.review / "rerank.log"
     process: subprocess.Popen[bytes] | None = None
     size, tried, wait = -1, 0, 0
@@ -70,6 +70,12 @@ def attend(
                     log.unlink(missing_ok=True)
                     process = stack.enter_context(child_process.running(command, log))
             yield
+
+
+def nice(command: Sequence[str]) -> list[str]:
+    """The command, so that it leaves the processors to whom is in a hurry."""
+    program = shutil.which("nice")
+    return [*([program, "-n", "10"] if program else []), *command]
 
 
 def _write_words(run: Run, words: Callable[[], Mapping[str, Any]], announce: Callable[[str], None]) -> int:

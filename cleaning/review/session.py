@@ -24,7 +24,7 @@ from typing import Any
 import filelock
 
 from imageclinic.cleaning.decisions import log_file
-from imageclinic.cleaning.review import background_work
+from imageclinic.cleaning.review import background_work, map_work
 from imageclinic.cleaning.review.database import mongod
 from imageclinic.cleaning.review.dataset import build_dataset
 from imageclinic.cleaning.review.door import serving
@@ -51,6 +51,7 @@ def open_review(
     progress: Callable[[int, int], None] | None = None,
     words: Callable[[], Mapping[str, Any]],
     rerank: Sequence[str],
+    map_embeddings: Sequence[str] = (),
 ) -> None:
     """Show a run in the FiftyOne App until Ctrl-C or SIGTERM. Call it from the main thread.
 
@@ -66,6 +67,7 @@ def open_review(
         progress: called with (done, total) while pictures are converted.
         words: says how far the flags can be trusted by the log as it is, for the panel.
         rerank: the command that ranks the labels again with the decisions so far.
+        map_embeddings: the command that makes the run's map of its embeddings; none is made without.
 
     Raises:
         InputError: no run, a busy port, a bad certificate, no database (see `cleaning.review.database.mongod.running`).
@@ -92,6 +94,7 @@ def open_review(
         ):
             dataset = build_dataset.build_from(run, progress=progress)
             announce(f"{len(dataset)} images, of which {dataset.count('queue')} have findings")
+            mapped = map_work.show_if_there(run, dataset)
             server.wait_until_ready()
             page = f"/datasets/{dataset.name}"
             link = server.link(page, server.secret_name, view="inbox", workspace="review")
@@ -110,10 +113,14 @@ def open_review(
             announce(f"Decisions go to {run.decisions} as they are made. Ctrl-C ends the review.")
             if open_browser:
                 webbrowser.open(stack.enter_context(link_file(run, link)).as_uri())
-            beside = background_work.attend(run, words=words, rerank=rerank, announce=announce)
-            stack.enter_context(contextlib.closing(beside))
+            tasks = [background_work.attend(run, words=words, rerank=rerank, announce=announce)]
+            if not mapped and map_embeddings:
+                tasks.append(map_work.make(run, dataset, background_work.nice(map_embeddings), announce))
+            for task in tasks:
+                stack.enter_context(contextlib.closing(task))
             while True:
-                next(beside)
+                for task in tasks:
+                    next(task, None)
                 check_signals()
                 time.sleep(1)
                 database.check()

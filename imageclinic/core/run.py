@@ -52,6 +52,11 @@ class Run:
         return self.path / "embeddings.parquet"
 
     @property
+    def embedding_map(self) -> Path:
+        """Parquet: image_id, position in the plane. Made when a report or a review wants it."""
+        return self.path / "embedding_map.parquet"
+
+    @property
     def predictions(self) -> Path:
         """Parquet: image_id, fold, pred_probs, label_quality; class names in the metadata."""
         return self.path / "predictions.parquet"
@@ -118,9 +123,9 @@ class Run:
     @property
     def root(self) -> Path:
         """The dataset's root folder. Never written to."""
-        if not (root := self.info().get("root")):
-            raise InputError(f"{self.info_file} names no dataset", fix="audit again")
-        return Path(root)
+        if root := self.info().get("root"):
+            return Path(root)
+        raise InputError(f"{self.info_file} names no dataset", fix="audit again")
 
     @property
     def seed(self) -> int:
@@ -219,8 +224,7 @@ class Run:
         try:
             lock.acquire(timeout=0)
         except filelock.Timeout:
-            reason = f"another audit is writing to {self.path}"
-            raise InputError(reason, fix="wait for it, or give another folder with --out") from None
+            raise InputError(f"another audit is writing to {self.path}", fix="wait, or give another --out") from None
         except OSError as error:
             reason = f"can't write to {self.path}: {error.strerror}"
             raise InputError(reason, fix="make it writable, or give another --out") from error
@@ -269,9 +273,7 @@ def open_run(path: Path) -> Run:
     marker = path / MARKER
     if not marker.is_file():
         raise InputError(
-            f"{path} is no imageclinic run",
-            expected="a folder that imageclinic audit wrote",
-            fix="audit first",
+            f"{path} is no imageclinic run", expected="a folder that imageclinic audit wrote", fix="audit first"
         )
     try:
         version = read_json(marker, run_shapes.Marker, fix="")["format"]
@@ -280,11 +282,8 @@ def open_run(path: Path) -> Run:
             f"{marker} is damaged: {error}", fix=f'write {{"format": {FORMAT}}} into it, or audit into a new folder'
         ) from error
     if version != FORMAT:
-        raise InputError(
-            f"{path} is a run of format {version}",
-            expected=f"format {FORMAT}",
-            fix="audit again into a new folder, or use the imageclinic version that made it",
-        )
+        fix = "audit again into a new folder, or use the imageclinic version that made it"
+        raise InputError(f"{path} is a run of format {version}", expected=f"format {FORMAT}", fix=fix)
     refuse_links(path)
     run = Run(path.absolute())
     for folder in (run.path, run.shards, run.folds, run.review):  # what killed processes left

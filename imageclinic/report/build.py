@@ -1,9 +1,10 @@
-"""Run folder → one self-contained HTML file: no script, nothing fetched, hostile names stay text."""
+"""Run folder → one self-contained HTML file: nothing is fetched, no script runs but the one that draws the map, and
+hostile names stay text."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,19 @@ from imageclinic.core import tables
 from imageclinic.core.errors import CanNotWrite, InputError, remedied
 from imageclinic.core.reading.json_files import check_shape, read_json
 from imageclinic.core.run import Run
-from imageclinic.report import charts, diagnosis_section, review_section, search_section, sections, shapes, templates
+from imageclinic.report import (
+    charts,
+    confusion_section,
+    diagnosis_section,
+    map_section,
+    review_section,
+    search_section,
+    sections,
+    shapes,
+    templates,
+)
 from imageclinic.report.planted_truth import score
-from imageclinic.report.thumbnails import Picture, Tiles
+from imageclinic.report.thumbnails import Picture, RunPictures
 
 _CODE = re.compile(r"`([^`\n]+)`")
 
@@ -28,6 +39,8 @@ def write(
     truth: pd.DataFrame | None = None,
     status: Sequence[Mapping[str, Any]] | None = None,
     help: Mapping[str, str] | None = None,
+    embedding_map: pd.DataFrame | str | None = None,
+    decisions: Mapping[str, str] | None = None,
 ) -> Path:
     """Write the report and return its path.
 
@@ -37,12 +50,14 @@ def write(
         truth: what was planted (`check, image_id, label`), for precision and recall.
         status: the review's progress: rows of `cleaning.trust.estimates.by_check`.
         help: check → docstring: its first paragraph is shown, the rest on demand.
+        embedding_map: ``image_id, x, y``; or why there is no map; None to leave it out.
+        decisions: image_id → what is decided, for the map.
 
     Raises:
         InputError: when the run was not audited, or the file can't be written.
     """
     target = run.report if to is None else to
-    text = render(run, truth=truth, status=status, help=help)
+    text = render(run, truth=truth, status=status, help=help, embedding_map=embedding_map, decisions=decisions)
     try:
         tables.write_text(target, text)
     except CanNotWrite as error:
@@ -60,6 +75,8 @@ def render(
     truth: pd.DataFrame | None = None,
     status: Sequence[Mapping[str, Any]] | None = None,
     help: Mapping[str, str] | None = None,
+    embedding_map: pd.DataFrame | str | None = None,
+    decisions: Mapping[str, str] | None = None,
 ) -> str:
     """The report as HTML; see `write`."""
     info = run.info()
@@ -73,6 +90,21 @@ def render(
     diagnosed, diagnosis_note = _diagnosis(run)
     searched, search_note = search_section.read(run.tuning)
     outcomes = sections.by_severity(info["outcomes"], run.verdict)
+    pictures = RunPictures(run)
+    of_checks = _sections(run, outcomes, dataset, issues, splits, help or {}, pictures.picture)
+    try:
+        predictions = run.read_predictions() if run.predictions.is_file() else None
+        confused = confusion_section.table(predictions, dataset, pictures.small) if predictions else None
+    except InputError:  # what the checks made of them is there all the same
+        confused = None
+    drawn: dict[str, Any] | None = None
+    if isinstance(embedding_map, pd.DataFrame) and len(embedding_map):
+        order = [o["check"] for o in outcomes]
+        points = map_section.points(
+            embedding_map, dataset, issues, splits, decisions or {}, order, seed=info.get("seed", 0)
+        )
+        drawn = map_section.content(points, frozenset(pictures.shown), pictures.small)
+        drawn["left_out"] = len(embedding_map) - len(points)
     return templates.render(
         "template.html",
         {"title_of": sections.title, "prose": _prose},
@@ -89,7 +121,10 @@ def render(
         outcome_names=sections.OUTCOMES,
         scores=None if truth is None else _records(score(issues, truth)),
         distribution=charts.distribution(dataset, splits),
-        sections=_sections(run, outcomes, dataset, issues, splits, help or {}),
+        confusions=confused,
+        map=drawn,
+        map_note=embedding_map if isinstance(embedding_map, str) else "",
+        sections=of_checks,
         decided=decided,
         decisions_note=decisions_note,
         progress=review_section.progress(status or [], [o["check"] for o in outcomes]),
@@ -156,8 +191,8 @@ def _sections(
     issues: pd.DataFrame,
     splits: Mapping[str, str],
     help: Mapping[str, str],
+    picture: Callable[[str], Picture],
 ) -> list[sections.Section]:
-    tiles = Tiles()
     given = dict(zip(dataset["image_id"], dataset["label"], strict=True))
     clusters = run.read(tables.CLUSTERS).dropna(subset=["cluster"]) if run.has(tables.CLUSTERS) else None
     copies = {} if clusters is None else dict(zip(clusters["image_id"], clusters["cluster"], strict=True))
@@ -166,10 +201,6 @@ def _sections(
         split=issues["image_id"].map(splits),
         same=[copies.get(image_id, image_id) for image_id in issues["image_id"]],
     )
-
-    def picture(image_id: str) -> Picture:
-        return tiles.picture(run.image_path(image_id))
-
     return [
         sections.section(o, issues[issues["check"] == o["check"]], help.get(o["check"], ""), picture)
         for o in outcomes

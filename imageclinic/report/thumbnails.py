@@ -11,8 +11,10 @@ from pathlib import Path
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from imageclinic.core.pixels import open_file, plain
+from imageclinic.core.run import Run
 
 SIDE = 160  # pixels; shown at about 150, so sharp enough on a phone
+SMALL = 96  # where many are shown
 BUDGET = 7_000_000  # bytes of data URIs in one report
 
 
@@ -30,16 +32,36 @@ class Tiles:
     """Makes thumbnails until the report is full."""
 
     budget: int = BUDGET
-    made: dict[Path, Picture] = field(default_factory=dict)
+    made: dict[tuple[Path, int], Picture] = field(default_factory=dict)
 
-    def picture(self, path: Path) -> Picture:
-        """The thumbnail of the image at `path`."""
-        found = self.made.get(path) or thumbnail(path)
-        self.made[path] = found
+    def picture(self, path: Path, side: int = SIDE) -> Picture:
+        """The thumbnail of the image at `path`, of at most `side` pixels."""
+        found = self.made.get((path, side)) or thumbnail(path, side)
+        self.made[path, side] = found
         if len(found.uri) > self.budget:
             return Picture(reason="left out: the report is large enough")
         self.budget -= len(found.uri)
         return found
+
+
+class RunPictures:
+    """The pictures of a run's images in one report."""
+
+    def __init__(self, run: Run) -> None:
+        self._run, self._tiles = run, Tiles()
+        #: Images whose picture stands in the report.
+        self.shown: set[str] = set()
+
+    def picture(self, image_id: str) -> Picture:
+        """For the sections of the checks."""
+        found = self._tiles.picture(self._run.image_path(image_id))
+        if found.uri:
+            self.shown.add(image_id)
+        return found
+
+    def small(self, image_id: str) -> Picture:
+        """Where many are shown."""
+        return self._tiles.picture(self._run.image_path(image_id), SMALL)
 
 
 def thumbnail(path: Path, side: int = SIDE) -> Picture:

@@ -7,17 +7,27 @@ from pathlib import Path
 import pandas as pd
 
 from imageclinic.audit import runner
+from imageclinic.cleaning.decisions import decision_log
+from imageclinic.core import tables
+from imageclinic.core.errors import InputError
+from imageclinic.core.progress import Stage, quiet
 from imageclinic.core.run import open_run
 from imageclinic.workflows.status import status
+from imageclinic.workflows.steps import embedding_map
 
 
-def report(run: str | Path, *, to: str | Path | None = None, truth: pd.DataFrame | None = None) -> Path:
+def report(
+    run: str | Path, *, to: str | Path | None = None, truth: pd.DataFrame | None = None, stage: Stage = quiet
+) -> Path:
     """Write report.html, one self-contained file, and return its path.
+
+    Where the run has embeddings and no map of them yet, the map is made first, and kept in the run folder.
 
     Args:
         run: an audited run.
         to: the file to write; None: report.html in the run folder.
         truth: for datasets with planted faults: check, image_id and label of each.
+        stage: reports what takes long.
 
     Raises:
         InputError: the run was not audited, or the file can't be written.
@@ -26,4 +36,20 @@ def report(run: str | Path, *, to: str | Path | None = None, truth: pd.DataFrame
 
     helps = {name: check.help for name, check in runner.load().items()}
     target = None if to is None else Path(to)
-    return build.write(open_run(Path(run)), target, truth=truth, status=status(run)["checks"], help=helps)
+    opened = open_run(Path(run))
+    checks = status(run)["checks"]
+    try:
+        points: pd.DataFrame | str | None = embedding_map.current_map(opened, stage=stage)
+    except InputError as error:
+        points = f"The map can't be drawn: {error}"
+    decided = decision_log.current(decision_log.read(opened.decisions), opened.read(tables.DATASET))
+    decided = decided.dropna(subset=["decision"])
+    return build.write(
+        opened,
+        target,
+        truth=truth,
+        status=checks,
+        help=helps,
+        embedding_map=points,
+        decisions=dict(zip(decided["image_id"], decided["decision"], strict=True)),
+    )

@@ -44,4 +44,5 @@ def review(
             progress=progress,
             words=lambda: trust_summary.panel_of(open_run(Path(run))),
             rerank=python_module("imageclinic", "rerank", str(Path(run).absolute())),
+            map_embeddings=python_module("imageclinic.workflows.steps.embedding_map", str(Path(run).absolute())),
         )

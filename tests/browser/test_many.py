@@ -60,3 +60,47 @@ def test_more_like_this_one_opens_the_same_mistake_first(served: tuple[Run, str]
     shown.keyboard.press("m")
     expect_message(shown, "59 images with the same mistake")
     wait_for(lambda: "60 samples" in shown.inner_text("body"), 120)
+
+
+def test_a_key_decides_about_what_a_lasso_on_the_map_holds(
+    served: tuple[Run, str], shown: Page, tmp_path: Path
+) -> None:
+    run, inbox = served
+    open_view(shown, inbox, "mislabeled")
+    before = len(decision_log.read(run.decisions))
+    panel(shown).get_by_text("Map: choose images by a lasso").click()
+    shown.locator(".emb-mode-segment").filter(has_text="Select").click()
+    lasso(shown)
+    held = shown.evaluate("__imageclinic__.lasso.length")
+    panel(shown).get_by_text(f"{held} images in the lasso").wait_for()
+    shown.keyboard.press("d")
+    shown.screenshot(path=tmp_path / "lasso.png")
+    shown.get_by_role("button", name="No").click()
+    shown.keyboard.press("n")
+    shown.get_by_role("button", name="Yes, ").click()
+    rows = log(run, before + 1).iloc[before:]
+    assert 1 < len(rows) <= held and rows["decision"].eq("unsure").all() and rows["batch"].nunique() == 1
+    expect_message(shown, "Unsure about")
+    shown.keyboard.press("u")
+    assert len(log(run, before + 2 * len(rows))) == before + 2 * len(rows)
+
+
+def lasso(shown: Page) -> None:
+    """Draw a lasso around the middle of the map, until it holds something: the map is drawn in its own time."""
+
+    def held() -> bool:
+        plots = [plot for canvas in shown.locator("canvas").all() if (plot := canvas.bounding_box())]
+        box = max(plots, key=lambda plot: plot["width"] * plot["height"], default=None)
+        if box is None or box["width"] < 300:
+            return False
+        x, y, reach = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, 0.3 * box["width"]
+        corners = [(x - reach, y - reach), (x + reach, y - reach), (x + reach, y + reach), (x - reach, y + reach)]
+        shown.mouse.move(*corners[0])
+        shown.mouse.down()
+        for corner in [*corners[1:], corners[0]]:
+            shown.mouse.move(*corner, steps=8)
+        shown.mouse.up()
+        shown.wait_for_timeout(1_500)
+        return bool(shown.evaluate("__imageclinic__.lasso.length"))
+
+    wait_for(held, 120)

@@ -10,6 +10,7 @@ import pandas as pd
 from PIL import Image
 
 from imageclinic.core import run, tables
+from imageclinic.core.reading import saved_map
 
 HOSTILE = "<img src=x onerror=document.title='hacked'>"
 FORMULA = "=cmd()|x"
@@ -120,7 +121,15 @@ def make_large_run(folder: Path, root: Path) -> run.Run:
     result.write(tables.ISSUES, pd.DataFrame(issues, columns=tables.ISSUES.names))
     vectors = rng.standard_normal((len(names), 16)).astype(np.float32)
     tables.write_vectors(result.embeddings, {"image_id": names}, "embedding", vectors)
+    write_map(result, names)
     return result
+
+
+def write_map(made: run.Run, names: list[str]) -> None:
+    """A map of the run's embeddings, images side by side in their order, so that nothing has to work one out."""
+    line = np.linspace(0, 1, len(names), dtype=np.float32)
+    places = np.column_stack([line, np.abs(line - 0.5)])
+    saved_map.write(made.embedding_map, pd.Series(names), places, embeddings=made.embeddings, method="a line", seed=0)
 
 
 def _write(path: Path, seed: int) -> None:

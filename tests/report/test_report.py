@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import re
 from html.parser import HTMLParser
@@ -130,6 +132,20 @@ def test_nothing_is_fetched_and_nothing_runs(run: Run) -> None:
     assert not [name for _, attrs in page.elements for name in attrs if name.startswith("on")]
     assert not re.search(r"url\(|@import", html)
     assert "default-src 'none'" in html
+
+
+def test_the_map_brings_one_script_and_the_policy_admits_no_other(run: Run) -> None:
+    points = pd.DataFrame({"image_id": run.read(tables.DATASET)["image_id"], "x": 0.25, "y": [0.0, 0.5, 0.75, 1.0]})
+    html = render(run, embedding_map=points, decisions={"dog/2.png": "drop"})
+    scripts = re.findall(r"<script([^>]*)>(.*?)</script>", html, re.DOTALL)
+    assert [attributes.split() for attributes, _ in scripts] == [['type="application/json"', 'id="map-data"'], []]
+    assert len(json.loads(scripts[0][1])["id"]) == 4
+    digest = base64.b64encode(hashlib.sha256(scripts[1][1].encode()).digest()).decode()
+    assert f"script-src &#39;sha256-{digest}&#39;" in html or f"script-src 'sha256-{digest}'" in html
+    assert "default-src 'none'" in html and HOSTILE not in html
+    page = Page(html)
+    assert not [name for _, attrs in page.elements for name in attrs if name.startswith("on")]
+    assert all(source.startswith("data:image/") for source in page.having("src"))
 
 
 def test_links_lead_somewhere(run: Run) -> None:

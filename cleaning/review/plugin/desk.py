@@ -8,7 +8,7 @@ from typing import Any
 from imageclinic.cleaning.decisions import decision_log
 from imageclinic.cleaning.review.plugin import card_facts, log_sync, navigation, panel
 from imageclinic.cleaning.review.plugin.operators import Unlisted
-from imageclinic.cleaning.review.plugin.selection import UNDECIDED, blind, reviewer, run_of
+from imageclinic.cleaning.review.plugin.selection import UNDECIDED, blind, lasso, reviewer, run_of, shown
 from imageclinic.cleaning.review.queue_order import shared
 from imageclinic.core.schema import POLICY
 
@@ -33,13 +33,13 @@ class Order(Unlisted):
         ids, waiting = navigation.waiting(ctx)
         order: Sequence[int] = range(len(ids))
         if not unseen:  # the random sample is for everybody: it also shows how far reviewers agree
-            clusters, names = ctx.view.values(["cluster", "image_id"])  # ids differ from server to server
+            clusters, names = shown(ctx).values(["cluster", "image_id"])  # ids differ from server to server
             order = shared([c or i for c, i in zip(clusters, names, strict=True)], _persons(run), me)
         return {
             "ids": [ids[n] for n in order],
             "waiting": [waiting[n] for n in order],
             "blind": unseen,
-            "view": ctx.view.name or "",
+            "view": "Lasso" if lasso(ctx) else ctx.view.name or "",
             "classes": ctx.dataset.default_classes[:_CLASSES],
             "reviewer": me,
             "progress": panel.progress(ctx),
@@ -57,14 +57,25 @@ class Cards(Unlisted):
 
 
 class ViewCounts(Unlisted):
-    """Images of the view: all, the undecided ones, and of these those in the test split."""
+    """Images of the view, or of those with ``ids``: all, the undecided ones, and of these those in the test split, and
+    with a suggested label."""
 
     name, label = "view_counts", "view counts"
 
     def execute(self, ctx: Any) -> dict[str, Any]:
-        left = ctx.view.match(UNDECIDED)
+        ids = ctx.params.get("ids")
+        view = ctx.view if ids is None else ctx.dataset.select(ids)
+        left = view.match(UNDECIDED)
         testing = left.count_values("split").get("test", 0)
-        return {"total": ctx.view.count(), "left": left.count(), "testing": testing, "blind": blind(ctx)}
+        unseen = blind(ctx)
+        suggested = 0 if unseen else left.count("suggested")
+        return {
+            "total": view.count(),
+            "left": left.count(),
+            "testing": testing,
+            "suggested": suggested,
+            "blind": unseen,
+        }
 
 
 def _persons(run: Any) -> list[str]:

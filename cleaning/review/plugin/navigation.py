@@ -12,9 +12,13 @@ from fiftyone import ViewField as F
 
 from imageclinic.cleaning.decisions import label_ranking
 from imageclinic.cleaning.review import similar_images
-from imageclinic.cleaning.review.plugin.selection import HIDDEN, UNDECIDED, blind, images_in_words, run_of
+from imageclinic.cleaning.review.plugin.selection import HIDDEN, UNDECIDED, blind, images_in_words, run_of, shown
+from imageclinic.core import confusions as confused
 from imageclinic.core import tables
 from imageclinic.core.run import Run, open_run
+
+#: Pairs of confused classes that the panel lists.
+_LISTED = 10
 
 
 def tidy(ctx: Any) -> None:
@@ -59,9 +63,10 @@ def _ranks(ctx: Any) -> bool:
 
 
 def waiting(ctx: Any) -> tuple[list[str], list[bool]]:
-    """The samples of the view, in its order, and which of them are undecided (see `selection.UNDECIDED`)."""
+    """The samples of the view (of the lasso, where there is one), in its order, and which of them are undecided (see
+    `selection.UNDECIDED`)."""
     unseen = blind(ctx)  # such a view does not have the second field: it would tell what was found
-    order, decided, *settled = ctx.view.values(["id", "decision", *([] if unseen else ["settled"])])
+    order, decided, *settled = shown(ctx).values(["id", "decision", *([] if unseen else ["settled"])])
     return order, [d is None and not s for d, s in zip(decided, *(settled or [[None] * len(order)]), strict=True)]
 
 
@@ -89,14 +94,55 @@ def more_like(ctx: Any, sample_id: str) -> str:
     images, n = similar_images.like(image_id, issues, dataset, _likeness(run, image_id), decided)
     found = ctx.dataset.match(F("image_id").is_in(images))
     ids = dict(zip(*found.values(["image_id", "id"]), strict=True))
-    shown = [ids[name] for name in images if name in ids]
-    if len(shown) < 2:
+    alike_ids = [ids[name] for name in images if name in ids]
+    if len(alike_ids) < 2:
         return "Nothing else is like it."
     if ctx.current_sample:
         ctx.ops.close_sample()
-    ctx.ops.set_view(ctx.dataset.select(shown, ordered=True))
+    ctx.ops.set_view(ctx.dataset.select(alike_ids, ordered=True))
     alike = images_in_words(n) if n else "No image"
     return f"{alike} with the same mistake, then what looks like it."
+
+
+def confusions(ctx: Any) -> list[list[Any]]:
+    """``given, predicted, n`` of the most frequent pairs of given label and out-of-fold prediction; [] without
+    predictions."""
+    pairs = confused.pairs(_confused(ctx)).head(_LISTED)
+    return [[given, predicted, int(n)] for given, predicted, n in pairs.itertuples(index=False)]
+
+
+def open_confusion(ctx: Any, given: str, predicted: str) -> str:
+    """Show the images of a pair; return what to tell the reviewer."""
+    if blind(ctx):
+        return HIDDEN.format("a prediction would show what is suggested")
+    found = confusion_samples(ctx, given, predicted)
+    if not found:
+        return "No image of this pair is loaded."
+    ctx.ops.set_view(ctx.dataset.select(found, ordered=True))
+    return f"{images_in_words(len(found))} labelled {given}, predicted as {predicted}, the least likely label first."
+
+
+def confusion_samples(ctx: Any, given: str, predicted: str) -> list[str]:
+    """The samples of a pair of given and predicted label, the least likely label first."""
+    wrong = _confused(ctx)
+    images = wrong.loc[wrong["given"].eq(given) & wrong["predicted"].eq(predicted), "image_id"].tolist()
+    ids = dict(zip(*ctx.dataset.match(F("image_id").is_in(images)).values(["image_id", "id"]), strict=True))
+    return [ids[name] for name in images if name in ids]
+
+
+def _confused(ctx: Any) -> pd.DataFrame:
+    run = run_of(ctx)
+    changed = run.predictions.stat().st_mtime_ns if run.predictions.is_file() else 0
+    return _confused_images(run.path, changed)
+
+
+@functools.lru_cache(maxsize=1)
+def _confused_images(path: Path, changed: int) -> pd.DataFrame:
+    """See `core.confusions.confused`; empty where `changed` is 0."""
+    run = open_run(path)
+    if not changed:
+        return pd.DataFrame(columns=["image_id", "given", "predicted"])
+    return confused.confused(run.read_predictions(), run.read(tables.DATASET).set_index("image_id")["label"])
 
 
 def _likeness(run: Run, image_id: str) -> pd.Series:

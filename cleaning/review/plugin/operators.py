@@ -18,6 +18,7 @@ from imageclinic.cleaning.review.plugin.selection import (
     blind,
     decide,
     images_in_words,
+    shown,
     targets,
 )
 
@@ -122,7 +123,10 @@ class RelabelTo(_Operator):
 
 
 class WholeView(_Operator):
-    """One decision about every undecided image of the view, after the count was confirmed."""
+    """One decision about every undecided image of the view or the lasso, after the count was confirmed.
+
+    Parameters: ``decision``, ``sure``; ``ids``, of these only; ``label``, for relabel; ``from_key``.
+    """
 
     name, label, icon = "whole_view", "decide about the whole view (v)", "select_all"
 
@@ -159,11 +163,13 @@ class WholeView(_Operator):
         return types.Property(inputs, view=title)
 
     def execute(self, ctx: Any) -> dict[str, Any]:
-        ids = [] if blind(ctx) else ctx.view.match(UNDECIDED).values("id")
+        chosen = ctx.params.get("ids")  # what the reviewer confirmed, should the lasso be another one by now
+        view = shown(ctx) if chosen is None else ctx.dataset.select(chosen)
+        ids = [] if blind(ctx) else view.match(UNDECIDED).values("id")
         if not ctx.params.get("sure"):
             answer = Answer((), "Not confirmed: nothing was decided.", failed=True)
         else:
-            answer = decide(ctx, ctx.params["decision"], ids)
+            answer = decide(ctx, ctx.params["decision"], ids, ctx.params.get("label"))
         if ctx.params.get("from_key"):
             return _answer(ctx, answer)
         _tell(ctx, answer)
@@ -172,8 +178,9 @@ class WholeView(_Operator):
     @staticmethod
     def _counts(ctx: Any) -> tuple[int, int, int]:
         """Images of the view, the undecided ones, and those of them in the test split."""
-        left = ctx.view.match(UNDECIDED)
-        return ctx.view.count(), left.count(), left.count_values("split").get("test", 0)
+        view = shown(ctx)
+        left = view.match(UNDECIDED)
+        return view.count(), left.count(), left.count_values("split").get("test", 0)
 
 
 class More(_Operator):

@@ -10,6 +10,7 @@ from typing import Any
 import fiftyone as fo
 
 from imageclinic.cleaning.review import background_work
+from imageclinic.cleaning.review.dataset.map_panel import MAP
 from imageclinic.cleaning.review.plugin import log_sync, navigation
 from imageclinic.cleaning.review.plugin.operators import Unlisted, documents
 from imageclinic.cleaning.review.plugin.selection import UNDECIDED, blind, is_reviewed, run_of
@@ -24,6 +25,7 @@ class Panel(Unlisted):
     Returns:
         ``flagged, done, export`` (see `progress`); ``sample``, the same two of the random sample; ``checks``, rows of
         name, decided and flagged, none in the random sample, where a count that grew would tell what was found;
+        ``confusions``, see `navigation.confusions`, none in the random sample; ``map``, whether the images have one;
         ``ranked``, see `navigation.waiting_order`; ``trust`` and ``lines``, see
         `background_work.words_file`; ``blind``; ``classes``, when they are few. Of a dataset that is not the reviewed
         one only ``other``, what to do.
@@ -43,6 +45,8 @@ class Panel(Unlisted):
             **progress(ctx),
             "sample": counts["sample"],
             "checks": [] if unseen else counts["checks"],
+            "confusions": [] if unseen else navigation.confusions(ctx),
+            "map": ctx.dataset.has_brain_run(MAP),
             "ranked": navigation.waiting_order(ctx),
             "trust": trust.get("rows", []),
             "lines": trust.get("lines", []),
@@ -115,6 +119,15 @@ class NewOrder(Unlisted):
         return {}
 
 
+class Confusion(Unlisted):
+    """Opens the images of a pair of classes: ``given`` and ``predicted``. Returns ``message``."""
+
+    name, label = "confusion", "confusion"
+
+    def execute(self, ctx: Any) -> dict[str, Any]:
+        return {"message": navigation.open_confusion(ctx, ctx.params["given"], ctx.params["predicted"])}
+
+
 def progress(ctx: Any) -> dict[str, Any]:
     """``flagged`` images, the ``done`` ones (decided, or settled), and the ``export`` command that comes next."""
     counts = _now(ctx)
@@ -146,4 +159,4 @@ def _counts(name: str, log_size: int) -> dict[str, Any]:
     }
 
 
-ALL = (Panel, Progress, Changes, Classes, Inbox, Calibrate, NewOrder)
+ALL = (Panel, Progress, Changes, Classes, Inbox, Calibrate, NewOrder, Confusion)

@@ -8,10 +8,10 @@
   const foo = window.__foo__, fos = window.__fos__, fop = window.__fop__, React = window.React;
   if (!foo || !fos || !fop || !React || !foo.executeOperator || !fos.useUpdateSamples || !fop.registerComponent) return;
   const PLUGIN = "@imageclinic/review", PANEL = "imageclinic_review";
-  const MODULES = ["main.js", "app.js", "tiles.js", "actions.js", "saver.js", "desk.js", "stock.js", "card_view.js", "side_panel.js", "dialogs.js", "dom.js", "watch.js"];
+  const MODULES = ["main.js", "app.js", "tiles.js", "actions.js", "saver.js", "desk.js", "stock.js", "card_view.js", "side_panel.js", "dialogs.js", "dom.js", "watch.js", "lasso.js"];
   const here = document.currentScript.src;
   // What the browser tests read.
-  const api = (window.__imageclinic__ = { active: false, log: [], tiles: null, shown: null, selected: [], tasks: new Map(), panels: new Set() });
+  const api = (window.__imageclinic__ = { active: false, log: [], tiles: null, shown: null, selected: [], lasso: [], tasks: new Map(), panels: new Set() });
 
   // A JavaScript operator gives us React hooks and Recoil's snapshot without any visible component.
   class Bridge extends foo.Operator {
@@ -41,8 +41,16 @@
   foo.registerOperator(Bridge, PLUGIN);
   foo.registerOperator(Open, PLUGIN);
 
+  // What a lasso on the map holds is a stage in the App's own state, which tells a component when it changes.
+  api.heldBy = (stage) => Array.from(((stage || {})["fiftyone.core.stages.Select"] || {}).sample_ids || []);
+  const useLasso = window.recoil && window.recoil.useRecoilValue && fos.extendedSelectionOverrideStage ? () => window.recoil.useRecoilValue(fos.extendedSelectionOverrideStage) : () => null;
+
   function Panel() { // the side panel: an element that the module fills
-    const box = React.useRef(null);
+    const box = React.useRef(null), held = useLasso();
+    React.useEffect(() => {
+      api.lasso = api.heldBy(held);
+      if (api.drawPanels) api.drawPanels();
+    }, [held]);
     React.useEffect(() => {
       const element = box.current;
       api.panels.add(element);

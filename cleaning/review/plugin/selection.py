@@ -74,6 +74,19 @@ def targets(ctx: Any) -> list[str]:
     return [ctx.current_sample] if ctx.current_sample else list(ctx.selected or [])
 
 
+def lasso(ctx: Any) -> list[str]:
+    """The samples that a lasso on the map holds; [] without one. The App sends it as a stage beside the view, which a
+    saved view does not take up."""
+    stage = (ctx.request_params.get("extended") or {}).get("fiftyone.core.stages.Select") or {}
+    return list(stage.get("sample_ids") or [])
+
+
+def shown(ctx: Any) -> Any:
+    """What the grid shows: the view, or what of it the lasso holds."""
+    ids = lasso(ctx)
+    return ctx.view.select(ids) if ids else ctx.view
+
+
 def blind(ctx: Any) -> bool:
     """Whether the view hides what the checks found, as the one of the random sample does."""
     return not ctx.view.has_field("evidence")

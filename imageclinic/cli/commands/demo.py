@@ -93,7 +93,7 @@ def run_demo(out: Path, *, seeds: int, terminal: Any) -> dict[str, Any]:
     comparison = imageclinic.compare(run_path, seeds=seeds, stage=terminal.stage)
     show_comparison(comparison, terminal)
 
-    report = imageclinic.report(run_path, truth=truth)
+    report = imageclinic.report(run_path, truth=truth, stage=terminal.stage)
     terminal.title(f"Done in {time.perf_counter() - start:.0f} s")
     terminal.say(f"Report:         {report}")
     terminal.say(f"Cleaned data:   {cleaned}")

@@ -23,6 +23,6 @@ def report(
     """Write report.html, one self-contained file."""
 
     terminal = terminal_for(as_json)
-    path = imageclinic.report(run, to=to)
+    path = imageclinic.report(run, to=to, stage=terminal.stage)
     terminal.say(f"Report: {path}")
     terminal.result({"report": str(path)})

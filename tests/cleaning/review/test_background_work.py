@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from imageclinic.cleaning.decisions import label_ranking, person_decision
-from imageclinic.cleaning.review import background_work
+from imageclinic.cleaning.review import background_work, map_work
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
 from imageclinic.core.run import Run
@@ -114,3 +114,12 @@ def test_the_newest_scores_count_and_the_audits_fill_in(run: Run) -> None:
     assert doubt[MISLABELED[0]] == pytest.approx(0.1)
     assert doubt[MISLABELED[1]] == pytest.approx(0.89)
     assert IMAGES[0] not in doubt
+
+
+def test_a_map_that_cant_be_made_is_reported(run: Run) -> None:
+    run.review.mkdir(exist_ok=True)
+    lines: list[str] = []
+    work = map_work.make(run, None, [sys.executable, "-c", "raise SystemExit('no room')"], lines.append)
+    for _ in work:
+        time.sleep(0.05)
+    assert len(lines) == 1 and "no room" in lines[0] and "map.log" in lines[0]

@@ -11,10 +11,11 @@ import pandas as pd
 import pytest
 
 from imageclinic.cleaning.decisions import decision_log, person_decision
+from imageclinic.cleaning.review import map_work
 from imageclinic.cleaning.review.dataset import build_dataset
 from imageclinic.core import tables
 from imageclinic.core.run import Run
-from tests.helpers.review_run import COPIES, MISLABELED, make_run
+from tests.helpers.review_run import COPIES, MISLABELED, make_run, write_map
 
 pytestmark = pytest.mark.slow
 
@@ -33,17 +34,22 @@ class App:
         self.dataset: Any = build_dataset.build_from(run)
         self.ids = dict(zip(*self.dataset.values(["image_id", "id"]), strict=True))
         self.names = {sample: name for name, sample in self.ids.items()}
+        self.lasso: list[str] = []
 
     def call(self, operator: str, view: str = "", **params: Any) -> dict[str, Any]:
-        from fiftyone.operators.executor import ExecutionContext
-
         from imageclinic.cleaning.review.plugin import desk, operators, panel
 
         known = {each.name: each for each in (*operators.ALL, *desk.ALL, *panel.ALL)}
-        stages = self.dataset.load_saved_view(view)._serialize() if view else []
-        request = {"dataset_name": self.dataset.name, "view": stages, "params": params}
-        result: dict[str, Any] = known[operator]().execute(ExecutionContext(request_params=request))
+        result: dict[str, Any] = known[operator]().execute(self.context(view, params))
         return result
+
+    def context(self, view: str = "", params: dict[str, Any] | None = None) -> Any:
+        from fiftyone.operators.executor import ExecutionContext
+
+        stages = self.dataset.load_saved_view(view)._serialize() if view else []
+        extended = {"fiftyone.core.stages.Select": {"sample_ids": self.lasso, "ordered": False}} if self.lasso else {}
+        request = {"dataset_name": self.dataset.name, "view": stages, "params": params or {}, "extended": extended}
+        return ExecutionContext(request_params=request)
 
     def decide(self, decision: str, *names: str, view: str = "", **more: Any) -> dict[str, Any]:
         return self.call("decide", view, decision=decision, ids=[self.ids[name] for name in names], **more)
@@ -147,3 +153,52 @@ def test_two_reviewers_begin_with_different_images(run: Run, monkeypatch: pytest
     monkeypatch.setenv("IMAGECLINIC_REVIEWER", "bob")
     bobs = app.call("order", "Inbox")["ids"]
     assert sorted(anns) == sorted(bobs) and anns[0] != bobs[0]
+
+
+def test_a_lasso_on_the_map_is_what_the_desk_and_a_batch_are_about(run: Run) -> None:
+    app = App(run)
+    assert not app.call("panel")["map"]
+    mapped = [name for name in app.ids if name != "dog/torn.jpg"]
+    tables.write_vectors(run.embeddings, {"image_id": mapped}, "embedding", np.eye(len(mapped), dtype=np.float32))
+    write_map(run, mapped)
+    assert map_work.show_if_there(run, app.dataset)
+    assert app.call("panel")["map"]
+    assert "map" in app.dataset.list_workspaces()
+    points = app.dataset.load_brain_results("map")
+    assert [app.names[sample] for sample in points.sample_ids] == mapped
+    assert np.allclose(points.points[:, 1], -np.abs(np.linspace(0, 1, len(mapped)) - 0.5), atol=1e-6)
+
+    held = [*MISLABELED[:3], "cat/00.png"]
+    app.decide("keep", MISLABELED[0])
+    app.lasso = [app.ids[name] for name in held]
+    order = app.call("order", "Mislabeled")
+    assert sorted(app.names[sample] for sample in order["ids"]) == sorted(MISLABELED[:3])
+    assert sum(order["waiting"]) == 2 and order["view"] == "Lasso"
+    counts = app.call("view_counts", ids=app.lasso)
+    assert counts == {"total": 4, "left": 3, "testing": 1, "suggested": 2, "blind": False}
+    ids, app.lasso = app.lasso, [app.ids["cat/05.png"]]  # another lasso since the confirmation
+    assert app.call("whole_view", decision="drop", ids=ids, from_key=True)["failed"]
+    answer = app.call("whole_view", decision="relabel", label="bird", ids=ids, sure=True, from_key=True)
+    assert sorted(app.names[sample] for sample in answer["ids"]) == sorted([*MISLABELED[1:3], "cat/00.png"])
+    log = decision_log.read(run.decisions)
+    assert log["label"].dropna().tolist() == ["bird"] * 3 and log["batch"].nunique() == 2
+    assert not app.call("whole_view", "Calibrate", decision="drop", ids=ids, sure=True, from_key=True)["ids"]
+
+
+def test_a_pair_of_confused_classes_opens_its_images_worst_first(run: Run) -> None:
+    from imageclinic.cleaning.review.plugin import navigation
+
+    app = App(run)
+    assert app.call("panel")["confusions"] == []
+    judged = [*MISLABELED, "cat/00.png", "cat/01.png"]
+    probabilities = np.array([[0.9, 0.1]] * 2 + [[0.3, 0.7]] * 3 + [[0.2, 0.8], [0.8, 0.2]], np.float32)
+    quality = [0.2, 0.1, 0.7, 0.7, 0.7, 0.3, 0.8]
+    columns = {"image_id": judged, "fold": [0] * 7, "label_quality": quality}
+    metadata = {"classes": json.dumps(["cat", "dog"])}
+    tables.write_vectors(run.predictions, columns, "pred_probs", probabilities, metadata)
+    assert app.call("panel")["confusions"] == [["dog", "cat", 2], ["cat", "dog", 1]]
+    assert app.call("panel", "Calibrate")["confusions"] == []
+    assert app.call("confusion", "Calibrate", given="dog", predicted="cat")["message"]  # refused: no view is opened
+    samples = navigation.confusion_samples(app.context(), "dog", "cat")
+    assert [app.names[sample] for sample in samples] == [MISLABELED[1], MISLABELED[0]]
+    assert navigation.confusion_samples(app.context(), "dog", "owl") == []

@@ -31,6 +31,9 @@ export function inside(work) {
 /** The ids of the samples that are selected in the grid. */
 export const selection = () => inside(async (hooks, read, fos) => Array.from((await read(fos.selectedSamples)).keys()));
 
+/** The ids of the samples that a lasso on the map holds. */
+export const lasso = () => inside(async (hooks, read) => context.api.heldBy(context.fos.extendedSelectionOverrideStage ? await read(context.fos.extendedSelectionOverrideStage) : null));
+
 /** Whether the open dataset is one of ours. */
 export const isOurs = () => inside(async (hooks, read, fos) => {
   const dataset = await read(fos.dataset);

@@ -106,6 +106,15 @@ export function askWholeView({ total, left, testing }, done) {
   return box;
 }
 
+/** Ask whether to go on: done() after a click or an Enter of its own, not one that was typed before it was in sight. */
+export function confirm(title, notes, yes, colour, done) {
+  const go = el("button.ic-go", { type: "button", style: `background:${colour}`, onclick: () => { close(); done(); } }, yes);
+  const no = el("button.ic-go.ic-plain", { type: "button", onclick: () => close() }, "No [Esc]");
+  const box = show(el("div.ic-box", {}, el("h3", {}, title), el("p.ic-quiet", {}, notes), go, no));
+  go.focus();
+  return box;
+}
+
 /** Something to read; any of Enter and Escape puts it away. */
 export function tell(title, ...content) {
   return show(el("div.ic-box", {}, el("h3", {}, title), ...content), { onkey: (event) => { if (event.key === "Enter") close(); } });

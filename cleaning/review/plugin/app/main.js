@@ -4,6 +4,7 @@ import * as app from "./app.js";
 import * as desk from "./desk.js";
 import * as dialogs from "./dialogs.js";
 import { el, images } from "./dom.js";
+import * as lasso from "./lasso.js";
 import * as panel from "./side_panel.js";
 import * as tiles from "./tiles.js";
 import { watch } from "./watch.js";
@@ -120,6 +121,7 @@ async function look() { // the App says nowhere that another view or an image is
     openDesk(id);
     app.closeViewer();
   }
+  lasso.enterMap();
   const blind = app.blindView();
   for (const button of bar ? bar.querySelectorAll("button") : []) button.style.display = blind && HINTS.includes(button.dataset.decision) ? "none" : "";
   if (desk.isOpen()) return;
@@ -160,6 +162,9 @@ function tell(text, colour) {
 
 async function once(decision, given, label, pressed) {
   const ids = given || (await app.selection());
+  const held = ids.length || desk.isOpen() || !lasso.isBatch(decision) ? [] : await app.lasso();
+  if (held.length && app.blindView()) return tell(BLIND + "one image at a time.");
+  if (held.length) return void (await lasso.ask(decision, held, label, (params) => inTurn(() => app.call("whole_view", params), params.decision, pressed)));
   if (!["undo", "whole_view"].includes(decision) && !ids.length) return say("Select images or open one first.");
   if (app.blindView() && HINTS.includes(decision)) return tell(BLIND + "that would show what the checks found.");
   if (decision === "more") {
@@ -189,7 +194,7 @@ async function decided(answer, decision, pressed) {
   let note = "";
   if (answer.n) {
     await tiles.update(answer.samples);
-    if (decision !== "undo" && !answer.next) note = " That was the last one of this view.";
+    if (decision !== "undo" && !answer.next && !context.api.lasso.length) note = " That was the last one of this view.";
     await tiles.select(decision === "undo" ? answer.ids : answer.next ? [answer.next] : []);
     moved++;
   }

@@ -2,8 +2,9 @@
 import { call } from "./app.js";
 import * as view from "./card_view.js";
 import { bar, el, images } from "./dom.js";
+import { openMap } from "./lasso.js";
 
-let context = null, shown = { ids: null, card: null }, facts = null, drawn = 0;
+let context = null, shown = { ids: null, card: null }, facts = null, drawn = 0, listing = false; // listing: the pairs of labels are unfolded
 
 export function use(given) {
   context = given;
@@ -32,9 +33,9 @@ export function numbered(n) {
 
 function draw(state) {
   shown = state;
-  const { ids, card } = state, blind = !!(facts && facts.blind);
-  const title = card ? view.labels(card, blind) : el("div.ic-state", {}, ids.length ? `${images(ids.length)} selected` : "Select images, or press Enter to review one at a time.");
-  const several = ids.length > 1 ? { given: null, suggested: "suggested", likely: [], cluster: true } : null;
+  const { ids, card } = state, blind = !!(facts && facts.blind), held = context.api.lasso.length;
+  const title = card ? view.labels(card, blind) : el("div.ic-state", {}, ids.length ? `${images(ids.length)} selected` : held ? `${images(held)} in the lasso: a key decides about all of them, after a confirmation.` : "Select images, or press Enter to review one at a time.");
+  const several = ids.length > 1 || (held && !ids.length) ? { given: null, suggested: "suggested", likely: [], cluster: ids.length > 1 } : null;
   fill(() => [title.cloneNode(true),
     view.buttons(card || several, { blind, classes: (facts && facts.classes) || [] }, (decision, label) => context.api.press(decision, null, label)),
     card ? view.evidence(card, blind) : "", facts ? status(blind) : ""]);
@@ -56,8 +57,17 @@ function status(blind) {
     facts.ranked ? el("button.ic-go", { type: "button", onclick: move("new_order") }, "Mislabeled: show the new order") : null,
     el("button.ic-go.ic-plain", { type: "button", onclick: move("calibrate") }, "Calibrate: a random sample"),
     el("button.ic-go.ic-plain", { type: "button", onclick: move("inbox") }, "Inbox: show what is left"),
+    facts.map && !blind ? el("button.ic-go.ic-plain", { type: "button", onclick: openMap }, "Map: choose images by a lasso") : null,
+    pairs(facts.confusions),
     el("h4", {}, "How far to trust the flags"), trust(facts.trust, facts.lines),
     blind ? null : checks(facts.checks));
+}
+
+function pairs(rows) { // given and predicted label, each a view of its images
+  if (!rows || !rows.length) return null;
+  const open = (given, predicted) => async () => context.api.say((await call("confusion", { given, predicted })).message);
+  return el("details.ic-confusions", { open: listing, ontoggle: (event) => { listing = event.target.open; } }, el("summary", {}, "Given → predicted label"), rows.map(([given, predicted, n]) =>
+    el("button.ic-button", { type: "button", onclick: open(given, predicted) }, el("span", { title: `${given} → ${predicted}` }, `${given} → ${predicted}`), el("i", {}, n.toLocaleString("en")))));
 }
 
 function trust(rows, lines) {

@@ -1,0 +1,43 @@
+"""Images whose out-of-fold prediction is another class than the given label, and how often each pair occurs. Pure."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from imageclinic.core.tables import Predictions
+
+
+def confused(predictions: Predictions, labels: pd.Series) -> pd.DataFrame:
+    """The images that models which did not see them put into another class, the least likely label first.
+
+    Args:
+        predictions: out-of-fold.
+        labels: image_id → given label. Images without one, or of a class that was not predicted, are left out.
+
+    Returns:
+        ``image_id, given, predicted``, the two probabilities ``given_share, predicted_share`` in [0, 1], and
+        ``label_quality`` (0 = worst).
+    """
+    probabilities = predictions.pred_probs
+    best = probabilities.argmax(axis=1) if len(predictions.rows) else np.empty(0, dtype=np.int64)
+    names = np.asarray(predictions.classes, dtype=object)
+    rows = predictions.rows[["image_id", "label_quality"]].reset_index(drop=True)
+    rows["given"] = rows["image_id"].map(labels)
+    rows["predicted"] = names[best]
+    rows["predicted_share"] = probabilities[np.arange(len(rows)), best]
+    at = pd.Index(names).get_indexer(pd.Index(rows["given"].astype(object)))
+    rows["given_share"] = probabilities[np.arange(len(rows)), at]
+    wrong = rows[(at >= 0) & (at != best)]
+    ordered = wrong.sort_values(["label_quality", "image_id"], ignore_index=True)
+    return ordered[["image_id", "given", "predicted", "given_share", "predicted_share", "label_quality"]]
+
+
+def pairs(wrong: pd.DataFrame) -> pd.DataFrame:
+    """``given, predicted, n``: how many images each pair of classes has, the most frequent pair first.
+
+    Args:
+        wrong: see `confused`.
+    """
+    counts = wrong.groupby(["given", "predicted"], as_index=False).size().rename(columns={"size": "n"})
+    return counts.sort_values(["n", "given", "predicted"], ascending=[False, True, True], ignore_index=True)

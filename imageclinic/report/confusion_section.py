@@ -1,0 +1,120 @@
+"""Given label against predicted label: a table whose numbers lead to the images, worst first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pandas as pd
+
+from imageclinic.core import confusions
+from imageclinic.core.tables import Predictions
+from imageclinic.report.thumbnails import Picture
+
+#: Of many classes those that are confused most are in the table.
+MOST_CLASSES = 14
+#: Pairs that are listed beside it.
+MOST_LISTED = 12
+#: Pictures of a pair, and of all pairs together; of what is beyond the file names are given.
+MOST_TILES, MOST_PICTURES, MOST_NAMES = 12, 300, 60
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A number of the table: how many images, how dark, and where its images are; `anchor` is empty without any."""
+
+    n: int
+    heat: float
+    anchor: str
+    same: bool
+
+
+@dataclass(frozen=True)
+class Tile:
+    """An image of a pair, with the probabilities of the two labels."""
+
+    image_id: str
+    picture: Picture
+    given_share: float
+    predicted_share: float
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """The images of one pair: pictures, then names, then a number of more."""
+
+    anchor: str
+    given: str
+    predicted: str
+    n: int
+    tiles: list[Tile]
+    names: list[str]
+    left_out: int
+
+
+@dataclass(frozen=True)
+class Table:
+    """What the template draws. `n` images are confused, of `total`; `left_out` of them lie outside the table."""
+
+    n: int
+    total: int
+    classes: list[str]
+    rows: list[list[Cell]]
+    sheets: list[Sheet]
+    listed: list[Sheet]
+    left_out: int
+
+
+def table(predictions: Predictions, dataset: pd.DataFrame, picture: Callable[[str], Picture]) -> Table | None:
+    """The table and the images of its pairs; None when every prediction is the given label.
+
+    Args:
+        predictions: out-of-fold.
+        dataset: tables.DATASET.
+        picture: a small picture of an image.
+    """
+    labels = dataset.set_index("image_id")["label"]
+    wrong = confusions.confused(predictions, labels)
+    if wrong.empty:
+        return None
+    pairs = confusions.pairs(wrong)
+    involved = pd.concat([wrong["given"], wrong["predicted"]]).value_counts()
+    order = (
+        sorted(predictions.classes)
+        if len(predictions.classes) <= MOST_CLASSES
+        else sorted(involved.sort_index().sort_values(ascending=False, kind="stable").index[:MOST_CLASSES])
+    )
+    inside = pairs["given"].isin(order) & pairs["predicted"].isin(order)
+    shown = pairs[inside | (pairs.index < MOST_LISTED)]
+    sheets = _sheets(wrong, shown, picture)
+    at = {(sheet.given, sheet.predicted): sheet for sheet in sheets}
+    judged = predictions.rows["image_id"].map(labels)
+    judged = judged[judged.isin(predictions.classes)]
+    right = judged.value_counts().sub(wrong["given"].value_counts(), fill_value=0)
+    largest = int(pairs.loc[inside, "n"].max()) if inside.any() else 1
+
+    def cell(given: str, predicted: str) -> Cell:
+        if given == predicted:
+            return Cell(int(right.get(given, 0)), 0, "", same=True)
+        sheet = at.get((given, predicted))
+        return Cell(sheet.n, sheet.n / largest, sheet.anchor, same=False) if sheet else Cell(0, 0, "", same=False)
+
+    rows = [[cell(given, predicted) for predicted in order] for given in order]
+    left_out = len(wrong) - int(pairs.loc[inside, "n"].sum())
+    listed = sheets[:MOST_LISTED] if len(predictions.classes) > MOST_CLASSES else []
+    return Table(len(wrong), len(judged), order, rows, sheets, listed, left_out)
+
+
+def _sheets(wrong: pd.DataFrame, shown: pd.DataFrame, picture: Callable[[str], Picture]) -> list[Sheet]:
+    by_pair = dict(iter(wrong.groupby(["given", "predicted"])))
+    found, left = [], MOST_PICTURES
+    for place, (given, predicted, n) in enumerate(shown[["given", "predicted", "n"]].itertuples(index=False), start=1):
+        images = by_pair[given, predicted]
+        worst = images.head(min(MOST_TILES, left))
+        left -= len(worst)
+        names = images["image_id"].iloc[len(worst) : len(worst) + MOST_NAMES].tolist()
+        columns = (worst["image_id"], worst["given_share"], worst["predicted_share"])
+        tiles = [Tile(i, picture(i), float(g), float(p)) for i, g, p in zip(*columns, strict=True)]
+        left_out = int(n) - len(tiles) - len(names)
+        found.append(Sheet(f"confused-{place}", given, predicted, int(n), tiles, names, left_out))
+    return found
