@@ -12,7 +12,7 @@ ABOUT = ("copies",)
 
 
 def find(dataset: pd.DataFrame, neighbors: pd.DataFrame, clusters: pd.DataFrame) -> pd.DataFrame:
-    """Images that are re-encoded, resized, brightened, slightly cropped, mirrored or turned copies of another.
+    """Images that are re-encoded, resized, brightened, cropped, framed, tilted, mirrored or turned copies of another.
 
     Why it matters: near copies leak between splits like exact ones, and weigh one example too much.
 
