@@ -106,7 +106,7 @@ def _out_of_fold(
         warnings.simplefilter("ignore")  # one that has not quite converged is a classifier, too
         for number in np.unique(fold):
             held = fold == number
-            model = LogisticRegression(C=1 / (_STRENGTH * (~held).sum()) * len(x), max_iter=50)
+            model = LogisticRegression(C=1 / (_STRENGTH * (~held).sum()), max_iter=50)
             scores[held] = model.fit(x[~held], is_new[~held]).predict_proba(x[held])[:, 1]
     return scores
 

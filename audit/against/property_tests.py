@@ -8,6 +8,7 @@ the chance of any false alarm is at most `ALPHA`. A difference that is certain a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -45,25 +46,25 @@ class PropertyTest:
         return asdict(self)
 
 
-def compare(run: pd.DataFrame, new: pd.DataFrame, *, seed: int = 0) -> list[PropertyTest]:
+def compare(values: Mapping[str, tuple[pd.Series, pd.Series]], *, seed: int = 0) -> list[PropertyTest]:
     """Test all properties that both sides have.
 
     Args:
-        run, new: one column per property, numbers or text; nulls are left out of numbers and are a kind of their own in
-            text.
+        values: property → its values in the run and in the new images, numbers or text; nulls are left out of numbers
+            and are a kind of their own in text.
         seed: of the simulated tables.
 
     Returns:
         One test per property, the least corrected p-value first.
     """
     found: list[tuple[str, float, float, str, str]] = []
-    for name in run.columns:
-        if pd.api.types.is_numeric_dtype(run[name]):
-            one, two = (side[name].dropna().to_numpy(np.float64) for side in (run, new))
+    for name, (run, new) in values.items():
+        if pd.api.types.is_numeric_dtype(run):
+            one, two = (side.dropna().to_numpy(np.float64) for side in (run, new))
             if len(one) and len(two):
                 found.append((name, *_numbers(one, two)))
         else:
-            found.append((name, *_kinds(run[name].fillna("none"), new[name].fillna("none"), seed)))
+            found.append((name, *_kinds(run.fillna("none"), new.fillna("none"), seed)))
     corrected = holm(np.array([p for _, _, p, _, _ in found]))
     tests = [
         PropertyTest(name, round(d, 4), p, float(c), a, b, bool(c < ALPHA and d >= LEAST))

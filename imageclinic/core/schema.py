@@ -265,7 +265,44 @@ BALANCE = Table(
     command="export",
 )
 
+NEW_IMAGES = Table(
+    "new_images",
+    "new_images.parquet",
+    "image that was checked against a run",
+    (
+        _PATH,
+        Column("label", pa.string(), "given class; null when unlabelled", nullable=True),
+        Column("split", pa.string(), "the split that it came with", nullable=True),
+        Column("accepted", pa.bool_(), "whether nothing speaks against adding it"),
+        Column("findings", pa.string(), "names of checks that found something, joined by ';'", nullable=True),
+        Column("copy_of", pa.string(), "image of the run that it is a copy of", nullable=True),
+        Column("copy_split", pa.string(), "that one's split", nullable=True),
+        Column("copy_label", pa.string(), "that one's label, as decided", nullable=True),
+        Column("new_cluster", pa.string(), "cluster of copies among the new images", nullable=True),
+        Column("suggested_label", pa.string(), "for a label that is doubted", nullable=True),
+        Column("wrong", pa.float64(), "probability that its label is wrong", nullable=True, low=0, high=1),
+        Column("predicted_label", pa.string(), "likeliest class by the run's models", nullable=True),
+        Column("predicted_probability", pa.float64(), "of that class", nullable=True, low=0, high=1),
+        Column("drift_score", pa.float64(), "probability of being new, out of fold", nullable=True, low=0, high=1),
+        Column("evidence", pa.string(), "a sentence per finding", nullable=True),
+    ),
+    ("image_id",),
+    command="check",
+)
+
 TABLES: Mapping[str, Table] = {
     t.name: t
-    for t in (DATASET, FEATURES, NEIGHBORS, CLUSTERS, SPLIT_TABLE, ISSUES, RERANK, DECISION_LOG, MANIFEST, BALANCE)
+    for t in (
+        DATASET,
+        FEATURES,
+        NEIGHBORS,
+        CLUSTERS,
+        SPLIT_TABLE,
+        ISSUES,
+        RERANK,
+        DECISION_LOG,
+        MANIFEST,
+        BALANCE,
+        NEW_IMAGES,
+    )
 }
