@@ -96,8 +96,8 @@ def _near(
     scene &= np.isin(np.arange(len(features)), pairs.i[pairs.crowded])
     if scene.any():
         notes.append(
-            f"{scene.sum():,} new images show a scene that very many images of the run show, as from a camera that does "
-            "not move: they were compared for equal pixels only"
+            f"{scene.sum():,} new images show a scene that very many images of the run show, as from a camera that "
+            "does not move: they were compared for equal pixels only"
         )
         sure &= ~scene[i]
     one, two = features["image_id"].to_numpy()[i], run.features["image_id"].to_numpy()[j]
@@ -233,8 +233,8 @@ def _likely(
 def _note_unseen(gone: npt.NDArray[np.bool_], errors: list[tuple[str, str | None]], notes: list[str]) -> None:
     if gone.any():
         notes.append(
-            f"{gone.sum():,} pairs were compared by thumbnails only: the run's image files are not where the audit read "
-            "them"
+            f"{gone.sum():,} pairs were compared by thumbnails only: the run's image files are not where the audit "
+            "read them"
         )
     failed = [f"{name} ({error})" for name, error in errors if error is not None]
     if failed:

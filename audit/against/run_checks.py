@@ -23,7 +23,7 @@ INPUTS = (
 )
 #: Checks of the audit that are the same here, and how they are summed up.
 SAME = {
-    "corrupted": ("damaged", "one such file stops a training run, or is learnt as grey; fetch them again"),
+    "corrupted": ("damaged or cut short", "one such file stops a training run, or is learnt as grey; fetch them again"),
     "unreadable_here": ("that can't be read here", "they can't be judged; convert or restore them"),
 }
 #: What lets an image pass all the same: it is about the delivery as a whole.

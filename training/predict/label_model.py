@@ -1,5 +1,5 @@
-"""Class probabilities of images that were not in a run, by what predicts the run's own images out of fold: a linear head
-and a linear discriminant on the same embeddings (`training.predict.out_of_fold`), fitted to all of the run's images.
+"""Class probabilities of images that were not in a run, by what predicts the run's own images out of fold: a linear
+head and a linear discriminant on the same embeddings (`training.predict.out_of_fold`), fitted to all of the run's.
 
 Both are linear in the embedding, so that what was fitted is a few small arrays, and predicting is a matrix product.
 """

@@ -50,5 +50,6 @@ def find(predicted_labels: pd.DataFrame) -> pd.DataFrame:
 def summed_up(issues: pd.DataFrame) -> tuple[str, str]:
     """What was found and what follows, in words."""
     right = float(np.sum(issues["score"]))
-    what = f"{number(len(issues), 'label')} of new images {'is' if len(issues) == 1 else 'are'} more likely wrong than right"
+    are = "is" if len(issues) == 1 else "are"
+    what = f"{number(len(issues), 'label')} of new images {are} more likely wrong than right"
     return what, f"a model learns wrong labels, too; about {right:.0f} of them are wrong, look before you train"

@@ -25,7 +25,7 @@ def find(new_embeddings: Embeddings, run_embeddings: Embeddings) -> pd.DataFrame
     lies more than 2.5 robust standard deviations above the run's median. Score: 1 − exp(−distance / median distance).
     """
     n = len(run_embeddings.image_id)
-    if n <= NEIGHBOURS:
+    if n < 2 * NEIGHBOURS:
         raise NotApplicable(f"the run's {n} images are too few to look at {NEIGHBOURS} nearest neighbours")
     ratio, deviation = distances(run_embeddings.vectors, new_embeddings.vectors, NEIGHBOURS)
     far = np.flatnonzero(np.log(ratio) > DEVIATIONS * deviation)

@@ -26,7 +26,7 @@ def find(property_tests: list[PropertyTest]) -> pd.DataFrame:
         label=[test.name for test in moved],
         evidence=[
             f"{test.name} moved: {test.in_new} in the new images, {test.in_run} in the run (difference "
-            f"{test.difference:.2f}, p = {test.p_corrected:.2g} after Holm's correction of {len(property_tests)} tests)."
+            f"{test.difference:.2f}, p = {test.p_corrected:.2g}, corrected for {len(property_tests)} tests)."
             for test in moved
         ],
     )

@@ -95,8 +95,8 @@ def _check_same(
         raise NotApplicable(f"the run was embedded by {made['model']}, and {info['name']} is another embedder")
     if made.get("size", info["size"]) != info["size"]:
         raise NotApplicable(
-            f"the run's images were embedded at {made['size']} pixels, and new ones would be at {info['size']}: are the "
-            f"run's images still in {side.run.root}?"
+            f"the run's images were embedded at {made['size']} pixels, and new ones would be at {info['size']}: are "
+            f"the run's images still in {side.run.root}?"
         )
     if len(probes):
         before = rows_of(known, probes)
