@@ -91,7 +91,11 @@ def evened_axes(vectors: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float6
     of its spread; at most a fifth as many as images, because what is left is noise."""
     mean = vectors.mean(0, dtype=np.float64)
     centred = vectors - mean
-    spread, turn = np.linalg.eigh(centred.T @ centred / len(centred))
+    if len(centred) < centred.shape[1]:  # the same axes, from what the few images span
+        _, size, axes = np.linalg.svd(centred, full_matrices=False)
+        spread, turn = size**2 / len(centred), axes.T
+    else:
+        spread, turn = np.linalg.eigh(centred.T @ centred / len(centred))
     kept = np.argsort(spread)[::-1][: min(_COMPONENTS, max(2, len(vectors) // 5))]
     kept = kept[spread[kept] > spread.max() * 1e-9]
     return mean, turn[:, kept] / spread[kept] ** 0.25

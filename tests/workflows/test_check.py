@@ -175,3 +175,35 @@ def test_the_action_and_the_hook_run_what_they_say(place: Path, tmp_path: Path) 
     assert hook["entry"] == "imageclinic check" and not hook["pass_filenames"]
     options = {o for o in hook["args"] if o.startswith("--")}
     assert options <= {f"--{o.replace('_', '-')}" for o in ("against", "fail_on")}
+
+
+@pytest.mark.slow
+def test_labels_that_the_runs_models_doubt(tmp_path: Path) -> None:
+    """A run with the real embedder: red and blue pictures, and two new ones under the other's name."""
+
+    def tinted(seed: int, channel: int) -> Image.Image:
+        values = np.asarray(picture(seed, (64, 64)), dtype=np.uint16)
+        values[:, :, channel] = 255
+        return Image.fromarray((values * np.where(np.arange(3) == channel, 1, 0.4)).astype(np.uint8))
+
+    for channel, label in ((0, "red"), (2, "blue")):
+        for n in range(30):
+            save(tinted(100 * channel + n, channel), tmp_path / "old" / label / f"{n}.png")
+        for n in range(12):
+            save(tinted(5000 + 100 * channel + n, channel), tmp_path / "new" / label / f"{n}.png")
+        other = "blue" if label == "red" else "red"
+        save(tinted(7000 + channel, channel), tmp_path / "new" / other / "wrong.png")
+    run = imageclinic.audit(
+        tmp_path / "old", tmp_path / "run", checks=["mislabeled"], model="efficientnet_lite2", workers=1
+    ).run.path
+    result = imageclinic.check(tmp_path / "new", run, checks=MODELS, workers=1)
+    assert found(result, "mislabeled") == {"red/wrong.png", "blue/wrong.png"}
+    rows = result.images.set_index("image_id")
+    assert rows.loc["red/wrong.png", "suggested_label"] == "blue" and rows["predicted_label"].notna().all()
+    outcomes = result.outcomes.set_index("check")["outcome"]
+    assert outcomes["embedding_drift"] == "clean" and outcomes["outlier"] in ("clean", "found")
+    kept = open_run(run).label_model
+    before = kept.stat().st_mtime_ns
+    again = imageclinic.check(tmp_path / "new", run, checks=["mislabeled"], workers=1)
+    assert again.path.name == "new-2" and found(again, "mislabeled") == found(result, "mislabeled")
+    assert kept.stat().st_mtime_ns == before, "the model is fitted once"

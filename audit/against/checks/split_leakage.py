@@ -33,6 +33,8 @@ def summed_up(issues: pd.DataFrame) -> tuple[str, str]:
     into = int(issues["evidence"].str.contains("in the run's test split", regex=False).sum())
     if into:
         what = f"{number(into, 'new image')} {'is a copy' if into == 1 else 'are copies'} of the run's test images"
+        if others := len(issues) - into:
+            what += f", and {others:,} of images of its other splits"
     else:
         what = f"{number(len(issues), 'new image')} are copies of images that the run has in another split"
     return what, "trained on, they make the measured accuracy too high; leave them out"

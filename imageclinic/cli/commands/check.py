@@ -13,7 +13,7 @@ import imageclinic
 from imageclinic.audit.scan.scan_options import ScanOptions
 from imageclinic.cli import fail_on as fail_on_limits
 from imageclinic.cli.arguments import AsJson, terminal_for
-from imageclinic.core.errors import Failed
+from imageclinic.core.errors import Failed, InputError
 
 PLACE = 25
 
@@ -24,7 +24,9 @@ def check(
         Argument(help="New images: class folders, a folder of unlabelled images, or a .csv/.parquet manifest."),
     ],
     *,
-    against: Annotated[Path, Option(help="The run folder of the dataset that they are meant for.")],
+    against: Annotated[
+        Path | None, Option(help="The run folder of the dataset that they are meant for.", show_default=False)
+    ] = None,
     out: Annotated[
         Path | None,
         Option(
@@ -66,6 +68,10 @@ def check(
     from imageclinic.core.atomic import write_text
 
     terminal = terminal_for(as_json)
+    if against is None:
+        raise InputError(
+            "no --against", expected="--against RUN, the run folder of the dataset that they are meant for"
+        )
     limits = fail_on_limits.limits(fail_on or [], run_checks.select)
     given = {"path": path_column, "label": label_column, "split": split_column}
     result = imageclinic.check(
