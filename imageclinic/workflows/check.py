@@ -38,7 +38,7 @@ class Check:
 
 def check(
     new: str | Path | pd.DataFrame,
-    against: str | Path,
+    against: str | Path | None = None,
     *,
     out: str | Path | None = None,
     root: str | Path | None = None,
@@ -57,7 +57,7 @@ def check(
 
     Args:
         new: a folder, of class folders or of unlabelled images; a .csv/.parquet manifest; or a frame, as for `audit`.
-        against: the run folder.
+        against: the run folder; has to be named.
         out: a new folder for the results; default: one in the run's folder ``checks``.
         root: for frames: the folder that the paths are relative to.
         columns: for manifests and frames: our column name (path, label, split, group) → theirs.
@@ -71,6 +71,8 @@ def check(
         InputError: bad input; the message says what to do.
     """
     scanning = ScanOptions(workers, timeout, max_pixels)
+    if against is None:
+        raise InputError("no --against", expected="the run folder of the dataset that the new images are meant for")
     chosen, skipped = run_checks.select(checks, skip)
     side = both_sides.read_run(against)
     listing = both_sides.listed(new, root, columns, layout)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +12,7 @@ import imageclinic
 from imageclinic.audit.scan.scan_options import ScanOptions
 from imageclinic.cli import fail_on as fail_on_limits
 from imageclinic.cli.arguments import AsJson, terminal_for
-from imageclinic.core.errors import Failed, InputError
+from imageclinic.core.errors import Failed
 
 PLACE = 25
 
@@ -64,14 +63,10 @@ def check(
     from imageclinic.cli import check_summaries
     from imageclinic.cli.outcome_table import show_outcomes
     from imageclinic.cli.terminal import records
-    from imageclinic.cli.verdict_lines import in_words
+    from imageclinic.cli.verdict_lines import in_words, shortened
     from imageclinic.core.atomic import write_text
 
     terminal = terminal_for(as_json)
-    if against is None:
-        raise InputError(
-            "no --against", expected="--against RUN, the run folder of the dataset that they are meant for"
-        )
     limits = fail_on_limits.limits(fail_on or [], run_checks.select)
     given = {"path": path_column, "label": label_column, "split": split_column}
     result = imageclinic.check(
@@ -93,7 +88,7 @@ def check(
     terminal.title(f"{len(result.images):,} new images against {against}")
     for place, line in enumerate(result.verdict, start=1):
         terminal.say(f"{place}. {in_words(line)}")
-        terminal.command(f"   → {line['command'].replace(str(result.path), os.path.relpath(result.path))}")
+        terminal.command(f"   → {shortened(line['command'], result.path)}")
     terminal.say("")
     show_outcomes(result.outcomes, terminal)
     terminal.command(f"Results: {result.path}")
