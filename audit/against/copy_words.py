@@ -44,12 +44,12 @@ def worst_first(pairs: pd.DataFrame) -> pd.DataFrame:
 
 def evidence(pairs: pd.DataFrame) -> list[str]:
     """A sentence for each pair."""
-    return [
-        f"{_KINDS[p.kind]} {p.other_id}"
-        + (f", {in_words(p.transform)}," if p.transform != "identity" else "")
-        + (f" in the run's {p.run_split} split" if pd.notna(p.run_split) else " in the run")
-        + (", which was dropped" if p.run_decision == "drop" else "")
-        + ("" if p.verified else " (by thumbnails only)")
-        + "."
-        for p in pairs.itertuples()
-    ]
+    columns = ["kind", "other_id", "transform", "run_split", "run_decision", "verified"]
+    sentences = []
+    for kind, other, transform, split, decision, verified in pairs[columns].itertuples(index=False, name=None):
+        turned = "" if transform == "identity" else f", {in_words(str(transform))},"
+        where = "in the run" if pd.isna(split) else f"in the run's {split} split"
+        dropped = ", which was dropped" if decision == "drop" else ""
+        how = "" if verified else " (by thumbnails only)"
+        sentences.append(f"{_KINDS[str(kind)]} {other}{turned} {where}{dropped}{how}.")
+    return sentences

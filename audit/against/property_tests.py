@@ -92,7 +92,8 @@ def _numbers(run: Floats, new: Floats) -> tuple[float, float, str, str]:
     from scipy.stats import ks_2samp  # here, for its import takes long
 
     found = ks_2samp(run, new, method="asymp" if len(run) * len(new) > 1_000_000 else "auto")
-    return float(found.statistic), float(found.pvalue), *(f"median {np.median(v):.4g}" for v in (run, new))
+    words = [f"median {np.median(v):.4g}" for v in (run, new)]
+    return float(found.statistic), float(found.pvalue), words[0], words[1]
 
 
 def _kinds(run: pd.Series, new: pd.Series, seed: int) -> tuple[float, float, str, str]:

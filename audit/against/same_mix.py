@@ -28,8 +28,8 @@ def reference(run_labels: pd.Series, new_labels: pd.Series, seed: int) -> tuple[
     new = np.flatnonzero(new_labels.isin(have.index))
     if not len(new):
         return np.empty(0, np.intp), new
-    want = new_labels.iloc[new].value_counts()
-    times = min(have[label] / n for label, n in want.items())
+    want = {str(label): int(n) for label, n in new_labels.iloc[new].value_counts().items()}
+    times = min(int(have[label]) / n for label, n in want.items())
     rng = np.random.default_rng(seed)
     drawn = [
         rng.permutation(np.flatnonzero(run_labels.eq(label)))[: max(1, int(times * n))] for label, n in want.items()
