@@ -24,11 +24,11 @@ def with_run(pairs: pd.DataFrame, new: pd.DataFrame, run: pd.DataFrame) -> pd.Da
     """
     mine, theirs = new.set_index("image_id"), run.set_index("image_id")
     found = pairs.assign(
-        label=pairs["image_id"].map(mine["label"]),
-        split=pairs["image_id"].map(mine["split"]).fillna("train"),
-        run_label=pairs["other_id"].map(theirs["label"]),
-        run_split=pairs["other_id"].map(theirs["split"]),
-        run_decision=pairs["other_id"].map(theirs["decision"]),
+        label=pairs["image_id"].map(mine["label"]).astype("str"),
+        split=pairs["image_id"].map(mine["split"]).astype("str").fillna("train"),
+        run_label=pairs["other_id"].map(theirs["label"]).astype("str"),
+        run_split=pairs["other_id"].map(theirs["split"]).astype("str"),
+        run_decision=pairs["other_id"].map(theirs["decision"]).astype("str"),
     )
     return found.assign(across=found["run_split"].notna() & (found["run_split"] != found["split"]))
 

@@ -63,15 +63,15 @@ def read_run(path: str | Path) -> RunSide:
     known = pd.DataFrame(
         {
             "image_id": at,
-            "split": at.map(state.splits.set_index("image_id")["split"]),
+            "split": at.map(state.splits.set_index("image_id")["split"]).astype("str"),
             "label": decided,
-            "decision": at.map(state.current.set_index("image_id")["decision"]),
+            "decision": at.map(state.current.set_index("image_id")["decision"]).astype("str"),
         }
     )
     given = state.dataset.set_index("image_id")["label"]
     labelled = cleaned[["image_id", "sha256", "label", "split"]].assign(given=cleaned["image_id"].map(given))
     groups = state.clusters.set_index("image_id")["split_group"]
-    labelled["split_group"] = labelled["image_id"].map(groups).fillna(labelled["image_id"])
+    labelled["split_group"] = labelled["image_id"].map(groups).astype("str").fillna(labelled["image_id"])
     return RunSide(state, features, known, labelled)
 
 

@@ -71,7 +71,8 @@ def _properties(dataset: pd.DataFrame, features: pd.DataFrame, clusters: pd.Data
     found = dataset.loc[dataset["read_error"].isna(), columns].merge(
         features[["image_id", *_FROM_FEATURES]].rename(columns=_FROM_FEATURES), on="image_id"
     )
-    cluster = found["image_id"].map(clusters.set_index("image_id")["cluster"]).fillna(found["image_id"])
+    cluster = found["image_id"].map(clusters.set_index("image_id")["cluster"]).astype("str")
+    cluster = cluster.fillna(found["image_id"])
     found = found[~cluster.duplicated()].reset_index(drop=True)
     width, height = (found[c].astype(np.float64) for c in ("width", "height"))
     return found.assign(
