@@ -119,8 +119,8 @@ def _near(
         progress=progress,
     )
     copy, equal = np.zeros(len(i), bool), np.zeros(len(i), bool)
-    equal[asked] = [v.equal for v in verdicts] & may_equal[asked]
-    copy[asked] = [v.copy for v in verdicts] & sure[asked]
+    equal[asked] = np.array([v.equal for v in verdicts], dtype=bool) & may_equal[asked]
+    copy[asked] = np.array([v.copy for v in verdicts], dtype=bool) & sure[asked]
     _note_unseen(sure & ~on_disk, [(one[k], v.error) for k, v in zip(asked, verdicts, strict=True)], notes)
     kept = np.flatnonzero(equal | copy | (sure & ~on_disk))
     return pd.DataFrame(
