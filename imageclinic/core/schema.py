@@ -290,19 +290,17 @@ NEW_IMAGES = Table(
     command="check",
 )
 
-TABLES: Mapping[str, Table] = {
-    t.name: t
-    for t in (
-        DATASET,
-        FEATURES,
-        NEIGHBORS,
-        CLUSTERS,
-        SPLIT_TABLE,
-        ISSUES,
-        RERANK,
-        DECISION_LOG,
-        MANIFEST,
-        BALANCE,
-        NEW_IMAGES,
-    )
-}
+_ALL = (
+    DATASET,
+    FEATURES,
+    NEIGHBORS,
+    CLUSTERS,
+    SPLIT_TABLE,
+    ISSUES,
+    RERANK,
+    DECISION_LOG,
+    MANIFEST,
+    BALANCE,
+    NEW_IMAGES,
+)
+TABLES: Mapping[str, Table] = {t.name: t for t in _ALL}
