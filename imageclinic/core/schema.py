@@ -113,13 +113,7 @@ NEIGHBORS = Table(
         Column("kind", pa.string(), "same bytes, same pixels, or near copies", choices=PAIR_KINDS),
         Column("distance", pa.int64(), "Hamming distance of the 64-bit hashes, in bits", low=0, high=64),
         Column("transform", pa.string(), "what turns other_id into image_id", choices=ORIENTATIONS),
-        Column(
-            "similarity",
-            pa.float32(),
-            "correlation of the detail of the two pictures after alignment",
-            low=-1,
-            high=1,
-        ),
+        Column("similarity", pa.float32(), "correlation of the pictures' detail after alignment", low=-1, high=1),
         Column(
             "difference",
             pa.float32(),
