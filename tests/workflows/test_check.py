@@ -180,7 +180,8 @@ def test_the_action_and_the_hook_run_what_they_say(place: Path, tmp_path: Path) 
 
 @pytest.mark.slow
 def test_labels_that_the_runs_models_doubt(tmp_path: Path) -> None:
-    """A run with the real embedder: red and blue pictures, and two new ones under the other's name."""
+    """A run with the real embedder: red and blue pictures, one in ten of them under the other's name, and two new ones
+    so, too."""
 
     def tinted(seed: int, channel: int) -> Image.Image:
         values = np.asarray(picture(seed, (64, 64)), dtype=np.uint16)
@@ -188,11 +189,11 @@ def test_labels_that_the_runs_models_doubt(tmp_path: Path) -> None:
         return Image.fromarray((values * np.where(np.arange(3) == channel, 1, 0.4)).astype(np.uint8))
 
     for channel, label in ((0, "red"), (2, "blue")):
+        other = "blue" if label == "red" else "red"
         for n in range(30):
-            save(tinted(100 * channel + n, channel), tmp_path / "old" / label / f"{n}.png")
+            save(tinted(100 * channel + n, channel), tmp_path / "old" / (other if n < 3 else label) / f"{label}{n}.png")
         for n in range(12):
             save(tinted(5000 + 100 * channel + n, channel), tmp_path / "new" / label / f"{n}.png")
-        other = "blue" if label == "red" else "red"
         save(tinted(7000 + channel, channel), tmp_path / "new" / other / "wrong.png")
     run = imageclinic.audit(
         tmp_path / "old", tmp_path / "run", checks=["mislabeled"], model="efficientnet_lite2", workers=1
