@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # for editors and type checkers; at run time `__getattr__` finds them
     from imageclinic.workflows.audit import audit
+    from imageclinic.workflows.check import check
     from imageclinic.workflows.compare import compare
     from imageclinic.workflows.decide import decide
     from imageclinic.workflows.diagnose import diagnose
@@ -33,6 +34,7 @@ __version__ = "0.1.0"
 __all__ = [
     "__version__",
     "audit",
+    "check",
     "compare",
     "decide",
     "diagnose",

@@ -81,11 +81,21 @@ def find(
 
 
 def _evened(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    """(n, d) → principal components, each divided by the square root of its spread; at most a fifth as many as
-    images, because what is left is noise."""
-    centred = vectors.astype(np.float64) - vectors.mean(0, dtype=np.float64)
-    spread, turn = np.linalg.eigh(centred.T @ centred / len(centred))
+    """(n, d) → (n, components), see `evened_axes`."""
+    mean, turn = evened_axes(vectors)
+    return np.asarray((vectors - mean) @ turn)
+
+
+def evened_axes(vectors: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """The mean of vectors (n, d), and what turns centred ones to principal components, each divided by the square root
+    of its spread; at most a fifth as many as images, because what is left is noise."""
+    mean = vectors.mean(0, dtype=np.float64)
+    centred = vectors - mean
+    if len(centred) < centred.shape[1]:  # the same axes, from what the few images span
+        _, size, axes = np.linalg.svd(centred, full_matrices=False)
+        spread, turn = size**2 / len(centred), axes.T
+    else:
+        spread, turn = np.linalg.eigh(centred.T @ centred / len(centred))
     kept = np.argsort(spread)[::-1][: min(_COMPONENTS, max(2, len(vectors) // 5))]
     kept = kept[spread[kept] > spread.max() * 1e-9]
-    found: npt.NDArray[np.float64] = centred @ turn[:, kept] / spread[kept] ** 0.25
-    return found
+    return mean, turn[:, kept] / spread[kept] ** 0.25

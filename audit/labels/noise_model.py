@@ -176,10 +176,25 @@ def _fit(
         matrix, _ = _maximise(labels, true, prior, smoothing)
         sums, _ = _expect(labels, true, matrix)
         share = 1 - float(np.trace(sums)) / len(labels)
+    return Noise(_wrong(labels, true, matrix), matrix, _shares(sums), power)
+
+
+def judge(labels: Ints, pred_probs: npt.NDArray[np.floating], matrix: Floats, power: float) -> Floats:
+    """(n,), in [0, 1]: probability that labels are wrong of images that the model was not fitted to.
+
+    Args:
+        labels: (n,) given class numbers, by whoever labelled the images that it was fitted to.
+        pred_probs: (n, classes), rows sum to 1, of models that did not see these images.
+        matrix, power: of a `Noise`.
+    """
+    return _wrong(labels, raised(pred_probs, power), matrix)
+
+
+def _wrong(labels: Ints, true: npt.NDArray[np.floating], matrix: Floats) -> Floats:
     given = np.take(matrix.T, labels, axis=0)
     own = np.arange(len(labels)), labels
     wrong = 1 - true[own] * given[own] / np.einsum("nk,nk->n", true, given)
-    return Noise(np.clip(wrong, 0, 1), matrix, _shares(sums), power)
+    return np.asarray(np.clip(wrong, 0, 1), np.float64)
 
 
 def _last(holds: Callable[[float], bool], low: float, high: float) -> float:

@@ -112,6 +112,16 @@ class Run:
         return self.path / "report.html"
 
     @property
+    def label_model(self) -> Path:
+        """NumPy arrays: what ``imageclinic check`` predicts the labels of new images with; can be made again."""
+        return self.path / "label_model.npz"
+
+    @property
+    def checks(self) -> Path:
+        """Folder for the results of ``imageclinic check``, a folder each."""
+        return self.path / "checks"
+
+    @property
     def info_file(self) -> Path:
         """JSON: root, versions, arguments, seeds, outcomes."""
         return self.path / "run.json"
@@ -250,11 +260,8 @@ def create(path: Path) -> Run:
         raise InputError(f"{path} is a file", expected="a folder for the run", fix="give another --out")
     if not (path / MARKER).exists():
         if path.is_dir() and any(path.iterdir()):
-            raise InputError(
-                f"{path} is not empty and no imageclinic run",
-                expected="a new or empty folder, or an earlier run",
-                fix="give another --out; nothing was written",
-            )
+            expected, fix = "a new or empty folder, or an earlier run", "give another --out; nothing was written"
+            raise InputError(f"{path} is not empty and no imageclinic run", expected=expected, fix=fix)
         try:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)  # it will hold decisions
             tables.write_json(path / MARKER, {"format": FORMAT})
@@ -272,9 +279,8 @@ def open_run(path: Path) -> Run:
     require_unicode(path.absolute(), "the run")
     marker = path / MARKER
     if not marker.is_file():
-        raise InputError(
-            f"{path} is no imageclinic run", expected="a folder that imageclinic audit wrote", fix="audit first"
-        )
+        expected = "a folder that imageclinic audit wrote"
+        raise InputError(f"{path} is no imageclinic run", expected=expected, fix="audit first")
     try:
         version = read_json(marker, run_shapes.Marker, fix="")["format"]
     except InputError as error:

@@ -15,8 +15,7 @@ from imageclinic.core.columns import Column, Table
 #: The eight orientations of the plane, in the order of the hash columns. ``rot90`` turns anticlockwise;
 #: ``flip_*`` mirrors left-right first, then turns.
 ORIENTATIONS = ("identity", "rot90", "rot180", "rot270", "flip", "flip_rot90", "flip_rot180", "flip_rot270")
-#: What turns one copy into the other: one of these, or a map that lays it over the other, see
-#: `audit.copies.keypoint_alignment`.
+#: A map that lays one copy over the other, see `audit.copies.keypoint_alignment`.
 ALIGNED = "aligned"
 TRANSFORMS = (*ORIENTATIONS, ALIGNED)
 OUTCOMES = ("found", "clean", "not_applicable", "skipped", "failed")
@@ -43,13 +42,7 @@ DATASET = Table(
         Column("label", pa.string(), "given class; null when unlabelled", nullable=True),
         Column("split", pa.string(), "the split that the dataset came with", nullable=True),
         Column("group", pa.string(), "person, patient, camera: never divided between splits", nullable=True),
-        Column(
-            "given_labels",
-            pa.string(),
-            "the labels of an image that was given several, as a JSON list; its label is null",
-            nullable=True,
-            later=True,
-        ),
+        Column("given_labels", pa.string(), "several labels, as a JSON list; label is null", nullable=True, later=True),
         Column("bytes", pa.int64(), "file size in bytes", low=0),
         Column("mtime_ns", pa.int64(), "modification time, nanoseconds since 1970"),
         Column("sha256", pa.string(), "hash of the file's bytes; null when it could not be read", nullable=True),
@@ -117,13 +110,7 @@ NEIGHBORS = Table(
         Column("kind", pa.string(), "same bytes, same pixels, or near copies", choices=PAIR_KINDS),
         Column("distance", pa.int64(), "Hamming distance of the 64-bit hashes, in bits", low=0, high=64),
         Column("transform", pa.string(), "what turns other_id into image_id", choices=TRANSFORMS),
-        Column(
-            "similarity",
-            pa.float32(),
-            "correlation of the detail of the two pictures after alignment",
-            low=-1,
-            high=1,
-        ),
+        Column("similarity", pa.float32(), "correlation of the pictures' detail after alignment", low=-1, high=1),
         Column(
             "difference",
             pa.float32(),
@@ -269,7 +256,42 @@ BALANCE = Table(
     command="export",
 )
 
-TABLES: Mapping[str, Table] = {
-    t.name: t
-    for t in (DATASET, FEATURES, NEIGHBORS, CLUSTERS, SPLIT_TABLE, ISSUES, RERANK, DECISION_LOG, MANIFEST, BALANCE)
-}
+NEW_IMAGES = Table(
+    "new_images",
+    "new_images.parquet",
+    "image that was checked against a run",
+    (
+        _PATH,
+        Column("label", pa.string(), "given class; null when unlabelled", nullable=True),
+        Column("split", pa.string(), "the split that it came with", nullable=True),
+        Column("accepted", pa.bool_(), "whether nothing speaks against adding it"),
+        Column("findings", pa.string(), "names of checks that found something, joined by ';'", nullable=True),
+        Column("copy_of", pa.string(), "image of the run that it is a copy of", nullable=True),
+        Column("copy_split", pa.string(), "that one's split", nullable=True),
+        Column("copy_label", pa.string(), "that one's label, as decided", nullable=True),
+        Column("new_cluster", pa.string(), "cluster of copies among the new images", nullable=True),
+        Column("suggested_label", pa.string(), "for a label that is doubted", nullable=True),
+        Column("wrong", pa.float64(), "probability that its label is wrong", nullable=True, low=0, high=1),
+        Column("predicted_label", pa.string(), "likeliest class by the run's models", nullable=True),
+        Column("predicted_probability", pa.float64(), "of that class", nullable=True, low=0, high=1),
+        Column("drift_score", pa.float64(), "probability of being new, out of fold", nullable=True, low=0, high=1),
+        Column("evidence", pa.string(), "a sentence per finding", nullable=True),
+    ),
+    ("image_id",),
+    command="check",
+)
+
+_ALL = (
+    DATASET,
+    FEATURES,
+    NEIGHBORS,
+    CLUSTERS,
+    SPLIT_TABLE,
+    ISSUES,
+    RERANK,
+    DECISION_LOG,
+    MANIFEST,
+    BALANCE,
+    NEW_IMAGES,
+)
+TABLES: Mapping[str, Table] = {t.name: t for t in _ALL}

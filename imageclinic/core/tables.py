@@ -44,6 +44,7 @@ from imageclinic.core.schema import (
     ISSUES,
     MANIFEST,
     NEIGHBORS,
+    NEW_IMAGES,
     ORIENTATIONS,
     OUTCOMES,
     PAIR_KINDS,
@@ -67,6 +68,7 @@ __all__ = [
     "ISSUES",
     "MANIFEST",
     "NEIGHBORS",
+    "NEW_IMAGES",
     "ORIENTATIONS",
     "OUTCOMES",
     "PAIR_KINDS",
@@ -236,6 +238,8 @@ def _from_csv(path: Path, table: Table) -> pd.DataFrame:
             continue
         if pa.types.is_string(column.type):
             data[column.name] = data[column.name].map(unescape_cell, na_action="ignore")
+        elif pa.types.is_boolean(column.type):
+            data[column.name] = data[column.name].map({"True": True, "False": False})
         else:
             try:
                 data[column.name] = pd.to_numeric(data[column.name])

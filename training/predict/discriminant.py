@@ -37,15 +37,32 @@ def held_out_logits(
     found = {s: np.empty((len(x), classes), np.float32) for s in shrinkages}
     for number in np.unique(fold):
         held = fold == number
-        rest, of = x[~held].astype(np.float64), labels[~held]
-        count = np.bincount(of, minlength=classes).astype(np.float64)
-        members = csr_array((np.ones(len(of)), (of, np.arange(len(of)))), shape=(classes, len(of)))
-        means = (members @ rest) / np.maximum(count, 1)[:, None]
-        inner = rest - means[of]
-        variances, turn = np.linalg.eigh(inner.T @ inner / len(rest))
-        prior = np.log(np.maximum(count, 0.5) / len(rest))
+        variances, turn, means, prior = _moments(x[~held], labels[~held], classes)
         turned, centres = x[held] @ turn, means @ turn
         for shrinkage, logits in found.items():
-            precision = 1 / (np.maximum(variances, 0) + shrinkage * variances.mean() + 1e-12)
+            precision = _precision(variances, shrinkage)
             logits[held] = (turned * precision) @ centres.T - 0.5 * (centres**2 @ precision) + prior
     return found
+
+
+def fit(x: Floats, labels: npt.NDArray[np.integer], classes: int, shrinkage: float) -> tuple[Floats, Floats]:
+    """The discriminant of all images as a linear layer: kernel (d, classes) and bias (classes,)."""
+    variances, turn, means, prior = _moments(x, labels, classes)
+    precision, centres = _precision(variances, shrinkage), means @ turn
+    kernel = (turn * precision) @ centres.T
+    return kernel.astype(np.float32), (prior - 0.5 * (centres**2 @ precision)).astype(np.float32)
+
+
+def _moments(x: Floats, labels: npt.NDArray[np.integer], classes: int) -> tuple[npt.NDArray[np.float64], ...]:
+    """Variances within classes along their principal axes, these axes, means of the classes, and log priors."""
+    rest = x.astype(np.float64)
+    count = np.bincount(labels, minlength=classes).astype(np.float64)
+    members = csr_array((np.ones(len(rest)), (labels, np.arange(len(rest)))), shape=(classes, len(rest)))
+    means = (members @ rest) / np.maximum(count, 1)[:, None]
+    inner = rest - means[labels]
+    variances, turn = np.linalg.eigh(inner.T @ inner / len(rest))
+    return variances, turn, means, np.log(np.maximum(count, 0.5) / len(rest))
+
+
+def _precision(variances: npt.NDArray[np.float64], shrinkage: float) -> npt.NDArray[np.float64]:
+    return np.asarray(1 / (np.maximum(variances, 0) + shrinkage * variances.mean() + 1e-12))

@@ -64,7 +64,7 @@ def fit_each(
 ) -> list[Head]:
     """`fit` for several draws of the validation rows, bool (draws, n): all at once (`training.predict.linear_heads`),
     which takes little longer than one."""
-    mean, turn, basis = _principal(features)
+    mean, turn, basis = principal_axes(features)
     used = np.repeat(~validations.T, len(strengths), axis=1)
     penalties = np.tile(np.array(strengths, np.float32), len(validations))
     layer: Any = train(basis, labels.astype(np.int32), used, penalties, classes, tolerance=_TOLERANCE)
@@ -82,18 +82,18 @@ def fit_each(
     return heads
 
 
-def _principal(
-    features: npt.NDArray[np.float32],
+def principal_axes(
+    features: npt.NDArray[np.float32], most: int | None = None
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], Basis]:
-    """Mean, and the matrix that scales and turns centred rows to their principal components; the rows so. Fewer rows
-    than features span fewer components: beyond those a penalised kernel is zero."""
+    """Mean, and the matrix that scales and turns centred rows to their principal components, at most so many; the rows
+    so. Fewer rows than features span fewer components: beyond those a penalised kernel is zero."""
     mean = features.mean(axis=0, dtype=np.float64).astype(np.float32)
     centred = features - mean
     scale = max(float(np.sqrt(np.square(centred).mean(dtype=np.float64))), float(np.finfo(np.float32).tiny))
     if len(features) < features.shape[1]:
         axes = np.linalg.svd(centred, full_matrices=False)[2].T
     else:
-        axes = np.linalg.eigh((centred.T @ centred) / np.float32(scale) ** 2)[1]
-    turn = axes.astype(np.float32) / np.float32(scale)
+        axes = np.linalg.eigh((centred.T @ centred) / np.float32(scale) ** 2)[1][:, ::-1]
+    turn = axes[:, :most].astype(np.float32) / np.float32(scale)
     x = centred @ turn
     return mean, turn, Basis(x, np.square(x).mean(axis=0))

@@ -11,8 +11,9 @@ from typer import Argument, Option
 
 import imageclinic
 from imageclinic.audit.scan.scan_options import ScanOptions
+from imageclinic.cli import fail_on as fail_on_limits
 from imageclinic.cli.arguments import AsJson, Seed, terminal_for
-from imageclinic.core.errors import Failed, InputError
+from imageclinic.core.errors import Failed
 
 PLACE = 20
 
@@ -75,12 +76,13 @@ def audit(
     as_json: AsJson = False,
 ) -> None:
     """Find what is wrong with a dataset. Writes nothing but the run folder."""
+    from imageclinic.audit import runner
     from imageclinic.cli.outcome_table import show_outcomes
     from imageclinic.cli.terminal import records
     from imageclinic.cli.verdict_lines import show_verdict
 
     terminal = terminal_for(as_json)
-    limits = _limits(fail_on or [])
+    limits = fail_on_limits.limits(fail_on or [], runner.select)
     given = {"path": path_column, "label": label_column, "split": split_column, "group": group_column}
     result = imageclinic.audit(
         data,
@@ -106,8 +108,7 @@ def audit(
     terminal.say("")
     terminal.command(f"Run folder: {result.run.path}")
     terminal.command(f"Next: imageclinic review {shlex.quote(str(result.run.path))}")
-    counts = dict(zip(result.outcomes["check"], result.outcomes["n_issues"], strict=True))
-    tripped = sorted(check for check, least in limits.items() if counts[check] >= least)
+    tripped = fail_on_limits.tripped(limits, result.outcomes)
     terminal.result(
         {
             "run": str(result.run.path),
@@ -126,16 +127,3 @@ def audit(
 
 def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
-
-
-def _limits(texts: list[str]) -> dict[str, int]:
-    from imageclinic.audit import runner
-
-    limits = {}
-    for text in texts:
-        name, _, number = text.partition(":")
-        runner.select([name])
-        if number and not (number.isdecimal() and len(number) < 19 and int(number) > 0):
-            raise InputError(f"--fail-on {text!r}", expected="CHECK or CHECK:N with a number from 1")
-        limits[name] = int(number or 1)
-    return limits

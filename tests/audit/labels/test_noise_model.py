@@ -164,3 +164,14 @@ def test_overlaps_are_the_pairs_that_were_exchanged() -> None:
     assert first["images"] == pytest.approx(between.sum(), rel=0.2)
     assert len(pairs) == 6
     assert pairs["share"].iloc[4] < 0.02
+
+
+def test_images_that_it_was_not_fitted_to_are_judged_as_those_that_it_was() -> None:
+    given, truth, probs = draw(channel(0.1), 4_000)
+    found = noise_model.fit(given[:3_000], probs[:3_000])
+    again = noise_model.judge(given[:3_000], probs[:3_000], found.matrix, found.power)
+    np.testing.assert_allclose(again, found.wrong, atol=1e-6)
+    new = noise_model.judge(given[3_000:], probs[3_000:], found.matrix, found.power)
+    wrong = given[3_000:] != truth[3_000:]
+    assert new[wrong].mean() > 4 * new[~wrong].mean()
+    assert new.mean() == pytest.approx(wrong.mean(), abs=0.03)

@@ -11,7 +11,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression
 
 from imageclinic.core.errors import Failed, InputError
-from imageclinic.training.predict import discriminant, linear_heads, out_of_fold
+from imageclinic.training.predict import discriminant, label_model, linear_heads, out_of_fold
 
 pytestmark = pytest.mark.slow
 
@@ -239,3 +239,20 @@ def test_refuses(digits: tuple[Floats, Ints, Ints], change: dict[str, object], m
     arguments = {"embeddings": x, "labels": labels, "folds": folds, **change}
     with pytest.raises(InputError, match=message):
         out_of_fold.out_of_fold(**arguments)
+
+
+def test_new_images_are_predicted_as_out_of_fold(digits: tuple[Floats, Ints, Ints]) -> None:
+    x, labels, folds = digits
+    old, new = slice(0, 270), slice(270, 360)
+    inside = out_of_fold.out_of_fold(x[old], labels[old], folds[:, old], strengths=(0.1,))
+    model = label_model.fit(
+        x[old], labels[old], folds[0, old], 10, strength=inside.strength, temperature=inside.temperature
+    )
+    probs = model.pred_probs(x[new])
+    np.testing.assert_allclose(probs.sum(1), 1, atol=1e-5)
+    assert (probs.argmax(1) == labels[new]).mean() > inside.accuracy - 0.05
+    # The same images as one fold of all that the witnesses see.
+    whole = out_of_fold.out_of_fold(x, labels, np.where(np.arange(360) < 270, 0, 1), strengths=(0.1,))
+    assert np.abs(probs - whole.pred_probs[new]).mean() < 0.02
+    with pytest.raises(InputError, match="as the run"):
+        model.pred_probs(x[new, :10])

@@ -1,0 +1,1 @@
+"""New images against an audited run: their copies there, their labels, outliers and drift."""

@@ -1,0 +1,120 @@
+"""Composes a check of new images against an audited run: listing → scan → copies → embeddings → labels → drift."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from imageclinic import __version__
+from imageclinic.audit import runner
+from imageclinic.audit.against import run_checks
+from imageclinic.audit.scan.scan_options import MAX_PIXELS, TIMEOUT, ScanOptions
+from imageclinic.core.errors import InputError
+from imageclinic.core.ids import require_unicode
+from imageclinic.core.progress import Say, Stage, quiet, silent
+from imageclinic.workflows.steps.checking import both_sides, check_inputs, check_results
+
+
+@dataclass(frozen=True)
+class Check:
+    """The results of a check: its folder; a row per new image, the worst first; the findings; one outcome per check;
+    lines on what matters, the worst first; the tests of drift; notes. It stands for the path of its folder."""
+
+    path: Path
+    images: pd.DataFrame
+    issues: pd.DataFrame
+    outcomes: pd.DataFrame
+    verdict: list[dict[str, Any]]
+    drift: dict[str, Any]
+    notes: Sequence[str] = ()
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+
+def check(
+    new: str | Path | pd.DataFrame,
+    against: str | Path | None = None,
+    *,
+    out: str | Path | None = None,
+    root: str | Path | None = None,
+    columns: Mapping[str, str] | None = None,
+    layout: str | None = None,
+    checks: Sequence[str] = (),
+    skip: Sequence[str] = (),
+    model: str | None = None,
+    workers: int | None = None,
+    timeout: float = TIMEOUT,
+    max_pixels: int = MAX_PIXELS,
+    stage: Stage = quiet,
+    say: Say = silent,
+) -> Check:
+    """Check new images against an audited run, without auditing all again. Images are only read.
+
+    Args:
+        new: a folder, of class folders or of unlabelled images; a .csv/.parquet manifest; or a frame, as for `audit`.
+        against: the run folder; has to be named.
+        out: a new folder for the results; default: one in the run's folder ``checks``.
+        root: for frames: the folder that the paths are relative to.
+        columns: for manifests and frames: our column name (path, label, split, group) → theirs.
+        layout: for folders: what each of their levels is, such as ``split/class``.
+        checks, skip: names of checks to run, or to leave out.
+        model: for a run that a model of yours embedded: name it again, as for `audit`.
+        workers, timeout, max_pixels: see `audit`.
+        stage, say: progress and notes.
+
+    Raises:
+        InputError: bad input; the message says what to do.
+    """
+    scanning = ScanOptions(workers, timeout, max_pixels)
+    if against is None:
+        raise InputError("no --against", expected="the run folder of the dataset that the new images are meant for")
+    chosen, skipped = run_checks.select(checks, skip)
+    side = both_sides.read_run(against)
+    listing = both_sides.listed(new, root, columns, layout)
+    require_unicode(listing.root, "the new images")
+    path = check_results.folder(out, side.run, listing)
+    notes = list(listing.notes)
+    for line in (listing.summary(), *listing.left_out()):
+        say(line)
+    with stage("Scanning new images") as progress:
+        fresh = both_sides.scanned(listing, scanning, notes, progress)
+    if fresh.dataset["read_error"].eq("file is missing").all():
+        raise InputError(f"none of the {len(fresh.dataset):,} new images is there", expected="paths that lead to files")
+    made = check_inputs.Inputs({"dataset": fresh.dataset}, {i for c in chosen.values() for i in c.inputs})
+    drift = check_inputs.make_all(made, side, fresh, model, notes, stage)
+    with stage("Checking") as progress:
+        issues, outcomes = runner.run(chosen, skipped, made.known, made.missing, made.broken, progress=progress)
+    for outcome in outcomes:
+        if outcome["check"] == "property_drift" and outcome["outcome"] == "clean":
+            outcome["reason"] = drift["unseen"]  # how small a shift it can't see
+    found = check_results.images(
+        fresh.dataset,
+        issues,
+        made.known.get("run_copies"),
+        made.known.get("new_clusters"),
+        made.known.get("predicted_labels"),
+        drift.pop("scores"),
+    )
+    accepted = int(found["accepted"].sum())
+    verdict = run_checks.verdict(issues, len(found), accepted, check_results.commands(path, listing))
+    summary = {
+        "format": 1,
+        "version": __version__,
+        "new": str(listing.manifest or listing.root),
+        "against": str(side.run.path),
+        "images": len(found),
+        "accepted": accepted,
+        "verdict": verdict,
+        "outcomes": outcomes,
+        "drift": drift,
+        "notes": notes,
+    }
+    check_results.write(path, found, summary)
+    for note in notes:
+        say(note)
+    return Check(path, found, issues, pd.DataFrame(outcomes), verdict, drift, tuple(notes))

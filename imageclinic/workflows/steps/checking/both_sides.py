@@ -1,0 +1,108 @@
+"""The two sides of a check: new images, listed and scanned; and what the run knows of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from imageclinic.audit.against.copies_of_run import Scanned
+from imageclinic.audit.listing import image_listing
+from imageclinic.audit.scan import scan
+from imageclinic.audit.scan.scan_options import ScanOptions
+from imageclinic.cleaning.decisions import apply
+from imageclinic.core import tables
+from imageclinic.core.processes.temporary_folders import temporary_folder
+from imageclinic.core.progress import Progress
+from imageclinic.core.run import Run, create
+from imageclinic.workflows.steps import run_state
+from imageclinic.workflows.steps.auditing import audit_source
+
+
+@dataclass(frozen=True)
+class RunSide:
+    """An audited run: its state; `known`: image_id, split (frozen), label (decided) and decision (null: none) of every
+    image; `labelled`: image_id, sha256, label (decided), given (label), split (the dataset's own) and split_group of
+    those that a model may learn from."""
+
+    state: run_state.State
+    features: pd.DataFrame
+    known: pd.DataFrame
+    labelled: pd.DataFrame
+
+    @property
+    def run(self) -> Run:
+        """The run folder."""
+        return self.state.run
+
+    @property
+    def classes(self) -> dict[str, int]:
+        """Readable images of each class, by the labels that were decided."""
+        return {str(name): int(n) for name, n in self.labelled["label"].value_counts().items()}
+
+    def scanned(self) -> Scanned:
+        """For the search of copies; reads the thumbnails."""
+        root = self.run.root
+        return Scanned(
+            self.state.dataset, self.features, self.run.read_thumbnails(), lambda i: root / tables.to_path(i)
+        )
+
+
+def read_run(path: str | Path) -> RunSide:
+    """Read a run. Raises InputError when it was not audited."""
+    state = run_state.load(path)
+    features = state.run.read_beside(state.dataset, tables.FEATURES)
+    cleaned, _ = apply.apply(state.dataset, state.current)
+    at = state.dataset["image_id"]
+    decided = state.dataset["label"].where(
+        ~at.isin(cleaned["image_id"]), at.map(cleaned.set_index("image_id")["label"])
+    )
+    known = pd.DataFrame(
+        {
+            "image_id": at,
+            "split": at.map(state.splits.set_index("image_id")["split"]).astype("str"),
+            "label": decided,
+            "decision": at.map(state.current.set_index("image_id")["decision"]).astype("str"),
+        }
+    )
+    given = state.dataset.set_index("image_id")["label"]
+    labelled = cleaned[["image_id", "sha256", "label", "split"]].assign(given=cleaned["image_id"].map(given))
+    groups = state.clusters.set_index("image_id")["split_group"]
+    labelled["split_group"] = labelled["image_id"].map(groups).astype("str").fillna(labelled["image_id"])
+    return RunSide(state, features, known, labelled)
+
+
+def listed(
+    new: str | Path | pd.DataFrame, root: str | Path | None, columns: Mapping[str, str] | None, layout: str | None
+) -> image_listing.Listing:
+    """The listing of the new images, as an audit makes it; a folder of images without class folders is unlabelled.
+
+    Raises:
+        InputError: see `audit_source.listed`.
+    """
+    if not isinstance(new, pd.DataFrame) and layout is None and _is_flat(Path(new)):
+        layout = "any"
+    return audit_source.listed(new, root, columns, layout)
+
+
+def scanned(listing: image_listing.Listing, options: ScanOptions, notes: list[str], progress: Progress) -> Scanned:
+    """Measure the new images, in a temporary folder: nothing is written beside them."""
+    with temporary_folder("imageclinic-check-") as scratch:
+        run = create(scratch / "run")
+        how = vars(options)
+        dataset, features = scan.scan(run, listing.images, listing.root, **how, progress=progress, notes=notes)
+        ids, thumbnails = run.read_thumbnails()
+        thumbnails = np.array(thumbnails)  # its own memory: the file goes
+    root = listing.root
+    return Scanned(dataset, features, (ids, thumbnails), lambda i: root / tables.to_path(i))
+
+
+def _is_flat(folder: Path) -> bool:
+    """Whether a folder has files, and no folders that could be classes."""
+    if not folder.is_dir():
+        return False
+    inside = [p for p in folder.iterdir() if not p.name.startswith(".")]
+    return bool(inside) and not any(p.is_dir() for p in inside)

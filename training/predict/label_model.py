@@ -1,0 +1,92 @@
+"""Class probabilities of images that were not in a run, by what predicts the run's own images out of fold: a linear
+head and a linear discriminant on the same embeddings (`training.predict.out_of_fold`), fitted to all of the run's.
+
+Both are linear in the embedding, so that what was fitted is a few small arrays, and predicting is a matrix product.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import log_softmax, softmax
+
+from imageclinic.core.errors import InputError
+from imageclinic.training.predict import discriminant
+from imageclinic.training.predict.calibration import calibrate, log_loss
+from imageclinic.training.predict.linear_heads import train
+from imageclinic.training.predict.linear_probe import principal_axes
+
+#: Principal components that are looked at, as out of fold.
+_COMPONENTS = 256
+_TOLERANCE = 3e-8
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class LabelModel:
+    """What was fitted. Logits of witness w are ``((v − mean) @ turn @ kernels[w] + biases[w]) / temperatures[w]``."""
+
+    mean: Floats
+    """(d,)"""
+    turn: Floats
+    """(d, components)"""
+    kernels: Floats
+    """(witnesses, components, classes)"""
+    biases: Floats
+    """(witnesses, classes)"""
+    temperatures: Floats
+    """(witnesses,)"""
+
+    def pred_probs(self, vectors: npt.NDArray[np.floating]) -> Floats:
+        """(m, d) → (m, classes), rows sum to 1: the probability that the given label is each class. Raises InputError
+        when the vectors are of another width."""
+        if vectors.shape[1:] != self.mean.shape:
+            raise InputError(f"vectors of {vectors.shape[1]} numbers", expected=f"{len(self.mean)}, as the run's")
+        x = (vectors - self.mean) @ self.turn
+        logits = np.einsum("nd,wdk->wnk", x, self.kernels) + self.biases[:, None]
+        each = log_softmax(logits / self.temperatures[:, None, None], axis=2)
+        return np.asarray(softmax(each.mean(0), axis=1), np.float32)
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """What it is made of, to be kept."""
+        return dict(asdict(self))
+
+
+def fit(
+    embeddings: Floats,
+    labels: npt.NDArray[np.integer],
+    fold: npt.NDArray[np.integer],
+    classes: int,
+    *,
+    strength: float,
+    temperature: float,
+) -> LabelModel:
+    """Fit both witnesses to all images. Nothing is drawn at random.
+
+    Args:
+        embeddings: (n, d).
+        labels: (n,) class numbers.
+        fold: (n,) folds by which the discriminant's shrinkage and temperature are chosen, copies in one.
+        classes: number of classes.
+        strength: the head's L2 strength, as chosen out of fold.
+        temperature: what the head's logits are divided by, as found out of fold.
+    """
+    mean, turn, basis = principal_axes(embeddings, _COMPONENTS)
+    given = labels.astype(np.int32)
+    used = np.ones((len(given), 1), bool)
+    head: Any = train(basis, given, used, np.array([strength], np.float32), classes, tolerance=_TOLERANCE)
+    tried = discriminant.held_out_logits(basis.x, given, fold, classes, discriminant.SHRINKAGES)
+    scored = {s: calibrate(logits[None], given) for s, logits in tried.items()}
+    best = min(scored, key=lambda s: log_loss(scored[s][0], given))
+    kernel, bias = discriminant.fit(basis.x, given, classes, best)
+    return LabelModel(
+        mean=mean,
+        turn=turn,
+        kernels=np.stack([head.kernel.numpy()[:, 0], kernel]),
+        biases=np.stack([head.bias.numpy()[0], bias]),
+        temperatures=np.array([temperature, scored[best][1]], np.float32),
+    )
