@@ -9,12 +9,13 @@ import pytest
 from PIL import Image, ImageDraw
 from sklearn.datasets import load_sample_image
 
-from benchmarks.copies import ALTERATIONS
+from benchmarks.alterations import ALTERATIONS
 from imageclinic.audit.copies.local_differences import Differences, differences
 
 PHOTOS = {name: Image.fromarray(load_sample_image(f"{name}.jpg")).resize((320, 214)) for name in ("china", "flower")}
 #: Alterations that leave the picture where it is; crops are cut to the same part before pictures are compared.
-UPRIGHT = [name for name in ALTERATIONS if not name.startswith(("turned", "mirrored", "cropped"))]
+ELSEWHERE = ("turned", "mirrored", "cropped", "tilted", "sheared", "framed", "screenshot")
+UPRIGHT = [name for name in ALTERATIONS if not name.startswith(ELSEWHERE)]
 
 
 def jpeg(image: Image.Image, quality: int) -> Image.Image:
