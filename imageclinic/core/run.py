@@ -77,6 +77,12 @@ class Run:
         return self.path / "thumbnails.parquet"
 
     @property
+    def images(self) -> Path:
+        """Folder of unpacked images (``images/NAME/…``), their manifest, and indexes that a killed unpacking resumes
+        from."""
+        return self.path / "images"
+
+    @property
     def stopping(self) -> Path:
         """JSON: at which yield the reviewers stop."""
         return self.path / "stopping.json"
@@ -117,8 +123,9 @@ class Run:
 
     @property
     def root(self) -> Path:
-        """The dataset's root folder. Never written to."""
-        if not (root := self.info().get("root")):
+        """The dataset's root folder, never written to. Of packed data it is in the run, wherever that was moved."""
+        info = self.info()
+        if not (root := self.images / info["packed"] if info.get("packed") else info.get("root")):
             raise InputError(f"{self.info_file} names no dataset", fix="audit again")
         return Path(root)
 
