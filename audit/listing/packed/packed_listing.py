@@ -13,7 +13,6 @@ from imageclinic.audit.listing.folder_walk import Trouble as Remarks
 from imageclinic.audit.listing.folder_walk import notes
 from imageclinic.audit.listing.listing import COLUMNS, Listing
 from imageclinic.audit.listing.packed.packed_source import Source
-from imageclinic.audit.listing.packed.safe_names import decode
 from imageclinic.audit.listing.packed.sample_labels import KINDS, sample_stem
 from imageclinic.audit.listing.packed.unpack import Unpacked
 from imageclinic.core.atomic import replacing
@@ -40,7 +39,7 @@ def listing(source: Source, parts: Sequence[Unpacked], root: Path, layout: str |
             f"no images in {source.where}: {'; '.join(remarks) or 'nothing in it is one'}",
             expected="images, with their labels in class folders or beside them",
         )
-    images = pd.DataFrame(rows, columns=["part", *FRAME])
+    images = pd.DataFrame(rows, columns=["part", *FRAME], dtype=object)  # names may hold bytes
     others = Counter(_suffix(name) for found in parts for name in found.others)
     understood = source.layout
     if source.folders:
@@ -105,8 +104,7 @@ def _are_captions(texts: pd.Series) -> bool:
 
 def _by_folders(source: Source, images: pd.DataFrame, layout: str | None, remarks: list[str]) -> str:
     """Give images the labels and splits of the folders in their names; what the layout was taken for."""
-    names = images["name"].map(lambda name: "/".join(p for p in str(name).split("/") if p not in ("", ".")))
-    folders = [tuple(name.split("/")[:-1]) for name in names]
+    folders = [tuple(p for p in str(name).split("/")[:-1] if p not in ("", ".")) for name in images["name"]]
     chosen, about = understand(Counter(folders), (), layout, source.where)
     remarks += about
     distinct = {folder: (chosen.label(folder), chosen.split(folder)) for folder in set(folders)}
@@ -130,11 +128,10 @@ def _remarks(source: Source, parts: Sequence[Unpacked]) -> list[str]:
     if changed := [part.name for part, found in zip(source.parts, parts, strict=True) if found.changed]:
         lines.append(f"changed since the last audit, and unpacked again: {few([shown(name) for name in changed])}")
     if counted:
-        lines.append(
-            f"WARNING: {counted:,} {'piece' if counted == 1 else 'pieces'} of {source.where} could not be used"
-        )
+        what = "piece" if counted == 1 else "pieces"
+        lines.append(f"WARNING: {counted:,} {what} of {source.where} could not be used")
         lines += notes(trouble)
-    again = [p for found in parts for p, *_ in found.images if "%~" in p and decode(p) != p.replace("%/", "")]
+    again = [p for found in parts for p, *_ in found.images if "%~" in p]
     if again:
         lines.append(
             f"WARNING: {len(again):,} images have the name of another, or one that differs only in case; their ids "

@@ -103,7 +103,6 @@ def _name(value: Any, classes: Sequence[str] | None, where: str) -> str | None:
     if classes is None or isinstance(value, str):
         return str(value)
     if not isinstance(value, int) or not 0 <= value < len(classes):
-        raise InputError(
-            f"{where} has the label {value!r}", expected=f"a number from 0 to {len(classes) - 1}, or a name"
-        )
+        expected = f"a number from 0 to {len(classes) - 1}, or a name"
+        raise InputError(f"{where} has the label {value!r}", expected=expected)
     return str(classes[value])

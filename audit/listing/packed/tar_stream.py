@@ -12,14 +12,18 @@ import tarfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from imageclinic.audit.listing.packed.packed_source import Trouble
 
 _BLOCK = 512
 # Headers that are longer than any name would be read into memory as a whole.
 _LONGEST_READ = 1 << 26
-_MAGIC = ((b"\x1f\x8b", gzip.open), (b"BZh", bz2.open), (b"\xfd7zXZ\x00", lzma.open))
+_MAGIC: tuple[tuple[bytes, Any], ...] = (
+    (b"\x1f\x8b", gzip.open),
+    (b"BZh", bz2.open),
+    (b"\xfd7zXZ\x00", lzma.open),
+)
 #: What reading a damaged archive raises.
 DAMAGE = (tarfile.TarError, OSError, EOFError, zlib.error, lzma.LZMAError, ValueError, OverflowError)
 
@@ -30,7 +34,7 @@ def opened(path: Path) -> IO[bytes]:
         start = file.read(6)
     for magic, opener in _MAGIC:
         if start.startswith(magic):
-            return opener(path, "rb")  # type: ignore[no-any-return, operator]
+            return cast("IO[bytes]", opener(path, "rb"))
     return path.open("rb")
 
 
@@ -62,7 +66,7 @@ def members(file: IO[bytes]) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]
             fileobj=bounded, mode="r:", ignore_zeros=True, tarinfo=header, encoding="utf-8", errors="surrogateescape"
         ) as tar:
             while (member := tar.next()) is not None:
-                tar.members = []  # it would keep them all
+                tar.members = []  # type: ignore[attr-defined]  # it would keep them all
                 if header.invalid:
                     yield Trouble("", f"damaged: {member.offset - expected:,} bytes before {member.name!r} are lost")
                 header.invalid = header.ended = False
@@ -84,7 +88,7 @@ def _watched_header() -> Any:
         ended = False
 
         @classmethod
-        def frombuf(cls, buf: Any, encoding: str, errors: str) -> tarfile.TarInfo:
+        def frombuf(cls, buf: Any, encoding: str, errors: str) -> Any:
             try:
                 return super().frombuf(buf, encoding, errors)
             except tarfile.HeaderError as error:

@@ -37,9 +37,8 @@ _RESERVE = 1 << 28
 _LOOK_EVERY = 1 << 26
 #: How the reason begins when a part can't be opened: it may be readable next time.
 UNREADABLE = "can't be read"
-_SCHEMA = pa.schema(
-    [(name, pa.string()) for name in ("path", "name", "label", "split", "group")] + [("bytes", pa.int64())]
-)
+_TEXTS = ("path", "name", "label", "split", "group")
+_SCHEMA = pa.schema([*((name, pa.string()) for name in _TEXTS), ("bytes", pa.int64())])
 
 
 @dataclass
@@ -57,20 +56,19 @@ class Unpacked:
     written: bool = False
 
 
-def unpack(source: Source, images: Path, indexes: Path, progress: Progress) -> list[Unpacked]:
+def unpack(source: Source, images: Path, progress: Progress) -> list[Unpacked]:
     """Write the images of every part below ``images/NAME``, and say what each part held.
 
     Args:
         source: the packed data.
-        images: the run's folder of unpacked images.
-        indexes: the run's folder of indexes.
+        images: the run's folder of unpacked images, with the indexes in ``.parts``.
         progress: called with megabytes of the source, read and in all.
 
     Raises:
         InputError: the disk has too little room, or another task's data.
         CanNotWrite: a file can't be written.
     """
-    root = images / source.name
+    root, indexes = images / source.name, images / ".parts"
     names = SafeNames()
     folders = [_prefix(part, names) if len(source.parts) > 1 else "" for part in source.parts]
     places = [indexes / f"{at:05d}.parquet" for at in range(len(source.parts))]
@@ -212,7 +210,7 @@ def _remove_rest(root: Path, images: Path, kept: set[str], places: list[Path], i
             if (name if below == "." else f"{below}/{name}") not in kept:
                 (Path(folder) / name).unlink()
     for other in images.iterdir():
-        if other.is_dir() and other != root:
+        if other.is_dir() and other not in (root, indexes):
             shutil.rmtree(other)
     for index in indexes.iterdir():
         if index.with_suffix(".parquet") not in places:

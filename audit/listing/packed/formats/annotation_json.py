@@ -35,5 +35,5 @@ def recognise(data: Any, reading: Reading) -> Source | None:
     raise InputError(
         f"{data} is a JSON file",
         expected="a folder, an archive, or a table of images",
-        fix="write its labels as a .csv with the columns path and label, in the folder above the images, and audit that",
+        fix="write a .csv with the columns path and label into the folder above the images, and audit that",
     )

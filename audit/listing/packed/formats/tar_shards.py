@@ -74,7 +74,7 @@ def _event(tar: tarfile.TarFile, member: tarfile.TarInfo, shard: ShardFile) -> E
     hidden = passed_over(name)
     if hidden is not None:
         return hidden
-    stem, kind = sample_labels.sample_stem(name)
+    kind = sample_labels.sample_stem(name)[1]
     if may_be_image(name):
         if member.size > LARGEST:
             return Trouble(name, f"too large: {member.size:,} bytes, the limit is {LARGEST:,}")

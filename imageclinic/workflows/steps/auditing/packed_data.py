@@ -39,7 +39,7 @@ def listed(source: Source, path: Path, layout: str | None, stage: Stage, say: Sa
         if (n := len(source.parts)) > 1:
             say(f"Unpacking {n:,} parts of {source.where} into {run.images}.")
         with stage("Unpacking images (MB)") as progress:
-            parts = unpack.unpack(source, run.images, run.unpacked, progress)
+            parts = unpack.unpack(source, run.images, progress)
         listing = packed_listing.listing(source, parts, run.images / source.name, layout)
         packed_listing.write_manifest(listing, parts, run.images / "manifest.parquet")
     return listing
