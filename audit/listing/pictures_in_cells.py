@@ -24,8 +24,8 @@ def refuse_pictures(column: pd.Series, where: str) -> None:
     raise InputError(
         f"the column {column.name!r} of {where} holds the images themselves ({kind}), and not their paths",
         expected="images as files, and a column with their paths",
-        fix="imageclinic audit takes a Parquet file of such a table as it is (a frame: write it with to_parquet first); "
-        "give its run to the other commands",
+        fix="imageclinic audit takes a Parquet file of such a table as it is (write a frame with to_parquet first); "
+        "give the run that it writes to the other commands",
     )
 
 

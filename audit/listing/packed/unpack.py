@@ -110,8 +110,8 @@ class _Ticks:
 
     def add(self, size: int) -> None:
         self.seen += size
-        at = self.start + min(self.seen, self.part.units)
-        self.progress(at // 10**6, max(1, self.total // 10**6))
+        at = self.start + (min(self.seen, self.part.units) if self.part.units else self.seen)
+        self.progress(at // 10**6, max(1, self.total // 10**6, at // 10**6))
 
 
 def _unpack_part(part: Part, root: Path, folder: str, place: Path, ticks: _Ticks) -> Unpacked:

@@ -37,8 +37,8 @@ def recognise(data: Any, reading: Reading) -> Source | None:
             )
         columns = image_columns.choose(schema, features, image, reading, where)
         key = f"{dataset._fingerprint} {columns!r}"
-        split = split_of(name) or split_of(str(getattr(dataset, "split", None) or ""))
-        parts.append(Part(name or "dataset", key, partial(_events, dataset, columns), None, split))
+        size = int(getattr(dataset.data, "nbytes", 0)) if hasattr(dataset, "data") else 0
+        parts.append(Part(name or "dataset", key, partial(_events, dataset, columns), None, split_of(name), size))
     return Source(_name(next(iter(tables.values()))), "a Hugging Face dataset", parts, layout="table")
 
 

@@ -200,7 +200,7 @@ def test_torn_shards_cost_only_what_is_lost(tmp_path) -> None:
     shards.mkdir()
     members = [(f"{label}/{n}.png", png(n)) for n in range(5) for label in ("cat", "dog")]
     whole = write_tar(shards / "0.tar", members).read_bytes()
-    at = [n for n in range(0, len(whole), 512) if whole[n : n + 9] == b"cat/2.png"][0]
+    at = next(n for n in range(0, len(whole), 512) if whole[n : n + 9] == b"cat/2.png")
     (shards / "1.tar").write_bytes(whole[:at] + b"?" * 512 + whole[at + 512 :])  # a header in the middle
     (shards / "2.tar").write_bytes(whole[: at + 512 + 100])  # cut off in an image
     (shards / "3.tar").write_bytes(whole[:at])  # cut off between two

@@ -93,7 +93,7 @@ def test_named_columns_and_no_labels(tmp_path) -> None:
     found = listed(file, tmp_path / "run", path="picture", label="kind", group="who")
     assert labels(found) == ["a", "b"]
     assert list(found.images["split"]) == ["train", "val"] and list(found.images["group"]) == ["1", "2"]
-    with pytest.raises(InputError, match="no column of labels.*--label-column"):
+    with pytest.raises(InputError, match=r"no column of labels.*--label-column"):
         recognise(file, Reading({"path": "picture"}, None))
     assert labels(listed(file, tmp_path / "run", "any", path="picture")) == [None, None]
     pq.write_table(pa.table({"path": ["a.jpg"], "label": ["cat"]}), file)
