@@ -78,8 +78,7 @@ class Run:
 
     @property
     def images(self) -> Path:
-        """Folder of unpacked images (``images/NAME/…``), their manifest, and indexes that a killed unpacking resumes
-        from."""
+        """Folder of unpacked images (``images/NAME/…``), their manifest, and what a killed unpacking resumes from."""
         return self.path / "images"
 
     @property
@@ -189,7 +188,7 @@ class Run:
         return self.read(tables.DATASET)
 
     def write(self, table: tables.Table, data: pd.DataFrame, key: str = "") -> None:
-        """Validate and write a table; `key` names the inputs that it was made from (see `is_current`)."""
+        """Validate and write a table; `key` names the inputs that it was made from (see `tables.is_current`)."""
         tables.write(self.table_path(table), data, table, {"key": key})
 
     def read_predictions(self) -> tables.Predictions:
@@ -235,11 +234,6 @@ class Run:
             yield
         finally:
             lock.release()
-
-
-def is_current(path: Path, key: str) -> bool:
-    """Whether the table at `path` was made from the inputs that `key` names."""
-    return tables.metadata(path).get("key") == key
 
 
 def create(path: Path) -> Run:

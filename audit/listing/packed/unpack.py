@@ -26,7 +26,7 @@ from imageclinic.audit.listing.packed.packed_source import (
     Source,
     Trouble,
 )
-from imageclinic.audit.listing.packed.safe_names import SafeNames
+from imageclinic.audit.listing.packed.member_paths import MemberPaths
 from imageclinic.core.atomic import replacing, sweep, write_text
 from imageclinic.core.errors import CanNotWrite, InputError
 from imageclinic.core.progress import Progress
@@ -69,7 +69,7 @@ def unpack(source: Source, images: Path, progress: Progress) -> list[Unpacked]:
         CanNotWrite: a file can't be written.
     """
     root, indexes = images / source.name, images / ".parts"
-    names = SafeNames()
+    names = MemberPaths()
     folders = [_prefix(part, names) if len(source.parts) > 1 else "" for part in source.parts]
     places = [indexes / f"{at:05d}.parquet" for at in range(len(source.parts))]
     known = [_load(place, part.key, root) for place, part in zip(places, source.parts, strict=True)]
@@ -91,7 +91,7 @@ def unpack(source: Source, images: Path, progress: Progress) -> list[Unpacked]:
     return result
 
 
-def _prefix(part: Part, names: SafeNames) -> str:
+def _prefix(part: Part, names: MemberPaths) -> str:
     path = names.add(f"{part.name}/x")
     if path is None:
         raise InputError(f"the name of {part.name[:100]}… is too long", fix="rename the file")
@@ -121,7 +121,7 @@ def _unpack_part(part: Part, root: Path, folder: str, place: Path, ticks: _Ticks
     place.unlink(missing_ok=True)
     write_text(begun, part.key)
     found = Unpacked(changed=earlier is not None and not resumed and bool(part.key), written=True)
-    names = SafeNames()
+    names = MemberPaths()
     swept: set[Path] = set()
     unlooked = _LOOK_EVERY
     for event in part.events():

@@ -16,7 +16,7 @@ from imageclinic.audit.listing.listing import Listing
 from imageclinic.audit.listing.packed import packed_listing, tar_stream, unpack
 from imageclinic.audit.listing.packed.formats import zip_archive
 from imageclinic.audit.listing.packed.packed_source import Reading, recognise
-from imageclinic.audit.listing.packed.safe_names import SafeNames, decode, encode
+from imageclinic.audit.listing.packed.member_paths import MemberPaths, decode, encode
 from imageclinic.core.errors import CanNotWrite, InputError
 from imageclinic.core.ids import is_below, to_path
 
@@ -132,7 +132,7 @@ HOSTILE = [
 
 
 def test_any_name_gets_a_path_below_the_folder(tmp_path) -> None:
-    names = SafeNames()
+    names = MemberPaths()
     paths = [names.add(name) for name in HOSTILE]
     assert len({str(path).casefold() for path in paths}) == len(HOSTILE)
     for name, path in zip(HOSTILE, paths, strict=True):

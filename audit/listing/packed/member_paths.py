@@ -23,7 +23,7 @@ _AGAIN = re.compile(r"%~[0-9]+")
 _IMPOSSIBLE = re.compile("[\0\ud800-\udc7f\udd00-\udfff]")
 
 
-class SafeNames:
+class MemberPaths:
     """The paths of the members of one part, each once whatever the file system makes of upper and lower case."""
 
     def __init__(self) -> None:
@@ -60,7 +60,7 @@ def encode(name: str) -> str:
 
 
 def decode(path: str) -> str:
-    """The name that `encode` and `SafeNames` made a path of."""
+    """The name that `encode` and `MemberPaths` made a path of."""
     if "%" not in path:
         return path
     joined = _AGAIN.sub("", path.replace("%/", ""))
