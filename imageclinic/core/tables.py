@@ -256,3 +256,8 @@ def _to_pandas(arrow: pa.Table, table: Table) -> pd.DataFrame:
         elif pa.types.is_string(column.type):
             data[column.name] = data[column.name].astype("str")
     return data
+
+
+def is_current(path: Path, key: str) -> bool:
+    """Whether the table at `path` was made from the inputs that `key` names."""
+    return metadata(path).get("key") == key

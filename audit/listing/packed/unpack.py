@@ -17,6 +17,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from imageclinic.audit.listing.packed.member_paths import MemberPaths
 from imageclinic.audit.listing.packed.packed_source import (
     Annotation,
     Damaged,
@@ -26,7 +27,6 @@ from imageclinic.audit.listing.packed.packed_source import (
     Source,
     Trouble,
 )
-from imageclinic.audit.listing.packed.member_paths import MemberPaths
 from imageclinic.core.atomic import replacing, sweep, write_text
 from imageclinic.core.errors import CanNotWrite, InputError
 from imageclinic.core.progress import Progress

@@ -8,7 +8,7 @@ from imageclinic.audit.copies import find_copies
 from imageclinic.audit.scan import scan
 from imageclinic.core import tables
 from imageclinic.core.progress import Progress
-from imageclinic.core.run import Run, is_current
+from imageclinic.core.run import Run
 from imageclinic.workflows.steps.result_keys import key
 
 #: Shares of train, val and test that are drawn when the dataset came without splits.
@@ -21,7 +21,7 @@ def copies(
     """The tables neighbors and clusters; notes on the search are added to `notes`."""
     current = key(dataset[["image_id", "sha256", "group"]], find_copies.VERSION, scan.VERSION)
     paths = [run.table_path(t) for t in (tables.NEIGHBORS, tables.CLUSTERS)]
-    if all(is_current(p, current) for p in paths):
+    if all(tables.is_current(p, current) for p in paths):
         return run.read(tables.NEIGHBORS), run.read(tables.CLUSTERS)
     root = run.root
     neighbors, clusters, found = find_copies.find(

@@ -15,8 +15,8 @@ import pytest
 from imageclinic.audit.listing.listing import Listing
 from imageclinic.audit.listing.packed import packed_listing, tar_stream, unpack
 from imageclinic.audit.listing.packed.formats import zip_archive
-from imageclinic.audit.listing.packed.packed_source import Reading, recognise
 from imageclinic.audit.listing.packed.member_paths import MemberPaths, decode, encode
+from imageclinic.audit.listing.packed.packed_source import Reading, recognise
 from imageclinic.core.errors import CanNotWrite, InputError
 from imageclinic.core.ids import is_below, to_path
 
