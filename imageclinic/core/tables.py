@@ -81,6 +81,7 @@ __all__ = [
     "empty",
     "escape_cell",
     "frame",
+    "is_current",
     "metadata",
     "read",
     "read_csv",

@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from imageclinic.audit.listing.packed import formats
+from imageclinic.core.errors import InputError
 
 #: Of one image, in bytes: what is larger is no part of the audit, and is reported.
 LARGEST = 1 << 30
@@ -141,5 +142,20 @@ def recognise(data: Any, reading: Reading) -> Source | None:
     for module in _formats():
         source: Source | None = module.recognise(data, reading)
         if source is not None:
+            _check_taken(source, reading)
             return source
     return None
+
+
+def _check_taken(source: Source, reading: Reading) -> None:
+    """Raises InputError when the user said something that the data have not."""
+    if reading.columns and source.layout != "table":
+        raise InputError(
+            f"{source.where} has no columns, and column names were given",
+            expected="a manifest or a table of images with them",
+        )
+    if reading.layout not in (None, "any") and not source.folders:
+        raise InputError(
+            f"{source.where} has no folders, and the layout {reading.layout!r} was given",
+            expected="a folder or an archive of folders; or the layout any, for images without labels",
+        )

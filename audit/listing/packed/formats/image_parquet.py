@@ -14,7 +14,6 @@ from imageclinic.audit.listing.packed import image_columns
 from imageclinic.audit.listing.packed.image_columns import Columns
 from imageclinic.audit.listing.packed.packed_source import Event, Part, Reading, Source, Trouble
 from imageclinic.audit.listing.packed.shard_files import ShardFile, dataset_name, shard_files
-from imageclinic.core.errors import InputError
 
 PLACE = 30
 SUFFIXES = (".parquet", ".pq")
@@ -36,11 +35,6 @@ def recognise(data: Any, reading: Reading) -> Source | None:
     if image is None:
         return None
     where = str(data.resolve())
-    if reading.layout not in (None, "any"):
-        raise InputError(
-            f"{data} is a table of images, and a layout of folders was given",
-            expected="--layout any for images without labels, or none",
-        )
     columns = image_columns.choose(schema, features, image, reading, str(data))
     said = repr(columns)
     parts = [

@@ -178,9 +178,9 @@ def lasting(notes: Sequence[str]) -> list[str]:
 
 
 def _named(source: str, root: Path) -> str:
-    return (
-        f"the {source} {root}" if source == "folder" else "a frame" if source == "frame" else f"the manifest {source}"
-    )
+    if source in ("folder", "frame"):
+        return f"the folder {root}" if source == "folder" else "a frame"
+    return f"the manifest {source}" if source.lower().endswith(".csv") else source
 
 
 def _same_source(before: str, now: str) -> bool:

@@ -150,6 +150,13 @@ def test_arrays(tmp_path, x: Any, y: Any, expected: np.ndarray) -> None:
     assert found.images["image_id"][5] == "00000005.png"
 
 
+def test_what_data_have_not_is_refused() -> None:
+    with pytest.raises(InputError, match="no columns"):
+        recognise((PIXELS, [0] * 6), Reading({"label": "y"}, None))
+    with pytest.raises(InputError, match="no folders"):
+        recognise((PIXELS, [0] * 6), Reading({}, "class"))
+
+
 def test_arrays_by_split(tmp_path) -> None:
     found = listed({"train": (PIXELS[:4], [0, 1, 0, -1]), "test": (PIXELS[4:], [1, 0])}, tmp_path / "run")
     assert list(found.images["image_id"][:2]) == ["test/00000000.png", "test/00000001.png"]
