@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,20 +30,28 @@ class ShardFile:
 
     @property
     def key(self) -> str:
-        """Names its content: size, time, and the hash of its first and last 64 KiB."""
-        status = self.path.stat()
-        with self.path.open("rb") as file:
-            digest = xxhash.xxh128(file.read(_ENDS))
-            file.seek(max(0, status.st_size - _ENDS))
-            digest.update(file.read(_ENDS))
+        """Names its content: size, time, and the hash of its first and last 64 KiB. "" when it can't be read: reading
+        its images says why."""
+        try:
+            status = self.path.stat()
+            with self.path.open("rb") as file:
+                digest = xxhash.xxh128(file.read(_ENDS))
+                file.seek(max(0, status.st_size - _ENDS))
+                digest.update(file.read(_ENDS))
+        except OSError:
+            return ""
         return f"{status.st_size} {status.st_mtime_ns} {digest.hexdigest()}"
 
     @property
     def size(self) -> int:
-        return self.path.stat().st_size
+        """Bytes; 0 when that can't be known."""
+        try:
+            return self.path.stat().st_size
+        except OSError:
+            return 0
 
 
-def shard_files(place: Path, suffixes: tuple[str, ...], accepts: Callable[[Path], bool]) -> list[ShardFile]:
+def shard_files(place: Path, suffixes: tuple[str, ...]) -> list[ShardFile]:
     """The file `place`, or the shards in that folder and in the folders in it; [] when it is none.
 
     A folder is one of shards when all that lies in it, and one level of folders deeper, are shards and files about
@@ -52,22 +60,22 @@ def shard_files(place: Path, suffixes: tuple[str, ...], accepts: Callable[[Path]
     Args:
         place: a file or a folder.
         suffixes: of the format's files, in lower case.
-        accepts: whether a file with such a suffix is of the format; the first of a folder is asked.
 
     Raises:
         InputError: the file can't be read.
     """
+    if place.is_file():
+        if not place.name.lower().endswith(suffixes):
+            return []
+        try:
+            place.open("rb").close()
+        except OSError as error:
+            raise InputError(f"{place} can't be read: {error.strerror}", fix="make it readable") from error
+        return [ShardFile(place, stem(place.name, suffixes), None)]
     try:
-        if place.is_file():
-            named = place.name.lower().endswith(suffixes)
-            return [ShardFile(place, stem(place.name, suffixes), None)] if named and accepts(place) else []
-        if not place.is_dir():
-            return []
-        found = _in_folder(place, suffixes)
-        if not found or not accepts(found[0]):
-            return []
-    except OSError as error:
-        raise InputError(f"{place} can't be read: {error.strerror}") from error
+        found = _in_folder(place, suffixes) if place.is_dir() else []
+    except OSError:
+        return []  # who lists the folder's images says so
     shards = []
     for path in found:
         inside = path.relative_to(place)
@@ -98,7 +106,7 @@ def _in_folder(place: Path, suffixes: tuple[str, ...]) -> list[Path]:
                 folders.append(entry.path)
             elif _is_image(entry.name):
                 return []
-            elif entry.name.lower().endswith(suffixes):
+            elif entry.name.lower().endswith(suffixes) and entry.is_file():
                 found.append(Path(entry.path))
     for folder in folders:
         with os.scandir(folder) as entries:
@@ -107,7 +115,7 @@ def _in_folder(place: Path, suffixes: tuple[str, ...]) -> list[Path]:
                     continue
                 if entry.is_dir() or _is_image(entry.name):
                     return []
-                if entry.name.lower().endswith(suffixes):
+                if entry.name.lower().endswith(suffixes) and entry.is_file():
                     found.append(Path(entry.path))
     return sorted(found)
 

@@ -25,7 +25,7 @@ def recognise(data: Any, reading: Reading) -> Source | None:
     """The Parquet file or the folder of Parquet files at `data`, if a column holds images."""
     if not isinstance(data, Path):
         return None
-    shards = shard_files(data, SUFFIXES, lambda path: True)
+    shards = shard_files(data, SUFFIXES)
     schemas = (schema for shard in shards if (schema := _schema(shard.path)) is not None)
     schema = next(schemas, None)
     if schema is None:
@@ -38,7 +38,7 @@ def recognise(data: Any, reading: Reading) -> Source | None:
     columns = image_columns.choose(schema, features, image, reading, str(data))
     said = repr(columns)
     parts = [
-        Part(s.name, f"{s.key} {said}", partial(_events, s, columns), _needed(s.path, image), s.split, s.size)
+        Part(s.name, s.key and f"{s.key} {said}", partial(_events, s, columns), _needed(s.path, image), s.split, s.size)
         for s in shards
     ]
     return Source(dataset_name(data, SUFFIXES), where, parts, place=data.resolve(), layout="table")

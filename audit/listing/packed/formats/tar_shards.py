@@ -33,7 +33,7 @@ def recognise(data: Any, reading: Reading) -> Source | None:
     """The tar file or the folder of tar files at `data`."""
     if not isinstance(data, Path):
         return None
-    shards = shard_files(data, SUFFIXES, lambda path: True)
+    shards = shard_files(data, SUFFIXES)
     if not shards:
         return None
     if data.is_file() and not tar_stream.is_tar(data):

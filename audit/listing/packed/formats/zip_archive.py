@@ -36,7 +36,7 @@ def recognise(data: Any, reading: Reading) -> Source | None:
     """The zip file or the folder of zip files at `data`."""
     if not isinstance(data, Path):
         return None
-    shards = shard_files(data, SUFFIXES, lambda path: True)
+    shards = shard_files(data, SUFFIXES)
     if not shards:
         return None
     if data.is_file():

@@ -250,6 +250,26 @@ def test_a_killed_unpacking_goes_on_and_a_changed_source_is_unpacked_again(tmp_p
     assert content(listed(file, tmp_path / "run"), "cat/9.png") == png(9), "a lost file is unpacked again"
 
 
+def test_a_shard_that_can_not_be_read_costs_itself(tmp_path, monkeypatch) -> None:
+    shards = tmp_path / "wds"
+    shards.mkdir()
+    for name in ("a", "b"):
+        write_tar(shards / f"{name}.tar", [("cat/1.png", png(1)), ("dog/1.png", png(2))])
+    real = Path.open
+
+    def refusing(path: Path, *how: str, **more: str):
+        if path.name == "b.tar":
+            raise PermissionError(13, "Permission denied")
+        return real(path, *how, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "open", refusing)
+        found = listed(shards, tmp_path / "run")
+    assert list(found.images["image_id"]) == ["a/cat/1.png", "a/dog/1.png"]
+    assert any("b: can't be read" in note for note in found.notes)
+    assert len(listed(shards, tmp_path / "run").images) == 4, "it is read as soon as it can be"
+
+
 def test_too_little_disk(tmp_path, monkeypatch) -> None:
     file = write_tar(tmp_path / "pets.tar", [("cat/1.png", png(1)), ("dog/1.png", png(2))])
     packed = write_tar(tmp_path / "packed.tar.gz", [("cat/1.png", png(1))], "w:gz")
