@@ -18,19 +18,21 @@ from imageclinic.core.errors import InputError
 from imageclinic.core.formats import sniff, suffixes
 from imageclinic.core.naming.wording import few
 
-_LABELS = ("label", "labels", "class", "target")
+_LABELS = ("label", "labels", "class", "cls", "target")
 _BOXES = ("objects", "bbox", "bboxes", "boxes", "annotations", "segmentation", "mask")
 
 
 @dataclass(frozen=True)
 class Columns:
-    """Names of columns (None: there is none), and of the classes where labels are numbers."""
+    """Names of columns (None: there is none), and of the classes where labels are numbers. `split_asked`: whether the
+    user named the column of splits."""
 
     image: str
     label: str | None
     split: str | None = None
     group: str | None = None
     classes: Sequence[str] | None = None
+    split_asked: bool = False
 
     @property
     def names(self) -> list[str]:
@@ -49,14 +51,16 @@ def features_of(schema: pa.Schema) -> dict[str, Any]:
 
 
 def image_column(schema: pa.Schema, features: Mapping[str, Any], chosen: str | None) -> str | None:
-    """The column that holds images; None when there is none. A column of bytes counts when it is called so, or was
-    chosen."""
+    """The column that holds images; None when there is none, or when the images beside a column of paths are not
+    declared as such: that is a manifest. A column of bytes counts when it is called so, or was chosen."""
     named = [name for name in schema.names if _kind(features.get(name)) == "Image"]
     records = [field.name for field in schema if _is_record(field.type)]
     binary = [f.name for f in schema if _is_binary(f.type) and f.name in ("image", "img", "jpg", "png", "bytes")]
     if chosen is not None:
         fits = chosen in named or (chosen in schema.names and _holds_bytes(schema.field(chosen).type))
         return chosen if fits else None
+    if not named and "path" in schema.names and not pa.types.is_nested(schema.field("path").type):
+        return None
     return next(iter([*(n for n in named if _holds_bytes(schema.field(n).type)), *records, *binary]), None)
 
 
@@ -100,7 +104,7 @@ def choose(schema: pa.Schema, features: Mapping[str, Any], image: str, reading: 
         raise another_task(where, f"several labels for one image (the column {label!r} holds lists)")
     names = features.get(label, {}).get("names") if label is not None else None
     split = given.get("split") or ("split" if "split" in schema.names else None)
-    return Columns(image, label, split, given.get("group"), names)
+    return Columns(image, label, split, given.get("group"), names, "split" in given)
 
 
 def events(table: pa.Table | pa.RecordBatch, columns: Columns, first: int, folder: Path | None) -> Iterator[Event]:
@@ -124,7 +128,7 @@ def events(table: pa.Table | pa.RecordBatch, columns: Columns, first: int, folde
                 yield Trouble(f"row {number}", "no image: " + ("only a path" if path else "the cell is empty"))
                 continue
             label = _label(row[columns.label], columns.classes) if columns.label else None
-            split = _split(row[columns.split]) if columns.split else None
+            split = _split(row[columns.split], number, columns) if columns.split else None
         except Damaged as error:
             yield Trouble(f"row {number}", str(error))
             continue
@@ -151,12 +155,14 @@ def _label(value: Any, classes: Sequence[str] | None) -> str | None:
     return str(classes[value])
 
 
-def _split(value: Any) -> str | None:
-    if value is None or value == "":
-        return None
-    known = split_of(str(value))
-    if known is None:
-        raise Damaged(f"an unknown split, none of {', '.join(SPLIT_NAMES)}")
+def _split(value: Any, row: int, columns: Columns) -> str | None:
+    """A split's name; None for a value that is none, in a column that the user has not named as one of splits."""
+    known = None if value is None or value == "" else split_of(str(value))
+    if known is None and columns.split_asked and value not in (None, ""):
+        raise InputError(
+            f"the column {columns.split!r}, row {row}: split {value!r}",
+            expected=f"one of {', '.join(SPLIT_NAMES)}, or nothing",
+        )
     return known
 
 

@@ -45,7 +45,7 @@ def recognise(data: Any, reading: Reading) -> Source | None:
 
 
 def _is_pair(data: Any) -> bool:
-    return isinstance(data, tuple | list) and len(data) in (2, 3) and hasattr(data[0], "shape") and len(data[0]) > 0
+    return isinstance(data, tuple | list) and len(data) in (2, 3) and hasattr(data[0], "shape")
 
 
 def _key(x: npt.NDArray[Any], labels: Sequence[str | None]) -> str:

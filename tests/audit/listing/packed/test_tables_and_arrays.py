@@ -98,6 +98,17 @@ def test_named_columns_and_no_labels(tmp_path) -> None:
     assert labels(listed(file, tmp_path / "run", "any", path="picture")) == [None, None]
     pq.write_table(pa.table({"path": ["a.jpg"], "label": ["cat"]}), file)
     assert recognise(file, Reading({}, None)) is None, "a manifest of paths"
+    pq.write_table(pa.table({"path": ["a.jpg"], "label": ["cat"], "image": [png(0)]}), file)
+    assert recognise(file, Reading({}, None)) is None, "a manifest with thumbnails"
+
+
+def test_values_that_are_no_split(tmp_path) -> None:
+    data = table([cell(0), cell(1)], [0, 1], split=pa.array(["extra", "test"]))
+    pq.write_table(data, tmp_path / "pets.parquet")
+    found = listed(tmp_path / "pets.parquet", tmp_path / "run")
+    assert found.images["split"].isna().tolist() == [True, False]
+    with pytest.raises(InputError, match="row 0: split 'extra'"):
+        listed(tmp_path / "pets.parquet", tmp_path / "run", split="split")
 
 
 @pytest.mark.parametrize(
@@ -171,6 +182,7 @@ def test_arrays_by_split(tmp_path) -> None:
         (PIXELS / 127.5 - 1, [0] * 6, r"\(x \+ 1\) / 2"),
         (np.full((6, 5, 4), np.nan), [0] * 6, "[Rr]emove NaN"),
         (np.moveaxis(PIXELS, -1, 1), [0] * 6, "moveaxis"),
+        (np.zeros((0, 5, 4)), [], "shape"),
         (PIXELS, [0] * 5, r"y has the shape \(5,\), and there are 6 images"),
         (PIXELS, [0, 1, 2, 0, 0, 0], "label 2.*0 to 1"),
         (PIXELS, np.ones((6, 2)), "several labels for one image"),
