@@ -130,7 +130,7 @@ def audit(
     method = Method(model, layer, embeddings, pred_probs, train)
     chosen, skipped = runner.select(checks, skip)
     settings = runner.parse_options(options)
-    listing = audit_source.listed(data, out, root, columns, layout, stage, say)
+    listing = audit_source.listed(data, out, root, columns, layout, rehash, stage, say)
     require_unicode(listing.root, "the dataset")
     brought = method.read(listing.images)
     path = audit_source.run_folder(out, listing)

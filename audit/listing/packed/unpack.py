@@ -56,13 +56,14 @@ class Unpacked:
     written: bool = False
 
 
-def unpack(source: Source, images: Path, progress: Progress) -> list[Unpacked]:
+def unpack(source: Source, images: Path, progress: Progress, *, again: bool = False) -> list[Unpacked]:
     """Write the images of every part below ``images/NAME``, and say what each part held.
 
     Args:
         source: the packed data.
         images: the run's folder of unpacked images, with the indexes in ``.parts``.
         progress: called with megabytes of the source, read and in all.
+        again: read every part, also those that look unchanged.
 
     Raises:
         InputError: the disk has too little room, or another task's data.
@@ -72,7 +73,7 @@ def unpack(source: Source, images: Path, progress: Progress) -> list[Unpacked]:
     names = MemberPaths()
     folders = [_prefix(part, names) if len(source.parts) > 1 else "" for part in source.parts]
     places = [indexes / f"{at:05d}.parquet" for at in range(len(source.parts))]
-    known = [_load(place, part.key, root) for place, part in zip(places, source.parts, strict=True)]
+    known = [None if again else _load(place, part.key, root) for place, part in zip(places, source.parts, strict=True)]
     waiting = [part for part, before in zip(source.parts, known, strict=True) if before is None]
     _check_space(waiting, root, images)
     total = sum(part.units for part in source.parts)
@@ -82,7 +83,7 @@ def unpack(source: Source, images: Path, progress: Progress) -> list[Unpacked]:
         progress(done // 10**6, max(1, total // 10**6))
         if before is None:
             step = _Ticks(progress, done, part, total)
-            before = _unpack_part(part, root, folder, place, step)
+            before = _unpack_part(part, root, folder, place, step, again)
         result.append(before)
         done += part.units
     progress(max(1, total // 10**6), max(1, total // 10**6))
@@ -114,13 +115,13 @@ class _Ticks:
         self.progress(at // 10**6, max(1, self.total // 10**6, at // 10**6))
 
 
-def _unpack_part(part: Part, root: Path, folder: str, place: Path, ticks: _Ticks) -> Unpacked:
+def _unpack_part(part: Part, root: Path, folder: str, place: Path, ticks: _Ticks, again: bool) -> Unpacked:
     begun = place.with_suffix(".key")
     earlier = begun.read_text("utf-8") if begun.is_file() else None
-    resumed = bool(part.key) and earlier == part.key
+    resumed = bool(part.key) and earlier == part.key and not again
     place.unlink(missing_ok=True)
     write_text(begun, part.key)
-    found = Unpacked(changed=earlier is not None and not resumed and bool(part.key), written=True)
+    found = Unpacked(changed=earlier is not None and earlier != part.key and bool(part.key), written=True)
     names = MemberPaths()
     swept: set[Path] = set()
     unlooked = _LOOK_EVERY

@@ -33,6 +33,7 @@ def listed(
     root: str | Path | None,
     columns: Mapping[str, str] | None,
     layout: str | None,
+    rehash: bool,
     stage: Stage,
     say: Say,
 ) -> image_listing.Listing:
@@ -47,7 +48,7 @@ def listed(
         packed = packed_data.recognise(given, packed_data.Reading(named, layout))
         if packed is not None:
             path = RUNS / packed.name if out is None else Path(out)
-            return packed_data.listed(packed, path, layout, stage, say)
+            return packed_data.listed(packed, path, layout, rehash, stage, say)
         if not isinstance(given, Path):
             raise InputError(f"audit(data=…) is {kind_of(data)}", expected=packed_data.TAKEN)
     if isinstance(data, pd.DataFrame):

@@ -21,8 +21,11 @@ TAKEN = (
 )
 
 
-def listed(source: Source, path: Path, layout: str | None, stage: Stage, say: Say) -> image_listing.Listing:
-    """Unpack what has not been unpacked into the run folder `path`, which is made, and list it.
+def listed(
+    source: Source, path: Path, layout: str | None, rehash: bool, stage: Stage, say: Say
+) -> image_listing.Listing:
+    """Unpack what has not been unpacked (`rehash`: everything again, and compare) into the run folder `path`, which is
+    made, and list it.
 
     Raises:
         InputError: the run folder lies in the data or holds a run of something else; too little room; no images.
@@ -39,7 +42,7 @@ def listed(source: Source, path: Path, layout: str | None, stage: Stage, say: Sa
         if (n := len(source.parts)) > 1:
             say(f"Unpacking {n:,} parts of {source.where} into {run.images}.")
         with stage("Unpacking images (MB)") as progress:
-            parts = unpack.unpack(source, run.images, progress)
+            parts = unpack.unpack(source, run.images, progress, again=rehash)
         listing = packed_listing.listing(source, parts, run.images / source.name, layout)
         packed_listing.write_manifest(listing, parts, run.images / "manifest.parquet")
     return listing

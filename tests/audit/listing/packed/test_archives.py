@@ -240,6 +240,12 @@ def test_a_killed_unpacking_goes_on_and_a_changed_source_is_unpacked_again(tmp_p
         patched.setattr(tar_stream, "members", None)
         assert labels(listed(file, tmp_path / "run")) == labels(first), "an unchanged archive is not read again"
 
+    (first.root / "cat/0.png").write_bytes(png(0)[::-1])
+    source = recognise(file, Reading({}, None))
+    assert source is not None
+    unpack.unpack(source, tmp_path / "run" / "images", lambda done, total: None, again=True)
+    assert content(first, "cat/0.png") == png(0), "when asked, every image is compared"
+
     write_tar(file, [*members[2:], ("cat/9.png", png(9))])
     again = listed(file, tmp_path / "run")
     assert any(note.startswith("changed since the last audit") for note in again.notes)
