@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -52,7 +52,8 @@ def from_folder(root: Path, layout: str | None = None) -> Listing:
     Raises:
         InputError: no images, no class folders, or folders that can mean several things.
     """
-    chosen = None if layout is None else folder_layout.parse(layout)
+    if layout is not None:
+        folder_layout.parse(layout)  # before anything is looked for
     trouble: Trouble = {}
     found = _look(root, trouble)
     other_files = sum(found.others.values(), Counter[str]())
@@ -71,19 +72,8 @@ def from_folder(root: Path, layout: str | None = None) -> Listing:
         for folder, kinds in found.others.items()
         if folder and folder not in set(found.folders) and (set(kinds) - _ABOUT_IMAGES)
     }
-    tree = folder_layout.tree({**dict.fromkeys(foreign, 0), **counts})
-    if chosen is None:
-        if not any(parts):
-            raise InputError(
-                f"{root} has {len(found.files)} images but no class folders",
-                expected="one folder per class",
-                fix="sort the images into class folders, give a manifest with the columns path and label, or audit "
-                "them without labels: --layout any (in Python: layout=)",
-            )
-        chosen = folder_layout.infer(tree, str(root))
-    else:
-        folder_layout.check_fits(tree, chosen, str(root))
-    remarks += _about_labels(tree, chosen)
+    chosen, about_labels = understand(counts, foreign, layout, str(root))
+    remarks += about_labels
     labels = [_escaped(chosen.label(path)) for path in parts]
     images = pd.DataFrame(
         {
@@ -104,6 +94,36 @@ def from_folder(root: Path, layout: str | None = None) -> Listing:
         dict(sorted(other_files.items())),
         _without_images(foreign, chosen, labels),
     )
+
+
+def understand(
+    counts: Mapping[folder_layout.Path, int], foreign: Iterable[folder_layout.Path], layout: str | None, where: str
+) -> tuple[Layout, list[str]]:
+    """What the levels of a folder tree are, and notes about it.
+
+    Args:
+        counts: folder, as its parts from the root → number of images directly in it.
+        foreign: folders with data that is no image, and no image.
+        layout: what the user says that the levels are; None: see `folder_layout.infer`.
+        where: what messages call the tree.
+
+    Raises:
+        InputError: no class folders, or folders that can mean several things.
+    """
+    tree = folder_layout.tree({**dict.fromkeys(foreign, 0), **counts})
+    if layout is not None:
+        chosen = folder_layout.parse(layout)
+        folder_layout.check_fits(tree, chosen, where)
+    elif any(counts):
+        chosen = folder_layout.infer(tree, where)
+    else:
+        raise InputError(
+            f"{where} has {sum(counts.values())} images but no class folders",
+            expected="one folder per class",
+            fix="sort the images into class folders, give a manifest with the columns path and label, or audit "
+            "them without labels: --layout any (in Python: layout=)",
+        )
+    return chosen, list(_about_labels(tree, chosen))
 
 
 def _look(root: Path, trouble: Trouble) -> _Found:

@@ -31,6 +31,7 @@ class Listing:
         other_files: suffix → number of files that are no images by name or content.
         empty_classes: folders where classes are, without any image → number of other files by suffix.
         manifest: the file that lists the images, if there is one.
+        packed: where the images were unpacked from, see `packed.packed_source.Source.where`; None for files.
     """
 
     root: Path
@@ -42,6 +43,7 @@ class Listing:
     other_files: Mapping[str, int] = field(default_factory=dict)
     empty_classes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     manifest: Path | None = None
+    packed: str | None = None
 
     @property
     def name(self) -> str:

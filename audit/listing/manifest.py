@@ -47,7 +47,11 @@ def load(file: Path, columns: dict[str, str] | None = None) -> Listing:
         except (OSError, ValueError) as error:
             raise InputError(f"{file} is no readable Parquet file: {error}") from error
     else:
-        raise InputError(f"{file} is neither a folder nor a manifest", expected="a folder, a .csv or a .parquet file")
+        raise InputError(
+            f"{file} is neither a folder nor a manifest",
+            expected="a folder, a .csv or a .parquet file",
+            fix="audit an archive (.tar, .zip) first, and give its run",
+        )
     whole = file.resolve()
     return from_frame(table, whole.parent, columns=columns, where=str(file), manifest=whole)
 

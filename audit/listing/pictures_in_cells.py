@@ -21,12 +21,11 @@ def refuse_pictures(column: pd.Series, where: str) -> None:
     if not cells:
         return
     kind = "a record of bytes and path, as Hugging Face writes them" if isinstance(cells[0], Mapping) else "bytes"
-    value = f"row[{str(column.name)!r}]" + ("['bytes']" if isinstance(cells[0], Mapping) else "")
     raise InputError(
         f"the column {column.name!r} of {where} holds the images themselves ({kind}), and not their paths",
         expected="images as files, and a column with their paths",
-        fix="write the images to files first, a folder for each class: for n, row in enumerate(pandas.read_parquet("
-        f"FILE).to_dict('records')): write {value} to OUT/LABEL/n.jpg; then audit OUT",
+        fix="imageclinic audit takes a Parquet file of such a table as it is (write a frame with to_parquet first); "
+        "give the run that it writes to the other commands",
     )
 
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import filelock
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from imageclinic.core import tables
+from imageclinic.core import run_lock, tables
 from imageclinic.core.atomic import sweep
 from imageclinic.core.errors import InputError, remedied
 from imageclinic.core.ids import is_below, require_unicode
@@ -82,6 +81,11 @@ class Run:
         return self.path / "thumbnails.parquet"
 
     @property
+    def images(self) -> Path:
+        """Folder of unpacked images (``images/NAME/…``), their manifest, and what a killed unpacking resumes from."""
+        return self.path / "images"
+
+    @property
     def stopping(self) -> Path:
         """JSON: at which yield the reviewers stop."""
         return self.path / "stopping.json"
@@ -132,10 +136,11 @@ class Run:
 
     @property
     def root(self) -> Path:
-        """The dataset's root folder. Never written to."""
-        if root := self.info().get("root"):
-            return Path(root)
-        raise InputError(f"{self.info_file} names no dataset", fix="audit again")
+        """The dataset's root folder, never written to. Of packed data it is in the run, wherever that was moved."""
+        info = self.info()
+        if not (root := self.images / info["packed"] if info.get("packed") else info.get("root")):
+            raise InputError(f"{self.info_file} names no dataset", fix="audit again")
+        return Path(root)
 
     @property
     def seed(self) -> int:
@@ -197,7 +202,7 @@ class Run:
         return self.read(tables.DATASET)
 
     def write(self, table: tables.Table, data: pd.DataFrame, key: str = "") -> None:
-        """Validate and write a table; `key` names the inputs that it was made from (see `is_current`)."""
+        """Validate and write a table; `key` names the inputs that it was made from (see `tables.is_current`)."""
         tables.write(self.table_path(table), data, table, {"key": key})
 
     def read_predictions(self) -> tables.Predictions:
@@ -227,26 +232,9 @@ class Run:
         with remedied("delete it and audit again"):
             return tables.validate(rows, tables.VECTOR_IDS, where=str(file))["image_id"]
 
-    @contextlib.contextmanager
-    def lock(self) -> Iterator[None]:
+    def lock(self) -> contextlib.AbstractContextManager[None]:
         """Hold the run for an audit. Raises InputError at once when another audit holds it."""
-        lock = filelock.FileLock(self.path / ".audit.lock")
-        try:
-            lock.acquire(timeout=0)
-        except filelock.Timeout:
-            raise InputError(f"another audit is writing to {self.path}", fix="wait, or give another --out") from None
-        except OSError as error:
-            reason = f"can't write to {self.path}: {error.strerror}"
-            raise InputError(reason, fix="make it writable, or give another --out") from error
-        try:
-            yield
-        finally:
-            lock.release()
-
-
-def is_current(path: Path, key: str) -> bool:
-    """Whether the table at `path` was made from the inputs that `key` names."""
-    return tables.metadata(path).get("key") == key
+        return run_lock.hold(self.path)
 
 
 def create(path: Path) -> Run:

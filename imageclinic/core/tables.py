@@ -85,6 +85,7 @@ __all__ = [
     "empty",
     "escape_cell",
     "frame",
+    "is_current",
     "metadata",
     "read",
     "read_csv",
@@ -262,3 +263,8 @@ def _to_pandas(arrow: pa.Table, table: Table) -> pd.DataFrame:
         elif pa.types.is_string(column.type):
             data[column.name] = data[column.name].astype("str")
     return data
+
+
+def is_current(path: Path, key: str) -> bool:
+    """Whether the table at `path` was made from the inputs that `key` names."""
+    return metadata(path).get("key") == key

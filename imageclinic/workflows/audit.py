@@ -35,6 +35,7 @@ from imageclinic.workflows.steps.auditing import (
     predictions,
 )
 from imageclinic.workflows.steps.auditing import embeddings as embedding_step
+from imageclinic.workflows.steps.auditing.packed_data import InMemory
 from imageclinic.workflows.steps.auditing.prediction_method import Brought, Method
 from imageclinic.workflows.steps.result_keys import key
 
@@ -75,7 +76,7 @@ class _Plan:
 
 
 def audit(
-    data: str | Path | pd.DataFrame,
+    data: str | Path | pd.DataFrame | InMemory,
     out: str | Path | None = None,
     *,
     root: str | Path | None = None,
@@ -100,8 +101,9 @@ def audit(
     """Audit a dataset. Nothing but the run folder is written; an interrupted audit goes on where it was.
 
     Args:
-        data: a folder, a .csv/.parquet manifest, or a frame with the columns path and label.
-        out: the run folder; default ``imageclinic-runs/<folder>``, and ``<folder>-<manifest>`` for a second manifest.
+        data: a folder, a .csv/.parquet manifest, or a frame with the columns path and label; packed images (tar, zip,
+            Parquet with image bytes, arrays (x, y), a Hugging Face or tf.data Dataset), see docs/inputs.md.
+        out: the run folder; default ``imageclinic-runs/<dataset>``, and ``<folder>-<manifest>`` for a second manifest.
         root: for frames: the folder that the paths are relative to.
         columns: for manifests and frames: our column name (path, label, split, group) → theirs.
         layout: for folders: what each of their levels is, split, class or any, such as ``split/class``; default: as the
@@ -128,7 +130,7 @@ def audit(
     method = Method(model, layer, embeddings, pred_probs, train)
     chosen, skipped = runner.select(checks, skip)
     settings = runner.parse_options(options)
-    listing = audit_source.listed(data, root, columns, layout)
+    listing = audit_source.listed(data, out, root, columns, layout, rehash, stage, say)
     require_unicode(listing.root, "the dataset")
     brought = method.read(listing.images)
     path = audit_source.run_folder(out, listing)
@@ -145,7 +147,8 @@ def audit(
             {
                 "format": 1,
                 "root": str(listing.root),
-                "manifest": listed_by != "folder",
+                "manifest": listed_by != "folder" and listing.packed is None,
+                "packed": listing.name if listing.packed is not None else None,
                 "source": listed_by,
                 "listing": {**listing.facts(), "in_words": lines},
                 "versions": {
@@ -154,7 +157,7 @@ def audit(
                     **{p: version(p) for p in _PACKAGES},
                 },
                 "arguments": {
-                    "data": str(data) if not isinstance(data, pd.DataFrame) else "frame",
+                    "data": str(data) if isinstance(data, str | Path) else listed_by,
                     "columns": dict(columns or {}),
                     "layout": layout,
                     "checks": list(checks),

@@ -52,9 +52,9 @@ def test_tables_know_what_they_were_made_from(tmp_path) -> None:
     splits = tables.frame(tables.SPLIT_TABLE, image_id=["a"], split=["test"])
     made.write(tables.SPLIT_TABLE, splits, "key")
     path: Path = made.table_path(tables.SPLIT_TABLE)
-    assert run.is_current(path, "key")
-    assert not run.is_current(path, "other")
-    assert not run.is_current(tmp_path / "none.parquet", "key")
+    assert tables.is_current(path, "key")
+    assert not tables.is_current(path, "other")
+    assert not tables.is_current(tmp_path / "none.parquet", "key")
     with pytest.raises(InputError, match=r"issues.parquet is missing. Run imageclinic audit first"):
         made.read(tables.ISSUES)
 

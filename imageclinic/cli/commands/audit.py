@@ -19,12 +19,15 @@ PLACE = 20
 
 
 def audit(
-    data: Annotated[str, Argument(help="Class folders, split/class folders, or a .csv/.parquet manifest.")],
+    data: Annotated[
+        str,
+        Argument(help="Class folders, split/class folders, a .csv/.parquet manifest; tar, zip, Parquet with images."),
+    ],
     *,
     out: Annotated[
         Path | None,
         Option(
-            help="The run folder. Default: imageclinic-runs/FOLDER, and FOLDER-MANIFEST for a second manifest.",
+            help="The run folder. Default: imageclinic-runs/DATASET, and FOLDER-MANIFEST for a second manifest.",
             show_default=False,
         ),
     ] = None,
@@ -63,7 +66,9 @@ def audit(
             show_default=False,
         ),
     ] = None,
-    path_column: Annotated[str | None, Option(help="Manifests: column of paths.", show_default=False)] = None,
+    path_column: Annotated[
+        str | None, Option(help="Manifests: column of paths, or of images.", show_default=False)
+    ] = None,
     label_column: Annotated[str | None, Option(help="Manifests: column of labels.", show_default=False)] = None,
     split_column: Annotated[str | None, Option(help="Manifests: column of splits.", show_default=False)] = None,
     group_column: Annotated[
@@ -102,7 +107,9 @@ def audit(
         stage=terminal.stage,
         say=terminal.say,
     )
-    terminal.title(f"{len(result.run.read_dataset()):,} images in {result.run.root}")
+    info = result.run.info()
+    place = info["source"] if info.get("packed") else result.run.root
+    terminal.title(f"{len(result.run.read_dataset()):,} images in {place}")
     show_outcomes(result.outcomes, terminal)
     show_verdict(result.run, terminal)
     terminal.say("")

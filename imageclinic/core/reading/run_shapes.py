@@ -74,6 +74,7 @@ class Info(TypedDict, total=False):
 
     root: str
     manifest: bool
+    packed: str | None
     seed: Count
     key: str | None
     source: str

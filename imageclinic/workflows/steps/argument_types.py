@@ -71,6 +71,8 @@ def _check_names(command: str, given: Collection[str], signature: inspect.Signat
 
 def _check_path(where: str, name: str, value: Any, kinds: list[str]) -> None:
     frame = "pd.DataFrame" in kinds
+    if any(kind.endswith("InMemory") for kind in kinds) and value is not None:
+        return  # the formats say what they take
     if isinstance(value, str | os.PathLike) or (value is None and "None" in kinds):
         return
     if frame and isinstance(value, pd.DataFrame):
@@ -80,20 +82,21 @@ def _check_path(where: str, name: str, value: Any, kinds: list[str]) -> None:
         expected = "the path of a run folder, or what imageclinic.audit returned"
     if frame:
         expected = "the path of a folder or of a manifest, or a frame with the columns path and label"
-    raise InputError(f"{where} is {_kind(value)}", expected=expected)
+    raise InputError(f"{where} is {kind_of(value)}", expected=expected)
 
 
 def _names(where: str, value: Any) -> list[str]:
     if isinstance(value, str):
         return [value]
     if not isinstance(value, Collection) or isinstance(value, dict | bytes):
-        raise InputError(f"{where} is {_kind(value)}", expected="a list of names")
+        raise InputError(f"{where} is {kind_of(value)}", expected="a list of names")
     wrong = next((item for item in value if not isinstance(item, str)), None)
     if wrong is not None:
-        raise InputError(f"{where} holds {_kind(wrong)}", expected="names only")
+        raise InputError(f"{where} holds {kind_of(wrong)}", expected="names only")
     return list(value)
 
 
-def _kind(value: Any) -> str:
+def kind_of(value: Any) -> str:
+    """The type of a value, and its shape if it has one, for messages."""
     shape = getattr(value, "shape", None)
     return f"{type(value).__name__}" + (f" of shape {shape}" if shape is not None else "")

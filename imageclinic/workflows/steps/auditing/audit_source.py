@@ -16,7 +16,10 @@ from imageclinic.audit.listing import image_listing
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
 from imageclinic.core.naming.wording import few, shown
+from imageclinic.core.progress import Say, Stage
 from imageclinic.core.run import MARKER, Run
+from imageclinic.workflows.steps.argument_types import kind_of
+from imageclinic.workflows.steps.auditing import packed_data
 
 RUNS = Path("imageclinic-runs")
 # A dataset counts as moved, and not as another one, when so many of its files are there under the new root, and so many
@@ -25,14 +28,29 @@ _THERE, _SAME_SIZE, _LOOKED_AT = 0.5, 0.9, 1000
 
 
 def listed(
-    data: str | Path | pd.DataFrame, root: str | Path | None, columns: Mapping[str, str] | None, layout: str | None
+    data: str | Path | pd.DataFrame | packed_data.InMemory,
+    out: str | Path | None,
+    root: str | Path | None,
+    columns: Mapping[str, str] | None,
+    layout: str | None,
+    rehash: bool,
+    stage: Stage,
+    say: Say,
 ) -> image_listing.Listing:
-    """The listing of what a user gave.
+    """The listing of what a user gave. Packed data are unpacked into the run folder, see `packed_data`.
 
     Raises:
         InputError: see `audit.listing.image_listing.load`; a frame without a root, or with a layout.
     """
     named = dict(columns or {})
+    if not isinstance(data, pd.DataFrame):
+        given = Path(data) if isinstance(data, str | os.PathLike) else data
+        packed = packed_data.recognise(given, packed_data.Reading(named, layout))
+        if packed is not None:
+            path = RUNS / packed.name if out is None else Path(out)
+            return packed_data.listed(packed, path, layout, rehash, stage, say)
+        if not isinstance(given, Path):
+            raise InputError(f"audit(data=…) is {kind_of(data)}", expected=packed_data.TAKEN)
     if isinstance(data, pd.DataFrame):
         if root is None:
             raise InputError("a frame was given without a root", expected="root=, the folder of its paths")
@@ -42,8 +60,10 @@ def listed(
     return image_listing.load(Path(data), columns=named, layout=layout)
 
 
-def source(data: str | Path | pd.DataFrame, listing: image_listing.Listing) -> str:
-    """What the images are listed by: "frame", "folder", or the path of the manifest."""
+def source(data: str | Path | pd.DataFrame | packed_data.InMemory, listing: image_listing.Listing) -> str:
+    """What the images are listed by: "frame", "folder", the path of the manifest, or where packed data are."""
+    if listing.packed is not None:
+        return listing.packed
     if isinstance(data, pd.DataFrame):
         return "frame"
     return "folder" if listing.manifest is None else str(listing.manifest)
@@ -92,7 +112,7 @@ def continues(run: Run, listing: image_listing.Listing, now: str, chosen: bool) 
     if not info:
         return []
     notes = []
-    before = Path(info["root"])
+    before = run.root
     if before != listing.root:
         if not _moved(run, listing):
             raise InputError(
@@ -159,9 +179,9 @@ def lasting(notes: Sequence[str]) -> list[str]:
 
 
 def _named(source: str, root: Path) -> str:
-    return (
-        f"the {source} {root}" if source == "folder" else "a frame" if source == "frame" else f"the manifest {source}"
-    )
+    if source in ("folder", "frame"):
+        return f"the folder {root}" if source == "folder" else "a frame"
+    return f"the manifest {source}" if source.lower().endswith(".csv") else source
 
 
 def _same_source(before: str, now: str) -> bool:

@@ -8,7 +8,7 @@ from imageclinic.audit.copies import find_copies
 from imageclinic.audit.scan import scan
 from imageclinic.core import tables
 from imageclinic.core.progress import Progress
-from imageclinic.core.run import Run, is_current
+from imageclinic.core.run import Run
 from imageclinic.workflows.steps.result_keys import key
 
 #: Shares of train, val and test that are drawn when the dataset came without splits.
@@ -27,7 +27,7 @@ def copies(
     vectors = None if embeddings is None else tables.metadata(run.embeddings).get("key")
     current = key(dataset[["image_id", "sha256", "group"]], find_copies.VERSION, scan.VERSION, vectors)
     paths = [run.table_path(t) for t in (tables.NEIGHBORS, tables.CLUSTERS)]
-    if all(is_current(p, current) for p in paths):
+    if all(tables.is_current(p, current) for p in paths):
         return run.read(tables.NEIGHBORS), run.read(tables.CLUSTERS)
     root = run.root
     neighbors, clusters, found = find_copies.find(

@@ -13,7 +13,7 @@ from imageclinic.core import pixels, tables
 from imageclinic.core.errors import NotApplicable
 from imageclinic.core.progress import Progress, Say
 from imageclinic.core.reading import caches
-from imageclinic.core.run import Run, is_current
+from imageclinic.core.run import Run
 from imageclinic.workflows.steps.auditing.prediction_method import Brought, Method
 from imageclinic.workflows.steps.result_keys import key
 
@@ -34,7 +34,7 @@ def embed(
         say(note)
         current = key(readable, source.digest)
         made = {"model": "given", "version": source.digest, "note": note}
-        if not is_current(run.embeddings, current):
+        if not tables.is_current(run.embeddings, current):
             _write_embeddings(run, readable, vectors, {"key": current, **made})
         return run.read_embeddings()
 
@@ -49,7 +49,7 @@ def embed(
     # Only what the rule of `core.pixels` changes is embedded again when that rule changes.
     rule = [pixels.VERSION] if dataset["mode"].fillna("").map(pixels.deep).any() else []
     current = key(readable, embedder.name, embedder.version, embedder.note, seed, *rule)
-    if not is_current(run.embeddings, current):
+    if not tables.is_current(run.embeddings, current):
         root = run.root
         paths = [root / tables.to_path(i) for i in readable["image_id"]]
         keep = run.embedding_parts / current

@@ -14,7 +14,7 @@ from imageclinic.audit.labels import confident_learning, noise_model, user_array
 from imageclinic.core import tables
 from imageclinic.core.errors import NotApplicable
 from imageclinic.core.progress import Progress
-from imageclinic.core.run import Run, is_current
+from imageclinic.core.run import Run
 from imageclinic.workflows.steps.auditing.embeddings import rows_of
 from imageclinic.workflows.steps.auditing.prediction_method import Brought, Method
 from imageclinic.workflows.steps.result_keys import key
@@ -79,7 +79,7 @@ def _train_heads(
     run: Run, labelled: pd.DataFrame, embeddings: tables.Embeddings, seed: int, progress: Progress
 ) -> tables.Predictions:
     current = key(labelled, tables.metadata(run.embeddings)["key"], seed, FOLDS, REPEATS, VERSION)
-    if is_current(run.predictions, current):
+    if tables.is_current(run.predictions, current):
         return run.read_predictions()
     _tensorflow()
     from imageclinic.training.predict import out_of_fold
@@ -104,7 +104,7 @@ def _train_networks(run: Run, labelled: pd.DataFrame, seed: int, progress: Progr
     from imageclinic.cleaning.split import stratified_split
 
     current = key(labelled, "full", seed, FOLDS, VERSION)
-    if is_current(run.predictions, current):
+    if tables.is_current(run.predictions, current):
         return run.read_predictions()
     _tensorflow()
     from imageclinic.training.predict import network_folds
@@ -147,7 +147,7 @@ def _take(run: Run, labelled: pd.DataFrame, source: user_arrays.Given) -> tables
     """The probabilities that the user brought. Of their folds nothing is known: -1."""
     probs = source.rows(labelled["image_id"])
     current = key(labelled, source.digest, VERSION)
-    if not is_current(run.predictions, current):
+    if not tables.is_current(run.predictions, current):
         made = {"made": "given", "source": source.where, "version": source.digest, "notes": "[]"}
         fold = np.full(len(labelled), -1, np.int32)
         _write_predictions(run, labelled, fold, probs, source.classes, {"key": current, **made})

@@ -15,11 +15,12 @@ from imageclinic.audit.scan import scan
 from imageclinic.audit.scan.scan_options import ScanOptions
 from imageclinic.cleaning.decisions import apply
 from imageclinic.core import tables
+from imageclinic.core.errors import InputError
 from imageclinic.core.processes.temporary_folders import temporary_folder
-from imageclinic.core.progress import Progress
+from imageclinic.core.progress import Progress, quiet, silent
 from imageclinic.core.run import Run, create
 from imageclinic.workflows.steps import run_state
-from imageclinic.workflows.steps.auditing import audit_source
+from imageclinic.workflows.steps.auditing import audit_source, packed_data
 
 
 @dataclass(frozen=True)
@@ -83,9 +84,13 @@ def listed(
     Raises:
         InputError: see `audit_source.listed`.
     """
-    if not isinstance(new, pd.DataFrame) and layout is None and _is_flat(Path(new)):
-        layout = "any"
-    return audit_source.listed(new, root, columns, layout)
+    if not isinstance(new, pd.DataFrame):
+        packed = packed_data.recognise(Path(new), packed_data.Reading(dict(columns or {}), layout))
+        if packed is not None:
+            raise InputError(f"{packed.where} holds packed images", expected="files", fix="unpack them into a folder")
+        if layout is None and _is_flat(Path(new)):
+            layout = "any"
+    return audit_source.listed(new, None, root, columns, layout, False, quiet, silent)
 
 
 def scanned(listing: image_listing.Listing, options: ScanOptions, notes: list[str], progress: Progress) -> Scanned:
