@@ -76,7 +76,7 @@ def verdict(
 
 
 def _at_stake(cause: Mapping[str, Any]) -> float:
-    return max(cause["estimated_gain"] or 0.0, cause["severity"] or 0.0)
+    return max(cause["estimated_gain"] or 0.0, cause.get("severity") or 0.0)
 
 
 def _named(cause: Mapping[str, Any]) -> str:

@@ -300,7 +300,7 @@ def test_a_scan_killed_at_random_moments_resumes_to_the_same_tables(tmp_path) ->
     root = tmp_path / "data"
     for label in "ab":
         (root / label).mkdir(parents=True)
-        for n in range(40):
+        for n in range(80):
             (root / label / f"{n:03}.jpg").write_bytes(jpeg(picture(n, (400, 300))))
     script = tmp_path / "scan.py"
     script.write_text(SCRIPT)
@@ -328,7 +328,7 @@ def test_a_scan_killed_at_random_moments_resumes_to_the_same_tables(tmp_path) ->
         process.wait()
         process.stdout.close()
         kept.append(len(list(shards.glob("*.arrow"))))
-    assert len([n for n in kept if n]) > 3, "it was killed in the middle, more than once"
+    assert len([n for n in kept if n]) > 1, "it was killed in the middle, more than once"
     last = start("killed")
     assert last.communicate()[0].split() == ["go", "end"]
     for name in (tables.DATASET.file, tables.FEATURES.file, "thumbnails.parquet"):
