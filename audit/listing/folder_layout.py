@@ -18,6 +18,7 @@ from imageclinic.audit.listing.folder_names import (
     split_of,
 )
 from imageclinic.core.errors import InputError
+from imageclinic.core.naming import class_order
 from imageclinic.core.naming.wording import few, shown
 
 LEVELS = ("split", "class", "any")
@@ -246,7 +247,7 @@ def meaning(root: Folder, layout: Layout) -> str:
 def in_words(labels: Mapping[str, int], splits: Mapping[str, int], without: int) -> str:
     """Classes, splits and images without label, with the number of images of each split."""
     classes = f"{len(labels):,} {'class' if len(labels) == 1 else 'classes'}"
-    names = few([shown(name) for name in sorted(labels)])
+    names = few([shown(name) for name in class_order.in_order(labels)])
     parts = [f"{classes}: {names}" if labels else "no class"]
     if splits:
         order = [name for name in ("train", "val", "test") if name in splits]
