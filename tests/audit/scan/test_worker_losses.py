@@ -54,15 +54,19 @@ def met(run: Path, image: int, signal_number: int, times: int) -> Iterator[list[
     over = threading.Event()
 
     def wait() -> None:
+        process = None
         while not over.is_set() and len(hit) < times:
+            # Looked up before it is needed: that takes longer than most pictures.
+            if process is None or process.pid in hit or not process.is_running():
+                process = next((p for p in workers_of(os.getpid()) if p.pid not in hit), None)
             for beat in (run / "shards").glob(".worker-*"):
                 with contextlib.suppress(FileNotFoundError, struct.error, psutil.NoSuchProcess):
                     at = POSITION.unpack(beat.read_bytes())
-                    process = next((p for p in workers_of(os.getpid()) if p.pid not in hit), None)
                     alone = not hit or image == 0 or any((run / "shards").glob("*.arrow"))
                     if at == (image if not hit else 0, True) and alone and process is not None:
                         process.send_signal(signal_number)
                         hit.append(process.pid)
+                        process = None
             time.sleep(0.002)
 
     thread = threading.Thread(target=wait, daemon=True)
