@@ -33,8 +33,8 @@ from PIL import Image
 
 from benchmarks.alterations import ALTERATIONS
 from benchmarks.peers import PER_FILE, map_files
-from benchmarks.scan import timed
 from benchmarks.show import share, table
+from benchmarks.timed_process import timed
 from imageclinic.audit.scan import worker_pool
 from imageclinic.core.formats import SUFFIXES
 

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from imageclinic.audit.against.property_tests import ALPHA, holm
+from imageclinic.audit.against.property_tests import ALPHA
+from imageclinic.audit.labels.separability import holm
 
 #: The least accuracy that matters; half of the images are new.
 LEAST_ACCURACY = 0.6

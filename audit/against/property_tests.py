@@ -16,6 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from imageclinic.audit.labels.separability import holm
+
 #: Chance of any false alarm among the tests of one check.
 ALPHA = 0.01
 #: The least difference that matters: of two distribution functions, or of two lists of shares, somewhere.
@@ -71,15 +73,6 @@ def compare(values: Mapping[str, tuple[pd.Series, pd.Series]], *, seed: int = 0)
         for (name, d, p, a, b), c in zip(found, corrected, strict=True)
     ]
     return sorted(tests, key=lambda t: (t.p_corrected, -t.difference, t.name))
-
-
-def holm(p: Floats) -> Floats:
-    """P-values corrected for their number by Holm's (1979) step-down method, in [0, 1]."""
-    order = np.argsort(p)
-    stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
-    corrected = np.empty(len(p))
-    corrected[order] = np.minimum(stepped, 1)
-    return corrected
 
 
 def visible(n: int, m: int, tests: int) -> float:

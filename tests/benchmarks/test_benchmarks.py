@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from benchmarks import copies, damage, peers, photos, scan, show
+from benchmarks import copies, damage, peers, photos, scan, show, timed_process
 from imageclinic.audit import runner
 from tests.conftest import LEARNING, picture
 
@@ -148,14 +148,14 @@ def test_scan_runs_the_checks_that_need_no_model() -> None:
 def test_memory_of_the_whole_process_tree_is_measured() -> None:
     child = "import time; held = bytearray(b'x') * 150_000_000; time.sleep(1)"
     parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}]); print('done')"
-    _, memory, output = scan.timed([sys.executable, "-c", parent])
+    _, memory, output = timed_process.timed([sys.executable, "-c", parent])
     assert 150e6 < memory < 400e6
     assert output == "done\n"
 
 
 def test_a_failing_command_is_reported() -> None:
     with pytest.raises(RuntimeError, match="no such thing"):
-        scan.timed([sys.executable, "-c", "raise SystemExit('no such thing')"])
+        timed_process.timed([sys.executable, "-c", "raise SystemExit('no such thing')"])
 
 
 def test_peers_work_on_files(pictures: Path, tmp_path: Path) -> None:

@@ -6,14 +6,12 @@ import shlex
 from pathlib import Path
 from typing import Annotated
 
-import typer
 from typer import Argument, Option
 
 import imageclinic
 from imageclinic.audit.scan.scan_options import ScanOptions
 from imageclinic.cli import fail_on as fail_on_limits
 from imageclinic.cli.arguments import AsJson, Seed, terminal_for
-from imageclinic.core.errors import Failed
 
 PLACE = 20
 
@@ -124,12 +122,7 @@ def audit(
             "tripped": tripped,
         }
     )
-    failed = result.outcomes.loc[result.outcomes["outcome"] == "failed", "check"].tolist()
-    if failed:
-        raise Failed(f"checks that failed: {', '.join(failed)}; their tracebacks are in {result.run.info_file}")
-    if tripped:
-        terminal.say(f"--fail-on: {', '.join(tripped)}")
-        raise typer.Exit(3)
+    fail_on_limits.end(result.outcomes, tripped, result.run.info_file, terminal)
 
 
 def _names(text: str) -> list[str]:

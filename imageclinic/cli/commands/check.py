@@ -5,14 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
 from typer import Argument, Option
 
 import imageclinic
 from imageclinic.audit.scan.scan_options import ScanOptions
 from imageclinic.cli import fail_on as fail_on_limits
 from imageclinic.cli.arguments import AsJson, terminal_for
-from imageclinic.core.errors import Failed
 
 PLACE = 25
 
@@ -110,9 +108,4 @@ def check(
             "tripped": tripped,
         }
     )
-    failed = result.outcomes.loc[result.outcomes["outcome"] == "failed", "check"].tolist()
-    if failed:
-        raise Failed(f"checks that failed: {', '.join(failed)}; their tracebacks are in {result.path / 'check.json'}")
-    if tripped:
-        terminal.say(f"--fail-on: {', '.join(tripped)}")
-        raise typer.Exit(3)
+    fail_on_limits.end(result.outcomes, tripped, result.path / "check.json", terminal)

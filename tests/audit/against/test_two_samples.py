@@ -9,6 +9,7 @@ from scipy.stats import ks_2samp
 from sklearn.linear_model import LogisticRegression
 
 from imageclinic.audit.against import classifier_test, distance_to_run, property_tests, same_mix
+from imageclinic.audit.labels import separability
 
 RNG = np.random.default_rng(0)
 
@@ -16,7 +17,7 @@ RNG = np.random.default_rng(0)
 def test_holm_is_the_step_down_of_the_paper() -> None:
     # Holm's p-values: the least times 4, the next times 3, …, never falling.
     p = np.array([0.01, 0.04, 0.03, 0.005])
-    assert property_tests.holm(p).tolist() == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert separability.holm(p).tolist() == pytest.approx([0.03, 0.06, 0.06, 0.02])
 
 
 def test_a_moved_property_is_named_and_the_others_are_not() -> None:
