@@ -117,7 +117,7 @@ def render(
         facts=_facts(dataset, splits),
         audited=_audited(info),
         outcomes=outcomes,
-        summaries={o["check"]: _summary((help or {}).get(o["check"], ""), o.get("options") or {}) for o in outcomes},
+        summaries={o["check"]: summary_with_values((help or {}).get(o["check"], ""), o.get("options") or {}) for o in outcomes},
         outcome_names=sections.OUTCOMES,
         scores=None if truth is None else _records(score(issues, truth)),
         distribution=charts.distribution(dataset, splits),
@@ -248,7 +248,7 @@ def _diagnosis(run: Run) -> tuple[dict[str, Any], str]:
         return nothing, f"{run.diagnosis.name} can't be shown: {error}"
 
 
-def _summary(docstring: str, options: Mapping[str, Any]) -> str:
+def summary_with_values(docstring: str, options: Mapping[str, Any]) -> str:
     """A check's first paragraph, with the values of its options where it names them."""
     text = sections.summary(docstring)
     for name, value in options.items():

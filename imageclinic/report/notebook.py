@@ -95,12 +95,13 @@ def contact_sheet(run: Run, check: str, help: str = "") -> Html:
     dataset = run.read(tables.DATASET)
     issues = run.read_beside(dataset, tables.ISSUES)
     splits = build.splits_of(run, dataset)
-    made = build.sections_of(run, [outcomes[check]], dataset, issues, splits, {check: help}, RunPictures(run).picture)
+    made = build.sections_of(run, [outcomes[check]], dataset, issues, splits, {}, RunPictures(run).picture)
     return Html(
         templates.render(
             "notebook_sheet.html",
             check=check,
             outcome=outcomes[check],
+            summary=build.summary_with_values(help, outcomes[check].get("options") or {}).replace("`", ""),
             outcome_name=sections.OUTCOMES[outcomes[check]["outcome"]][1],
             section=made[0] if made else None,
         )

@@ -1,0 +1,66 @@
+"""Pages of the documentation site that lie elsewhere: README and its neighbours, and the notebooks (hooks of mkdocs)."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from mkdocs.structure.files import File, Files
+
+ROOT = Path(__file__).resolve().parents[1]
+#: File at the top → its page.
+TOP = {
+    "README.md": "index.md",
+    "CHANGELOG.md": "CHANGELOG.md",
+    "CONTRIBUTING.md": "CONTRIBUTING.md",
+    "SECURITY.md": "SECURITY.md",
+}
+#: Places of the repository that are no page: their names stay, without a link.
+_NO_PAGE = re.compile(r"\[([^\]]+)\]\((?:\.\./)?(?:benchmarks|sample_data)/[^)]*\)")
+
+
+def on_files(files: Files, config: Any) -> Files:
+    """Adds the pages, and takes the notebooks for pages and not for files to fetch."""
+    for source, page in TOP.items():
+        text = (ROOT / source).read_text("utf-8").replace("](docs/", "](").replace("](README.md", "](index.md")
+        files.append(File.generated(config, page, content=_NO_PAGE.sub(r"\1", text)))
+    for file in [f for f in files if f.src_uri.endswith(".ipynb")]:
+        files.remove(file)
+        text = notebook_page(json.loads(Path(str(file.abs_src_path)).read_text("utf-8")))
+        files.append(File.generated(config, file.src_uri.removesuffix(".ipynb") + ".md", content=text))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
+    """Links to the top lead to the pages from there."""
+    up = "../" * page.file.src_uri.count("/")
+    for source, name in TOP.items():
+        markdown = markdown.replace(f"](../{up}{source}", f"]({up}{name}")
+    return _NO_PAGE.sub(r"\1", markdown)
+
+
+def notebook_page(notebook: dict[str, Any]) -> str:
+    """A notebook as Markdown, with what its cells have shown."""
+    parts = []
+    for cell in notebook["cells"]:
+        source = "".join(cell["source"])
+        parts.append(source if cell["cell_type"] == "markdown" else f"```python\n{source}\n```")
+        parts += filter(None, (_shown(output) for output in cell.get("outputs", [])))
+    return "\n\n".join(parts) + "\n"
+
+
+def _shown(output: dict[str, Any]) -> str:
+    if output["output_type"] == "stream":
+        return f"<pre>{_block(html.escape(''.join(output['text'])))}</pre>"
+    data = output.get("data", {})
+    if "text/html" in data:
+        return _block("".join(data["text/html"]))
+    return f"<pre>{_block(html.escape(''.join(data.get('text/plain', ''))))}</pre>"
+
+
+def _block(markup: str) -> str:
+    """Markup without empty lines, which would end a block of HTML in Markdown."""
+    return "\n".join(line for line in markup.splitlines() if line.strip())
