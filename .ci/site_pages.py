@@ -1,4 +1,4 @@
-"""Pages of the documentation site that lie elsewhere: README and its neighbours, and the notebooks (hooks of mkdocs)."""
+"""Pages of the documentation site that lie elsewhere, README and its neighbours, and the notebooks (mkdocs hooks)."""
 
 from __future__ import annotations
 

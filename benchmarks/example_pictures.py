@@ -37,8 +37,8 @@ def main(run: Run, docs: Path) -> None:
     parts = [
         TITLE,
         "<!-- Written by `python -m benchmarks.example_pictures`. -->",
-        f"What each check found and missed of the faults that were planted in the sample data: {len(dataset):,} images of "
-        f"the classes {', '.join(sorted(dataset['label'].unique()))}. Each is explained under "
+        f"What each check found and missed of the faults that were planted in the sample data: {len(dataset):,} images "
+        f"of the classes {', '.join(sorted(dataset['label'].unique()))}. Each is explained under "
         "[Checks](checks.md).",
     ]
     for check in runner.load().values():

@@ -117,7 +117,9 @@ def render(
         facts=_facts(dataset, splits),
         audited=_audited(info),
         outcomes=outcomes,
-        summaries={o["check"]: summary_with_values((help or {}).get(o["check"], ""), o.get("options") or {}) for o in outcomes},
+        summaries={
+            o["check"]: summary_with_values((help or {}).get(o["check"], ""), o.get("options") or {}) for o in outcomes
+        },
         outcome_names=sections.OUTCOMES,
         scores=None if truth is None else _records(score(issues, truth)),
         distribution=charts.distribution(dataset, splits),
