@@ -26,6 +26,7 @@ def on_files(files: Files, config: Any) -> Files:
     """Adds the pages, and takes the notebooks for pages and not for files to fetch."""
     for source, page in TOP.items():
         text = (ROOT / source).read_text("utf-8").replace("](docs/", "](").replace("](README.md", "](index.md")
+        text = text.replace(".ipynb)", ".md)")
         files.append(File.generated(config, page, content=_NO_PAGE.sub(r"\1", text)))
     for file in [f for f in files if f.src_uri.endswith(".ipynb")]:
         files.remove(file)
@@ -48,17 +49,22 @@ def notebook_page(notebook: dict[str, Any]) -> str:
     for cell in notebook["cells"]:
         source = "".join(cell["source"])
         parts.append(source if cell["cell_type"] == "markdown" else f"```python\n{source}\n```")
-        parts += filter(None, (_shown(output) for output in cell.get("outputs", [])))
+        outputs = cell.get("outputs", [])
+        printed = "".join("".join(output["text"]) for output in outputs if output["output_type"] == "stream")
+        parts += [_text(printed)] if printed else []
+        parts += filter(None, (_drawn(output.get("data", {})) for output in outputs))
     return "\n\n".join(parts) + "\n"
 
 
-def _shown(output: dict[str, Any]) -> str:
-    if output["output_type"] == "stream":
-        return f"<pre>{_block(html.escape(''.join(output['text'])))}</pre>"
-    data = output.get("data", {})
+def _drawn(data: dict[str, Any]) -> str:
+    """What a cell has drawn; empty where it was no more than progress."""
     if "text/html" in data:
         return _block("".join(data["text/html"]))
-    return f"<pre>{_block(html.escape(''.join(data.get('text/plain', ''))))}</pre>"
+    return _text("".join(data.get("text/plain", "")))
+
+
+def _text(text: str) -> str:
+    return f'<pre style="white-space:pre-wrap">{_block(html.escape(text))}</pre>' if text else ""
 
 
 def _block(markup: str) -> str:

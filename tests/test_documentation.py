@@ -14,7 +14,6 @@ from pathlib import Path
 import nbformat
 import pandas as pd
 import pytest
-from nbclient import NotebookClient
 
 from imageclinic import sample_data
 
@@ -27,6 +26,8 @@ MOST_BYTES = 300_000
 
 def run(path: Path, folder: Path) -> nbformat.NotebookNode:
     """The notebook, run in `folder`."""
+    from nbclient import NotebookClient
+
     notebook = nbformat.read(path, as_version=4)
     NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(folder)}}).execute()
     return notebook

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib
 import inspect
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from html import escape
 from typing import Any
@@ -27,7 +29,11 @@ def shown(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        return function(*args, **({**ours, **kwargs} if _has_kernel() else kwargs))
+        if not _has_kernel():
+            return function(*args, **kwargs)
+        # What libraries of ours say of their own bars, which nobody sees here.
+        warnings.filterwarnings("ignore", message="IProgress not found")
+        return function(*args, **{**ours, **kwargs})
 
     return call
 
@@ -47,21 +53,21 @@ def say(line: str) -> None:
 @contextlib.contextmanager
 def stage(description: str) -> Iterator[Progress]:
     """A bar under the cell, for as long as the context lasts."""
-    from IPython.display import HTML, display
-
-    handle = display(HTML(_bar(description, 0, 0)), display_id=True)
+    ipython: Any = importlib.import_module("IPython.display")
+    html = ipython.HTML
+    handle = ipython.display(html(_bar(description, 0, 0)), display_id=True)
     drawn = time.monotonic()
 
     def update(done: int, total: int) -> None:
         nonlocal drawn
         if time.monotonic() - drawn >= _PAUSE:
             drawn = time.monotonic()
-            handle.update(HTML(_bar(description, done, total)))
+            handle.update(html(_bar(description, done, total)))
 
     try:
         yield update
     finally:
-        handle.update(HTML(""))
+        handle.update(html(""))
 
 
 def _bar(description: str, done: int, total: int) -> str:

@@ -3,7 +3,7 @@ labels stay text. Styles are on the elements: notebooks that are not trusted los
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,7 +38,7 @@ class Html:
 
 def summary(
     title: str,
-    verdict: Sequence[Mapping[str, Any]],
+    verdict: Sequence[dict[str, Any]],
     outcomes: pd.DataFrame,
     notes: Sequence[str],
     *,
@@ -68,7 +68,7 @@ def summary(
     return templates.render(
         "notebook_summary.html",
         title=title,
-        lines=saved_verdict.headlines(list(verdict)),
+        lines=saved_verdict.headlines(verdict),
         shown=shown,
         quiet=[(state, names) for state, names in quiet if names],
         worst=worst,
