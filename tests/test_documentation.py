@@ -53,6 +53,9 @@ def test_it_runs(name: str, folder: Path) -> None:
     path = next(p for p in NOTEBOOKS if p.stem == name)
     made = run(path, folder)
     assert shapes(made) == shapes(nbformat.read(path, as_version=4)), "run the notebook again, and commit it"
+    outputs = [output for cell in made.cells for output in cell.get("outputs", [])]
+    assert any("3 classes" in output["text"] for output in outputs if output["output_type"] == "stream"), "messages"
+    assert any(output["output_type"] == "display_data" for output in outputs), "progress"
 
 
 def test_every_notebook_is_run() -> None:
