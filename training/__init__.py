@@ -8,7 +8,7 @@ import os
 import sys
 import tempfile
 
-from imageclinic.core.optional_packages import require
+from imageclinic.core.processes.optional_packages import require
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 

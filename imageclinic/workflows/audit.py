@@ -23,7 +23,7 @@ from imageclinic.core import tables
 from imageclinic.core.errors import InputError, NotApplicable
 from imageclinic.core.ids import require_unicode
 from imageclinic.core.option_fields import SEED
-from imageclinic.core.optional_packages import version
+from imageclinic.core.processes.optional_packages import version
 from imageclinic.core.progress import Say, Stage, quiet, silent
 from imageclinic.core.run import Run, create
 from imageclinic.workflows.steps import result_keys

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from imageclinic.core import optional_packages
-from imageclinic.core.processes import child_process
+from imageclinic.core.processes import child_process, optional_packages
 from imageclinic.core.progress import Stage, quiet
 
 PORT = 5151

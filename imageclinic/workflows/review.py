@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from imageclinic.core.option_fields import PORT
-from imageclinic.core.optional_packages import require
 from imageclinic.core.processes.child_process import python_module
+from imageclinic.core.processes.optional_packages import require
 from imageclinic.core.progress import Say, Stage, quiet, silent
 from imageclinic.core.run import open_run
 

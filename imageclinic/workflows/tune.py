@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from imageclinic.core import tables
-from imageclinic.core.optional_packages import require
+from imageclinic.core.processes.optional_packages import require
 from imageclinic.core.progress import Stage, quiet
 from imageclinic.training.fit.settings import Settings
 from imageclinic.training.tune.search_options import SearchOptions, TuneKeywords

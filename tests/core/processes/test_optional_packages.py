@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from imageclinic.core.errors import InputError
-from imageclinic.core.optional_packages import OPTIONAL, require, version
+from imageclinic.core.processes.optional_packages import OPTIONAL, require, version
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 #: Takes the optional packages away, and what Windows has not; then the chain from an audit to an export.
 CODE = """
 import importlib.metadata, os, signal, sys
