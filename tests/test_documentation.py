@@ -19,7 +19,7 @@ from imageclinic import sample_data
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 NOTEBOOKS = sorted((DOCS / "notebooks").glob("*.ipynb"))
-#: In this order the first one's audit is there for the others.
+#: In this order the first one's audit is there for the second, and for the tutorial.
 ORDER = ("first-audit", "why-is-accuracy-not-improving", "audit-in-ci")
 MOST_BYTES = 300_000
 

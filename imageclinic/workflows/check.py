@@ -36,6 +36,9 @@ class Check:
     def __fspath__(self) -> str:
         return str(self.path)
 
+    def __repr__(self) -> str:
+        return f"<Check {self.path.name}: {len(self.issues):,} findings in {len(self.images):,} new images>"
+
     def _repr_html_(self) -> str:
         from imageclinic.report import notebook
 

@@ -35,6 +35,7 @@ def test_an_audit_shows_every_check_and_the_worst_pictures(run: Run) -> None:  #
     assert "cat/bad.jpg" in page.having("title")
     assert f"cat/{HOSTILE}.png" in page.having("title"), "the worst label"
     assert f"a note on {HOSTILE}" in page.text
+    assert repr(audit(run)) == "<Audit run: 6 findings>", "no path of this machine, no tables"
     assert len(page.having("src")) == 4, "two labels and two copies; the damaged file has a reason in its place"
 
 

@@ -44,6 +44,9 @@ class Audit:
         known = runner.load()
         return notebook.contact_sheet(self.run, check, known[check].help if check in known else "")
 
+    def __repr__(self) -> str:
+        return f"<Audit {self.run.path.name}: {len(self.issues):,} findings>"
+
     def _repr_html_(self) -> str:
         from imageclinic.report import notebook
 
