@@ -53,10 +53,15 @@ def main(run: Run, docs: Path) -> None:
             ("Missed", list(own[~hits]["image_id"]), MISSED),
         ):
             parts.append(f"{state}: {len(ids)} of {len(own)}.")
-            if pictures := [tile for image_id in ids if (tile := _tile(run.image_path(image_id)))][:limit]:
+            tiles = {image_id: tile for image_id in ids if (tile := _tile(run.image_path(image_id)))}
+            if pictures := list(tiles.values())[:limit]:
                 file = f"examples/{check.name}-{state.lower()}.jpg"
                 _row(pictures).save(docs / file, quality=80, optimize=True)
                 parts.append(f"![{state} by {check.name}]({file})")
+                if own["true_label"].notna().all():
+                    given = own.set_index("image_id")["label"]
+                    labels = ", ".join(given[image_id] for image_id in list(tiles)[:limit])
+                    parts.append(f"Their labels, from left: {labels}.")
             elif ids:
                 parts.append("No decoder draws these files.")
     (docs / "examples.md").write_text("\n\n".join(parts) + "\n", "utf-8")
