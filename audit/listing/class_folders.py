@@ -19,6 +19,7 @@ from imageclinic.audit.listing.listing import COLUMNS, Listing
 from imageclinic.core.errors import InputError
 from imageclinic.core.formats import SUFFIXES, sniff
 from imageclinic.core.naming.wording import few, shown
+from imageclinic.core.reading.regular_files import open_flags
 from imageclinic.core.tables import to_image_id
 
 # Files of these suffixes are about images, and a folder of nothing else is no class whose images can't be read.
@@ -190,7 +191,7 @@ def _begins_so(root: Path, path: str, trouble: Trouble) -> bool:
     """Whether a file begins as an image does."""
     try:
         # Not blocking: it may have become a pipe since it was listed.
-        file = os.open(f"{root}/{path}", os.O_RDONLY | os.O_NONBLOCK)
+        file = os.open(f"{root}/{path}", open_flags("O_NONBLOCK"))
         try:
             return sniff(os.read(file, 16)) is not None
         finally:

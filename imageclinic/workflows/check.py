@@ -22,7 +22,8 @@ from imageclinic.workflows.steps.checking import both_sides, check_inputs, check
 @dataclass(frozen=True)
 class Check:
     """The results of a check: its folder; a row per new image, the worst first; the findings; one outcome per check;
-    lines on what matters, the worst first; the tests of drift; notes. It stands for the path of its folder."""
+    lines on what matters, the worst first; the tests of drift; notes. It stands for the path of its folder. A notebook
+    draws it."""
 
     path: Path
     images: pd.DataFrame
@@ -34,6 +35,15 @@ class Check:
 
     def __fspath__(self) -> str:
         return str(self.path)
+
+    def __repr__(self) -> str:
+        return f"<Check {self.path.name}: {len(self.issues):,} findings in {len(self.images):,} new images>"
+
+    def _repr_html_(self) -> str:
+        from imageclinic.report import notebook
+
+        title = f"Check of {len(self.images):,} new images"
+        return notebook.summary(title, self.verdict, self.outcomes, self.notes)
 
 
 def check(

@@ -19,7 +19,6 @@ from imageclinic.core.errors import InputError
 from imageclinic.core.progress import Progress, Stage, quiet
 from imageclinic.core.reading.json_files import Number, read_json
 from imageclinic.training.diagnose.diagnose_options import DiagnoseKeywords, DiagnoseOptions
-from imageclinic.workflows.steps import diagnosis_images
 from imageclinic.workflows.steps.argument_types import takes_fields_of
 
 if TYPE_CHECKING:
@@ -92,6 +91,7 @@ def diagnose(
 
     training.load_tensorflow()
     from imageclinic.training.diagnose import ladder, plan, resume, user_model
+    from imageclinic.workflows.steps import diagnosis_images
 
     found = diagnosis_images.find(Path(data), None if to is None else Path(to), use.seed, label_column=use.label_column)
     recipe, remarks = _recipe(Path(data), use)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from imageclinic.core.option_fields import PORT
 from imageclinic.core.processes.child_process import python_module
+from imageclinic.core.processes.optional_packages import require
 from imageclinic.core.progress import Say, Stage, quiet, silent
 from imageclinic.core.run import open_run
 
@@ -28,6 +29,7 @@ def review(
         InputError: no run, no mongod, a busy port or a bad certificate; the message says what to do.
     """
     PORT.check("port", port)
+    require("fiftyone", "hypercorn", "starlette")
     from imageclinic.cleaning.review.session import open_review
     from imageclinic.cleaning.trust import trust_summary
 

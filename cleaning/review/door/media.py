@@ -13,6 +13,7 @@ from pathlib import Path
 
 from imageclinic.core import tables
 from imageclinic.core.formats import FORMATS, sniff
+from imageclinic.core.reading.regular_files import open_flags
 from imageclinic.core.run import Run
 
 _TYPES = {name: f"image/{name.lower()}" for name, kind in FORMATS.items() if kind.browser} | {"MPO": "image/jpeg"}
@@ -55,7 +56,7 @@ class Media:
             return None
         try:
             # O_NONBLOCK: a pipe in an image's place must not hold us.
-            handle = os.open(real, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+            handle = os.open(real, open_flags("O_NONBLOCK", "O_NOFOLLOW"))
         except OSError:
             return None
         try:
