@@ -16,14 +16,14 @@ from imageclinic.audit.scan.scan_options import MAX_PIXELS, TIMEOUT, ScanOptions
 from imageclinic.core.errors import InputError
 from imageclinic.core.ids import require_unicode
 from imageclinic.core.progress import Say, Stage, quiet, silent
-from imageclinic.workflows.steps.checking import both_sides, check_inputs, check_results
+from imageclinic.workflows.steps.checking import add_to_run, both_sides, check_inputs, check_results
 
 
 @dataclass(frozen=True)
 class Check:
     """The results of a check: its folder; a row per new image, the worst first; the findings; one outcome per check;
-    lines on what matters, the worst first; the tests of drift; notes. It stands for the path of its folder. A notebook
-    draws it."""
+    lines on what matters, the worst first; the tests of drift; notes; and, of images that were added, their ids in the
+    run. It stands for the path of its folder. A notebook draws it."""
 
     path: Path
     images: pd.DataFrame
@@ -32,6 +32,7 @@ class Check:
     verdict: list[dict[str, Any]]
     drift: dict[str, Any]
     notes: Sequence[str] = ()
+    added: Sequence[str] = ()
 
     def __fspath__(self) -> str:
         return str(self.path)
@@ -60,10 +61,12 @@ def check(
     workers: int | None = None,
     timeout: float = TIMEOUT,
     max_pixels: int = MAX_PIXELS,
+    add: bool | Sequence[str] = False,
     stage: Stage = quiet,
     say: Say = silent,
 ) -> Check:
-    """Check new images against an audited run, without auditing all again. Images are only read.
+    """Check new images against an audited run, without auditing all again. Images are only read; to add some is to copy
+    them into the run.
 
     Args:
         new: a folder, of class folders or of unlabelled images; a .csv/.parquet manifest; or a frame, as for `audit`.
@@ -75,6 +78,8 @@ def check(
         checks, skip: names of checks to run, or to leave out.
         model: for a run that a model of yours embedded: name it again, as for `audit`.
         workers, timeout, max_pixels: see `audit`.
+        add: put the accepted images, or those of these names, into the run: its next audit is of them, too. What can't
+            be read, would be a test image, or is a copy or of the group of an image in another split is refused.
         stage, say: progress and notes.
 
     Raises:
@@ -85,6 +90,11 @@ def check(
         raise InputError("no --against", expected="the run folder of the dataset that the new images are meant for")
     chosen, skipped = run_checks.select(checks, skip)
     side = both_sides.read_run(against)
+    adding = add is not False
+    if adding:
+        add_to_run.check_possible(side)
+        if chosen.keys().isdisjoint(("split_leakage", "copy_of_run", "conflicting_label")):
+            raise InputError("--add without the checks for copies", expected="split_leakage at least")
     listing = both_sides.listed(new, root, columns, layout)
     require_unicode(listing.root, "the new images")
     path = check_results.folder(out, side.run, listing)
@@ -110,6 +120,21 @@ def check(
         made.known.get("predicted_labels"),
         drift.pop("scores"),
     )
+    added: list[str] = []
+    if adding:
+        copies = made.known.get("run_copies")
+        if copies is None:
+            raise InputError("--add without a search of copies: it failed", fix="see the outcomes without --add")
+        reasons = add_to_run.refusals(fresh.dataset, side, copies)
+        ids, refused = add_to_run.wanted(found, None if isinstance(add, bool) else add, reasons)
+        notes += refused
+        if ids:
+            with side.run.lock(), stage("Copying into the run") as progress:
+                add_to_run.check_possible(side)
+                name = add_to_run.add(side.run, listing.name, ids, fresh, side.state.dataset["image_id"], progress)
+            added = [f"{name}/{image_id}" for image_id in ids]
+            notes.append(f"{len(ids):,} images were added to the run, as {name}/…; to audit them with the others:")
+            notes.append(add_to_run.audit_command(side.run))
     accepted = int(found["accepted"].sum())
     verdict = run_checks.verdict(issues, len(found), accepted, check_results.commands(path, listing))
     summary = {
@@ -119,6 +144,7 @@ def check(
         "against": str(side.run.path),
         "images": len(found),
         "accepted": accepted,
+        "added": added,
         "verdict": verdict,
         "outcomes": outcomes,
         "drift": drift,
@@ -127,4 +153,4 @@ def check(
     check_results.write(path, found, summary)
     for note in notes:
         say(note)
-    return Check(path, found, issues, pd.DataFrame(outcomes), verdict, drift, tuple(notes))
+    return Check(path, found, issues, pd.DataFrame(outcomes), verdict, drift, tuple(notes), tuple(added))

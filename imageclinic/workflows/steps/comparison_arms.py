@@ -42,7 +42,7 @@ def of_run(state: State, seed: int) -> tuple[Arms, pd.DataFrame]:
         state.clusters[["image_id", "cluster", "split_group"]], on="image_id", how="left"
     )
     known["split_group"] = known["split_group"].fillna(known["image_id"])
-    known["path"] = _paths(state.run.root, known["image_id"])
+    known["path"] = _paths(state.run.files, known["image_id"])
     reviewed = cleaned.set_index("image_id")["label"]
 
     testing = known[known["split"] == "test"]
@@ -70,7 +70,7 @@ def embedded(run: Run) -> Embedded | None:
     if not {"model", "version", "note"} <= made.keys() or "patches" in made["model"]:
         return None
     found = run.read_embeddings()
-    paths = _paths(run.root, pd.Series(found.image_id))
+    paths = _paths(run.files, pd.Series(found.image_id))
     return Embedded(pd.Index(paths, dtype=object), np.asarray(found.vectors), made)
 
 
@@ -156,7 +156,7 @@ def _dataset(path: Path) -> tuple[pd.DataFrame, int]:
     unreadable ones are left out."""
     if (path / tables.MANIFEST.file).is_file():
         frame = tables.read_csv(path / tables.MANIFEST.file, tables.MANIFEST)
-        frame, bad = frame.assign(path=_paths(path, frame["path"]))[["sha256", *ARM_COLUMNS[1:]]], 0
+        frame, bad = frame.assign(path=_paths(_below(path), frame["path"]))[["sha256", *ARM_COLUMNS[1:]]], 0
     else:
         listing = image_listing.load(path)
         images = listing.images[listing.images["label"].notna()]
@@ -165,7 +165,7 @@ def _dataset(path: Path) -> tuple[pd.DataFrame, int]:
                 f"{path} has no test images",
                 expected="an export, folders train/… and test/…, or a manifest with a split column",
             )
-        images = images.assign(path=_paths(listing.root, images["image_id"]), split_group=images["group"])
+        images = images.assign(path=_paths(_below(listing.root), images["image_id"]), split_group=images["group"])
         with ThreadPoolExecutor() as pool:
             images["sha256"] = list(pool.map(_hash, images["path"]))
         readable = images["sha256"].notna()
@@ -215,6 +215,10 @@ def _reviewed_at_random(state: State) -> Sequence[str]:
     return answered.loc[answered["image_id"].isin(state.log.loc[shown, "image_id"]), "image_id"].tolist()
 
 
-def _paths(root: Path, ids: pd.Series) -> pd.Series:
+def _paths(files: Callable[[str], Path], ids: pd.Series) -> pd.Series:
     # As objects: pandas's strings can't hold names that are not UTF-8.
-    return pd.Series([str(root / tables.to_path(i)) for i in ids], index=ids.index, dtype=object)
+    return pd.Series([str(files(i)) for i in ids], index=ids.index, dtype=object)
+
+
+def _below(root: Path) -> Callable[[str], Path]:
+    return lambda image_id: root / tables.to_path(image_id)

@@ -46,10 +46,7 @@ class RunSide:
 
     def scanned(self) -> Scanned:
         """For the search of copies; reads the thumbnails."""
-        root = self.run.root
-        return Scanned(
-            self.state.dataset, self.features, self.run.read_thumbnails(), lambda i: root / tables.to_path(i)
-        )
+        return Scanned(self.state.dataset, self.features, self.run.read_thumbnails(), self.run.files)
 
 
 def read_run(path: str | Path) -> RunSide:
