@@ -12,10 +12,12 @@ import pandas as pd
 from imageclinic import __version__
 from imageclinic.audit import runner
 from imageclinic.audit.against import run_checks
+from imageclinic.audit.listing.listing import Listing
 from imageclinic.audit.scan.scan_options import MAX_PIXELS, TIMEOUT, ScanOptions
 from imageclinic.core.errors import InputError
 from imageclinic.core.ids import require_unicode
 from imageclinic.core.progress import Say, Stage, quiet, silent
+from imageclinic.workflows.steps.auditing.packed_data import InMemory
 from imageclinic.workflows.steps.checking import add_to_run, both_sides, check_inputs, check_results
 
 
@@ -47,8 +49,20 @@ class Check:
         return notebook.summary(title, self.verdict, self.outcomes, self.notes)
 
 
+@dataclass(frozen=True)
+class _Plan:
+    """What a check was asked to do: checks to run, names of those left out, how files are read, what embeds, and what
+    to add to the run."""
+
+    chosen: Mapping[str, runner.Check]
+    skipped: Sequence[str]
+    scanning: ScanOptions
+    model: str | None
+    add: bool | Sequence[str]
+
+
 def check(
-    new: str | Path | pd.DataFrame,
+    new: str | Path | pd.DataFrame | InMemory,
     against: str | Path | None = None,
     *,
     out: str | Path | None = None,
@@ -69,7 +83,7 @@ def check(
     them into the run.
 
     Args:
-        new: a folder, of class folders or of unlabelled images; a .csv/.parquet manifest; or a frame, as for `audit`.
+        new: what `audit` takes, or a folder of unlabelled images. Packed images are unpacked for as long as it takes.
         against: the run folder; has to be named.
         out: a new folder for the results; default: one in the run's folder ``checks``.
         root: for frames: the folder that the paths are relative to.
@@ -90,23 +104,29 @@ def check(
         raise InputError("no --against", expected="the run folder of the dataset that the new images are meant for")
     chosen, skipped = run_checks.select(checks, skip)
     side = both_sides.read_run(against)
-    adding = add is not False
-    if adding:
+    if add is not False:
         add_to_run.check_possible(side)
         if chosen.keys().isdisjoint(("split_leakage", "copy_of_run", "conflicting_label")):
             raise InputError("--add without the checks for copies", expected="split_leakage at least")
-    listing = both_sides.listed(new, root, columns, layout)
+    with both_sides.listed(new, root, columns, layout, stage, say) as listing:
+        return _check(listing, side, _Plan(chosen, skipped, scanning, model, add), out, stage, say)
+
+
+def _check(
+    listing: Listing, side: both_sides.RunSide, plan: _Plan, out: str | Path | None, stage: Stage, say: Say
+) -> Check:
+    chosen, skipped = plan.chosen, plan.skipped
     require_unicode(listing.root, "the new images")
     path = check_results.folder(out, side.run, listing)
     notes = list(listing.notes)
     for line in (listing.summary(), *listing.left_out()):
         say(line)
     with stage("Scanning new images") as progress:
-        fresh = both_sides.scanned(listing, scanning, notes, progress)
+        fresh = both_sides.scanned(listing, plan.scanning, notes, progress)
     if fresh.dataset["read_error"].eq("file is missing").all():
         raise InputError(f"none of the {len(fresh.dataset):,} new images is there", expected="paths that lead to files")
     made = check_inputs.Inputs({"dataset": fresh.dataset}, {i for c in chosen.values() for i in c.inputs})
-    drift = check_inputs.make_all(made, side, fresh, model, notes, stage)
+    drift = check_inputs.make_all(made, side, fresh, plan.model, notes, stage)
     with stage("Checking") as progress:
         issues, outcomes = runner.run(chosen, skipped, made.known, made.missing, made.broken, progress=progress)
     for outcome in outcomes:
@@ -121,12 +141,12 @@ def check(
         drift.pop("scores"),
     )
     added: list[str] = []
-    if adding:
+    if plan.add is not False:
         copies = made.known.get("run_copies")
         if copies is None:
             raise InputError("--add without a search of copies: it failed", fix="see the outcomes without --add")
         reasons = add_to_run.refusals(fresh.dataset, side, copies)
-        ids, refused = add_to_run.wanted(found, None if isinstance(add, bool) else add, reasons)
+        ids, refused = add_to_run.wanted(found, None if isinstance(plan.add, bool) else plan.add, reasons)
         notes += refused
         if ids:
             with side.run.lock(), stage("Copying into the run") as progress:
@@ -140,7 +160,7 @@ def check(
     summary = {
         "format": 1,
         "version": __version__,
-        "new": str(listing.manifest or listing.root),
+        "new": listing.packed or str(listing.manifest or listing.root),
         "against": str(side.run.path),
         "images": len(found),
         "accepted": accepted,

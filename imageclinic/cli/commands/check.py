@@ -21,7 +21,7 @@ PLACE = 25
 def check(
     new: Annotated[
         str,
-        Argument(help="New images: class folders, a folder of unlabelled images, or a .csv/.parquet manifest."),
+        Argument(help="New images: what audit takes, or a folder of unlabelled images."),
     ],
     *,
     against: Annotated[

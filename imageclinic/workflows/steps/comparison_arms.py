@@ -113,13 +113,19 @@ def truth(file: Path, arm: pd.DataFrame) -> pd.Series:
 
 
 def of_datasets(
-    before: Path, after: Path, seed: int, *, progress: Callable[[int, int], None] | None = None
+    before: Path,
+    after: Path,
+    seed: int,
+    *,
+    listed: Callable[[Path], image_listing.Listing] = image_listing.load,
+    progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Arms, pd.DataFrame, list[str]]:
     """The arms and test images of two datasets: exports, folders with a test part, or manifests with a split column.
 
     Images are matched by content: where a file lies and what it is called is no difference. Copies within and across
     the two share a group (near ones as well, as an audit finds them), and so do images of one group in an export or in
-    a manifest's `group` column. `progress` is called with (done, total) of each step of the search for copies.
+    a manifest's `group` column. `listed` lists what is no export. `progress` is called with (done, total) of each step
+    of the search for copies.
 
     Returns:
         The arms; the test images with the label that each dataset gives them; notes.
@@ -127,7 +133,7 @@ def of_datasets(
     Raises:
         InputError: a dataset without test images, or test images that differ: says which.
     """
-    found = {name: _dataset(path) for name, path in (("original", before), ("cleaned", after))}
+    found = {name: _dataset(path, listed) for name, path in (("original", before), ("cleaned", after))}
     notes = [
         f"{path}: {bad:,} unreadable images are left out."
         for path, (_, bad) in zip((before, after), found.values(), strict=True)
@@ -151,14 +157,14 @@ def of_datasets(
     return arms, test[TEST_COLUMNS], notes
 
 
-def _dataset(path: Path) -> tuple[pd.DataFrame, int]:
+def _dataset(path: Path, listed: Callable[[Path], image_listing.Listing]) -> tuple[pd.DataFrame, int]:
     """Labelled images: sha256, image_id (made of it), path, label, split, split_group (null: unknown); and how many
     unreadable ones are left out."""
     if (path / tables.MANIFEST.file).is_file():
         frame = tables.read_csv(path / tables.MANIFEST.file, tables.MANIFEST)
         frame, bad = frame.assign(path=_paths(_below(path), frame["path"]))[["sha256", *ARM_COLUMNS[1:]]], 0
     else:
-        listing = image_listing.load(path)
+        listing = listed(path)
         images = listing.images[listing.images["label"].notna()]
         if not images["split"].eq("test").any():
             raise InputError(
