@@ -30,7 +30,10 @@ def load(data: Path, *, columns: dict[str, str] | None = None, layout: str | Non
         InputError: nothing there, no images, no class folders, folders that can mean several things, missing columns,
             paths that leave the root, exports of another task.
     """
-    export = export_source.recognise(data, columns or {}, layout)
+    try:
+        export = export_source.recognise(data, columns or {}, layout)
+    except InputError as error:  # class folders may have annotations of another task beside them
+        return _class_folders_instead(data, error)
     if export is not None:
         return export_listing.listing(export, data)
     if data.is_dir():
@@ -45,3 +48,15 @@ def load(data: Path, *, columns: dict[str, str] | None = None, layout: str | Non
     if layout is not None:
         raise InputError(f"{data} is a file, and a layout of folders was given", expected="a folder")
     return manifest.load(data, columns)
+
+
+def _class_folders_instead(data: Path, error: InputError) -> Listing:
+    """A folder as class folders, where its annotations can't be used; else raises that error."""
+    try:
+        listing = from_folder(data.resolve()) if data.is_dir() else None
+    except InputError:
+        listing = None
+    if listing is None or listing.images["label"].isna().all():
+        raise error
+    listing.notes.insert(0, f"the class folders are the labels, and not the annotations beside them: {error.problem}")
+    return listing

@@ -153,10 +153,12 @@ def _check(
                 add_to_run.check_possible(side)
                 name = add_to_run.add(side.run, listing.name, ids, fresh, side.state.dataset["image_id"], progress)
             added = [f"{name}/{image_id}" for image_id in ids]
-            notes.append(f"{len(ids):,} images were added to the run, as {name}/…; to audit them with the others:")
-            notes.append(add_to_run.audit_command(side.run))
+            notes.append(f"{len(ids):,} images were added to the run, as {name}/…: its next audit is of them, too")
     accepted = int(found["accepted"].sum())
-    verdict = run_checks.verdict(issues, len(found), accepted, check_results.commands(path, listing))
+    commands = check_results.commands(path, listing)
+    if added:
+        commands[""] = add_to_run.audit_command(side.run)
+    verdict = run_checks.verdict(issues, len(found), accepted, commands)
     summary = {
         "format": 1,
         "version": __version__,

@@ -12,6 +12,7 @@ import pytest
 
 import imageclinic
 from imageclinic.audit.against.copies_of_run import Scanned
+from imageclinic.cleaning.review.door.media import Media
 from imageclinic.cli import app
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
@@ -69,7 +70,8 @@ def test_added_images_are_audited_with_the_run(place: Path, monkeypatch, capsys)
     ids = [f"new/{label}/{n}.png" for label in ("cat", "dog") for n in range(2)]
     assert said["added"] == ids and said["accepted"] == 4
     facts = json.loads((run.checks / "new" / "check.json").read_text())
-    assert facts["added"] == ids and f"imageclinic audit {place / 'pets'} --out {run.path}" in facts["notes"][-1]
+    command = f"imageclinic audit {place / 'pets'} --out {run.path}"
+    assert facts["added"] == ids and facts["verdict"][-1]["command"].startswith(command)
     assert imageclinic.status(run)["images"] == 21, "not before the audit"
     with pytest.raises(InputError, match=r"4 images .* not audited yet.*imageclinic audit"):
         imageclinic.check(place / "new", run, checks=CHECKS, add=True, workers=1)
@@ -87,6 +89,7 @@ def test_added_images_are_audited_with_the_run(place: Path, monkeypatch, capsys)
     imageclinic.export(run, place / "clean")
     assert len(list((place / "clean").rglob("*.png"))) == 24
     assert imageclinic.report(run).is_file()
+    assert Media(run).find(str(run.image_path(ids[0]))) is not None, "the App shows it"
     (place / "gone").rename(place / "new")
     checked = imageclinic.check(place / "new", run, checks=CHECKS, add=True, workers=1)
     assert checked.added == () and checked.issues["check"].eq("copy_of_run").sum() == 4

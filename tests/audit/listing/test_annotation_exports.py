@@ -323,6 +323,9 @@ def test_folders_of_classes_with_files_of_these_names_stay_what_they_are(folder,
     write(folder / "annotations.xml", cvat(("cat/0.png", "", tag("dog"))))
     assert image_listing.load(folder).layout == "CVAT"
     assert image_listing.load(folder, layout="class").layout == "class"
+    write(folder / "annotations.xml", cvat(("cat/0.png", "", "<box label='nose'></box>")))
+    listing = image_listing.load(folder)
+    assert listing.layout == "class" and "1 shapes" in listing.notes[0]
 
 
 def test_an_audit_of_an_export_with_missing_and_unlabelled_images(tmp_path) -> None:
