@@ -12,11 +12,14 @@ import pytest
 
 import imageclinic
 from imageclinic.audit.against.copies_of_run import Scanned
+from imageclinic.audit.listing.listing import Listing
 from imageclinic.cleaning.review.door.media import Media
 from imageclinic.cli import app
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
+from imageclinic.core.reading import added_table
 from imageclinic.core.run import open_run
+from imageclinic.workflows.steps.auditing import added_images
 from imageclinic.workflows.steps.checking import add_to_run
 from tests.conftest import picture
 
@@ -125,6 +128,15 @@ def test_a_killed_copy_has_added_nothing(place: Path, tmp_path: Path, monkeypatc
     assert add_to_run.add(run, "new", ids, new, none, lambda *_: None) == "new"
     assert run.image_path("new/dog/0.png").read_bytes() == (place / "new" / "dog" / "0.png").read_bytes()
     assert run.image_path("newer/dog/0.png") == place / "pets" / "newer" / "dog" / "0.png"
+    own = pd.DataFrame({"image_id": ["a", "b"], "label": ["cat", "dog"], "split": ["train", "test"], "group": None})
+    listing = Listing(place / "pets", own.assign(given_labels=None).astype("str"))
+    split = added_images.with_added(listing, run.path).images.set_index("image_id")["split"]
+    assert split[["a", "b", "new/cat/0.png"]].tolist() == ["train", "test", "train"]
+    table = added_table.read(run).assign(split=["val", "train"])
+    tables.write(added_table.file(run, "new"), table, added_table.ADDED)
+    alone = Listing(place / "pets", own.assign(given_labels=None, split=None).astype("str"))
+    assert added_images.with_added(alone, run.path).images["split"].isna().all(), "they bring no split to a dataset"
+    assert added_images.frozen(added_table.read(run))["split"].tolist() == ["val", "train"]
     assert add_to_run.add(run, "cat", ids, new, none, lambda *_: None) == "cat-2", "the dataset has a folder cat"
     assert add_to_run.add(run, ".hidden", ids, new, none, lambda *_: None) == "new-2"
 

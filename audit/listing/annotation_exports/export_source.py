@@ -57,6 +57,7 @@ class Export:
         root: the folder that the images lie below.
         images: as it names them; one of several annotators comes once for each.
         stems: whether names come without suffix.
+        questions: whether the labels are answers to a question that users may name.
         notes: what users should know of how it was understood.
     """
 
@@ -64,6 +65,7 @@ class Export:
     root: Path
     images: Sequence[Named]
     stems: bool = False
+    questions: bool = False
     notes: Sequence[str] = field(default=())
 
 
@@ -173,6 +175,11 @@ def recognise(place: Path, columns: Mapping[str, str], layout: str | None) -> Ex
         if export is not None:
             if not export.images:
                 raise InputError(f"{place} is an export of {export.tool} without images", expected="one at least")
+            if given.label is not None and not export.questions:
+                raise InputError(
+                    f"{place} is an export of {export.tool}, and a column of labels was named ({given.label!r})",
+                    expected="no such name: the export says what the labels are",
+                )
             return export
     if place.is_file() and place.suffix.lower() in (".json", ".jsonl", ".xml"):
         raise InputError(

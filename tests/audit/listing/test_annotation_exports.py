@@ -139,6 +139,8 @@ def test_cvat_for_images(tmp_path) -> None:
     }
     assert listed(tmp_path) == listed(file) == expected
     assert any(note.startswith("1 shapes") for note in image_listing.load(tmp_path).notes)
+    with pytest.raises(InputError, match="a column of labels was named"):
+        image_listing.load(file, columns={"label": "kind"})
 
 
 def test_datumaro(tmp_path) -> None:

@@ -41,7 +41,9 @@ def recognise(given: Given) -> Export | None:
             labels[f"{beside}{key}"] = named = [each for each in found if each is not None]
             places = (f"{beside}data", beside.rstrip("/"))
             images.append(Named(name, next(iter(named), None), folder, places))
-    return Export("FiftyOne", given.root, images, True, one_of(str(given.place), labels, boxes, "boxes (FiftyOne)"))
+    return Export(
+        "FiftyOne", given.root, images, True, notes=one_of(str(given.place), labels, boxes, "boxes (FiftyOne)")
+    )
 
 
 def _is_one(content: Any) -> bool:

@@ -40,7 +40,11 @@ def recognise(given: Given) -> Export | None:
         1 for task in tasks for person in _annotations(task) for each in records(person, "result") if _part(each)
     )
     return Export(
-        "Label Studio", given.root, images, notes=one_of(where, labels, parts, "boxes or shapes (Label Studio)")
+        "Label Studio",
+        given.root,
+        images,
+        questions=True,
+        notes=one_of(where, labels, parts, "boxes or shapes (Label Studio)"),
     )
 
 

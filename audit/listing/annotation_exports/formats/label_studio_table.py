@@ -53,7 +53,11 @@ def recognise(given: Given) -> Export | None:
     answered = {image.name for image in images if image.label is not None}
     images = [image for image in images if image.label is not None or image.name not in answered]
     return Export(
-        "Label Studio", given.root, images, notes=one_of(where, labels, boxes, "boxes or shapes (Label Studio)")
+        "Label Studio",
+        given.root,
+        images,
+        questions=True,
+        notes=one_of(where, labels, boxes, "boxes or shapes (Label Studio)"),
     )
 
 

@@ -36,8 +36,9 @@ def with_added(listing: Listing, path: Path) -> Listing:
             fix=f"rename it; or delete {added_table.file(run, name)}, and they are no part of the run any more",
         )
     rows = added.assign(given_labels=pd.Series(None, index=added.index, dtype="str"))[list(COLUMNS)]
-    if listing.images["split"].nunique() > 1:  # an audit draws a split for images of such a dataset that have none
-        rows["split"] = rows["split"].fillna("train")
+    # Of a dataset with splits, an image without one would be drawn into any; to one without, these bring none: `frozen`
+    # says where they are.
+    rows["split"] = rows["split"].fillna("train") if listing.images["split"].nunique() > 1 else None
     images = pd.concat([listing.images, rows], ignore_index=True).astype("str")
     counts = few([f"{shown(str(name))} {n:,}" for name, n in folders.value_counts(sort=False).items()])
     note = f"{len(added):,} images that were added to the run are audited with the dataset: {counts}"
