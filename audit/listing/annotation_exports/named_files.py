@@ -14,7 +14,11 @@ from imageclinic.audit.listing.folder_walk import Trouble, walk
 from imageclinic.audit.listing.packed.member_kind import may_be_image
 from imageclinic.core.errors import InputError
 from imageclinic.core.naming.wording import few, shown
+from imageclinic.core.run import MARKER
 from imageclinic.core.tables import to_image_id
+
+#: So many last parts of a path are compared.
+_MOST_PARTS = 8
 
 
 class NamedFiles:
@@ -29,12 +33,15 @@ class NamedFiles:
         self._root, self._where, self._stems = root, where, stems
         self.trouble: Trouble = {}
         self._by_path: dict[str, list[str]] = {}
-        self._by_last: dict[str, list[str]] = {}
+        self._by_end: dict[str, list[str]] = {}
         self._images: set[str] = set()
         self._claimed: dict[str, str] = {}
         self._folders: set[str] = set()
-        for folder, names in walk(root, self.trouble):
-            if any(map(is_system, folder.split("/"))):
+        runs: tuple[str, ...] = ()
+        for folder, names in walk(root, self.trouble):  # a folder comes before those in it
+            if MARKER in names:  # its pictures are ours
+                runs += (f"{folder}/",)
+            if any(map(is_system, folder.split("/"))) or f"{folder}/".startswith(runs):
                 continue
             self._folders.add(folder)
             for name in names:
@@ -44,7 +51,8 @@ class NamedFiles:
                     self._images.add(path)
                 if image or not stems:
                     self._by_path.setdefault(self._key(path), []).append(path)
-                    self._by_last.setdefault(self._key(name), []).append(path)
+                    for end in _ends(self._key(path)):
+                        self._by_end.setdefault(end, []).append(path)
 
     def find(self, name: str, folders: Sequence[str]) -> tuple[str, bool]:
         """The path of an image below the root, and whether it is there; if not, where it would be.
@@ -57,8 +65,8 @@ class NamedFiles:
             path = posixpath.normpath(f"{folder}/{inside}") if folder else inside
             if found := self._by_path.get(path):
                 return self._claim(self._one(found, name), name), True
-        found = self._by_end(inside)
-        if found:
+        found = next((self._by_end[end] for end in _ends(inside) if end in self._by_end), None)
+        if found is not None:
             return self._claim(self._one(found, name), name), True
         there = next((folder for folder in folders if folder in self._folders), "")
         return posixpath.normpath(f"{there}/{inside}") if there else inside, False
@@ -94,13 +102,6 @@ class NamedFiles:
     def _key(self, path: str) -> str:
         return posixpath.splitext(path)[0] if self._stems else path
 
-    def _by_end(self, path: str) -> list[str]:
-        """The files that share the most last parts with a path; [] when none shares its last one."""
-        parts = path.split("/")[::-1]
-        found = self._by_last.get(parts[0], [])
-        shared = [sum(1 for _ in _common(parts, self._key(each).split("/")[::-1])) for each in found]
-        return [each for each, n in zip(found, shared, strict=True) if n == max(shared)]
-
     def _one(self, found: Sequence[str], name: str) -> str:
         if len(found) > 1:
             raise InputError(
@@ -121,8 +122,8 @@ class NamedFiles:
         return path
 
 
-def _common(one: Sequence[str], two: Sequence[str]) -> Iterator[str]:
-    for a, b in zip(one, two, strict=False):
-        if a != b:
-            return
-        yield a
+def _ends(path: str) -> Iterator[str]:
+    """The last parts of a path, the most first: ``a/b/c``, ``b/c``, ``c``."""
+    parts = path.rsplit("/", _MOST_PARTS)[-_MOST_PARTS:]
+    for start in range(len(parts)):
+        yield "/".join(parts[start:])

@@ -309,6 +309,8 @@ def test_a_label_never_goes_to_another_image_of_the_name(tmp_path) -> None:
     put(tmp_path, "a/1.png", "b/1.png", "c/2.png")
     near = write(tmp_path / "near.json", [task("https://x.org/b/1.png", [choices("cat")])])
     assert listed(near) == {"b/1.png": ("cat", None)}
+    put(tmp_path, "runs/x/.imageclinic-run", "runs/x/added/b/1.png")
+    assert listed(near) == {"b/1.png": ("cat", None)}, "a run's pictures are no images of the dataset"
     unclear = write(tmp_path / "unclear.json", [task("https://x.org/z/1.png", [choices("cat")])])
     with pytest.raises(InputError, match=r"may be a/1\.png, b/1\.png"):
         image_listing.load(unclear)
