@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from imageclinic.audit.listing import folder_layout
+from imageclinic.audit.listing import class_names_file, folder_layout
 from imageclinic.audit.listing.folder_layout import Layout
 from imageclinic.audit.listing.folder_names import is_system
 from imageclinic.audit.listing.folder_walk import Trouble, notes, walk
@@ -75,7 +75,10 @@ def from_folder(root: Path, layout: str | None = None) -> Listing:
     }
     chosen, about_labels = understand(counts, foreign, layout, str(root))
     remarks += about_labels
-    labels = [_escaped(chosen.label(path)) for path in parts]
+    given = [chosen.label(path) for path in parts]
+    names, about_names = class_names_file.read(root, sorted({name for name in given if name is not None}))
+    remarks += about_names
+    labels = [_escaped(names.get(name, name) if name is not None else None) for name in given]
     images = pd.DataFrame(
         {
             "image_id": to_image_id("\0".join(found.files)).split("\0"),

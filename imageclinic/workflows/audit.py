@@ -28,6 +28,7 @@ from imageclinic.core.progress import Say, Stage, quiet, silent
 from imageclinic.core.run import Run, create
 from imageclinic.workflows.steps import result_keys
 from imageclinic.workflows.steps.auditing import (
+    added_images,
     audit_source,
     audit_verdict,
     copies_and_splits,
@@ -114,15 +115,16 @@ def audit(
     settings = runner.parse_options(options)
     listing = audit_source.listed(data, out, root, columns, layout, rehash, stage, say)
     require_unicode(listing.root, "the dataset")
-    brought = method.read(listing.images)
     path = audit_source.run_folder(out, listing)
     listed_by = audit_source.source(data, listing)
     audit_source.check_outside(path, listing, by_folder=listed_by == "folder")
+    own, listing = listing, added_images.with_added(listing, path)
+    brought = method.read(listing.images)
     lines = [listing.summary(), *listing.left_out()]
     plan = _Plan(chosen, skipped, settings, method, brought, scanning, seed)
     run = create(path)
     with run.lock():
-        listing.notes[:0] = audit_source.continues(run, listing, listed_by, chosen=out is not None)
+        listing.notes[:0] = audit_source.continues(run, own, listed_by, chosen=out is not None)
         for line in lines:
             say(line)
         run.update_info(
