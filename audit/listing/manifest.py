@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from imageclinic.audit.listing import annotated_manifest
 from imageclinic.audit.listing.folder_names import SPLIT_NAMES, split_of
 from imageclinic.audit.listing.listing import COLUMNS, Listing
 from imageclinic.audit.listing.pictures_in_cells import refuse_pictures
@@ -67,7 +68,8 @@ def from_frame(
     """List the images that a frame names. `columns` maps path, label, split, group to its columns (default: the
     same names; split and group may be absent). An empty label, split or group means none.
 
-    An image that is given several labels has none until a person decides, and `given_labels` names them.
+    An image that is given several labels has none until a person decides, and `given_labels` names them; where the
+    frame says who gave them (see `annotated_manifest`), its label is the annotators' consensus.
 
     Raises:
         InputError: missing or doubled columns, images themselves in place of paths, paths that leave the root, unknown
@@ -75,7 +77,8 @@ def from_frame(
     """
     columns = columns or {}
     given = {ours: columns.get(ours, ours) for ours in _OURS}
-    needed = {"path", "label"} | set(columns)
+    people = annotated_manifest.recognise(table, columns, where)
+    needed = ({"path"} if people else {"path", "label"}) | set(columns)
     missing = [theirs for ours, theirs in given.items() if ours in needed and theirs not in table.columns]
     if missing:
         for name in table.columns[~table.columns.duplicated(keep=False)]:
@@ -112,10 +115,30 @@ def from_frame(
     images["split"] = images["split"].map(known).astype("str")
     images["given_labels"] = pd.Series(None, index=images.index, dtype="str")
     remarks: list[str] = []
+    said = None
+    if people is not None:
+        said = annotated_manifest.annotations(_said(table, people, images, where), where, remarks)
+        images = images.assign(label=pd.Series(None, index=images.index, dtype="str"))
+        images = images[~images.duplicated()]
     if images["image_id"].duplicated().any():
         images = _once_each(images, where, remarks)
+    if said is not None:
+        images["label"] = images["image_id"].map(annotated_manifest.consensus(said, remarks)).astype("str")
     listed = images[list(COLUMNS)].sort_values("image_id", ignore_index=True)
-    return Listing(root, listed, notes=remarks, manifest=manifest)
+    return Listing(root, listed, notes=remarks, manifest=manifest, annotations=said)
+
+
+def _said(table: pd.DataFrame, people: annotated_manifest.Columns, images: pd.DataFrame, where: str) -> pd.DataFrame:
+    """image_id, annotator, label: a row per cell with a label, numbered as the rows of the manifest."""
+    if people.names is not None:
+        names, labels = _texts(table[people.names], where), _texts(table[people.labels], where)
+        return pd.DataFrame({"image_id": images["image_id"], "annotator": names, "label": labels})
+    return pd.concat(
+        [
+            pd.DataFrame({"image_id": images["image_id"], "annotator": name, "label": _texts(table[column], where)})
+            for name, column in people.by_name.items()
+        ]
+    )
 
 
 def _read_csv(file: Path) -> pd.DataFrame:

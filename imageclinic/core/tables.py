@@ -35,8 +35,10 @@ from imageclinic.core.reading.table_checks import as_table, check_values
 from imageclinic.core.schema import (
     ACTIONS,
     ALIGNED,
+    ANNOTATIONS,
     BALANCE,
     CLUSTERS,
+    CONSENSUS,
     DATASET,
     DECISION_LOG,
     DECISIONS,
@@ -59,8 +61,10 @@ from imageclinic.core.schema import (
 __all__ = [
     "ACTIONS",
     "ALIGNED",
+    "ANNOTATIONS",
     "BALANCE",
     "CLUSTERS",
+    "CONSENSUS",
     "DATASET",
     "DECISIONS",
     "DECISION_LOG",
