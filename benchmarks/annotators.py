@@ -9,10 +9,11 @@ what they label (the last one names classes at random; each of the others has a 
 other class in half of their errors), each of a random 60 % of the images.
 
 The labels are audited (`imageclinic.audit`, in --run, kept where it is named), and cleanlab's
-`get_label_quality_multiannotator` with its defaults (CROWDLAB; Goh, Tkachenko and Mueller, 2022) gets the same labels and
-the same out-of-fold predictions. Half of the images, drawn by --seed, are those that our model was tuned on; numbers are
-of the other half (--part). Everything is fitted to all images: no method sees the truth.
+`get_label_quality_multiannotator` with its defaults (CROWDLAB; Goh, Tkachenko and Mueller, 2022) gets the same labels
+and the same out-of-fold predictions. Our model was tuned on half of CIFAR-10N's images, drawn by --seed; numbers are of
+the other half (--part). Everything is fitted to all images: no method sees the truth.
 
+- **majority**: votes, ties broken by chance.
 - **right**: share of consensus labels that are the true one. Our audit holds the *given* one, of the annotators alone,
   until somebody decides; *likeliest* is with the predictions.
 - **AP**: average precision of finding the method's own wrong consensus labels by its own doubt.
@@ -83,24 +84,26 @@ def judge(data: pd.DataFrame, names: list[str], run: Run) -> tuple[list[Judged],
     labels = np.stack([rows[n].map(code).fillna(-1).to_numpy(int) for n in names], axis=1)
     probs = np.zeros((len(rows), len(classes)))
     probs[:, [code[c] for c in predictions.classes]] = predictions.pred_probs
-    votes = np.stack([(labels == k).sum(axis=1) for k in range(len(classes))], axis=1) + 1e-6 * probs
+    votes = np.stack([(labels == k).sum(axis=1) for k in range(len(classes))], axis=1)
+    votes = votes + 1e-6 * np.random.default_rng(0).random(votes.shape)  # ties are broken by chance
     majority = votes.argmax(axis=1)
     known = run.read(tables.CONSENSUS).set_index("image_id").reindex(rows.index)
     held = known["label"].map(code).to_numpy()
     image, annotator = np.nonzero(labels >= 0)
-    where = {"images": len(rows), "annotators": len(names), "classes": len(classes)}
-    fits = [annotator_model.fit(image, annotator, labels[image, annotator], **where, pred_probs=p)
-            for p in (probs, None)]  # fmt: skip
+    said = annotator_model.Labels(image, annotator, labels[image, annotator], len(rows), len(names), len(classes))
+    fits = [annotator_model.fit(said, p) for p in (probs, None)]
     every = np.arange(len(rows))
+    split = 1 - votes.max(axis=1) / votes.sum(axis=1)
+    with_model = 1 - fits[0].probabilities[every, majority]
     methods = [
-        Judged("majority", majority, 1 - votes.max(axis=1) / votes.sum(axis=1), 1 - votes.max(axis=1) / votes.sum(axis=1),
+        Judged("majority", majority, split, split,
                np.array([(labels[:, a] == majority)[labels[:, a] >= 0].mean() for a in range(len(names))])),
         *(
             Judged(name, f.probabilities.argmax(axis=1), 1 - f.probabilities.max(axis=1),
                    1 - f.probabilities[every, majority], f.quality)
             for name, f in zip(("ours, likeliest", "ours, annotators alone"), fits, strict=True)
         ),
-        Judged("ours, given", held, known["wrong"].to_numpy(), 1 - fits[0].probabilities[every, majority], fits[0].quality),
+        Judged("ours, given", held, known["wrong"].to_numpy(), with_model, fits[0].quality),
     ]  # fmt: skip
     answers = pd.DataFrame(np.where(labels >= 0, labels, np.nan))
     best, plain = (
@@ -140,7 +143,7 @@ def _load(given: argparse.Namespace) -> tuple[pd.DataFrame, Path, list[str]]:
         images = image_listing.load(given.data).images
         data = pd.DataFrame({"path": images["image_id"].map(tables.to_path), "truth": images["label"]})
         simulated = simulate(data["truth"].to_numpy(object), np.random.default_rng(given.seed))
-        return data.join(simulated), given.data.resolve(), list(simulated)
+        return data.join(simulated), given.data.resolve(), [str(name) for name in simulated.columns]
     data = pd.read_csv(given.data, dtype=str)
     if given.split:
         data = data[data["split"] == given.split]

@@ -6,7 +6,6 @@ import pandas as pd
 
 from imageclinic.audit.issue_rows import findings
 from imageclinic.audit.labels import noise_model
-from imageclinic.core.errors import NotApplicable
 from imageclinic.core.naming.wording import few
 
 URGENCY = 15
@@ -26,28 +25,24 @@ def find(annotations: pd.DataFrame, consensus: pd.DataFrame) -> pd.DataFrame:
     with what cross-validated models predict for the image, see docs/annotators.md. Score: the probability that the
     label is wrong. Of the images whose annotators disagree so many are flagged that the expected F1 score is greatest.
     """
-    if annotations["annotator"].nunique() < 2:
-        raise NotApplicable("there is one annotator")
-    several = consensus[consensus["labels"] > 1]
-    if several.empty:
-        raise NotApplicable("no image is labelled by two annotators")
     kinds = annotations.groupby("image_id")["label"].nunique()
-    torn = several[several["image_id"].map(kinds) > 1]
+    torn = consensus[consensus["image_id"].map(kinds) > 1]
     flagged = torn[noise_model.flags(torn["wrong"].to_numpy())]
-    said = annotations[annotations["image_id"].isin(flagged["image_id"])]
-    words = said.groupby("image_id")[["annotator", "label"]].apply(
-        lambda rows: few([f"{who}: {name}" for who, name in rows.itertuples(index=False)], 8)
-    )
+    said = annotations[annotations["image_id"].isin(flagged["image_id"])].sort_values(["image_id", "annotator"])
+    words: dict[str, list[str]] = {}
+    for image_id, who, label in zip(said["image_id"], said["annotator"], said["label"], strict=True):
+        words.setdefault(image_id, []).append(f"{who}: {label}")
     other = flagged["likeliest"].where(flagged["likeliest"] != flagged["label"])
+    columns = ("image_id", "label", "likeliest", "probability", "wrong", "ask")
+    rows = zip(*(flagged[name].tolist() for name in columns), strict=True)
     return findings(
         image_id=flagged["image_id"],
         score=flagged["wrong"],
         suggested_action=["review" if pd.isna(name) else "relabel" for name in other],
         suggested_label=other,
         evidence=[
-            f"{words[row.image_id]}. Together and with the models' predictions {row.likeliest} at {row.probability:.0%}"
-            f"; {row.label}, their consensus alone, is likely wrong ({row.wrong:.0%})."
-            + ("" if pd.isna(row.ask) else f" Ask next: {row.ask}.")
-            for row in flagged.itertuples()
+            f"{few(words[image_id], 8)}. Together and with the models' predictions {likeliest} at {share:.0%}; {label}, "
+            f"their consensus alone, is wrong at {wrong:.0%}." + ("" if pd.isna(ask) else f" Ask next: {ask}.")
+            for image_id, label, likeliest, share, wrong, ask in rows
         ],
     )

@@ -70,7 +70,7 @@ def recognise(table: pd.DataFrame, columns: Mapping[str, str], where: str) -> Co
     return Columns({}, wanted[0], wanted[1])
 
 
-def annotations(rows: pd.DataFrame, where: str, remarks: list[str]) -> pd.DataFrame:
+def collect(rows: pd.DataFrame, where: str, remarks: list[str]) -> pd.DataFrame:
     """Each annotator's label of each image, once.
 
     Args:
@@ -96,11 +96,11 @@ def annotations(rows: pd.DataFrame, where: str, remarks: list[str]) -> pd.DataFr
     once = labelled[["image_id", "annotator", "label"]].drop_duplicates()
     torn = once.duplicated(["image_id", "annotator"], keep=False)
     if torn.any():
-        pairs = once[torn].groupby(["image_id", "annotator"])["label"].agg(list)
-        some = few([f"{shown(who)} on {shown(image)}: {', '.join(map(shown, names))}"
-                    for (image, who), names in pairs.items()], separator="; ")  # fmt: skip
+        pairs = once[torn].groupby(["image_id", "annotator"])["label"].agg(list).reset_index()
+        named = zip(pairs["image_id"], pairs["annotator"], pairs["label"], strict=True)
+        some = few([f"{shown(who)} on {shown(i)}: {', '.join(map(shown, names))}" for i, who, names in named], 5, "; ")
         remarks.append(
-            f"WARNING: {len(pairs):,} times one annotator gives one image several labels, and none of these count: {some}"
+            f"WARNING: {len(pairs):,} times an annotator gives one image several labels, none of which counts: {some}"
         )
     return once[~torn].sort_values(["image_id", "annotator"], ignore_index=True).astype("str")
 
@@ -109,20 +109,19 @@ def consensus(annotations: pd.DataFrame, remarks: list[str]) -> dict[str, str]:
     """image_id → the likeliest label by what all annotators say and how often each is right; no model looks.
 
     Args:
-        annotations: see `annotations`.
+        annotations: see `collect`.
         remarks: gets sentences on what was done.
     """
     image, images = pd.factorize(annotations["image_id"])
     annotator, who = pd.factorize(annotations["annotator"], sort=True)
     label, classes = pd.factorize(annotations["label"], sort=True)
-    found = annotator_model.fit(
-        image, annotator, label, images=len(images), annotators=len(who), classes=len(classes)
-    ).probabilities.argmax(axis=1)
+    labels = annotator_model.Labels(image, annotator, label, len(images), len(who), len(classes))
+    found = annotator_model.fit(labels).probabilities.argmax(axis=1)
     several = np.bincount(image) > 1
     differ = annotations.groupby("image_id", sort=False)["label"].nunique().reindex(images).gt(1)
     remarks.append(
         f"{len(annotations):,} labels by {len(who):,} {'annotator' if len(who) == 1 else 'annotators'}: "
-        f"{several.sum():,} of {len(images):,} images have several, and of {differ.sum():,} they differ. The given label "
-        "of an image is the annotators' consensus (likeliest by how often each is right)."
+        f"{several.sum():,} of {len(images):,} images have several, and of {differ.sum():,} they differ. An image's "
+        "label is its annotators' consensus, the likeliest by how often each of them is right."
     )
     return dict(zip(images, classes[found], strict=True))

@@ -117,7 +117,7 @@ def from_frame(
     remarks: list[str] = []
     said = None
     if people is not None:
-        said = annotated_manifest.annotations(_said(table, people, images, where), where, remarks)
+        said = annotated_manifest.collect(_said(table, people, images, where), where, remarks)
         images = images.assign(label=pd.Series(None, index=images.index, dtype="str"))
         images = images[~images.duplicated()]
     if images["image_id"].duplicated().any():

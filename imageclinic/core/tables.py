@@ -35,10 +35,8 @@ from imageclinic.core.reading.table_checks import as_table, check_values
 from imageclinic.core.schema import (
     ACTIONS,
     ALIGNED,
-    ANNOTATIONS,
     BALANCE,
     CLUSTERS,
-    CONSENSUS,
     DATASET,
     DECISION_LOG,
     DECISIONS,
@@ -57,6 +55,7 @@ from imageclinic.core.schema import (
     TABLES,
     VECTOR_IDS,
 )
+from imageclinic.core.schemas.annotator_tables import ANNOTATIONS, CONSENSUS
 
 __all__ = [
     "ACTIONS",

@@ -88,7 +88,8 @@ def audit(
             Parquet with image bytes, arrays (x, y), a Hugging Face or tf.data Dataset), see docs/inputs.md.
         out: the run folder; default ``imageclinic-runs/<dataset>``, and ``<folder>-<manifest>`` for a second manifest.
         root: for frames: the folder that the paths are relative to.
-        columns: for manifests and frames: our column name (path, label, split, group) → theirs.
+        columns: for manifests and frames: our column name (path, label, split, group, annotator) → theirs; and
+            ``annotators``: columns with the labels of one annotator each, separated by commas.
         layout: for folders: what each of their levels is, split, class or any, such as ``split/class``; default: as the
             names and the shape of the tree say, where they leave no doubt.
         checks, skip: names of checks to run, or to leave out.

@@ -48,9 +48,13 @@ def judge(run: Run, dataset: pd.DataFrame, predictions: tables.Predictions | Non
     ``confusion``: the classes that they mix up most, as [true, named, how often], or null.
 
     Raises:
-        NotApplicable: nobody is named.
+        NotApplicable: nobody is named, or nothing is labelled by two.
     """
     annotations = said(run)
+    if annotations["annotator"].nunique() < 2:
+        raise NotApplicable("all labels are by one annotator")
+    if not _several(annotations):
+        raise NotApplicable("no image is labelled by two annotators")
     ids = pd.Index(annotations["image_id"].unique())
     given = dataset.set_index("image_id")["label"].reindex(ids)
     if predictions is None:
@@ -63,6 +67,7 @@ def judge(run: Run, dataset: pd.DataFrame, predictions: tables.Predictions | Non
     probabilities, rows = fitted.found.probabilities, np.arange(len(ids))
     best = probabilities.argmax(axis=1)
     counts = np.bincount(fitted.image, minlength=len(ids))
+    low, high = annotator_model.intervals(fitted.labels, fitted.probs)
     consensus = tables.frame(
         tables.CONSENSUS,
         image_id=ids,
@@ -72,10 +77,10 @@ def judge(run: Run, dataset: pd.DataFrame, predictions: tables.Predictions | Non
         wrong=np.clip(1 - probabilities[rows, fitted.codes(given)], 0, 1),
         labels=counts,
         agreeing=np.bincount(fitted.image, fitted.label == best[fitted.image], len(ids)).astype(int),
-        ask=fitted.whom_to_ask(),
+        ask=fitted.whom_to_ask(low),
     )
     run.write(tables.CONSENSUS, consensus)
-    annotators = fitted.annotators(annotations["label"].to_numpy() == given.to_numpy()[fitted.image])
+    annotators = fitted.annotators(annotations["label"].to_numpy() == given.to_numpy()[fitted.image], low, high)
     run.update_info({"annotators": annotators})
     poor = [a for a in annotators if a["high"] < _POOR]
     if poor:
@@ -88,7 +93,7 @@ def label_quality(
     run: Run, held: pd.DataFrame, classes: Sequence[str], pred_probs: npt.NDArray[np.floating]
 ) -> npt.NDArray[np.float64] | None:
     """(n,), in [0, 1], 0 = worst: probability that each label is right, by all annotators and the predictions; None
-    where nobody is named.
+    where no image is labelled by two.
 
     Args:
         run: with annotations.
@@ -100,9 +105,15 @@ def label_quality(
         return None
     ids = pd.Index(held["image_id"])
     annotations = said(run)
+    if not _several(annotations):
+        return None
     fitted = _Fitted(annotations[annotations["image_id"].isin(ids)], ids, classes, pred_probs)
     right = fitted.found.probabilities[np.arange(len(ids)), fitted.codes(held["label"])]
     return np.asarray(np.clip(right, 0, 1))
+
+
+def _several(annotations: pd.DataFrame) -> bool:
+    return bool(annotations["image_id"].duplicated().any())
 
 
 class _Fitted:
@@ -112,33 +123,27 @@ class _Fitted:
         self, said: pd.DataFrame, ids: pd.Index, classes: Sequence[str], probs: npt.NDArray[np.floating] | None
     ) -> None:
         self.classes = np.array(sorted({*classes, *said["label"]}), dtype=object)
-        self.image = ids.get_indexer(said["image_id"])
+        self.image = ids.get_indexer(pd.Index(said["image_id"]))
         self.annotator, who = pd.factorize(said["annotator"], sort=True)
         self.who = np.asarray(who, dtype=object)
         self.label = self.codes(said["label"])
-        wide = None
+        self.probs = None
         if probs is not None:  # some classes may be named by annotators alone
-            wide = np.zeros((len(ids), len(self.classes)), probs.dtype)
-            wide[:, self.codes(pd.Series(list(classes)))] = probs
-        self.found = annotator_model.fit(
-            self.image,
-            self.annotator,
-            self.label,
-            images=len(ids),
-            annotators=len(self.who),
-            classes=len(self.classes),
-            pred_probs=wide,
-        )
+            self.probs = np.zeros((len(ids), len(self.classes)), probs.dtype)
+            self.probs[:, self.codes(list(classes))] = probs
+        sizes = (len(ids), len(self.who), len(self.classes))
+        self.labels = annotator_model.Labels(self.image, self.annotator, self.label, *sizes)
+        self.found = annotator_model.fit(self.labels, self.probs)
 
-    def codes(self, labels: pd.Series) -> npt.NDArray[np.intp]:
-        return pd.Index(self.classes).get_indexer(labels)
+    def codes(self, labels: pd.Series | Sequence[str]) -> npt.NDArray[np.intp]:
+        return pd.Index(self.classes).get_indexer(pd.Index(list(labels)))
 
-    def whom_to_ask(self) -> list[str | None]:
-        """For each image the annotator of the highest quality (its interval's lower end) who has not labelled it."""
+    def whom_to_ask(self, low: npt.NDArray[np.float64]) -> list[str | None]:
+        """For each image the best annotator (of whom `low` is the greatest) who has not labelled it; None: all have."""
         ask = np.full(len(self.found.probabilities), -1)
         asked = {(i, a) for i, a in zip(self.image.tolist(), self.annotator.tolist(), strict=True)}
         left = np.arange(len(ask))
-        for best in np.argsort(-self.found.low, kind="stable"):
+        for best in np.argsort(-low, kind="stable"):
             free = np.array([(i, best) not in asked for i in left.tolist()], dtype=bool)
             ask[left[free]] = best
             left = left[~free]
@@ -146,7 +151,9 @@ class _Fitted:
                 break
         return [None if a < 0 else str(self.who[a]) for a in ask]
 
-    def annotators(self, agrees: npt.NDArray[np.bool_]) -> list[dict[str, Any]]:
+    def annotators(
+        self, agrees: npt.NDArray[np.bool_], low: npt.NDArray[np.float64], high: npt.NDArray[np.float64]
+    ) -> list[dict[str, Any]]:
         """A record per annotator, see `judge`; `agrees`: whether each label is the one that the image has."""
         count = np.bincount(self.annotator, minlength=len(self.who))
         agreement = np.bincount(self.annotator, agrees, len(self.who)) / count
@@ -156,8 +163,8 @@ class _Fitted:
                 "labels": int(count[a]),
                 "agreement": round(float(agreement[a]), 4),
                 "quality": round(float(self.found.quality[a]), 4),
-                "low": round(float(self.found.low[a]), 4),
-                "high": round(float(self.found.high[a]), 4),
+                "low": round(float(low[a]), 4),
+                "high": round(float(high[a]), 4),
                 "confusion": self._confusion(a),
             }
             for a, name in enumerate(self.who)
