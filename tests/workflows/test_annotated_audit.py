@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,13 +11,13 @@ import pytest
 import imageclinic
 from imageclinic.core import tables
 from imageclinic.core.run import open_run
-from imageclinic.workflows import report, status
+from tests.conftest import picture
 
 NAMES = ["<img src=x onerror=alert(1)>", "=bob", "cy"]
 CHECKS = ["annotator_disagreement", "mislabeled"]
 
 
-def manifest(folder: Path) -> pd.DataFrame:
+def manifest() -> pd.DataFrame:
     """Sixteen pictures; all agree but on dog/0 and dog/1, and the second calls half of the cats dogs."""
     paths = [f"{kind}/{n}.png" for kind in ("cat", "dog") for n in range(8)]
     truth = np.array([path[:3] for path in paths], dtype=object)
@@ -35,14 +34,17 @@ def predicted(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def audited(tmp_path_factory: pytest.TempPathFactory, make_folder: Any) -> Path:
+def audited(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("annotated")
-    root = make_folder(place / "pets")
-    frame = manifest(root)
+    root = place / "pets"
+    for n, path in enumerate(manifest()["path"]):
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        picture(n).save(root / path)
+    frame = manifest()
     run = imageclinic.audit(
         frame, place / "run", root=root, checks=CHECKS, pred_probs=predicted(frame), workers=1
     ).run.path
-    report(run)
+    imageclinic.report(run)
     return run
 
 
@@ -72,7 +74,7 @@ def test_annotators_are_in_the_run_and_the_report_worst_first_and_harmless(audit
 
 
 def test_status_and_export_go_on_as_usual(audited: Path, tmp_path: Path) -> None:
-    assert status(audited)["flagged"] >= 1
+    assert imageclinic.status(audited)["flagged"] >= 1
     imageclinic.export(audited, tmp_path / "out")
     exported = pd.read_csv(tmp_path / "out" / "manifest.csv")
     assert len(exported) == 16
@@ -88,7 +90,7 @@ def test_status_and_export_go_on_as_usual(audited: Path, tmp_path: Path) -> None
 def test_without_several_annotators_the_check_says_why(
     audited: Path, tmp_path: Path, columns: list[str], reason: str
 ) -> None:
-    frame = manifest(audited)
+    frame = manifest()
     keep = frame[["path", *(f"annotator:{name}" for name in columns)]]
     if not columns:
         keep = keep.assign(label=[path[:3] for path in frame["path"]])
@@ -101,7 +103,7 @@ def test_without_several_annotators_the_check_says_why(
 
 @pytest.mark.slow
 def test_rerank_knows_the_annotators(audited: Path, tmp_path: Path) -> None:
-    frame = manifest(audited)
+    frame = manifest()
     dog = frame["path"].str.startswith("dog").to_numpy(float)
     vectors = np.random.default_rng(0).normal(0, 0.1, (16, 4)) + dog[:, None]
     given = pd.DataFrame({"image_id": frame["path"], "embedding": list(vectors)})
