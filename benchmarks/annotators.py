@@ -13,7 +13,7 @@ The labels are audited (`imageclinic.audit`, in --run, kept where it is named), 
 and the same out-of-fold predictions. Our model was tuned on half of CIFAR-10N's images, drawn by --seed; numbers are of
 the other half (--part). Everything is fitted to all images: no method sees the truth.
 
-- **majority**: votes, ties broken by chance.
+- **majority**: votes, ties broken by cleanlab (with the predictions), and doubt by the share of the votes.
 - **right**: share of consensus labels that are the true one. Our audit holds the *given* one, of the annotators alone,
   until somebody decides; *likeliest* is with the predictions.
 - **AP**: average precision of finding the method's own wrong consensus labels by its own doubt.
@@ -84,44 +84,44 @@ def judge(data: pd.DataFrame, names: list[str], run: Run) -> tuple[list[Judged],
     labels = np.stack([rows[n].map(code).fillna(-1).to_numpy(int) for n in names], axis=1)
     probs = np.zeros((len(rows), len(classes)))
     probs[:, [code[c] for c in predictions.classes]] = predictions.pred_probs
-    votes = np.stack([(labels == k).sum(axis=1) for k in range(len(classes))], axis=1)
-    votes = votes + 1e-6 * np.random.default_rng(0).random(votes.shape)  # ties are broken by chance
-    majority = votes.argmax(axis=1)
+    answers = pd.DataFrame(np.where(labels >= 0, labels, np.nan))
+    best, plain = (
+        get_label_quality_multiannotator(answers, probs, consensus_method=how, verbose=False)
+        for how in ("best_quality", "majority_vote")
+    )
+    own, voted = best["label_quality"], plain["label_quality"]
+    majority = voted["consensus_label"].to_numpy(int)
+    votes = (labels == majority[:, None]).sum(axis=1) / np.maximum((labels >= 0).sum(axis=1), 1)
     known = run.read(tables.CONSENSUS).set_index("image_id").reindex(rows.index)
     held = known["label"].map(code).to_numpy()
     image, annotator = np.nonzero(labels >= 0)
     said = annotator_model.Labels(image, annotator, labels[image, annotator], len(rows), len(names), len(classes))
     fits = [annotator_model.fit(said, p) for p in (probs, None)]
     every = np.arange(len(rows))
-    split = 1 - votes.max(axis=1) / votes.sum(axis=1)
     with_model = 1 - fits[0].probabilities[every, majority]
+    agree = np.array([(column == majority)[column >= 0].mean() for column in labels.T])
+    quality = best["annotator_stats"].sort_index()["annotator_quality"].to_numpy()
     methods = [
-        Judged("majority", majority, split, split,
-               np.array([(labels[:, a] == majority)[labels[:, a] >= 0].mean() for a in range(len(names))])),
+        Judged("majority", majority, 1 - votes, 1 - votes, agree),
         *(
-            Judged(name, f.probabilities.argmax(axis=1), 1 - f.probabilities.max(axis=1),
-                   1 - f.probabilities[every, majority], f.quality)
+            Judged(
+                name,
+                f.probabilities.argmax(axis=1),
+                1 - f.probabilities.max(axis=1),
+                1 - f.probabilities[every, majority],
+                f.quality,
+            )
             for name, f in zip(("ours, likeliest", "ours, annotators alone"), fits, strict=True)
         ),
         Judged("ours, given", held, known["wrong"].to_numpy(), with_model, fits[0].quality),
-    ]  # fmt: skip
-    answers = pd.DataFrame(np.where(labels >= 0, labels, np.nan))
-    best, plain = (
-        get_label_quality_multiannotator(answers, probs, consensus_method=how, verbose=False)
-        for how in ("best_quality", "majority_vote")
-    )
-    quality = best["annotator_stats"].sort_index()["annotator_quality"].to_numpy()
-    own = best["label_quality"]
-    of_majority = plain["label_quality"]
-    methods.append(
         Judged(
             "cleanlab",
             own["consensus_label"].to_numpy(int),
             1 - own["consensus_quality_score"].to_numpy(),
-            1 - of_majority["consensus_quality_score"].to_numpy(),
+            1 - voted["consensus_quality_score"].to_numpy(),
             quality,
-        )
-    )
+        ),
+    ]
     return methods, rows["truth"].map(code).to_numpy(int), labels
 
 
