@@ -14,9 +14,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from imageclinic.audit.listing import annotated_manifest
+from imageclinic.audit.listing import annotated_manifest, several_classes
 from imageclinic.audit.listing.folder_names import SPLIT_NAMES, split_of
 from imageclinic.audit.listing.listing import COLUMNS, Listing
+from imageclinic.audit.listing.packed.sample_labels import another_task
 from imageclinic.audit.listing.pictures_in_cells import refuse_pictures
 from imageclinic.core.errors import InputError
 from imageclinic.core.naming.wording import few, shown
@@ -83,6 +84,8 @@ def from_frame(
     if missing:
         for name in table.columns[~table.columns.duplicated(keep=False)]:
             refuse_pictures(table[name], where)
+        if given["label"] in missing and (classes := several_classes.indicators(table)):
+            raise another_task(where, f"a column of 0 and 1 for each class ({few(list(map(repr, classes)))})")
         raise InputError(
             f"{where} has no column {', '.join(map(repr, missing))}; it has {few(list(map(repr, table.columns)), 20)}",
             expected="a path and a label column",
@@ -124,6 +127,8 @@ def from_frame(
         images = _once_each(images, where, remarks)
     if said is not None:
         images["label"] = images["image_id"].map(annotated_manifest.consensus(said, remarks)).astype("str")
+    if (note := several_classes.in_cells(images["label"])) is not None:
+        remarks.append(note)
     listed = images[list(COLUMNS)].sort_values("image_id", ignore_index=True)
     return Listing(root, listed, notes=remarks, manifest=manifest, annotations=said)
 
@@ -213,6 +218,7 @@ def _once_each(images: pd.DataFrame, where: str, remarks: list[str]) -> pd.DataF
         remarks.append(
             f"WARNING: {len(several):,} {'image has' if len(several) == 1 else 'images have'} several labels, and none "
             f"until you decide (check conflicting_label): {some}"
+            + (f"; {several_classes.SENTENCE}" if 2 * several.size > len(result) else "")
         )
     return result.reset_index()
 
@@ -262,7 +268,11 @@ def _texts(column: pd.Series, where: str) -> npt.NDArray[np.object_]:
     try:
         codes, values = pd.factorize(column)
     except TypeError:
-        raise InputError(f"{where}: the column {column.name!r} holds lists", expected="one value per image") from None
+        raise InputError(
+            f"{where}: the column {column.name!r} holds lists",
+            expected="one value per image",
+            fix=several_classes.SENTENCE,
+        ) from None
     texts = [None if (text := _text(value)) is None else _utf8(text) for value in values]
     return np.array([*texts, None], dtype=object)[codes]
 
