@@ -41,8 +41,8 @@ def find(annotations: pd.DataFrame, consensus: pd.DataFrame) -> pd.DataFrame:
         suggested_action=["review" if pd.isna(name) else "relabel" for name in other],
         suggested_label=other,
         evidence=[
-            f"{few(words[image_id], 8)}. Their consensus, {label}, is wrong at {wrong:.0%}: with models that did not see "
-            f"it {likeliest} at {share:.0%}." + ("" if pd.isna(ask) else f" Ask next: {ask}.")
+            f"{few(words[image_id], 8)}. Their consensus, {label}, is wrong at {wrong:.0%}: with models that did not "
+            f"see it {likeliest} at {share:.0%}." + ("" if pd.isna(ask) else f" Ask next: {ask}.")
             for image_id, label, likeliest, share, wrong, ask in rows
         ],
     )

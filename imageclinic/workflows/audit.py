@@ -190,6 +190,7 @@ def _audit(run: Run, listing: image_listing.Listing, plan: _Plan, stage: Stage, 
         for note in dict.fromkeys([*listing.notes, *audit_source.lasting(run.info()["notes"])]):
             say(note)
         return earlier
+    annotator_consensus.forget(run)
     inputs: dict[str, Any] = {"dataset": dataset, "features": features}
     missing: dict[str, str] = {}
     broken: dict[str, str] = {}

@@ -63,6 +63,18 @@ def test_the_consensus_is_the_label_and_what_is_unsure_is_found(audited: Path) -
     np.testing.assert_allclose(quality, 1 - consensus["wrong"].reindex(quality.index), atol=1e-3)
 
 
+def test_an_unchanged_audit_keeps_what_is_known_of_the_annotators(audited: Path) -> None:
+    run, frame = open_run(audited), manifest()
+    lines: list[str] = []
+    before = run.read(tables.CONSENSUS), run.info()["annotators"]
+    imageclinic.audit(
+        frame, audited, root=run.root, checks=CHECKS, pred_probs=predicted(frame), workers=1, say=lines.append
+    )
+    assert any("nothing has changed" in line for line in lines)
+    pd.testing.assert_frame_equal(run.read(tables.CONSENSUS), before[0])
+    assert run.info()["annotators"] == before[1] != []
+
+
 def test_annotators_are_in_the_run_and_the_report_worst_first_and_harmless(audited: Path) -> None:
     known = open_run(audited).info()["annotators"]
     assert [a["annotator"] for a in known] == ["=bob", *sorted({*NAMES} - {"=bob"}, key=NAMES.index)]

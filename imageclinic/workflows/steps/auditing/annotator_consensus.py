@@ -22,12 +22,16 @@ _POOR = 0.5
 
 def record(run: Run, annotations: pd.DataFrame | None) -> None:
     """Write down who said what; or remove what an earlier audit of the run wrote, where nobody is named."""
-    run.table_path(tables.CONSENSUS).unlink(missing_ok=True)
-    run.update_info({"annotators": []})
     if annotations is None:
         run.table_path(tables.ANNOTATIONS).unlink(missing_ok=True)
     else:
         run.write(tables.ANNOTATIONS, annotations, key(annotations))
+
+
+def forget(run: Run) -> None:
+    """Remove what an earlier audit of the run made of its annotators."""
+    run.table_path(tables.CONSENSUS).unlink(missing_ok=True)
+    run.update_info({"annotators": []})
 
 
 def current_key(run: Run) -> str | None:
