@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import imageclinic
+from benchmarks import annotators
 from imageclinic.core import tables
 from imageclinic.core.run import open_run
 from tests.conftest import picture
@@ -124,3 +125,14 @@ def test_rerank_knows_the_annotators(audited: Path, tmp_path: Path) -> None:
     ).run.path
     _, scores = imageclinic.rerank(run)
     assert scores["image_id"].iloc[0] == "dog/0.png" and scores["label_quality"].iloc[0] < 0.5
+
+
+def test_the_benchmark_gives_all_methods_the_same_labels_and_predictions(audited: Path) -> None:
+    frame = manifest()
+    data = frame.rename(columns=lambda name: name.removeprefix("annotator:")).assign(truth=frame["path"].str[:3])
+    methods, truth, labels = annotators.judge(data, NAMES, open_run(audited))
+    assert labels.shape == (16, 3) and len(truth) == 16
+    by_name = {method.name: method for method in methods}
+    right = {name: (method.consensus == truth).mean() for name, method in by_name.items()}
+    assert right["ours, likeliest"] == right["cleanlab"] == 1
+    assert right["ours, given"] == right["majority"] == 15 / 16
