@@ -20,7 +20,7 @@ from imageclinic.core.errors import InputError, NotApplicable
 from imageclinic.core.option_fields import Range
 
 #: What a check may ask for.
-INPUTS = ("dataset", "features", "neighbors", "clusters", "embeddings", "predictions")
+INPUTS = ("dataset", "features", "neighbors", "clusters", "embeddings", "predictions", "annotations", "consensus")
 #: What a finding may be about: single images, their labels, copies among them, or whole classes.
 SUBJECTS = ("images", "labels", "copies", "classes")
 #: Which images of a cluster a check of copies means: all, those with equal pixels, or those in several splits.

@@ -30,8 +30,9 @@ def find(dataset: pd.DataFrame, predictions: Predictions, *, filter_by: str = NO
     labelled as each other, after Bekker & Goldberger, 2016). So many are flagged that the expected F1 score is
     greatest. On CIFAR-10N's four label sets and eight with errors planted in photographs and hands the mean F1 was .83
     against .75 for confident learning's defaults (better on ten, equal on one), and 97 % of the labels with a score of
-    0.95 or more were wrong. Where the models are hardly ever sure, little is flagged. `filter_by` may also name one of
-    cleanlab's filters, such as prune_by_noise_rate (confident learning, Northcutt et al., 2021).
+    0.95 or more were wrong. Of images that several annotators labelled the score knows what each of them said, too (see
+    `annotator_disagreement`). Where the models are hardly ever sure, little is flagged. `filter_by` may also name one
+    of cleanlab's filters, such as prune_by_noise_rate (confident learning, Northcutt et al., 2021).
     """
     if filter_by not in (NOISE_MODEL, *confident_learning.FILTERS):
         names = ", ".join((NOISE_MODEL, *confident_learning.FILTERS))

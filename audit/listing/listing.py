@@ -32,6 +32,7 @@ class Listing:
         empty_classes: folders where classes are, without any image → number of other files by suffix.
         manifest: the file that lists the images, if there is one.
         packed: where the images were unpacked from, see `packed.packed_source.Source.where`; None for files.
+        annotations: image_id, annotator, label: who labelled which image as what; None: it is not known who did.
     """
 
     root: Path
@@ -44,6 +45,7 @@ class Listing:
     empty_classes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     manifest: Path | None = None
     packed: str | None = None
+    annotations: pd.DataFrame | None = None
 
     @property
     def name(self) -> str:

@@ -14,8 +14,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from imageclinic.audit.listing import annotated_manifest, several_classes
 from imageclinic.audit.listing.folder_names import SPLIT_NAMES, split_of
 from imageclinic.audit.listing.listing import COLUMNS, Listing
+from imageclinic.audit.listing.packed.sample_labels import another_task
 from imageclinic.audit.listing.pictures_in_cells import refuse_pictures
 from imageclinic.core.errors import InputError
 from imageclinic.core.naming.wording import few, shown
@@ -67,7 +69,8 @@ def from_frame(
     """List the images that a frame names. `columns` maps path, label, split, group to its columns (default: the
     same names; split and group may be absent). An empty label, split or group means none.
 
-    An image that is given several labels has none until a person decides, and `given_labels` names them.
+    An image that is given several labels has none until a person decides, and `given_labels` names them; where the
+    frame says who gave them (see `annotated_manifest`), its label is the annotators' consensus.
 
     Raises:
         InputError: missing or doubled columns, images themselves in place of paths, paths that leave the root, unknown
@@ -75,11 +78,14 @@ def from_frame(
     """
     columns = columns or {}
     given = {ours: columns.get(ours, ours) for ours in _OURS}
-    needed = {"path", "label"} | set(columns)
+    people = annotated_manifest.recognise(table, columns, where)
+    needed = ({"path"} if people else {"path", "label"}) | set(columns)
     missing = [theirs for ours, theirs in given.items() if ours in needed and theirs not in table.columns]
     if missing:
         for name in table.columns[~table.columns.duplicated(keep=False)]:
             refuse_pictures(table[name], where)
+        if given["label"] in missing and (classes := several_classes.indicators(table)):
+            raise another_task(where, f"a column of 0 and 1 for each class ({few(list(map(repr, classes)))})")
         raise InputError(
             f"{where} has no column {', '.join(map(repr, missing))}; it has {few(list(map(repr, table.columns)), 20)}",
             expected="a path and a label column",
@@ -112,10 +118,32 @@ def from_frame(
     images["split"] = images["split"].map(known).astype("str")
     images["given_labels"] = pd.Series(None, index=images.index, dtype="str")
     remarks: list[str] = []
+    said = None
+    if people is not None:
+        said = annotated_manifest.collect(_said(table, people, images, where), where, remarks)
+        images = images.assign(label=pd.Series(None, index=images.index, dtype="str"))
+        images = images[~images.duplicated()]
     if images["image_id"].duplicated().any():
         images = _once_each(images, where, remarks)
+    if said is not None:
+        images["label"] = images["image_id"].map(annotated_manifest.consensus(said, remarks)).astype("str")
+    if (note := several_classes.in_cells(images["label"])) is not None:
+        remarks.append(note)
     listed = images[list(COLUMNS)].sort_values("image_id", ignore_index=True)
-    return Listing(root, listed, notes=remarks, manifest=manifest)
+    return Listing(root, listed, notes=remarks, manifest=manifest, annotations=said)
+
+
+def _said(table: pd.DataFrame, people: annotated_manifest.Columns, images: pd.DataFrame, where: str) -> pd.DataFrame:
+    """image_id, annotator, label: a row per cell with a label, numbered as the rows of the manifest."""
+    if people.names is not None:
+        names, labels = _texts(table[people.names], where), _texts(table[people.labels], where)
+        return pd.DataFrame({"image_id": images["image_id"], "annotator": names, "label": labels})
+    return pd.concat(
+        [
+            pd.DataFrame({"image_id": images["image_id"], "annotator": name, "label": _texts(table[column], where)})
+            for name, column in people.by_name.items()
+        ]
+    )
 
 
 def read_csv(file: Path) -> pd.DataFrame:
@@ -190,6 +218,7 @@ def _once_each(images: pd.DataFrame, where: str, remarks: list[str]) -> pd.DataF
         remarks.append(
             f"WARNING: {len(several):,} {'image has' if len(several) == 1 else 'images have'} several labels, and none "
             f"until you decide (check conflicting_label): {some}"
+            + (f"; {several_classes.SENTENCE}" if 2 * several.size > len(result) else "")
         )
     return result.reset_index()
 
@@ -239,7 +268,11 @@ def _texts(column: pd.Series, where: str) -> npt.NDArray[np.object_]:
     try:
         codes, values = pd.factorize(column)
     except TypeError:
-        raise InputError(f"{where}: the column {column.name!r} holds lists", expected="one value per image") from None
+        raise InputError(
+            f"{where}: the column {column.name!r} holds lists",
+            expected="one value per image",
+            fix=several_classes.SENTENCE,
+        ) from None
     texts = [None if (text := _text(value)) is None else _utf8(text) for value in values]
     return np.array([*texts, None], dtype=object)[codes]
 

@@ -53,3 +53,6 @@ class Table:
     def names(self) -> list[str]:
         """Column names, in order."""
         return [c.name for c in self.columns]
+
+
+IMAGE_ID = Column("image_id", pa.string(), "POSIX path relative to the dataset's root; other bytes escaped as \\xNN")

@@ -10,7 +10,9 @@ from dataclasses import replace
 
 import pyarrow as pa
 
+from imageclinic.core.columns import IMAGE_ID as _ID
 from imageclinic.core.columns import Column, Table
+from imageclinic.core.schemas.annotator_tables import ANNOTATIONS, CONSENSUS
 
 #: The eight orientations of the plane, in the order of the hash columns. ``rot90`` turns anticlockwise;
 #: ``flip_*`` mirrors left-right first, then turns.
@@ -29,7 +31,6 @@ PAIR_KINDS = ("bytes", "pixels", "near")
 SPLITS = ("train", "val", "test")
 
 
-_ID = Column("image_id", pa.string(), "POSIX path relative to the dataset's root; other bytes escaped as \\xNN")
 #: The tables that paths are made from; ids of other tables are joined to these.
 _PATH = replace(_ID, path="inside")
 
@@ -288,6 +289,8 @@ _ALL = (
     CLUSTERS,
     SPLIT_TABLE,
     ISSUES,
+    ANNOTATIONS,
+    CONSENSUS,
     RERANK,
     DECISION_LOG,
     MANIFEST,

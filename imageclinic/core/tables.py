@@ -55,12 +55,15 @@ from imageclinic.core.schema import (
     TABLES,
     VECTOR_IDS,
 )
+from imageclinic.core.schemas.annotator_tables import ANNOTATIONS, CONSENSUS
 
 __all__ = [
     "ACTIONS",
     "ALIGNED",
+    "ANNOTATIONS",
     "BALANCE",
     "CLUSTERS",
+    "CONSENSUS",
     "DATASET",
     "DECISIONS",
     "DECISION_LOG",

@@ -124,6 +124,7 @@ def render(
         scores=None if truth is None else _records(score(issues, truth)),
         distribution=charts.distribution(dataset, splits),
         confusions=confused,
+        annotators=info.get("annotators", []),
         map=drawn,
         map_note=embedding_map if isinstance(embedding_map, str) else "",
         sections=of_checks,

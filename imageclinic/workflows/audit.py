@@ -26,12 +26,13 @@ from imageclinic.core.option_fields import SEED
 from imageclinic.core.processes.optional_packages import version
 from imageclinic.core.progress import Say, Stage, quiet, silent
 from imageclinic.core.run import Run, create
-from imageclinic.workflows.steps import result_keys
 from imageclinic.workflows.steps.auditing import (
     added_images,
+    annotator_consensus,
     audit_source,
     audit_verdict,
     copies_and_splits,
+    earlier_results,
     label_noise,
     predictions,
 )
@@ -88,7 +89,8 @@ def audit(
             Parquet with image bytes, arrays (x, y), a Hugging Face or tf.data Dataset), see docs/inputs.md.
         out: the run folder; default ``imageclinic-runs/<dataset>``, and ``<folder>-<manifest>`` for a second manifest.
         root: for frames: the folder that the paths are relative to.
-        columns: for manifests and frames: our column name (path, label, split, group) → theirs.
+        columns: for manifests and frames: our column name (path, label, split, group, annotator) → theirs; and
+            ``annotators``: columns with the labels of one annotator each, separated by commas.
         layout: for folders: what each of their levels is, split, class or any, such as ``split/class``; default: as the
             names and the shape of the tree say, where they leave no doubt.
         checks, skip: names of checks to run, or to leave out.
@@ -182,12 +184,15 @@ def _audit(run: Run, listing: image_listing.Listing, plan: _Plan, stage: Stage, 
             f"none of the {len(dataset):,} images is there, such as {run.image_path(dataset['image_id'][0])}",
             expected="paths relative to the manifest's folder",
         )
-    current = _key(dataset, plan)
+    annotator_consensus.record(run, listing.annotations)
+    asked = (sorted(plan.chosen), plan.settings, annotator_consensus.current_key(run))
+    current = earlier_results.key_of(dataset, method, brought, seed, _PACKAGES, asked)
     if current is not None and (earlier := _reuse(run, current)) is not None:
         say("nothing has changed since the last audit: these are its results")
         for note in dict.fromkeys([*listing.notes, *audit_source.lasting(run.info()["notes"])]):
             say(note)
         return earlier
+    annotator_consensus.forget(run)
     inputs: dict[str, Any] = {"dataset": dataset, "features": features}
     missing: dict[str, str] = {}
     broken: dict[str, str] = {}
@@ -206,7 +211,7 @@ def _audit(run: Run, listing: image_listing.Listing, plan: _Plan, stage: Stage, 
         except Exception:  # what needs this input has the outcome failed, with the traceback; the rest still runs
             broken[name] = traceback.format_exc()
 
-    predicted = "predictions" in wanted
+    predicted = "predictions" in wanted or ("consensus" in wanted and listing.annotations is not None)
     if "embeddings" in wanted or (predicted and method.needs_embeddings):
         with timed("embed", "Embedding images") as progress:
             attempt(
@@ -231,6 +236,10 @@ def _audit(run: Run, listing: image_listing.Listing, plan: _Plan, stage: Stage, 
             )
     if "predictions" in inputs:
         notes += predictions.describe(run)["notes"]
+    if "consensus" in wanted:
+        found = inputs.get("predictions")
+        attempt("consensus", lambda: annotator_consensus.judge(run, dataset, found, notes), chosen=False)
+        attempt("annotations", lambda: annotator_consensus.said(run), chosen=False)
     with timed("checks", "Checking") as progress:
         issues, outcomes = runner.run(
             plan.chosen, plan.skipped, inputs, missing, broken, plan.settings, progress=progress
@@ -253,19 +262,6 @@ def _audit(run: Run, listing: image_listing.Listing, plan: _Plan, stage: Stage, 
     if judged["label_noise"] is not None:
         say(label_noise.in_words(judged["label_noise"]))
     return Audit(run, issues, pd.DataFrame(outcomes), tuple(notes))
-
-
-def _key(dataset: pd.DataFrame, plan: _Plan) -> str | None:
-    """Of all that the results depend on; None when they depend on a user's function, which can't be hashed."""
-    method, brought = plan.method, plan.brought
-    if ":" in method.model:
-        return None
-    model = Path(method.model)
-    own = [model.stat().st_size, model.stat().st_mtime_ns] if model.is_file() else result_keys.weights()
-    digests = [source and source.digest for source in (brought.embeddings, brought.pred_probs)]
-    packages = [version(p) for p in _PACKAGES]
-    made_by = (own, digests, plan.seed, packages, result_keys.code())
-    return key(dataset, sorted(plan.chosen), plan.settings, method.arguments, *made_by)
 
 
 def _reuse(run: Run, current: str) -> Audit | None:

@@ -11,6 +11,7 @@ from imageclinic.cleaning.decisions import label_ranking
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
 from imageclinic.core.progress import Stage, quiet
+from imageclinic.workflows.steps.auditing import annotator_consensus
 from imageclinic.workflows.steps.auditing.embeddings import rows_of
 from imageclinic.workflows.steps.auditing.predictions import draw_folds
 from imageclinic.workflows.steps.run_state import load
@@ -61,10 +62,13 @@ def rerank(run: str | Path, *, stage: Stage = quiet) -> tuple[Path, pd.DataFrame
     with stage("Rescoring labels") as progress:
         found = out_of_fold.out_of_fold(vectors, given, folds, strengths=strengths, progress=progress)
     best = found.pred_probs.argmax(axis=1)
+    quality = annotator_consensus.label_quality(opened, held, classes, found.pred_probs)
+    if quality is None:
+        quality = 1 - noise_model.fit(given, found.pred_probs, held["split"]).wrong
     result = tables.frame(
         tables.RERANK,
         image_id=held["image_id"],
-        label_quality=1 - noise_model.fit(given, found.pred_probs, held["split"]).wrong,
+        label_quality=quality,
         suggested_label=[None if b == g else classes[b] for b, g in zip(best, given, strict=True)],
     )
     result = result.sort_values(["label_quality", "image_id"], ignore_index=True)

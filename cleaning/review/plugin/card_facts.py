@@ -13,6 +13,7 @@ import pandas as pd
 from fiftyone import ViewField as F
 
 from imageclinic.cleaning.review.plugin.selection import run_of
+from imageclinic.core import tables
 from imageclinic.core.run import Run, open_run
 
 #: Number keys for the likeliest classes, and pictures shown beside the image.
@@ -41,6 +42,7 @@ def cards(ctx: Any, ids: Sequence[str], me: str, unseen: bool) -> list[dict[str,
     if not unseen and result:
         run = run_of(ctx)
         _add_likely(run, result)
+        _add_annotators(run, result)
         _add_copies(ctx, result)
         _add_nearest(ctx, run, result)
     return result
@@ -68,6 +70,7 @@ def _card(row: dict[Any, Any], me: str) -> dict[str, Any]:
         "size": [row["width"], row["height"], row["bytes"]],
         "split": row["split"],
         "likely": [],
+        "said": [],
         "copies": [],
         "near": [],
     }
@@ -85,6 +88,18 @@ def _add_likely(run: Run, result: list[dict[str, Any]]) -> None:
     for card in result:
         if not card["likely"]:
             card["likely"] = [[name, None] for name in (card["suggested"], card["given"]) if name]
+
+
+def _add_annotators(run: Run, result: list[dict[str, Any]]) -> None:
+    """Who gave which label, and how often their labels are right, the best first; nothing where nobody is named."""
+    file = run.table_path(tables.ANNOTATIONS)
+    if not file.is_file():
+        return
+    quality = {a["annotator"]: a["quality"] for a in run.info().get("annotators", [])}
+    said = _annotations(run.path, file.stat().st_mtime_ns)
+    for card in result:
+        rows = [[who, label, quality.get(who)] for who, label in said.get(card["image_id"], [])]
+        card["said"] = sorted(rows, key=lambda row: (-(row[2] or 0), row[0]))
 
 
 def _add_copies(ctx: Any, result: list[dict[str, Any]]) -> None:
@@ -133,6 +148,14 @@ def _add_nearest(ctx: Any, run: Run, result: list[dict[str, Any]]) -> None:
         order = [str(names[n]) for n in row[np.argsort(-scores[row], kind="stable")]]
         shown = [known[name] for name in order if name in known and name not in left_out][:NEAR]
         card["near"] = [{"id": i, "picture": path, "given": label} for _, i, path, label in shown]
+
+
+@functools.lru_cache(maxsize=1)
+def _annotations(path: Path, changed: int) -> dict[str, list[tuple[str, str]]]:
+    found: dict[str, list[tuple[str, str]]] = {}
+    for image_id, who, label in open_run(path).read(tables.ANNOTATIONS).itertuples(index=False):
+        found.setdefault(image_id, []).append((who, label))
+    return found
 
 
 @functools.lru_cache(maxsize=1)

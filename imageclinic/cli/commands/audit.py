@@ -72,6 +72,17 @@ def audit(
     group_column: Annotated[
         str | None, Option(help="Manifests: column of groups (person, patient, camera).", show_default=False)
     ] = None,
+    annotators: Annotated[
+        str | None,
+        Option(
+            help="Manifests: columns with a label by one annotator each, A,B,C. Default: annotator:NAME.",
+            show_default=False,
+        ),
+    ] = None,
+    annotator_column: Annotated[
+        str | None,
+        Option(help="Manifests with a row per label: column of who gave it. Default: annotator.", show_default=False),
+    ] = None,
     fail_on: Annotated[
         list[str] | None,
         Option(help="Exit with status 3 when CHECK has N findings or more: CHECK[:N]. Repeatable.", show_default=False),
@@ -80,13 +91,21 @@ def audit(
 ) -> None:
     """Find what is wrong with a dataset. Writes nothing but the run folder."""
     from imageclinic.audit import runner
+    from imageclinic.cli.annotator_lines import show_annotators
     from imageclinic.cli.outcome_table import show_outcomes
     from imageclinic.cli.terminal import records
     from imageclinic.cli.verdict_lines import show_verdict
 
     terminal = terminal_for(as_json)
     limits = fail_on_limits.limits(fail_on or [], runner.select)
-    given = {"path": path_column, "label": label_column, "split": split_column, "group": group_column}
+    given = {
+        "path": path_column,
+        "label": label_column,
+        "split": split_column,
+        "group": group_column,
+        "annotator": annotator_column,
+        "annotators": annotators,
+    }
     result = imageclinic.audit(
         data,
         out,
@@ -109,6 +128,7 @@ def audit(
     place = info["source"] if info.get("packed") else result.run.root
     terminal.title(f"{len(result.run.read_dataset()):,} images in {place}")
     show_outcomes(result.outcomes, terminal)
+    show_annotators(result.run, terminal)
     show_verdict(result.run, terminal)
     terminal.say("")
     terminal.command(f"Run folder: {result.run.path}")
@@ -118,6 +138,7 @@ def audit(
         {
             "run": str(result.run.path),
             "verdict": result.verdict,
+            "annotators": result.run.info().get("annotators", []),
             "outcomes": records(result.outcomes),
             "tripped": tripped,
         }

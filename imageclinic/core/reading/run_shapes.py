@@ -63,6 +63,18 @@ class Listing(TypedDict, total=False):
     in_words: list[str]
 
 
+class Annotator(TypedDict):
+    """How good an annotator is; see `workflows.steps.auditing.annotator_consensus`."""
+
+    annotator: str
+    labels: Count
+    agreement: Share
+    quality: Share
+    low: Share
+    high: Share
+    confusion: list[Any] | None
+
+
 class Arguments(TypedDict, total=False):
     """Of the arguments of an audit what is read again."""
 
@@ -81,6 +93,7 @@ class Info(TypedDict, total=False):
     listing: Listing
     arguments: Arguments
     label_noise: LabelNoise | None
+    annotators: list[Annotator]
     outcomes: list[Outcome]
     verdict: list[VerdictLine]
     notes: list[str]

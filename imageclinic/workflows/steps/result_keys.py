@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import xxhash
 
-_COLUMNS = ("image_id", "sha256", "label", "group", "split", "split_group", "given_labels")
+_COLUMNS = ("image_id", "sha256", "label", "group", "split", "split_group", "given_labels", "annotator")
 
 
 def key(*parts: Any) -> str:

@@ -102,11 +102,31 @@ def inputs(n: int = 60, seed: int = 0) -> dict[str, Any]:
             "label_quality": np.where(probs[np.arange(m), code] < 0.5, 0.02, 0.98),
         }
     )
+    said = [(i, who, label) for i, label in zip(ids, labels, strict=True) for who, label in (("x", label), ("y", "a"))]
+    annotations = tables.frame(
+        tables.ANNOTATIONS,
+        image_id=[row[0] for row in said],
+        annotator=[row[1] for row in said],
+        label=[row[2] for row in said],
+    )
+    consensus = tables.frame(
+        tables.CONSENSUS,
+        image_id=ids,
+        label=labels,
+        likeliest=["a" if i == 31 else label for i, label in enumerate(labels)],
+        probability=[0.9] * n,
+        wrong=[{30: 0.4, 31: 0.9}.get(i, 0.02) for i in range(n)],
+        labels=[2] * n,
+        agreeing=[1] * n,
+        ask=["z" if i == 31 else None for i in range(n)],
+    )
     return {
         "dataset": dataset,
         "features": features,
         "neighbors": neighbors,
         "clusters": clusters,
+        "annotations": annotations,
+        "consensus": consensus,
         "embeddings": tables.Embeddings(pd.Series(readable), vectors.astype(np.float32)),
         "predictions": tables.Predictions(rows, probs, ("a", "b", "c")),
     }
@@ -218,6 +238,7 @@ class TestContract:
         ("look_alike_classes", {"b/007.jpg"}),
         ("misread_by_keras", {"a/016.jpg"}),
         ("unreadable_here", {"a/014.jpg"}),
+        ("annotator_disagreement", {"a/030.jpg", "b/031.jpg"}),
     ],
 )
 def test_what_is_found(name: str, expected: set[str]) -> None:
@@ -495,7 +516,7 @@ def test_options_are_typed_and_checked() -> None:
         "outlier": {"neighbours": 3},
     }
     for bad, message in {
-        "drak.threshold=1": "there is no check 'drak'. Expected one of blurry",
+        "drak.threshold=1": "there is no check 'drak'. Expected one of annotator_disagreement, blurry",
         "dark.treshold=1": r"check dark has no option 'treshold'. Expected threshold \(default 0.32\)",
         "dark.threshold=x": "Expected a value of type float",
         "dark": "Expected CHECK.OPTION=VALUE",

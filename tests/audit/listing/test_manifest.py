@@ -90,7 +90,7 @@ def test_many_conflicts_are_summed_up(tmp_path) -> None:
     rows = [(f"{n:04}.jpg", label) for n in range(2000) for label in ("cat", "dog")]
     listing = image_listing.from_frame(pd.DataFrame(rows, columns=["path", "label"]), tmp_path)
     assert len(listing.images) == 2000
-    assert listing.notes[-1].endswith("0004.jpg (cat, dog) and 1,995 more")
+    assert "0004.jpg (cat, dog) and 1,995 more" in listing.notes[-1]
 
 
 def test_an_image_in_several_splits_is_a_test_image(tmp_path) -> None:

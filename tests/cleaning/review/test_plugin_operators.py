@@ -145,6 +145,20 @@ def test_likely_classes_come_in_the_order_of_their_probability(run: Run) -> None
     assert [share for _, share in card["likely"]] == pytest.approx([0.7, 0.2, 0.1])
 
 
+def test_a_card_says_who_gave_which_label_and_the_random_sample_does_not(run: Run) -> None:
+    who = ["<b>ann</b>", "bob", "cy"]
+    said = tables.frame(tables.ANNOTATIONS, image_id=[MISLABELED[0]] * 3, annotator=who, label=["dog", "cat", "dog"])
+    run.write(tables.ANNOTATIONS, said)
+    rest = {"labels": 3, "agreement": 0.5, "low": 0.1, "high": 0.9, "confusion": None}
+    run.update_info(
+        {"annotators": [{"annotator": name, "quality": q, **rest} for name, q in (("bob", 0.9), (who[0], 0.4))]}
+    )
+    app = App(run)
+    assert app.card(MISLABELED[0])["said"] == [["bob", "cat", 0.9], [who[0], "dog", 0.4], ["cy", "dog", None]]
+    assert app.card(MISLABELED[1])["said"] == []
+    assert app.card(MISLABELED[0], "Calibrate")["said"] == []
+
+
 def test_two_reviewers_begin_with_different_images(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     app = App(run)
     for name in ("ann", "bob"):

@@ -66,7 +66,7 @@ export function numbered(card, blind, classes) {
   return card.likely.map(([name, share]) => ({ name, share }));
 }
 
-/** What the checks found, and where the file is. */
+/** What the checks found, who gave which label, and where the file is. */
 export function evidence(card, blind) {
   if (blind) return el("div.ic-evidence", {}, el("p.ic-quiet", {}, "Random sample: what the checks found is hidden."));
   const lines = card.evidence.map((line) => {
@@ -76,8 +76,13 @@ export function evidence(card, blind) {
   const [width, height, bytes] = card.size;
   const facts = [width ? `${width} × ${height}` : "", size(bytes), card.split || ""].filter(Boolean).join(" · ");
   return el("div.ic-evidence", {}, lines.length ? el("ul", {}, lines) : el("p.ic-quiet", {}, "No check found anything here."),
+    card.said && card.said.length ? said(card.said) : null,
     el("p.ic-quiet", {}, facts), el("p.ic-quiet.ic-path", {}, card.image_id || ""));
 }
+
+/** Each annotator's label, and how often their labels are right. */
+const said = (rows) => el("ul.ic-said", {}, rows.map(([who, label, quality]) => el("li", {}, `${who}: `, el("b", {}, label),
+  quality === null ? null : el("span.ic-quiet", { title: "estimated share of this annotator's labels that is right" }, ` right ${percent(quality)}`))));
 
 /** Copies of the image with how they differ, and what looks like it. */
 export function neighbours(card, blind) {

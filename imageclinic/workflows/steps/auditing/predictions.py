@@ -15,6 +15,7 @@ from imageclinic.core import tables
 from imageclinic.core.errors import NotApplicable
 from imageclinic.core.progress import Progress
 from imageclinic.core.run import Run
+from imageclinic.workflows.steps.auditing import annotator_consensus
 from imageclinic.workflows.steps.auditing.embeddings import rows_of
 from imageclinic.workflows.steps.auditing.prediction_method import Brought, Method
 from imageclinic.workflows.steps.result_keys import key
@@ -78,7 +79,7 @@ def draw_folds(label: pd.Series, split_group: pd.Series, seed: int) -> npt.NDArr
 def _train_heads(
     run: Run, labelled: pd.DataFrame, embeddings: tables.Embeddings, seed: int, progress: Progress
 ) -> tables.Predictions:
-    current = key(labelled, tables.metadata(run.embeddings)["key"], seed, FOLDS, REPEATS, VERSION)
+    current = _key(run, labelled, tables.metadata(run.embeddings)["key"], seed, FOLDS, REPEATS, VERSION)
     if tables.is_current(run.predictions, current):
         return run.read_predictions()
     _tensorflow()
@@ -103,7 +104,7 @@ def _train_networks(run: Run, labelled: pd.DataFrame, seed: int, progress: Progr
     """Finished folds are kept in the run until all are: a killed audit goes on with the next one."""
     from imageclinic.cleaning.split import stratified_split
 
-    current = key(labelled, "full", seed, FOLDS, VERSION)
+    current = _key(run, labelled, "full", seed, FOLDS, VERSION)
     if tables.is_current(run.predictions, current):
         return run.read_predictions()
     _tensorflow()
@@ -146,12 +147,17 @@ def _scores(found: Any, notes: list[str], label: pd.Series) -> dict[str, str]:
 def _take(run: Run, labelled: pd.DataFrame, source: user_arrays.Given) -> tables.Predictions:
     """The probabilities that the user brought. Of their folds nothing is known: -1."""
     probs = source.rows(labelled["image_id"])
-    current = key(labelled, source.digest, VERSION)
+    current = _key(run, labelled, source.digest, VERSION)
     if not tables.is_current(run.predictions, current):
         made = {"made": "given", "source": source.where, "version": source.digest, "notes": "[]"}
         fold = np.full(len(labelled), -1, np.int32)
         _write_predictions(run, labelled, fold, probs, source.classes, {"key": current, **made})
     return run.read_predictions()
+
+
+def _key(run: Run, labelled: pd.DataFrame, *parts: Any) -> str:
+    said = annotator_consensus.current_key(run)
+    return key(labelled, *parts) if said is None else key(labelled, *parts, said)
 
 
 def _write_predictions(
@@ -163,7 +169,10 @@ def _write_predictions(
     metadata: dict[str, str],
 ) -> None:
     probs = probs.astype(np.float32)  # as they are read again: the noise model is then fitted once
-    quality = 1 - noise_model.fit(confident_learning.codes(labelled["label"], classes), probs, labelled["split"]).wrong
+    quality = annotator_consensus.label_quality(run, labelled, classes, probs)
+    if quality is None:
+        codes = confident_learning.codes(labelled["label"], classes)
+        quality = 1 - noise_model.fit(codes, probs, labelled["split"]).wrong
     tables.write_vectors(
         run.predictions,
         {"image_id": labelled["image_id"], "fold": fold, "label_quality": quality},

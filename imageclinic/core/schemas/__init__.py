@@ -1,0 +1,1 @@
+"""Tables of the schema that have a module of their own."""

@@ -1,0 +1,34 @@
+"""What an audit's results depend on: when nothing of it has changed, they are those of the last audit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from imageclinic.core.processes.optional_packages import version
+from imageclinic.workflows.steps import result_keys
+from imageclinic.workflows.steps.auditing.prediction_method import Brought, Method
+from imageclinic.workflows.steps.result_keys import key
+
+
+def key_of(
+    dataset: pd.DataFrame, method: Method, brought: Brought, seed: int, packages: Sequence[str], asked: Sequence[Any]
+) -> str | None:
+    """A hash of all that the results depend on; None when they depend on a user's function, which can't be hashed.
+
+    Args:
+        dataset, method, brought, seed: of the audit.
+        packages: names of distributions whose versions matter.
+        asked: what else was asked for, as JSON can hold it.
+    """
+    if ":" in method.model:
+        return None
+    model = Path(method.model)
+    own = [model.stat().st_size, model.stat().st_mtime_ns] if model.is_file() else result_keys.weights()
+    digests = [source and source.digest for source in (brought.embeddings, brought.pred_probs)]
+    versions = [version(p) for p in packages]
+    made_by = (own, digests, seed, versions, result_keys.code())
+    return key(dataset, list(asked), method.arguments, *made_by)
