@@ -85,6 +85,8 @@ FEATURES = Table(
             low=0,
         ),
         Column("colour", pa.float32(), "99th percentile of max − min over the channels", low=0, high=1),
+        Column("border", pa.float32(), "share of the area that plain bars at the edges take", True, 0, 1, later=True),
+        Column("jpeg_quality", pa.int64(), "by its luminance table; null if no JPEG", True, 1, 100, later=True),
         Column("camera", pa.string(), "make and model in the EXIF data; null if none", nullable=True),
         Column(
             "exif_orientation", pa.int64(), "EXIF orientation, 1 = upright; null if none", nullable=True, low=1, high=8
