@@ -22,7 +22,8 @@ def exif(data: bytes) -> bytes | None:
 def quality(data: bytes) -> int | None:
     """How finely a JPEG was quantised, 1 (coarse) to 100 (fine), None where that can't be read.
 
-    libjpeg's quality whose luminance table has this file's sum. Programs with tables of their own have other scales, so
+    libjpeg's quality whose luminance table has this file's sum (below 25 a little more, where libjpeg cuts its tables
+    off at 255). Programs with tables of their own have other scales, so
     it is no measure across programs; but files that one program wrote in one way have one number.
     """
     for code, content in _segments(data):
