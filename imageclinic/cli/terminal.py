@@ -49,16 +49,15 @@ class Terminal:
         if line.startswith("\n"):
             self.console.print()
         text = safe(line.removeprefix("\n"), lines=lines)
-        if "://" not in text:
-            text = "\n".join(self._wrapped(part) for part in text.split("\n"))
-        self.console.print(escape(text))
+        self.console.print(escape("\n".join(self._wrapped(part) for part in text.split("\n"))))
 
     def command(self, line: str) -> None:
         """A command to copy: never wrapped."""
         self.console.print(f"[cyan]{escape(safe(line))}[/cyan]")
 
     def _wrapped(self, line: str) -> str:
-        if not (self.console.is_terminal or "COLUMNS" in os.environ) or len(line) <= self.console.width:
+        narrow = self.console.is_terminal or "COLUMNS" in os.environ
+        if not narrow or len(line) <= self.console.width or "://" in line:
             return line
         indent = line[: len(line) - len(line.lstrip())]
         hanging = indent + " " * len(_BULLET.match(line[len(indent) :])[0])  # type: ignore[index]
@@ -74,8 +73,8 @@ class Terminal:
         )
 
     def title(self, line: str) -> None:
-        """A heading."""
-        self.console.print(f"\n[bold]{escape(safe(line))}[/bold]")
+        """A heading, wrapped as `say` does."""
+        self.console.print(f"\n[bold]{escape(self._wrapped(safe(line)))}[/bold]")
 
     def proof(self, name: str, detail: str, *, ok: bool) -> None:
         """Whether something is proven."""

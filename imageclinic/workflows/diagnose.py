@@ -92,7 +92,8 @@ def diagnose(
         return curves
     from imageclinic import training
 
-    training.load_tensorflow()
+    with stage("Loading TensorFlow"):
+        training.load_tensorflow()
     from imageclinic.training.diagnose import ladder, plan, resume, user_model
     from imageclinic.workflows.steps import diagnosis_images
 

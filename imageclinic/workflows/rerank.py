@@ -52,7 +52,8 @@ def rerank(run: str | Path, *, stage: Stage = quiet) -> tuple[Path, pd.DataFrame
 
     from imageclinic import training
 
-    training.load_tensorflow()
+    with stage("Loading TensorFlow"):
+        training.load_tensorflow()
     from imageclinic.training.predict import out_of_fold
 
     given = confident_learning.codes(held["label"], classes)
