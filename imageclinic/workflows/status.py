@@ -18,7 +18,8 @@ def status(run: str | Path, *, stop_below: float | None = None) -> dict[str, Any
         stop_below: remember for this run that a review stops where fewer than so many of the next 100 flags are right.
 
     Returns:
-        ``images, flagged, flagged_decided, decided, disputed, stale``, ``decisions`` (counts by kind), ``stop_below``,
+        ``images, flagged, findings`` (of these images), ``about_classes`` (findings that are about no image alone, by
+        check), ``flagged_decided, decided, disputed, stale``, ``decisions`` (counts by kind), ``stop_below``,
         ``checks``: one record per check with findings, see `cleaning.trust.estimates.by_check`; ``unflagged``: see
         `cleaning.trust.estimates.unflagged`; ``words``: what these two say, a few lines a check; ``label_noise``:
         see `workflows.steps.auditing.label_noise.estimate`; and ``verdict``: the audit's verdict, see
@@ -31,7 +32,8 @@ def status(run: str | Path, *, stop_below: float | None = None) -> dict[str, Any
     if stop_below is not None:
         trust_summary.set_worth(state.run, stop_below)
     worth = trust_summary.worth(state.run)
-    flagged = set(state.issues["image_id"].dropna())
+    of_image = state.issues["image_id"].notna()
+    flagged = set(state.issues.loc[of_image, "image_id"])
     decided = state.current[state.current["decision"].notna()]
     by_check = estimates.by_check(state.issues, state.log, state.dataset, worth)
     unflagged = estimates.unflagged(state.issues, state.log, state.dataset)
@@ -39,6 +41,8 @@ def status(run: str | Path, *, stop_below: float | None = None) -> dict[str, Any
         "run": str(state.run.path),
         "images": len(state.dataset),
         "flagged": len(flagged),
+        "findings": int(of_image.sum()),
+        "about_classes": {str(k): int(v) for k, v in state.issues.loc[~of_image, "check"].value_counts().items()},
         "flagged_decided": len(flagged & set(decided["image_id"])),
         "decided": len(decided),
         "disputed": sorted(state.current.loc[state.current["disputed"], "image_id"]),
