@@ -101,7 +101,7 @@ class Terminal:
 
             def update(done: int, total: int) -> None:
                 elapsed = bars.tasks[task].elapsed or 0
-                rate = f"{done / elapsed:,.0f}/s" if elapsed > 0.5 and done else ""
+                rate = _rate(done, elapsed) if elapsed > 0.5 and done else ""
                 bars.update(task, completed=done, total=total, rate=rate)
 
             yield update
@@ -149,6 +149,11 @@ def cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.2f}"
     return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _rate(done: int, seconds: float) -> str:
+    """How fast it goes; of what takes longer than a second, how long each takes."""
+    return f"{done / seconds:,.0f}/s" if done >= seconds else f"{seconds / done:,.0f} s each"
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -41,7 +41,8 @@ def status(
         f"{state['flagged_decided']:,} of these decided."
     )
     for kind, n in state["decisions"].items():
-        terminal.say(f"  {kind}: {n:,}")
+        policy = state["by_policy"].get(kind, 0)
+        terminal.say(f"  {kind}: {n:,}" + (f", {policy:,} of them by a policy" if policy else ""))
     if state["disputed"]:
         terminal.say(
             f"{len(state['disputed'])} disputed by reviewers, so undecided: {', '.join(state['disputed'][:5])}"
@@ -68,5 +69,6 @@ def status(
         terminal.say(f"About classes or all images, and no image alone: {listed}.")
     if words := noise_words.beside(state["label_noise"], opened.headlines):
         terminal.say(words)
-    show_verdict(opened, terminal)
+    audited = "What matters most, as audited, before any decision" if state["decided"] else "What matters most"
+    show_verdict(opened, terminal, audited)
     terminal.result(state)
