@@ -28,7 +28,7 @@ from imageclinic.cli.safe_text import safe, safe_json
 from imageclinic.core.errors import Failed
 from imageclinic.core.progress import Progress as Callback
 
-_BULLET = re.compile(r"(?:\d+\. )?")
+_BULLET = re.compile(r"(?:\d+\. |- )?")
 STYLES = {"found": "bold yellow", "clean": "green", "not_applicable": "dim", "skipped": "dim", "failed": "bold red"}
 
 
