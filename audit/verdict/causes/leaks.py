@@ -28,8 +28,8 @@ def judge(facts: Facts) -> list[Line]:
                 alike = ("is also", "are also") if equal else ("has a copy", "have a copy")
                 share = images / all_images
                 weigh = weight * share * (1 if source == "train" else 0.5)
-                lines.append(_line(f"{images:,} of {number(all_images, held + ' image')} {alike[images > 1]} in {source}", held,
-                                   source, share, weigh))  # fmt: skip
+                said = f"{images:,} of {number(all_images, held + ' image')} {alike[images > 1]} in {source}"
+                lines.append(_line(said, held, source, share, weigh))
     return lines or [_other(facts)]
 
 
