@@ -234,12 +234,13 @@ def _scored_again(data: Data, truth: pd.Series, wanted: int, batch: int) -> Ints
 
     predictions = data.run.read_predictions()
     held = pd.DataFrame({"image_id": data.image_id}).merge(
-        data.run.read(tables.DATASET)[["image_id", "label"]], on="image_id", validate="1:1"
+        data.run.read(tables.DATASET)[["image_id", "sha256", "label"]], on="image_id", validate="1:1"
     )
     held = held.merge(data.run.read(tables.CLUSTERS)[["image_id", "split_group"]], on="image_id", how="left")
     label = held["label"].to_numpy(object)
     true = truth.reindex(data.image_id.map(tables.to_path)).to_numpy(object)
-    folds = draw_folds(held["label"], held["split_group"].fillna(held["image_id"]), data.run.info()["seed"])
+    held["split_group"] = held["split_group"].fillna(held["image_id"])
+    folds = draw_folds(held, data.run.info()["seed"])
     vectors = rows_of(data.run.read_embeddings(), data.image_id)
     strength = float(tables.metadata(data.run.predictions)["strength"])
     at, score = np.zeros(0, dtype=np.intp), data.score

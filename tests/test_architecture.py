@@ -161,6 +161,12 @@ def test_audit_loads_neither_tensorflow_nor_fiftyone() -> None:
     assert not loaded_after(code) & {"tensorflow", "keras", "fiftyone"}
 
 
+def test_tensorflow_is_loaded_where_a_command_shows_it() -> None:
+    names = ("train", "tune", "compare", "diagnose", "rerank", "check", "audit")
+    code = "; ".join(f"import imageclinic.workflows.{name}" for name in names)
+    assert not loaded_after(code) & {"tensorflow", "keras", "fiftyone"}
+
+
 def test_every_module_says_what_it_is_for() -> None:
     assert not [relative(p) for p in MODULES if not ast.get_docstring(ast.parse(p.read_text("utf-8")))]
 

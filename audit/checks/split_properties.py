@@ -8,6 +8,7 @@ from typing import Annotated
 import numpy as np
 import pandas as pd
 
+from imageclinic.audit.copies.content_groups import by_content, in_order_of_content
 from imageclinic.audit.issue_rows import findings
 from imageclinic.audit.labels import image_properties
 from imageclinic.core.errors import NotApplicable
@@ -17,10 +18,10 @@ URGENCY = 200
 ABOUT = ("classes",)
 
 #: What a network sees, whatever the size and the file that a picture comes in.
-_SEEN = ("brightness", "contrast", "colour", "entropy", "sharpness", "mode")
+_SEEN = ("brightness", "contrast", "colour", "entropy", "sharpness", "border", "mode")
 #: What a finding's evidence begins with.
 _EVIDENCE = re.compile(
-    r"(By ([a-z ]+) alone, (?:val|test) images can be told from train images .*); balanced accuracy (\d\.\d\d)", re.S
+    r"(By ([A-Za-z ]+) alone, (?:val|test) images can be told from train images .*); balanced accuracy (\d\.\d\d)", re.S
 )
 
 
@@ -50,14 +51,15 @@ def find(
     Not applicable to a dataset that came without splits, and with fewer than `min_images` such images in a split.
 
     Score: 2 · accuracy − 1, so 0 for chance and 1 for a property that tells the splits apart without a fault. What a
-    network sees (brightness, contrast, colour, entropy, sharpness, mode) is named before a property of the file.
+    network sees (brightness, contrast, colour, entropy, sharpness, border, mode) comes before a property of the file.
     """
     known = dataset[dataset["label"].notna() & dataset["split"].notna()].merge(features, on="image_id", validate="1:1")
     if known["split"].nunique() < 2 or not known["split"].eq("train").any():
         raise NotApplicable("the dataset came without splits; those that the audit draws are of one kind")
     known = known.merge(clusters[["image_id", "split_group"]], on="image_id", how="left", validate="1:1")
     known["split_group"] = known["split_group"].fillna(known["image_id"])
-    known = known.sort_values("image_id").drop_duplicates(["split", "split_group"])
+    known["split_group"] = by_content(known)
+    known = in_order_of_content(known).drop_duplicates(["split", "split_group"])
     pairs = {split: _matched(known, split) for split in ("val", "test") if known["split"].eq(split).any()}
     judged = {split: images for split, images in pairs.items() if len(images) >= 2 * min_images}
     if not judged:
@@ -90,7 +92,7 @@ def _matched(known: pd.DataFrame, split: str) -> pd.DataFrame:
     mixed = both.iloc[order]
     place = mixed.groupby(["label", "split"]).cumcount()
     kept = place < mixed["label"].map(counts.min(axis=1))  # 0 for a class that one of them lacks
-    return mixed[kept].sort_values("image_id", ignore_index=True)
+    return in_order_of_content(mixed[kept])
 
 
 def _separated(images: pd.DataFrame, split: str, min_accuracy: float, alpha: float) -> list[tuple[float, str]]:

@@ -8,6 +8,7 @@ from typing import Annotated
 import numpy as np
 import pandas as pd
 
+from imageclinic.audit.copies.content_groups import in_order_of_content
 from imageclinic.audit.issue_rows import findings
 from imageclinic.audit.labels import confident_learning
 from imageclinic.audit.labels.transfer import Transfer, transfer
@@ -59,7 +60,8 @@ def find(
         row=images["image_id"].map(rows),
         code=confident_learning.codes(images["label"], classes),
         split_group=[groups.get(i, i) for i in images["image_id"]],
-    ).sort_values("image_id")
+    )
+    images = in_order_of_content(images)  # folds are drawn in this order
     found = {split: _compare(images, split, embeddings) for split in judged}
     known = {k: v for k, v in found.items() if v is not None}
     if not known:

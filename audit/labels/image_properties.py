@@ -41,6 +41,7 @@ def of_images(images: pd.DataFrame) -> list[Property]:
         Property("colour", images["colour"]),
         Property("entropy", images["entropy"], " bits"),
         Property("sharpness", images["sharpness"], digits=3),
+        Property("border", images["border"].astype("float64").fillna(0.0), " of the area"),
         Property("width", width, " pixels", 0),
         Property("height", height, " pixels", 0),
         Property("area", width * height, " pixels", 0),
@@ -48,6 +49,7 @@ def of_images(images: pd.DataFrame) -> list[Property]:
         Property("file size", size, " bytes", 0),
         Property("bytes per pixel", size / (width * height)),
         Property("format", images["format"].fillna("none")),
+        Property("JPEG quality", images["jpeg_quality"].astype("float64").fillna(0.0), digits=0),
         Property("mode", images["mode"].fillna("none")),
         Property("camera", images["camera"].fillna("no camera")),
     ]

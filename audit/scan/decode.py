@@ -18,10 +18,11 @@ import numpy.typing as npt
 import simplejpeg
 from PIL import Image, UnidentifiedImageError
 
-from imageclinic.audit.scan.container_damage import damage
-from imageclinic.audit.scan.early_end import early_end, missing_scans
+from imageclinic.audit.scan.containers import jpeg_segments
+from imageclinic.audit.scan.containers.container_damage import damage
+from imageclinic.audit.scan.containers.early_end import early_end, missing_scans
+from imageclinic.audit.scan.containers.unsupported_formats import boxes_end_early, foreign, tiff_layout
 from imageclinic.audit.scan.scan_options import MAX_PIXELS
-from imageclinic.audit.scan.unsupported_formats import boxes_end_early, foreign, tiff_layout
 from imageclinic.core import pixels
 from imageclinic.core.formats import FORMATS, is_tga, sniff
 from imageclinic.core.pictures import keras_pictures
@@ -45,8 +46,6 @@ KINDS = (
 )
 #: What the read error of a file that ran out of memory ends with.
 NO_MEMORY = "more memory than there is"
-# APP0 to APP15, and comments.
-_SEGMENTS = frozenset(bytes([code]) for code in (*range(0xE0, 0xF0), 0xFE))
 _EXIF_ORIENTATION, _EXIF_MAKE, _EXIF_MODEL = 0x0112, 0x010F, 0x0110
 # Pillow's decoders for a format: no other is asked, such as the one for EPS, which starts Ghostscript.
 _PLUGINS = {name: (name,) for name in FORMATS} | {"JPEG": ("JPEG", "MPO")}
@@ -76,6 +75,7 @@ class Decoded:
     frames: int | None = None
     camera: str | None = None
     exif_orientation: int | None = None
+    jpeg_quality: int | None = None
     colour: npt.NDArray[np.uint8] | None = None
     grey: npt.NDArray[np.uint8] | None = None
     transparent: bool = False
@@ -149,7 +149,8 @@ def _decode_jpeg(data: bytes, found: Decoded, max_pixels: int) -> npt.NDArray[np
     found.width, found.height, found.frames = width, height, 1
     found.mode = {"Gray": "L", "CMYK": "CMYK", "YCCK": "CMYK"}.get(space, "RGB")
     _check_size(width, height, max_pixels)
-    exif = _exif_segment(data)
+    found.jpeg_quality = jpeg_segments.quality(data)
+    exif = jpeg_segments.exif(data)
     if exif is not None:
         _read_exif(found, Image.Exif(), exif)
     cmyk = found.mode == "CMYK"
@@ -164,17 +165,6 @@ def _decode_jpeg(data: bytes, found: Decoded, max_pixels: int) -> npt.NDArray[np
         raise Undecodable(problem)
     # libjpeg-turbo does not convert CMYK to RGB; Pillow does, but notices less damage.
     return None if cmyk else np.asarray(rgb)
-
-
-def _exif_segment(data: bytes) -> bytes | None:
-    """The EXIF data of a JPEG: in one of the APPn and COM segments that it begins with."""
-    at = 2
-    while data[at : at + 1] == b"\xff" and (marker := data[at + 1 : at + 2]) in _SEGMENTS:
-        end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-        if marker == b"\xe1" and data[at + 4 : at + 10] == b"Exif\0\0":
-            return data[at + 4 : end]
-        at = end
-    return None
 
 
 def _jpeg_kind(data: bytes, message: str) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from imageclinic.audit.scan.decode import LARGE
+from imageclinic.audit.scan.plain_bars import border
 from imageclinic.core.schema import ORIENTATIONS
 
 #: Side of the grey square that the perceptual hash is computed from, and that is kept as a thumbnail.
@@ -56,6 +57,7 @@ def statistics(colour: Bytes, grey: Bytes | None = None) -> dict[str, npt.NDArra
         "entropy": np.maximum(0, -np.sum(share * np.log2(np.where(share > 0, share, 1)), axis=1)).astype(np.float32),
         "sharpness": sharpness(picture),
         "colour": (_percentile(_histogram(spread), 99) / 255).astype(np.float32),
+        "border": border(picture),
         "thumbnail": thumbnails.reshape(len(thumbnails), -1),
     }
 

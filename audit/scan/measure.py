@@ -24,7 +24,7 @@ from imageclinic.core import schema
 from imageclinic.core.reading.regular_files import open_flags
 
 #: Changes when rows made by an older version must not be reused.
-VERSION = "6"
+VERSION = "7"
 
 _GIVEN = ("image_id", "label", "split", "group", "given_labels")
 _FILE = [c for c in schema.DATASET.columns if c.name not in _GIVEN]
@@ -36,7 +36,7 @@ MEASURED = pa.schema(
     metadata={"version": VERSION},
 )
 _DECODED = (
-    *("format", "width", "height", "mode", "frames", "camera", "exif_orientation"),
+    *("format", "width", "height", "mode", "frames", "camera", "exif_orientation", "jpeg_quality"),
     *("transparent", "value_low", "value_high", "keras_difference"),
 )
 #: Statistics that are kept of what Keras's loaders see, where that is another picture.

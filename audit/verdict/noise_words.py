@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from imageclinic.audit.verdict.line import percent
@@ -15,6 +15,13 @@ def in_words(noise: Mapping[str, Any]) -> str:
     """All that is known of the labels as a whole."""
     ceiling = ceiling_in_words(noise)
     return share_in_words(noise) + (f" {ceiling[:1].upper()}{ceiling[1:]}." if ceiling else "")
+
+
+def beside(noise: Mapping[str, Any] | None, headlines: Sequence[Mapping[str, Any]]) -> str:
+    """`in_words`, but "" where nothing is known, or where one of the verdict's lines has it already."""
+    if noise is None or any(share_in_words(noise).rstrip(".") in line["sentence"] for line in headlines):
+        return ""
+    return in_words(noise)
 
 
 def share_in_words(noise: Mapping[str, Any]) -> str:

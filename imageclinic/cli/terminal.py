@@ -28,7 +28,7 @@ from imageclinic.cli.safe_text import safe, safe_json
 from imageclinic.core.errors import Failed
 from imageclinic.core.progress import Progress as Callback
 
-_BULLET = re.compile(r"(?:\d+\. )?")
+_BULLET = re.compile(r"(?:\d+\. |- )?")
 STYLES = {"found": "bold yellow", "clean": "green", "not_applicable": "dim", "skipped": "dim", "failed": "bold red"}
 
 
@@ -49,16 +49,15 @@ class Terminal:
         if line.startswith("\n"):
             self.console.print()
         text = safe(line.removeprefix("\n"), lines=lines)
-        if "://" not in text:
-            text = "\n".join(self._wrapped(part) for part in text.split("\n"))
-        self.console.print(escape(text))
+        self.console.print(escape("\n".join(self._wrapped(part) for part in text.split("\n"))))
 
     def command(self, line: str) -> None:
         """A command to copy: never wrapped."""
         self.console.print(f"[cyan]{escape(safe(line))}[/cyan]")
 
     def _wrapped(self, line: str) -> str:
-        if not (self.console.is_terminal or "COLUMNS" in os.environ) or len(line) <= self.console.width:
+        narrow = self.console.is_terminal or "COLUMNS" in os.environ
+        if not narrow or len(line) <= self.console.width or "://" in line:
             return line
         indent = line[: len(line) - len(line.lstrip())]
         hanging = indent + " " * len(_BULLET.match(line[len(indent) :])[0])  # type: ignore[index]
@@ -74,8 +73,8 @@ class Terminal:
         )
 
     def title(self, line: str) -> None:
-        """A heading."""
-        self.console.print(f"\n[bold]{escape(safe(line))}[/bold]")
+        """A heading, wrapped as `say` does."""
+        self.console.print(f"\n[bold]{escape(self._wrapped(safe(line)))}[/bold]")
 
     def proof(self, name: str, detail: str, *, ok: bool) -> None:
         """Whether something is proven."""
@@ -102,7 +101,7 @@ class Terminal:
 
             def update(done: int, total: int) -> None:
                 elapsed = bars.tasks[task].elapsed or 0
-                rate = f"{done / elapsed:,.0f}/s" if elapsed > 0.5 and done else ""
+                rate = _rate(done, elapsed) if elapsed > 0.5 and done else ""
                 bars.update(task, completed=done, total=total, rate=rate)
 
             yield update
@@ -150,6 +149,11 @@ def cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.2f}"
     return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _rate(done: int, seconds: float) -> str:
+    """How fast it goes; of what takes longer than a second, how long each takes."""
+    return f"{done / seconds:,.0f}/s" if done >= seconds else f"{seconds / done:,.0f} s each"
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -12,12 +12,12 @@ from imageclinic.core.reading.saved_verdict import HARMLESS
 from imageclinic.core.run import Run
 
 
-def show_verdict(run: Run, terminal: Terminal) -> None:
+def show_verdict(run: Run, terminal: Terminal, title: str = "What matters most") -> None:
     """At most five lines, the worst first, each with its consequence and the next command."""
     lines = run.headlines
     if not lines:
         return
-    terminal.title("What matters most")
+    terminal.title(title)
     if lines[0]["severity"] < HARMLESS:
         terminal.say("Nothing that was found should move a measured accuracy by as much as a point.")
     for place, line in enumerate(lines, start=1):

@@ -85,10 +85,10 @@ FEATURES = Table(
             low=0,
         ),
         Column("colour", pa.float32(), "99th percentile of max − min over the channels", low=0, high=1),
+        Column("border", pa.float32(), "share of the area that plain bars at the edges take", True, 0, 1, later=True),
+        Column("jpeg_quality", pa.int64(), "by its luminance table; null if no JPEG", True, 1, 100, later=True),
         Column("camera", pa.string(), "make and model in the EXIF data; null if none", nullable=True),
-        Column(
-            "exif_orientation", pa.int64(), "EXIF orientation, 1 = upright; null if none", nullable=True, low=1, high=8
-        ),
+        Column("exif_orientation", pa.int64(), "EXIF orientation, 1 = upright; null if none", True, 1, 8),
         Column("frames", pa.int64(), "pages or animation frames; the first one is judged", nullable=True, low=1),
         Column("transparent", pa.bool_(), "whether it has pixels that are not opaque", nullable=True, later=True),
         Column("value_low", pa.float64(), "least value, of more than 8 bits a pixel; else null", True, later=True),
@@ -229,13 +229,7 @@ MANIFEST = Table(
         Column("split_group", pa.string(), "images that must share a split"),
         Column("sha256", pa.string(), "hash of the exported file's bytes"),
         Column("decision", pa.string(), "keep, relabel, or null when undecided", nullable=True),
-        Column(
-            "original_sha256",
-            pa.string(),
-            "of the source, where the file was re-encoded; else null",
-            nullable=True,
-            later=True,
-        ),
+        Column("original_sha256", pa.string(), "of the source, where it was re-encoded; else null", True, later=True),
         _CLASS_INDEX,
     ),
     ("image_id",),

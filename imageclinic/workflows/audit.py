@@ -19,6 +19,7 @@ from imageclinic.audit.labels import user_arrays
 from imageclinic.audit.listing import image_listing
 from imageclinic.audit.scan import scan
 from imageclinic.audit.scan.scan_options import MAX_PIXELS, TIMEOUT, ScanOptions
+from imageclinic.audit.verdict import noise_words
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError, NotApplicable
 from imageclinic.core.ids import require_unicode
@@ -33,7 +34,6 @@ from imageclinic.workflows.steps.auditing import (
     audit_verdict,
     copies_and_splits,
     earlier_results,
-    label_noise,
     predictions,
 )
 from imageclinic.workflows.steps.auditing import embeddings as embedding_step
@@ -259,8 +259,8 @@ def _audit(run: Run, listing: image_listing.Listing, plan: _Plan, stage: Stage, 
     )
     for note in notes:
         say(note)
-    if judged["label_noise"] is not None:
-        say(label_noise.in_words(judged["label_noise"]))
+    if words := noise_words.beside(judged["label_noise"], run.headlines):
+        say(words)
     return Audit(run, issues, pd.DataFrame(outcomes), tuple(notes))
 
 

@@ -55,7 +55,8 @@ def compare(
     from imageclinic import training
 
     use = CompareOptions(**options)
-    training.load_tensorflow()
+    with stage("Loading TensorFlow"):
+        training.load_tensorflow()
     from imageclinic.training.compare import comparison_recipe, separate_arms, validation_gap
     from imageclinic.training.compare import retrain as retraining
     from imageclinic.training.compare.arms import baseline

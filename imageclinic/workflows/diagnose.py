@@ -24,7 +24,7 @@ from imageclinic.workflows.steps.argument_types import takes_fields_of
 from imageclinic.workflows.steps.auditing.packed_data import InMemory
 
 if TYPE_CHECKING:
-    from imageclinic.training.compare.arm_inputs import Embedded
+    from imageclinic.training.compare.known_embeddings import Embedded
     from imageclinic.training.diagnose.curves.read_history import Source
     from imageclinic.training.diagnose.setup import Data, Images, Recipe
 
@@ -92,7 +92,8 @@ def diagnose(
         return curves
     from imageclinic import training
 
-    training.load_tensorflow()
+    with stage("Loading TensorFlow"):
+        training.load_tensorflow()
     from imageclinic.training.diagnose import ladder, plan, resume, user_model
     from imageclinic.workflows.steps import diagnosis_images
 
@@ -114,9 +115,10 @@ def diagnose(
     shapes = _shapes(takes, parts["train"]["path"])
     key = _key(recipe, found.images, shapes, use)
     runs = found.folder / _RUNS / key
-    fits = plan.make(
-        recipe, shapes, len(names), len(parts["train"]), 60 * use.budget, ladder.runs(use.seeds), runs / "plan.json"
-    )
+    with stage("Timing an epoch"):
+        fits = plan.make(
+            recipe, shapes, len(names), len(parts["train"]), 60 * use.budget, ladder.runs(use.seeds), runs / "plan.json"
+        )
     with stage("Reading images") as progress:
         drawn = {n: diagnosis_images.draw(part, getattr(fits, n), use.seed) for n, part in parts.items()}
         looked = _load(drawn, names, len(parts["train"]), fits.shape, found.embedded, progress)

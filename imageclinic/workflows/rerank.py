@@ -43,7 +43,7 @@ def rerank(run: str | Path, *, stage: Stage = quiet) -> tuple[Path, pd.DataFrame
             fix="audit with the check outlier too, or with --embeddings",
         )
     cleaned, _ = apply.apply(state.dataset, state.current)
-    held = cleaned[["image_id", "label", "split"]]
+    held = cleaned[["image_id", "sha256", "label", "split"]]
     held = held.merge(state.clusters[["image_id", "split_group"]], on="image_id", how="left")
     held["split_group"] = held["split_group"].fillna(held["image_id"])
     classes = tuple(sorted(held["label"].unique()))
@@ -52,11 +52,12 @@ def rerank(run: str | Path, *, stage: Stage = quiet) -> tuple[Path, pd.DataFrame
 
     from imageclinic import training
 
-    training.load_tensorflow()
+    with stage("Loading TensorFlow"):
+        training.load_tensorflow()
     from imageclinic.training.predict import out_of_fold
 
     given = confident_learning.codes(held["label"], classes)
-    folds = draw_folds(held["label"], held["split_group"], opened.seed)
+    folds = draw_folds(held, opened.seed)
     vectors = rows_of(opened.read_embeddings(), held["image_id"])
     strengths = [float(made["strength"])] if "strength" in made else out_of_fold.STRENGTHS
     with stage("Rescoring labels") as progress:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from imageclinic.cleaning.decisions import decision_log
 from imageclinic.cleaning.trust import estimates, trust_summary
+from imageclinic.core.schema import POLICY
 from imageclinic.workflows.steps.run_state import load
 
 
@@ -18,7 +21,9 @@ def status(run: str | Path, *, stop_below: float | None = None) -> dict[str, Any
         stop_below: remember for this run that a review stops where fewer than so many of the next 100 flags are right.
 
     Returns:
-        ``images, flagged, flagged_decided, decided, disputed, stale``, ``decisions`` (counts by kind), ``stop_below``,
+        ``images, flagged, findings`` (of these images), ``about_classes`` (findings that are about no image alone, by
+        check), ``flagged_decided, decided, disputed, stale``, ``decisions`` (counts by kind), ``by_policy`` (those
+        that no person made), ``stop_below``,
         ``checks``: one record per check with findings, see `cleaning.trust.estimates.by_check`; ``unflagged``: see
         `cleaning.trust.estimates.unflagged`; ``words``: what these two say, a few lines a check; ``label_noise``:
         see `workflows.steps.auditing.label_noise.estimate`; and ``verdict``: the audit's verdict, see
@@ -31,7 +36,8 @@ def status(run: str | Path, *, stop_below: float | None = None) -> dict[str, Any
     if stop_below is not None:
         trust_summary.set_worth(state.run, stop_below)
     worth = trust_summary.worth(state.run)
-    flagged = set(state.issues["image_id"].dropna())
+    of_image = state.issues["image_id"].notna()
+    flagged = set(state.issues.loc[of_image, "image_id"])
     decided = state.current[state.current["decision"].notna()]
     by_check = estimates.by_check(state.issues, state.log, state.dataset, worth)
     unflagged = estimates.unflagged(state.issues, state.log, state.dataset)
@@ -39,11 +45,14 @@ def status(run: str | Path, *, stop_below: float | None = None) -> dict[str, Any
         "run": str(state.run.path),
         "images": len(state.dataset),
         "flagged": len(flagged),
+        "findings": int(of_image.sum()),
+        "about_classes": {str(k): int(v) for k, v in state.issues.loc[~of_image, "check"].value_counts().items()},
         "flagged_decided": len(flagged & set(decided["image_id"])),
         "decided": len(decided),
         "disputed": sorted(state.current.loc[state.current["disputed"], "image_id"]),
         "stale": len(decision_log.stale(state.log, state.dataset)),
-        "decisions": {str(k): int(v) for k, v in decided["decision"].value_counts().sort_index().items()},
+        "decisions": _counts(decided["decision"]),
+        "by_policy": _counts(decided.loc[decided["reviewer"].str.startswith(POLICY), "decision"]),
         "stop_below": worth,
         "checks": by_check.astype(object).where(by_check.notna(), None).to_dict("records"),
         "unflagged": unflagged,
@@ -51,3 +60,7 @@ def status(run: str | Path, *, stop_below: float | None = None) -> dict[str, Any
         "label_noise": state.run.info().get("label_noise"),
         "verdict": state.run.verdict,
     }
+
+
+def _counts(decisions: pd.Series) -> dict[str, int]:
+    return {str(kind): int(n) for kind, n in decisions.value_counts().sort_index().items()}

@@ -39,7 +39,8 @@ def train(
             expected="the folder of an export: what is trained on was audited",
             fix=f"run imageclinic audit {out} and imageclinic export RUN OUT, and train on OUT",
         )
-    training.load_tensorflow()
+    with stage("Loading TensorFlow"):
+        training.load_tensorflow()
     from imageclinic.training.fit.train_export import train as run
 
     folder = Path(out).absolute().with_name(f"{Path(out).absolute().name}-model") if to is None else Path(to)

@@ -44,7 +44,8 @@ def tune(
     from imageclinic import training
 
     require("optuna", "sqlalchemy")
-    training.load_tensorflow()
+    with stage("Loading TensorFlow"):
+        training.load_tensorflow()
     from imageclinic.training.tune import search as tuning
 
     out = Path(out)

@@ -74,3 +74,6 @@ def test_what_counts_as_right() -> None:
     assert not right(CASES["leak"], found(("augmentation", None), ("duplicates_and_leakage", 50.0)))
     both = ("label_noise", 20.0), ("duplicates_and_leakage", 50.0)
     assert right(CASES["two"], found(*both)) and not right(CASES["two"], found(both[0], ("x", None), both[1]))
+    perhaps = {**found(both[1]), "possible": [{"cause": "label_noise", "severity": 20.0}]}
+    assert not right(CASES["two"], perhaps) and right(CASES["two"], perhaps, if_possible=True)
+    assert not right(CASES["labels"], perhaps, if_possible=True), "a cause that was not planted is named before it"

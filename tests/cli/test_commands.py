@@ -82,6 +82,9 @@ def test_audit_then_fail_on_then_status(run: Run, folder: Path, tmp_path) -> Non
     state = json.loads(run("status", out, "--json").stdout)
     assert state["images"] == 17
     assert state["flagged_decided"] == 0
+    assert 0 < state["flagged"] <= state["findings"]
+    counted = sum(o["n_issues"] for o in outcomes.values())
+    assert state["findings"] + sum(state["about_classes"].values()) == counted, "status and audit count alike"
 
 
 @pytest.mark.slow

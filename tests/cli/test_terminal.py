@@ -23,6 +23,14 @@ def test_prose_wraps_at_words(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     assert all(line.startswith("  ") for line in lines), "the indent is kept"
 
 
+def test_headings_wrap_at_words(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    Terminal(as_json=False).title(LONG.strip())
+    lines = printed(capsys)
+    assert lines[0] == "" and max(map(len, lines)) <= 40
+    assert " ".join(lines[1:]) == LONG.strip()
+
+
 def test_a_long_name_and_a_command_are_left_whole(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

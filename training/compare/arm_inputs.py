@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,20 +15,11 @@ import pandas as pd
 from imageclinic.core.errors import Failed, InputError
 from imageclinic.core.reading import caches
 from imageclinic.training.compare.arms import baseline, digest
+from imageclinic.training.compare.known_embeddings import Embedded
 from imageclinic.training.data import image_pipelines
 from imageclinic.training.embed import embed_images
 
 _FORMAT = 2  # part of every cache key: raise it when what a run holds or how it is made changes
-
-
-@dataclass(frozen=True)
-class Embedded:
-    """Embeddings that are there already: `vectors`, float32 (n, d), of the images at `paths` (n,), and what made them
-    (`model`, `version`, `note`)."""
-
-    paths: pd.Index
-    vectors: npt.NDArray[np.float32]
-    made: Mapping[str, str]
 
 
 class Inputs:

@@ -36,10 +36,11 @@ from imageclinic.core.reading import caches
 from imageclinic.training.compare import arms as arms_of
 from imageclinic.training.compare import comparison_recipe as recipes
 from imageclinic.training.compare import leak_effect, validation_gap, verdict
-from imageclinic.training.compare.arm_inputs import Embedded, Inputs
+from imageclinic.training.compare.arm_inputs import Inputs
 from imageclinic.training.compare.arms import random_removal, random_review
 from imageclinic.training.compare.compare_options import FEATURES, CompareOptions
 from imageclinic.training.compare.comparison_recipe import Recipe
+from imageclinic.training.compare.known_embeddings import Embedded
 from imageclinic.training.compare.separate_arms import Step
 from imageclinic.training.fit import fit_model
 from imageclinic.training.fit.settings import Settings

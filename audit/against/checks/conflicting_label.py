@@ -49,4 +49,7 @@ def find(dataset: pd.DataFrame, run_copies: pd.DataFrame, new_copies: pd.DataFra
 
 def summed_up(issues: pd.DataFrame) -> tuple[str, str]:
     """What was found and what follows, in words."""
-    return f"{number(len(issues), 'new image')} have a copy under another label", "one of the two labels is wrong"
+    return (
+        f"{number(len(issues), 'new image has', 'new images have')} a copy under another label",
+        "one of the two labels is wrong",
+    )

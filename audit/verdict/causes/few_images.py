@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from imageclinic.audit.verdict.line import RUN, Facts, Line, number
+from imageclinic.audit.verdict.line import RUN, Facts, Line, number, percent
 
 #: Below, a network from scratch rarely learns a class (`audit/checks/too_few_images.py`).
 _PRETRAINED = 100
@@ -23,7 +23,7 @@ def judge(facts: Facts) -> list[Line]:
                 cause="few_images",
                 severity=0.1 * min(1.0, half),
                 sentence=f"There are only {number(test, 'test image')}"
-                + ("" if len(facts.own_splits) else " to set aside, one in ten"),
+                + ("" if len(facts.own_splits) else f", {percent(test / len(facts.splits))} that the audit set aside"),
                 consequence=f"a measured accuracy is only good to about ± {min(50, 100 * half):.0f} points",
                 command=f"imageclinic compare {RUN}",
             )

@@ -24,11 +24,12 @@ def judge(facts: Facts) -> list[Line]:
             across = pairs[(pairs["own"] == held) & (pairs["theirs"] == source)]
             images, all_images = across["image_id"].nunique(), int((splits == held).sum())
             if images and held != source:
-                alike = "are also" if across["kind"].isin(["bytes", "pixels"]).all() else "have a copy"
+                equal = across["kind"].isin(["bytes", "pixels"]).all()
+                alike = ("is also", "are also") if equal else ("has a copy", "have a copy")
                 share = images / all_images
                 weigh = weight * share * (1 if source == "train" else 0.5)
-                lines.append(_line(f"{images:,} of {number(all_images, held + ' image')} {alike} in {source}", held,
-                                   source, share, weigh))  # fmt: skip
+                said = f"{images:,} of {number(all_images, held + ' image')} {alike[images > 1]} in {source}"
+                lines.append(_line(said, held, source, share, weigh))
     return lines or [_other(facts)]
 
 

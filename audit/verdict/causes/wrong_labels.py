@@ -9,15 +9,19 @@ from imageclinic.audit.verdict.line import RUN, Facts, Line, number
 _IN_TRAIN = 0.5
 #: What is not known can hide so much.
 _UNKNOWN = 0.1
+#: Where the features can't tell, and no label is flagged either: up to so many may be wrong and not be mentioned.
+_FEW = 0.1
 
 
 def judge(facts: Facts) -> list[Line]:
     """The middle of the interval where it is established; else that it can't be known."""
     noise, flagged = facts.label_noise, facts.found("mislabeled")["image_id"].nunique()
-    if noise is None or noise.get("high") is None or (not noise["established"] and not flagged):
+    if noise is None or noise.get("high") is None:
         return []
     low, high = float(noise["low"]), float(noise["high"])
-    images = f"; {number(flagged, 'label')} to look at"
+    if not noise["established"] and not flagged and high < _FEW:
+        return []
+    images = f"; {number(flagged, 'label')} to look at" if flagged else ""
     if not noise["established"]:
         return [
             Line(

@@ -66,7 +66,9 @@ def _show_experiments(result: dict[str, Any], terminal: Any) -> None:
     for number, cause in enumerate(result["causes"], start=1):
         terminal.title(f"{number}. {cause['cause'].replace('_', ' ').capitalize()}: {points(cause)}")
         terminal.say(cause["evidence"])
-        terminal.say(f"What to do: {cause['remedy']}")
+        line = f"What to do: {cause['remedy']}"
+        is_command = cause["remedy"].startswith("imageclinic ") and ": " not in cause["remedy"]
+        (terminal.command if is_command else terminal.say)(line)
     if result["possible"]:
         terminal.title("May help, but that is not sure")
     for cause in result["possible"]:

@@ -29,18 +29,20 @@ def status(
     """How far the review is, how far the flags can be trusted, and whether to stop."""
     import pandas as pd
 
+    from imageclinic.audit.verdict import noise_words
     from imageclinic.cli.verdict_lines import show_verdict
     from imageclinic.core.run import open_run
-    from imageclinic.workflows.steps.auditing import label_noise
 
     terminal = terminal_for(as_json)
     state = imageclinic.status(run, stop_below=stop_below)
+    several = "" if state["findings"] == state["flagged"] else f" ({state['findings']:,}: some have several)"
     terminal.say(
-        f"{state['images']:,} images, {state['flagged']:,} with findings, "
+        f"{state['images']:,} images, {state['flagged']:,} with findings{several}, "
         f"{state['flagged_decided']:,} of these decided."
     )
     for kind, n in state["decisions"].items():
-        terminal.say(f"  {kind}: {n:,}")
+        policy = state["by_policy"].get(kind, 0)
+        terminal.say(f"  {kind}: {n:,}" + (f", {policy:,} of them by a policy" if policy else ""))
     if state["disputed"]:
         terminal.say(
             f"{len(state['disputed'])} disputed by reviewers, so undecided: {', '.join(state['disputed'][:5])}"
@@ -55,11 +57,18 @@ def status(
         ]
         counts = ["flagged", "reviewed", "confirmed", "rejected"]
         terminal.table(checks[["check", *counts]].assign(precision=estimates), right=tuple(counts))
-        terminal.say("Only what persons decided counts here. Precision, of all flags of a check, with a 95 % interval,")
-        terminal.say("comes from random reviews (the Calibrate view); – where there are none.")
+        terminal.say(
+            "Only what persons decided counts here. Precision, of all flags of a check, with a 95 % interval, comes "
+            "from random reviews (the Calibrate view); – where there are none."
+        )
         for line in state["words"]:
             terminal.say(line)
-    if state["label_noise"]:
-        terminal.say(label_noise.in_words(state["label_noise"]))
-    show_verdict(open_run(run), terminal)
+    opened = open_run(run)
+    if state["about_classes"]:
+        listed = ", ".join(f"{check} {n:,}" for check, n in state["about_classes"].items())
+        terminal.say(f"About classes or all images, and no image alone: {listed}.")
+    if words := noise_words.beside(state["label_noise"], opened.headlines):
+        terminal.say(words)
+    audited = "What matters most, as audited, before any decision" if state["decided"] else "What matters most"
+    show_verdict(opened, terminal, audited)
     terminal.result(state)

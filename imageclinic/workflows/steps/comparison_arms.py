@@ -19,8 +19,8 @@ from imageclinic.core.errors import InputError
 from imageclinic.core.reading.hashing import file_sha256
 from imageclinic.core.run import Run
 from imageclinic.core.schema import POLICY
-from imageclinic.training.compare.arm_inputs import Embedded
 from imageclinic.training.compare.arms import ARM_COLUMNS, TEST_COLUMNS
+from imageclinic.training.compare.known_embeddings import Embedded
 from imageclinic.workflows.steps import combined_copies
 from imageclinic.workflows.steps.run_state import State
 

@@ -15,8 +15,8 @@ from imageclinic.core.errors import InputError
 from imageclinic.core.progress import Stage, quiet, silent
 from imageclinic.core.reading.saved_verdict import HARMLESS
 from imageclinic.core.run import MARKER
-from imageclinic.training.compare.arm_inputs import Embedded
 from imageclinic.training.compare.arms import ARM_COLUMNS
+from imageclinic.training.compare.known_embeddings import Embedded
 from imageclinic.training.diagnose.results import Effect
 from imageclinic.workflows.steps import audit_causes, comparison_arms
 from imageclinic.workflows.steps.auditing import audit_source, label_noise, packed_data

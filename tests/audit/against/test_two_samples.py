@@ -34,6 +34,14 @@ def test_a_moved_property_is_named_and_the_others_are_not() -> None:
     assert tests["mode"].p == 1 and tests["format"].difference == pytest.approx(40 / 60 - 1 / 400, abs=1e-4)
 
 
+def test_what_an_earlier_version_did_not_measure_is_not_tested() -> None:
+    unknown = {"border": pd.Series([None] * 40, dtype="float32"), "JPEG quality": pd.Series([None] * 40, dtype="Int64")}
+    new = {"border": pd.Series([0.2] * 30, dtype="float32"), "JPEG quality": pd.Series([95] * 30, dtype="Int64")}
+    assert property_tests.compare({name: (unknown[name], new[name]) for name in new}) == []
+    known = pd.Series([75] * 40, dtype="Int64")
+    assert [t.name for t in property_tests.compare({"JPEG quality": (known, new["JPEG quality"])}) if t.moved]
+
+
 def test_a_certain_but_small_difference_is_not_reported() -> None:
     old, new = RNG.normal(size=30_000), RNG.normal(size=30_000) + 0.1
     (test,) = property_tests.compare({"x": (pd.Series(old), pd.Series(new))})

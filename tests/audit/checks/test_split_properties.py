@@ -45,6 +45,11 @@ def test_a_format_alone_is_nothing_that_a_network_sees() -> None:
     assert not split_properties.is_seen(evidence)
 
 
+def test_a_framed_test_set_is_what_a_network_sees() -> None:
+    (evidence,) = split_properties.find(*given(border=np.where(np.arange(N) % 3 == 0, 0.1, 0.0)))["evidence"]
+    assert evidence.startswith("By border alone, test images") and split_properties.is_seen(evidence)
+
+
 def test_other_shares_of_the_classes_explain_nothing() -> None:
     """Class 0 is dark, and test consists of little else."""
     labels = np.array(classes(N, 4))

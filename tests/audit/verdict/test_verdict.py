@@ -147,6 +147,13 @@ def test_what_can_not_be_known_weighs_little() -> None:
     assert weak.severity < 0.01 < sure.severity
 
 
+def test_many_labels_may_be_wrong_and_none_be_flagged() -> None:
+    """As where two classes are mixed evenly: what can't be known is a line, for it may be the worst there is."""
+    unknown = line(facts(noise=noise(established=False, low=0.0, high=0.45)), "wrong_labels")
+    assert "up to 45 %" in unknown.sentence and "to look at" not in unknown.sentence
+    assert "wrong_labels" not in causes(facts(noise=noise(established=False, low=0.0, high=0.05)))
+
+
 def test_a_check_that_no_cause_knows_is_not_lost() -> None:
     assert line(facts(issues=[("brand_new", 3, None, 0.5, ".")]), "other_findings").sentence == "Brand new: 1 image"
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from imageclinic.audit.copies.content_groups import by_content
 from imageclinic.audit.labels import confident_learning, noise_model
 from imageclinic.audit.labels.noise_share import NoiseShare, noise_share
 from imageclinic.audit.verdict.noise_words import in_words
@@ -50,12 +51,13 @@ def estimate(
         null where there are none or nothing is established; ``shifted``; ``classes`` and ``matrix``: share of the
         images labelled as a class (row) that are of each class; ``calibrated``: False; ``meaning``: in words.
     """
-    known = predictions.rows.merge(dataset[["image_id", "label", "split"]], on="image_id", validate="1:1")
+    known = predictions.rows.merge(dataset[["image_id", "sha256", "label", "split"]], on="image_id", validate="1:1")
     codes = confident_learning.codes(known["label"], predictions.classes)
     model = noise_model.fit(codes, predictions.pred_probs, known["split"])
     known = known.assign(wrong=1 - known["label_quality"])
     groups = clusters.set_index("image_id")["split_group"].to_dict()
-    numbers = pd.factorize(pd.Series([groups.get(i, i) for i in known["image_id"]]))[0].astype(np.int64)
+    named = by_content(known.assign(split_group=[groups.get(i, i) for i in known["image_id"]]))
+    numbers = pd.factorize(named, sort=True)[0].astype(np.int64)  # folds are drawn from these
 
     def share_of(rows: np.ndarray) -> NoiseShare | None:
         if rows.sum() < max(_LEAST_IMAGES, _LEAST_PER_CLASS * known.loc[rows, "label"].nunique()):

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from imageclinic.audit.copies.content_groups import by_content
 from imageclinic.audit.labels import confident_learning, noise_model, user_arrays
 from imageclinic.core import tables
 from imageclinic.core.errors import NotApplicable
@@ -23,7 +24,7 @@ from imageclinic.workflows.steps.result_keys import key
 #: Folds of the cross-validation, and how often it is repeated with other folds; the repeats are averaged.
 FOLDS, REPEATS = 5, 3
 #: Changes when predictions, or what the noise model made of them, must not be reused from an older version.
-VERSION = "3"
+VERSION = "4"
 
 
 def predict(
@@ -68,12 +69,18 @@ def describe(run: Run) -> dict[str, Any]:
     }
 
 
-def draw_folds(label: pd.Series, split_group: pd.Series, seed: int) -> npt.NDArray[np.int64]:
-    """Fold numbers, (repeats, images): stratified by label, copies in one fold."""
+def draw_folds(images: pd.DataFrame, seed: int) -> npt.NDArray[np.int64]:
+    """Fold numbers, (repeats, images): stratified by label, copies in one fold, whatever files are called.
+
+    Args:
+        images: with label, split_group and sha256.
+        seed: of the draw.
+    """
     from imageclinic.cleaning.split import stratified_split
 
     shares = [1.0] * FOLDS
-    return np.stack([stratified_split.allocate(label, split_group, shares, seed=seed + r) for r in range(REPEATS)])
+    label, groups = images["label"], by_content(images)
+    return np.stack([stratified_split.allocate(label, groups, shares, seed=seed + r) for r in range(REPEATS)])
 
 
 def _train_heads(
@@ -85,7 +92,7 @@ def _train_heads(
     _tensorflow()
     from imageclinic.training.predict import out_of_fold
 
-    folds = draw_folds(labelled["label"], labelled["split_group"], seed)
+    folds = draw_folds(labelled, seed)
     classes = tuple(sorted(labelled["label"].unique()))
     codes = confident_learning.codes(labelled["label"], classes)
     vectors = rows_of(embeddings, labelled["image_id"])
@@ -110,7 +117,7 @@ def _train_networks(run: Run, labelled: pd.DataFrame, seed: int, progress: Progr
     _tensorflow()
     from imageclinic.training.predict import network_folds
 
-    parts = stratified_split.allocate(labelled["label"], labelled["split_group"], [1.0] * (2 * FOLDS), seed=seed)
+    parts = stratified_split.allocate(labelled["label"], by_content(labelled), [1.0] * (2 * FOLDS), seed=seed)
     classes = tuple(sorted(labelled["label"].unique()))
     codes = confident_learning.codes(labelled["label"], classes)
     files = run.files

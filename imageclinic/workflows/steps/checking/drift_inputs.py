@@ -20,6 +20,8 @@ _FROM_FEATURES = {
     "entropy": "entropy",
     "sharpness": "sharpness",
     "colour": "colour",
+    "border": "border",
+    "jpeg_quality": "JPEG quality",
     "camera": "camera",
 }
 
