@@ -13,6 +13,7 @@ from markupsafe import Markup, escape
 
 from imageclinic.core import tables
 from imageclinic.core.errors import CanNotWrite, InputError, remedied
+from imageclinic.core.predicted.tested_images import TEST_PREDICTIONS
 from imageclinic.core.reading.json_files import check_shape, read_json
 from imageclinic.core.run import Run
 from imageclinic.report import (
@@ -25,6 +26,7 @@ from imageclinic.report import (
     sections,
     shapes,
     templates,
+    tested_images_section,
 )
 from imageclinic.report.planted_truth import score
 from imageclinic.report.thumbnails import Picture, RunPictures
@@ -92,11 +94,13 @@ def render(
     outcomes = sections.by_severity(info["outcomes"], run.verdict)
     pictures = RunPictures(run)
     of_checks = _sections(run, outcomes, dataset, issues, splits, help or {}, pictures.picture)
+    given = dataset.set_index("image_id")["label"]
     try:
         predictions = run.read_predictions() if run.predictions.is_file() else None
-        confused = confusion_section.table(predictions, dataset, pictures.small) if predictions else None
+        confused = confusion_section.table(predictions, given, pictures.small) if predictions else None
     except InputError:  # what the checks made of them is there all the same
         confused = None
+    tested, tested_note = _tested(run, pictures)
     drawn: dict[str, Any] | None = None
     if isinstance(embedding_map, pd.DataFrame) and len(embedding_map):
         order = [o["check"] for o in outcomes]
@@ -131,6 +135,8 @@ def render(
         comparison=comparison,
         comparisons=compared,
         comparison_note=comparison_note,
+        tested=tested,
+        tested_note=tested_note,
         diagnosis_note=diagnosis_note,
         **diagnosed,
         searched=searched,
@@ -229,6 +235,17 @@ def _comparison(run: Run) -> tuple[list[charts.Comparison], dict[str, Any], str]
         return charts.comparisons(content), content, ""
     except InputError as error:
         return [], {}, f"{run.comparison.name} can't be shown: {error}"
+
+
+def _tested(run: Run, pictures: RunPictures) -> tuple[tested_images_section.Results | None, str]:
+    """Test images one by one, and why they can't be shown."""
+    if not run.test_predictions.is_file():
+        return None, ""
+    try:
+        rows = tables.read(run.test_predictions, TEST_PREDICTIONS)
+        return tested_images_section.results(rows, pictures.small), ""
+    except InputError as error:
+        return None, f"{run.test_predictions.name} can't be shown: {error}"
 
 
 def _diagnosis(run: Run) -> tuple[dict[str, Any], str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imageclinic.cleaning.review.dataset.fields import READ_ONLY
+from imageclinic.cleaning.review.dataset.fields import READ_ONLY, TESTED
 
 if TYPE_CHECKING:
     import fiftyone as fo
@@ -22,6 +22,7 @@ _COLOURS = {
     "decided_label": "#d9b92e",
     "cluster": "#b57bee",
     "survivor": "#b57bee",
+    "test_predicted": "#4cc3d9",
 }
 
 
@@ -40,6 +41,7 @@ def furnish(dataset: fo.Dataset, checks: list[str]) -> None:
         group(name="findings", paths=["checks", "evidence", "cluster", "survivor"], expanded=True),
         group(name="decision", paths=list(_DECIDED)),
         group(name="scores", paths=["doubt", *checks], expanded=False),
+        group(name="test images", paths=list(TESTED), expanded=False),
         group(name="tags", paths=["tags", "_label_tags"], expanded=False),
         group(
             name="metadata",  # the App would add an empty group of this name
@@ -48,7 +50,7 @@ def furnish(dataset: fo.Dataset, checks: list[str]) -> None:
         ),
     ]
     config.active_fields = fo.ActiveFields(
-        paths=["ground_truth", "suggested", "checks", "survivor", "decision", "decided_label"]
+        paths=["ground_truth", "suggested", "checks", "survivor", "test_predicted", "decision", "decided_label"]
     )
     colours = [{"path": path, "fieldColor": colour} for path, colour in _COLOURS.items()]
     config.color_scheme = fo.ColorScheme(color_by="field", fields=colours)

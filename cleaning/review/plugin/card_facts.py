@@ -18,7 +18,16 @@ from imageclinic.core.run import Run, open_run
 #: Number keys for the likeliest classes, and pictures shown beside the image.
 LIKELY, NEAR, COPIES = 5, 6, 12
 _FIELDS = ("id", "display_path", "ground_truth.label", "decision", "decided_label", "reviewer", "disputed")
-_REVEALING = ("image_id", "suggested.label", "evidence", "cluster", "survivor", "who_decided_what", "settled")
+_REVEALING = (
+    "image_id",
+    "suggested.label",
+    "evidence",
+    "cluster",
+    "survivor",
+    "who_decided_what",
+    "settled",
+    "test_words",
+)
 _SIZE = ("width", "height", "bytes", "split")
 
 
@@ -62,7 +71,7 @@ def _card(row: dict[Any, Any], me: str) -> dict[str, Any]:
         "disputed": bool(row["disputed"]),
         "who": row.get("who_decided_what"),
         "settled": bool(row.get("settled")),
-        "evidence": (row.get("evidence") or "").splitlines(),
+        "evidence": [*(row.get("evidence") or "").splitlines(), *filter(None, [row.get("test_words")])],
         "cluster": row.get("cluster"),
         "survivor": row.get("survivor"),
         "size": [row["width"], row["height"], row["bytes"]],

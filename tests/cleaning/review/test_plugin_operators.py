@@ -14,6 +14,7 @@ from imageclinic.cleaning.decisions import decision_log, person_decision
 from imageclinic.cleaning.review import map_work
 from imageclinic.cleaning.review.dataset import build_dataset
 from imageclinic.core import tables
+from imageclinic.core.predicted import tested_images
 from imageclinic.core.run import Run
 from tests.helpers.review_run import COPIES, MISLABELED, make_run, write_map
 
@@ -202,3 +203,30 @@ def test_a_pair_of_confused_classes_opens_its_images_worst_first(run: Run) -> No
     samples = navigation.confusion_samples(app.context(), "dog", "cat")
     assert [app.names[sample] for sample in samples] == [MISLABELED[1], MISLABELED[0]]
     assert navigation.confusion_samples(app.context(), "dog", "owl") == []
+
+
+def test_what_cleaning_did_to_test_images_are_views(run: Run) -> None:
+    cats = ["cat/00.png", "cat/01.png", "cat/02.png"]
+    rows = [
+        tables.frame(
+            tested_images.TEST_PREDICTIONS,
+            image_id=cats,
+            side=side,
+            seed=[seed] * 3,
+            label="cat",
+            reviewed_label="cat",
+            predicted=predicted,
+        )
+        for side, predicted in (("before", ["dog", "cat", "dog"]), ("after", ["cat", "dog", "dog"]))
+        for seed in (0, 1)
+    ]
+    tables.write(run.test_predictions, pd.concat(rows), tested_images.TEST_PREDICTIONS)
+    app = App(run)
+    said = app.call("panel")
+    assert said["tested"] == [["Fixed by cleaning", 1], ["Broken by cleaning", 1], ["Wrong on the test set", 2]]
+    assert said["tested_confusions"] == [["cat", "dog", 2]]
+    views = {name: app.dataset.load_saved_view(name).values("image_id") for name, _ in said["tested"]}
+    assert list(views.values()) == [[cats[0]], [cats[1]], cats[1:]]
+    assert "2 of 2" in app.card(cats[0])["evidence"][-1]
+    hidden = app.call("panel", "Calibrate")
+    assert hidden["tested"] == hidden["tested_confusions"] == app.card(cats[0], "Calibrate")["evidence"] == []
