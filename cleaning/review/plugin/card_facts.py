@@ -13,6 +13,7 @@ import pandas as pd
 from fiftyone import ViewField as F
 
 from imageclinic.cleaning.review.plugin.selection import run_of
+from imageclinic.core import tables
 from imageclinic.core.run import Run, open_run
 
 #: Number keys for the likeliest classes, and pictures shown beside the image.
@@ -28,6 +29,8 @@ _REVEALING = (
     "settled",
     "test_words",
 )
+#: What undoes a turn, where that is another one: a mirror image turned is undone by itself.
+_BACK = {"rot90": "rot270", "rot270": "rot90"}
 _SIZE = ("width", "height", "bytes", "split")
 
 
@@ -50,7 +53,7 @@ def cards(ctx: Any, ids: Sequence[str], me: str, unseen: bool) -> list[dict[str,
     if not unseen and result:
         run = run_of(ctx)
         _add_likely(run, result)
-        _add_copies(ctx, result)
+        _add_copies(ctx, run, result)
         _add_nearest(ctx, run, result)
     return result
 
@@ -96,8 +99,8 @@ def _add_likely(run: Run, result: list[dict[str, Any]]) -> None:
             card["likely"] = [[name, None] for name in (card["suggested"], card["given"]) if name]
 
 
-def _add_copies(ctx: Any, result: list[dict[str, Any]]) -> None:
-    """The other members of each image's cluster."""
+def _add_copies(ctx: Any, run: Run, result: list[dict[str, Any]]) -> None:
+    """The other members of each image's cluster, with what turns each into the image (``turn``), and sharpness."""
     clusters = list({card["cluster"] for card in result if card["cluster"]})
     if not clusters:
         return
@@ -118,8 +121,15 @@ def _add_copies(ctx: Any, result: list[dict[str, Any]]) -> None:
                 "split": facts["split"],
             }
         )
+    files = (run.table_path(tables.FEATURES), run.table_path(tables.NEIGHBORS))
+    sharpness, turns = _copy_facts(run.path, *(file.stat().st_mtime_ns if file.is_file() else 0 for file in files))
     for card in result:
-        card["copies"] = [m for m in members.get(card["cluster"], []) if m["id"] != card["id"]][:COPIES]
+        card["sharpness"] = sharpness.get(card["image_id"])
+        others = [m for m in members.get(card["cluster"], []) if m["id"] != card["id"]][:COPIES]
+        card["copies"] = [
+            {**m, "sharpness": sharpness.get(m["image_id"]), "turn": turns.get((card["image_id"], m["image_id"]))}
+            for m in others
+        ]
 
 
 def _add_nearest(ctx: Any, run: Run, result: list[dict[str, Any]]) -> None:
@@ -142,6 +152,20 @@ def _add_nearest(ctx: Any, run: Run, result: list[dict[str, Any]]) -> None:
         order = [str(names[n]) for n in row[np.argsort(-scores[row], kind="stable")]]
         shown = [known[name] for name in order if name in known and name not in left_out][:NEAR]
         card["near"] = [{"id": i, "picture": path, "given": label} for _, i, path, label in shown]
+
+
+@functools.lru_cache(maxsize=1)
+def _copy_facts(path: Path, features: int, neighbors: int) -> tuple[dict[str, float], dict[tuple[str, str], str]]:
+    """Sharpness by image, and what turns the second image of a pair into the first (`core.schema.TRANSFORMS`)."""
+    run = open_run(path)
+    known = run.read(tables.FEATURES)[["image_id", "sharpness"]] if features else None
+    sharpness = {} if known is None else dict(zip(known["image_id"], known["sharpness"].astype(float), strict=True))
+    turns: dict[tuple[str, str], str] = {}
+    if neighbors:
+        pairs = run.read(tables.NEIGHBORS)
+        for one, other, turn in zip(pairs["image_id"], pairs["other_id"], pairs["transform"], strict=True):
+            turns[one, other], turns[other, one] = turn, _BACK.get(turn, turn)
+    return sharpness, turns
 
 
 @functools.lru_cache(maxsize=1)

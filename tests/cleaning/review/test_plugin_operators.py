@@ -230,3 +230,32 @@ def test_what_cleaning_did_to_test_images_are_views(run: Run) -> None:
     assert "2 of 2" in app.card(cats[0])["evidence"][-1]
     hidden = app.call("panel", "Calibrate")
     assert hidden["tested"] == hidden["tested_confusions"] == app.card(cats[0], "Calibrate")["evidence"] == []
+
+
+def test_near_copies_that_are_none_are_kept_as_one_batch_and_free_for_the_split(run: Run) -> None:
+    near = ["cat/00.png", "cat/01.png", "cat/pale.png"]
+    pairs = [(*COPIES, "bytes", "identity"), (*near[:2], "near", "rot90"), (near[0], near[2], "near", "aligned")]
+    names = ("image_id", "other_id", "kind", "transform")
+    columns = {name: [pair[n] for pair in pairs] for n, name in enumerate(names)}
+    run.write(tables.NEIGHBORS, tables.frame(tables.NEIGHBORS, **columns, distance=[0] * 3, similarity=[1.0] * 3))
+    members, of = [*COPIES, *near], ["c1"] * 2 + ["c2"] * 3
+    run.write(tables.CLUSTERS, tables.frame(tables.CLUSTERS, image_id=members, cluster=of, split_group=of))
+    found = [("near_duplicate", name, None, 0.5, "c2", "review", None, "Near.") for name in near]
+    issues = pd.DataFrame(found, columns=tables.ISSUES.names)
+    run.write(tables.ISSUES, pd.concat([run.read(tables.ISSUES), issues], ignore_index=True))
+    app = App(run)
+    card = app.card(near[1])
+    assert {app.names[copy["id"]]: copy["turn"] for copy in card["copies"]} == {near[0]: "rot270", near[2]: None}
+    assert card["sharpness"] is not None and all(copy["sharpness"] is not None for copy in card["copies"])
+    order = app.call("order", "Near duplicate")
+    assert order["clusters"] == ["c2"] * 3
+
+    assert app.decide("not_copies", near[0], view="Calibrate")["n"] == 0, "copies are hidden in the random sample"
+    answer = app.decide("not_copies", near[0])
+    assert {app.names[sample] for sample in answer["ids"]} == set(near[:2]), "the third has another finding"
+    log = decision_log.read(run.decisions)
+    assert log["batch"].nunique() == 1 and log["rejected"].tolist() == ["near_duplicate"] * 2
+    now = decision_log.current(log, run.read(tables.DATASET))
+    assert decision_log.kept_by_persons(log, now) == set(near[:2])
+    assert app.decide("not_copies", COPIES[0])["n"] == 0, "equal pictures are copies"
+    assert set(app.call("decide", decision="undo", ids=[])["ids"]) == {app.ids[name] for name in near[:2]}

@@ -4,7 +4,7 @@ import * as app from "./app.js";
 import * as dialogs from "./dialogs.js";
 import { images } from "./dom.js";
 
-const ONE = ["best", "more", "undo"]; // these are about one image, or about none
+const ONE = ["best", "not_copies", "more", "undo"]; // these are about one image, or about none
 const VERBS = { keep: "Keep", relabel: "Relabel", drop: "Drop", unsure: "Unsure about" };
 
 const WANTED = "imageclinic-map"; // somebody is on the way to the map
