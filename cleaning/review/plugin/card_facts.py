@@ -100,36 +100,43 @@ def _add_likely(run: Run, result: list[dict[str, Any]]) -> None:
 
 
 def _add_copies(ctx: Any, run: Run, result: list[dict[str, Any]]) -> None:
-    """The other members of each image's cluster, with what turns each into the image (``turn``), and sharpness."""
-    clusters = list({card["cluster"] for card in result if card["cluster"]})
-    if not clusters:
-        return
-    fields = ["id", "image_id", "display_path", "ground_truth.label", "decision", "survivor", *_SIZE, "cluster"]
-    values = ctx.dataset.match(F("cluster").is_in(clusters)).values(fields)
-    members: dict[str, list[dict[str, Any]]] = {}
-    for row in zip(*values, strict=True):
-        facts = dict(zip(fields, row, strict=True))
-        members.setdefault(facts["cluster"], []).append(
-            {
-                "id": facts["id"],
-                "image_id": facts["image_id"],
-                "picture": facts["display_path"],
-                "given": facts["ground_truth.label"],
-                "decision": facts["decision"],
-                "survivor": facts["survivor"],
-                "size": [facts["width"], facts["height"], facts["bytes"]],
-                "split": facts["split"],
-            }
-        )
+    """The other members of each image's cluster, then images that it is a copy of outside of its cluster; with sharpness,
+    and what turns each into the image (``turn``)."""
     files = (run.table_path(tables.FEATURES), run.table_path(tables.NEIGHBORS))
     sharpness, turns = _copy_facts(run.path, *(file.stat().st_mtime_ns if file.is_file() else 0 for file in files))
+    paired = {name for card in result for name in turns.get(card["image_id"], ())}
+    clusters = list({card["cluster"] for card in result if card["cluster"]})
+    if not clusters and not paired:
+        return
+    fields = ["id", "image_id", "display_path", "ground_truth.label", "decision", "survivor", *_SIZE, "cluster"]
+    found = ctx.dataset.match(F("cluster").is_in(clusters) | F("image_id").is_in(sorted(paired)))
+    members = [
+        {
+            "id": facts["id"],
+            "image_id": facts["image_id"],
+            "picture": facts["display_path"],
+            "given": facts["ground_truth.label"],
+            "decision": facts["decision"],
+            "survivor": facts["survivor"],
+            "cluster": facts["cluster"],
+            "size": [facts["width"], facts["height"], facts["bytes"]],
+            "split": facts["split"],
+            "sharpness": sharpness.get(facts["image_id"]),
+        }
+        for row in zip(*found.values(fields), strict=True)
+        for facts in [dict(zip(fields, row, strict=True))]
+    ]
+    by_cluster: dict[str | None, list[dict[str, Any]]] = {}
+    for member in members:
+        by_cluster.setdefault(member["cluster"], []).append(member)
+    by_name = {member["image_id"]: member for member in members}
     for card in result:
+        turn = turns.get(card["image_id"], {})
         card["sharpness"] = sharpness.get(card["image_id"])
-        others = [m for m in members.get(card["cluster"], []) if m["id"] != card["id"]][:COPIES]
-        card["copies"] = [
-            {**m, "sharpness": sharpness.get(m["image_id"]), "turn": turns.get((card["image_id"], m["image_id"]))}
-            for m in others
-        ]
+        same = by_cluster.get(card["cluster"], []) if card["cluster"] else []
+        beyond = [by_name[n] for n in turn if n in by_name and (not card["cluster"] or by_name[n] not in same)]
+        others = [one for one in [*same, *beyond] if one["id"] != card["id"]][:COPIES]
+        card["copies"] = [{**one, "turn": turn.get(one["image_id"])} for one in others]
 
 
 def _add_nearest(ctx: Any, run: Run, result: list[dict[str, Any]]) -> None:
@@ -155,16 +162,17 @@ def _add_nearest(ctx: Any, run: Run, result: list[dict[str, Any]]) -> None:
 
 
 @functools.lru_cache(maxsize=1)
-def _copy_facts(path: Path, features: int, neighbors: int) -> tuple[dict[str, float], dict[tuple[str, str], str]]:
-    """Sharpness by image, and what turns the second image of a pair into the first (`core.schema.TRANSFORMS`)."""
+def _copy_facts(path: Path, features: int, neighbors: int) -> tuple[dict[str, float], dict[str, dict[str, str]]]:
+    """Sharpness by image; and for each image its copies, with what turns them into it (`core.schema.TRANSFORMS`)."""
     run = open_run(path)
     known = run.read(tables.FEATURES)[["image_id", "sharpness"]] if features else None
     sharpness = {} if known is None else dict(zip(known["image_id"], known["sharpness"].astype(float), strict=True))
-    turns: dict[tuple[str, str], str] = {}
+    turns: dict[str, dict[str, str]] = {}
     if neighbors:
         pairs = run.read(tables.NEIGHBORS)
         for one, other, turn in zip(pairs["image_id"], pairs["other_id"], pairs["transform"], strict=True):
-            turns[one, other], turns[other, one] = turn, _BACK.get(turn, turn)
+            turns.setdefault(one, {})[other] = turn
+            turns.setdefault(other, {})[one] = _BACK.get(turn, turn)
     return sharpness, turns
 
 

@@ -28,7 +28,7 @@ function figure(one, picture, best, card, open) {
   ].filter(Boolean);
   const stays = one.survivor && one.survivor.endsWith("would stay"), label = one.given === null ? "no label" : one.given;
   return el(`figure.ic-member${open ? ".ic-open" : ""}${stays ? ".ic-stays" : ""}`, { title: one.image_id || "" }, el("div.ic-frame", {}, picture),
-    el("figcaption", {}, el("b", {}, stays ? "best copy: would stay" : one.survivor ? "copy" : ""), el("span", { class: one.given === card.given ? "" : "ic-warn" }, label),
+    el("figcaption", {}, el("b", {}, stays ? "best copy: would stay" : one.survivor ? "copy" : open || one.cluster === card.cluster ? "" : "like this one, in no group with it"), el("span", { class: one.given === card.given ? "ic-label" : "ic-label ic-warn" }, label),
       facts.map((part) => [part, " · "]).flat().slice(0, -1), el("small", {}, fileName(one.image_id), one.decision ? ` · decided: ${one.decision}` : "")));
 }
 
@@ -38,7 +38,7 @@ function differs(card, copy) {
   if (turn === undefined) return el("figure.ic-member", {}, el("div.ic-frame.ic-quiet", {}, copy.turn ? "laid over each other by points: no difference picture" : ""), el("figcaption"));
   const layer = (path, more) => el("img", { src: pictureUrl(path), alt: "", style: more });
   return el("figure.ic-member", {}, el("div.ic-frame", {}, el("div.ic-difference", {}, layer(card.picture, ""), layer(copy.picture, `transform:${turn || "none"};mix-blend-mode:difference`))),
-    el("figcaption", {}, el("b", {}, "difference"), el("span", {}, `to ${fileName(copy.image_id)}, four times as bright${turn ? ", turned as this one is" : ""}`)));
+    el("figcaption", {}, el("b", {}, "difference"), el("span.ic-label", {}, `to ${fileName(copy.image_id)}, four times as bright${turn ? ", turned as this one is" : ""}`)));
 }
 
 /** The first position after `at` (before it for by = -1) in another group of copies than that of `at`; -1: none. */
