@@ -43,6 +43,7 @@ def write(
     help: Mapping[str, str] | None = None,
     embedding_map: pd.DataFrame | str | None = None,
     decisions: Mapping[str, str] | None = None,
+    agreement: Sequence[Mapping[str, Any]] = (),
 ) -> Path:
     """Write the report and return its path.
 
@@ -54,12 +55,21 @@ def write(
         help: check → docstring: its first paragraph is shown, the rest on demand.
         embedding_map: ``image_id, x, y``; or why there is no map; None to leave it out.
         decisions: image_id → what is decided, for the map.
+        agreement: of each two reviewers, see `cleaning.trust.agreement.table`.
 
     Raises:
         InputError: when the run was not audited, or the file can't be written.
     """
     target = run.report if to is None else to
-    text = render(run, truth=truth, status=status, help=help, embedding_map=embedding_map, decisions=decisions)
+    text = render(
+        run,
+        truth=truth,
+        status=status,
+        help=help,
+        embedding_map=embedding_map,
+        decisions=decisions,
+        agreement=agreement,
+    )
     try:
         tables.write_text(target, text)
     except CanNotWrite as error:
@@ -79,6 +89,7 @@ def render(
     help: Mapping[str, str] | None = None,
     embedding_map: pd.DataFrame | str | None = None,
     decisions: Mapping[str, str] | None = None,
+    agreement: Sequence[Mapping[str, Any]] = (),
 ) -> str:
     """The report as HTML; see `write`."""
     info = run.info()
@@ -132,6 +143,7 @@ def render(
         decided=decided,
         decisions_note=decisions_note,
         progress=review_section.progress(status or [], [o["check"] for o in outcomes]),
+        agreement=agreement,
         comparison=comparison,
         comparisons=compared,
         comparison_note=comparison_note,

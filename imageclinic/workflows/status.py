@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from imageclinic.cleaning.decisions import decision_log
-from imageclinic.cleaning.trust import estimates, trust_summary
+from imageclinic.cleaning.trust import agreement, estimates, trust_summary
 from imageclinic.workflows.steps.run_state import load
 
 
@@ -20,7 +20,8 @@ def status(run: str | Path, *, stop_below: float | None = None) -> dict[str, Any
     Returns:
         ``images, flagged, flagged_decided, decided, disputed, stale``, ``decisions`` (counts by kind), ``stop_below``,
         ``checks``: one record per check with findings, see `cleaning.trust.estimates.by_check`; ``unflagged``: see
-        `cleaning.trust.estimates.unflagged`; ``words``: what these two say, a few lines a check; ``label_noise``:
+        `cleaning.trust.estimates.unflagged`; ``words``: what these two say, a few lines a check; ``agreement`` of each
+        two reviewers, see `cleaning.trust.agreement.table`; ``label_noise``:
         see `workflows.steps.auditing.label_noise.estimate`; and ``verdict``: the audit's verdict, see
         `core.run.Run.verdict`.
 
@@ -48,6 +49,7 @@ def status(run: str | Path, *, stop_below: float | None = None) -> dict[str, Any
         "checks": by_check.astype(object).where(by_check.notna(), None).to_dict("records"),
         "unflagged": unflagged,
         "words": trust_summary.lines(by_check, unflagged, worth),
+        "agreement": agreement.table(state.log, state.dataset),
         "label_noise": state.run.info().get("label_noise"),
         "verdict": state.run.verdict,
     }

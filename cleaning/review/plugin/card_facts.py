@@ -100,8 +100,8 @@ def _add_likely(run: Run, result: list[dict[str, Any]]) -> None:
 
 
 def _add_copies(ctx: Any, run: Run, result: list[dict[str, Any]]) -> None:
-    """The other members of each image's cluster, then images that it is a copy of outside of its cluster; with sharpness,
-    and what turns each into the image (``turn``)."""
+    """The other members of each image's cluster, then its copies outside of the cluster; with sharpness, and what turns
+    each into the image (``turn``)."""
     files = (run.table_path(tables.FEATURES), run.table_path(tables.NEIGHBORS))
     sharpness, turns = _copy_facts(run.path, *(file.stat().st_mtime_ns if file.is_file() else 0 for file in files))
     paired = {name for card in result for name in turns.get(card["image_id"], ())}

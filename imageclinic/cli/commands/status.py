@@ -29,6 +29,7 @@ def status(
     """How far the review is, how far the flags can be trusted, and whether to stop."""
     import pandas as pd
 
+    from imageclinic.cleaning.trust import agreement
     from imageclinic.cli.verdict_lines import show_verdict
     from imageclinic.core.run import open_run
     from imageclinic.workflows.steps.auditing import label_noise
@@ -59,6 +60,8 @@ def status(
         terminal.say("comes from random reviews (the Calibrate view); – where there are none.")
         for line in state["words"]:
             terminal.say(line)
+    for pair in state["agreement"]:
+        terminal.say(agreement.line(pair))
     if state["label_noise"]:
         terminal.say(label_noise.in_words(state["label_noise"]))
     show_verdict(open_run(run), terminal)
