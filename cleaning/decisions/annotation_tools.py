@@ -7,6 +7,7 @@ https://labelstud.io/guide/task_format and https://docs.cvat.ai/docs/dataset_man
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,9 @@ from xml.sax.saxutils import quoteattr
 
 import pandas as pd
 
+from imageclinic.core import tables
 from imageclinic.core.errors import InputError
+from imageclinic.core.reading.hashing import text_digest
 
 #: Answers that are no class.
 OTHERS = ("drop", "unsure")
@@ -25,6 +28,7 @@ LABEL, DECISION = "label", "decision"
 #: What Label Studio's local storage serves files under.
 LOCAL_FILES = "/data/local-files/?d="
 _COLUMNS = ("image_id", "decision", "label", "reviewer")
+_ID = "decision_id"
 
 
 def label_studio_tasks(images: pd.DataFrame, prefix: str = LOCAL_FILES) -> str:
@@ -37,9 +41,15 @@ def label_studio_tasks(images: pd.DataFrame, prefix: str = LOCAL_FILES) -> str:
     tasks = []
     for row in images.astype(object).where(images.notna(), None).to_dict("records"):
         name = str(row["image_id"])
-        task: dict[str, Any] = {"data": {"image": prefix + quote(name), "image_id": name, "given": row["label"] or ""}}
+        address = prefix + quote(os.fsencode(tables.to_path(name)))
+        task: dict[str, Any] = {"data": {"image": address, "image_id": name, "given": row["label"] or ""}}
         if row["suggested"]:
-            result = {"from_name": LABEL, "to_name": "image", "type": "choices", "value": {"choices": [row["suggested"]]}}
+            result = {
+                "from_name": LABEL,
+                "to_name": "image",
+                "type": "choices",
+                "value": {"choices": [row["suggested"]]},
+            }
             task["predictions"] = [{"model_version": "imageclinic", "result": [result]}]
         tasks.append(task)
     return json.dumps(tasks, ensure_ascii=False, indent=1) + "\n"
@@ -52,7 +62,8 @@ def label_studio_config(classes: Sequence[str]) -> str:
     return (
         '<View>\n  <Image name="image" value="$image" zoom="true"/>\n  <Text name="given" value="Given: $given"/>\n'
         f'  <Choices name="{LABEL}" toName="image" choice="single" showInline="true">\n{choices}\n  </Choices>\n'
-        f'  <Choices name="{DECISION}" toName="image" choice="single" showInline="true">\n{others}\n  </Choices>\n</View>\n'
+        f'  <Choices name="{DECISION}" toName="image" choice="single" showInline="true">\n{others}\n  </Choices>\n'
+        "</View>\n"
     )
 
 
@@ -64,7 +75,8 @@ def from_label_studio(file: Path, given: Mapping[str, str | None]) -> tuple[pd.D
         given: image_id → given label; to name it is to keep the image.
 
     Returns:
-        image_id, decision, label, reviewer (null where the annotation names nobody); and where each row stands.
+        image_id, decision, label, reviewer (null where the annotation names nobody) and decision_id, the same for the
+        same answer; and where each row stands.
 
     Raises:
         InputError: no such file, or an answer that is neither a class nor ``drop`` or ``unsure``.
@@ -85,7 +97,10 @@ def from_label_studio(file: Path, given: Mapping[str, str | None]) -> tuple[pd.D
                 if decided and decided[0] not in OTHERS:
                     raise InputError(f"{file}, {place}: {decided[0]!r}", expected=" or ".join(OTHERS))
                 answer = str(decided[0] if decided else answers[LABEL][0])
-                rows.append((name, *_decision(answer, given.get(name)), _annotator(annotation.get("completed_by"))))
+                who = _annotator(annotation.get("completed_by"))
+                # Named, so that the same answer is not recorded twice when a later export is read.
+                known = text_digest(json.dumps([task.get("project"), annotation.get("id"), name, who, answer]), 16)
+                rows.append((name, *_decision(answer, given.get(name)), who, f"label-studio-{known}"))
                 places.append(place)
     except (KeyError, TypeError, IndexError, AttributeError) as error:
         raise InputError(
@@ -93,7 +108,7 @@ def from_label_studio(file: Path, given: Mapping[str, str | None]) -> tuple[pd.D
             expected="a JSON list of tasks with data.image_id and annotations of choices",
             fix="make tasks with imageclinic review RUN --tasks FILE.json, and export as JSON, not JSON-MIN",
         ) from error
-    return pd.DataFrame(rows, columns=_COLUMNS), places
+    return pd.DataFrame(rows, columns=[*_COLUMNS, _ID]), places
 
 
 def cvat_tasks(images: pd.DataFrame, classes: Sequence[str]) -> str:

@@ -47,8 +47,6 @@ def import_csv(
     except OSError as error:
         raise InputError(f"can't read {file}: {error.strerror}", expected="a CSV file of decisions") from error
     _check_header(file, list(rows.columns))
-    if rows.empty:
-        raise InputError(f"no decisions in {file}", expected="a header and at least one row")
     return record(rows, [f"line {line}" for line in lines], file, log_path, dataset, reviewer, issues)
 
 
@@ -68,6 +66,8 @@ def record(
         places: where each row stands in the file, such as ``line 7``, for messages.
         file, log_path, dataset, reviewer, issues: see `import_csv`.
     """
+    if rows.empty:
+        raise InputError(f"no decisions in {file}", expected="at least one")
     from_log = "decision_id" in rows
     rows = rows.reindex(columns=list(dict.fromkeys([*rows.columns, "reviewer", "label", "sample", "inclusion_prob"])))
     rows = rows.astype("str")

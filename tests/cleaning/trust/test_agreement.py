@@ -29,7 +29,9 @@ def test_kappa_is_agreement_beyond_chance() -> None:
     assert found["kappa"] == pytest.approx((0.7 - by_chance) / (1 - by_chance))
     assert found["low"] < found["kappa"] < found["high"] < 1
     alike = agreement.kappa(one, one)
-    assert (alike["kappa"], alike["high"]) == pytest.approx((1, 1)) and 0.2 < alike["low"] < 0.9, "ten images prove little"
+    assert (alike["kappa"], alike["high"]) == pytest.approx((1, 1)) and 0.2 < alike["low"] < 0.9, (
+        "ten images prove little"
+    )
     assert agreement.kappa(one[:6], one[:6])["kappa"] is None, "one answer only"
 
 
