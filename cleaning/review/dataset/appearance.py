@@ -17,6 +17,7 @@ _BUILT_IN = ("filepath", "id", "metadata", "created_at", "last_modified_at")
 _COLOURS = {
     "ground_truth": "#4c8dff",
     "suggested": "#ff8f3a",
+    "proposal": "#ff8f3a",
     "checks": "#8a8f98",
     "decision": "#d9b92e",
     "decided_label": "#d9b92e",
@@ -37,9 +38,9 @@ def furnish(dataset: fo.Dataset, checks: list[str]) -> None:
     group = fo.SidebarGroupDocument
     config = dataset.app_config
     config.sidebar_groups = [
-        group(name="labels", paths=["ground_truth", "suggested"], expanded=True),
-        group(name="findings", paths=["checks", "evidence", "cluster", "survivor"], expanded=True),
-        group(name="decision", paths=list(_DECIDED)),
+        group(name="labels", paths=["ground_truth", "suggested", "proposal"], expanded=False),
+        group(name="findings", paths=["checks", "evidence", "cluster", "survivor"], expanded=False),
+        group(name="decision", paths=list(_DECIDED), expanded=False),
         group(name="scores", paths=["doubt", *checks], expanded=False),
         group(name="test images", paths=list(TESTED), expanded=False),
         group(name="tags", paths=["tags", "_label_tags"], expanded=False),
@@ -50,7 +51,7 @@ def furnish(dataset: fo.Dataset, checks: list[str]) -> None:
         ),
     ]
     config.active_fields = fo.ActiveFields(
-        paths=["ground_truth", "suggested", "checks", "survivor", "test_predicted", "decision", "decided_label"]
+        paths=["ground_truth", "proposal", "checks", "survivor", "test_predicted", "decision", "decided_label"]
     )
     colours = [{"path": path, "fieldColor": colour} for path, colour in _COLOURS.items()]
     config.color_scheme = fo.ColorScheme(color_by="field", fields=colours)

@@ -8,6 +8,7 @@ LABELS = {
 }
 FIELDS = {
     "image_id": "path relative to the dataset's root",
+    "proposal": "the suggested label, as tiles show it beside the given one",
     "evidence": "what each check found, one line a finding",
     "cluster": "images with the same name here are copies of each other",
     "survivor": "of copies: its group, and whether it would stay",
@@ -38,10 +39,21 @@ INTEGERS = ("queue", "calibrate", "width", "height", "bytes")
 FLOATS = ("doubt", "test_gain", "test_wrong")
 BOOLEANS = ("disputed", "settled", "in_inbox")
 TESTED = ("cleaning_effect", "test_gain", "test_wrong", "test_predicted", "test_words")
-READ_ONLY = ("image_id", "evidence", "cluster", "survivor", "split", "queue", "calibrate", "display_path", *TESTED)
+READ_ONLY = (
+    "image_id",
+    "proposal",
+    "evidence",
+    "cluster",
+    "survivor",
+    "split",
+    "queue",
+    "calibrate",
+    "display_path",
+    *TESTED,
+)
 #: What a check found about an image, and its name: the Calibrate view is without.
 HINTS = (
-    *("suggested", "checks", "evidence", "cluster", "survivor", "doubt", "queue", "in_inbox", "image_id"),
+    *("suggested", "proposal", "checks", "evidence", "cluster", "survivor", "doubt", "queue", "in_inbox", "image_id"),
     *("settled", "who_decided_what"),
     *TESTED,
 )

@@ -54,6 +54,7 @@ def collect(
         now = dict(zip(current["image_id"], current["decision"].where(current["decision"].notna(), None), strict=True))
         items["settled"] = items["image_id"].isin(settled(issues, items[["image_id", "cluster"]], now))
     items = items.merge(_confidence(run, found), on="image_id", how="left")
+    items["proposal"] = "→ " + items["suggested_label"].astype("str")
     items["doubt"] = items["image_id"].map(doubt)
     sample = random_sample.draw(issues, dataset)
     items["calibrate"] = items["image_id"].map(pd.Series(sample.index, index=sample["image_id"]))
