@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imageclinic.cleaning.review.dataset.fields import READ_ONLY, TESTED
+from imageclinic.cleaning.review.dataset.fields import TESTED
 
 if TYPE_CHECKING:
     import fiftyone as fo
@@ -28,13 +28,9 @@ _COLOURS = {
 
 
 def furnish(dataset: fo.Dataset, checks: list[str]) -> None:
-    """Sidebar, colours, what tiles show, the picture to draw, read-only fields, and the workspace."""
+    """Sidebar, colours, what tiles show, the picture to draw, and the workspace."""
     import fiftyone as fo
 
-    for name in (*READ_ONLY, *checks):
-        field = dataset.get_field(name)
-        field.read_only = True
-        field.save()
     group = fo.SidebarGroupDocument
     config = dataset.app_config
     config.sidebar_groups = [

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from imageclinic.cleaning.decisions import decision_log, person_decision
 from imageclinic.cleaning.review import map_work
@@ -184,6 +185,13 @@ def test_a_lasso_on_the_map_is_what_the_desk_and_a_batch_are_about(run: Run) -> 
     log = decision_log.read(run.decisions)
     assert log["label"].dropna().tolist() == ["bird"] * 3 and log["batch"].nunique() == 2
     assert not app.call("whole_view", "Calibrate", decision="drop", ids=ids, sure=True, from_key=True)["ids"]
+
+
+def test_the_plugin_names_every_operator(fiftyone: Any) -> None:
+    from imageclinic.cleaning.review.plugin import desk, operators, panel
+
+    named = yaml.safe_load((Path(panel.__file__).parent / "fiftyone.yml").read_text("utf-8"))["operators"]
+    assert sorted(named) == sorted(each.name for each in (*operators.ALL, *desk.ALL, *panel.ALL))
 
 
 def test_a_pair_of_confused_classes_opens_its_images_worst_first(run: Run) -> None:

@@ -26,9 +26,10 @@ function figure(one, picture, best, card, open) {
     fact(one.sharpness ? `sharpness ${one.sharpness.toPrecision(2)}` : "", best.sharpness && one.sharpness === best.sharpness),
     fact(one.split ? `in ${one.split}` : "", false),
   ].filter(Boolean);
-  const stays = one.survivor && one.survivor.endsWith("would stay"), label = one.given === null ? "no label" : one.given;
+  const same = open || (one.cluster && one.cluster === card.cluster);
+  const stays = same && one.survivor && one.survivor.endsWith("would stay"), label = one.given === null ? "no label" : one.given;
   return el(`figure.ic-member${open ? ".ic-open" : ""}${stays ? ".ic-stays" : ""}`, { title: one.image_id || "" }, el("div.ic-frame", {}, picture),
-    el("figcaption", {}, el("b", {}, stays ? "best copy: would stay" : one.survivor ? "copy" : open || one.cluster === card.cluster ? "" : "like this one, in no group with it"), el("span", { class: one.given === card.given ? "ic-label" : "ic-label ic-warn" }, label),
+    el("figcaption", {}, el("b", {}, stays ? "best copy: would stay" : !same ? "like it, but in no group with it" : one.survivor ? "copy" : ""), el("span", { class: one.given === card.given ? "ic-label" : "ic-label ic-warn" }, label),
       facts.map((part) => [part, " · "]).flat().slice(0, -1), el("small", {}, fileName(one.image_id), one.decision ? ` · decided: ${one.decision}` : "")));
 }
 
