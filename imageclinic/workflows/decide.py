@@ -64,8 +64,8 @@ def decide(
     if source is not None:
         if dry_run:
             raise InputError("--from has no dry run", fix="import, and take it back with --undo --reviewer NAME")
-        given = dict(zip(state.dataset["image_id"], state.dataset["label"], strict=True))
-        annotated = annotation_tools.read(Path(source), given)
+        labels = dict(zip(state.dataset["image_id"], state.dataset["label"], strict=True))
+        annotated = annotation_tools.read(Path(source), labels)
         if not reviewer and (annotated is None or annotated[0]["reviewer"].isna().any()):
             raise InputError("decisions from a file need a reviewer", fix="name one with --reviewer")
         if annotated is not None:

@@ -35,8 +35,9 @@ function figure(one, picture, best, card, open) {
 
 /** Where the copy differs from the image: black where they are equal. */
 function differs(card, copy) {
+  if (!copy.turn) return null; // the two were not compared
   const turn = TURNS[copy.turn];
-  if (turn === undefined) return el("figure.ic-member", {}, el("div.ic-frame.ic-quiet", {}, copy.turn ? "laid over each other by points: no difference picture" : ""), el("figcaption"));
+  if (turn === undefined) return el("figure.ic-member", {}, el("div.ic-frame.ic-quiet", {}, "laid over each other by points: no difference picture"), el("figcaption"));
   const layer = (path, more) => el("img", { src: pictureUrl(path), alt: "", style: more });
   return el("figure.ic-member", {}, el("div.ic-frame", {}, el("div.ic-difference", {}, layer(card.picture, ""), layer(copy.picture, `transform:${turn || "none"};mix-blend-mode:difference`))),
     el("figcaption", {}, el("b", {}, "difference"), el("span.ic-label", {}, `to ${fileName(copy.image_id)}, four times as bright${turn ? ", turned as this one is" : ""}`)));
