@@ -62,7 +62,10 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'imageclinic' has no attribute {name!r}")
     if name not in _checked:
         types = importlib.import_module("imageclinic.workflows.steps.argument_types")
-        _checked[name] = types.checked(getattr(importlib.import_module(f"imageclinic.workflows.{name}"), name))
+        function = types.checked(getattr(importlib.import_module(f"imageclinic.workflows.{name}"), name))
+        if "ipykernel" in sys.modules:
+            function = importlib.import_module("imageclinic.cli.notebook_progress").shown(function)
+        _checked[name] = function
     return _checked[name]
 
 

@@ -23,7 +23,8 @@ sys.dont_write_bytecode = False
 
 # A shell that runs the tests in the background ignores Ctrl-C for them, and for every process that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-signal.signal(signal.SIGHUP, signal.SIG_DFL)  # and so does nohup with the end of a terminal
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # and so does nohup with the end of a terminal
 
 #: Checks that embed or predict: an audit without them takes half a second, and no TensorFlow.
 LEARNING = ("mislabeled", "outlier", "overlapping_classes", "split_shift")

@@ -62,6 +62,7 @@ HEAVY = {"tensorflow", "keras", "fiftyone", "optuna", "pandas", "pyarrow", "skle
 #: Folders where every file is one of a kind, found by walking.
 OPEN_ENDED = (
     "audit/checks",
+    "audit/listing/annotation_exports/formats",
     "audit/listing/packed/formats",
     "cleaning/export/formats",
     "training/models/rungs",

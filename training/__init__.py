@@ -8,12 +8,19 @@ import os
 import sys
 import tempfile
 
+from imageclinic.core.processes.optional_packages import require
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
 def load_tensorflow() -> None:
     """Import TensorFlow without the lines that its libraries write to standard error while they are loaded,
-    which no log level stops. They are shown when the import fails. For programs that own the terminal."""
+    which no log level stops. They are shown when the import fails. For programs that own the terminal.
+
+    Raises:
+        InputError: TensorFlow or Keras is not installed.
+    """
+    require("tensorflow", "keras")
     sys.stderr.flush()
     with tempfile.TemporaryFile() as lines:
         stderr = os.dup(2)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from imageclinic.audit.listing import folder_layout
+from imageclinic.audit.listing import class_names_file, folder_layout
 from imageclinic.audit.listing.folder_layout import Layout
 from imageclinic.audit.listing.folder_names import is_system
 from imageclinic.audit.listing.folder_walk import Trouble, notes, walk
@@ -19,6 +19,7 @@ from imageclinic.audit.listing.listing import COLUMNS, Listing
 from imageclinic.core.errors import InputError
 from imageclinic.core.formats import SUFFIXES, sniff
 from imageclinic.core.naming.wording import few, shown
+from imageclinic.core.reading.regular_files import open_flags
 from imageclinic.core.tables import to_image_id
 
 # Files of these suffixes are about images, and a folder of nothing else is no class whose images can't be read.
@@ -74,7 +75,10 @@ def from_folder(root: Path, layout: str | None = None) -> Listing:
     }
     chosen, about_labels = understand(counts, foreign, layout, str(root))
     remarks += about_labels
-    labels = [_escaped(chosen.label(path)) for path in parts]
+    given = [chosen.label(path) for path in parts]
+    names, about_names = class_names_file.read(root, sorted({name for name in given if name is not None}))
+    remarks += about_names
+    labels = [_escaped(names.get(name, name) if name is not None else None) for name in given]
     images = pd.DataFrame(
         {
             "image_id": to_image_id("\0".join(found.files)).split("\0"),
@@ -190,7 +194,7 @@ def _begins_so(root: Path, path: str, trouble: Trouble) -> bool:
     """Whether a file begins as an image does."""
     try:
         # Not blocking: it may have become a pipe since it was listed.
-        file = os.open(f"{root}/{path}", os.O_RDONLY | os.O_NONBLOCK)
+        file = os.open(f"{root}/{path}", open_flags("O_NONBLOCK"))
         try:
             return sniff(os.read(file, 16)) is not None
         finally:

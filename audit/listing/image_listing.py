@@ -1,4 +1,5 @@
-"""A folder of class folders, a split/class tree, or a CSV/Parquet manifest → a listing of image files.
+"""A folder of class folders, a split/class tree, a CSV/Parquet manifest, or an annotation tool's export → a listing of
+image files.
 
 The listing says which files there are and what the dataset says of them; `audit.scan.scan` opens them.
 """
@@ -8,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from imageclinic.audit.listing import manifest
+from imageclinic.audit.listing.annotation_exports import export_listing, export_source
 from imageclinic.audit.listing.class_folders import from_folder
 from imageclinic.audit.listing.listing import COLUMNS, Listing
 from imageclinic.audit.listing.manifest import from_frame
@@ -17,17 +19,23 @@ __all__ = ["COLUMNS", "Listing", "from_folder", "from_frame", "load"]
 
 
 def load(data: Path, *, columns: dict[str, str] | None = None, layout: str | None = None) -> Listing:
-    """List the dataset at `data`: a folder or a .csv/.parquet manifest.
+    """List the dataset at `data`: a folder, a .csv/.parquet manifest, or an export of an annotation tool.
 
     Args:
-        data: folder or manifest; a manifest's folder is the root of its paths.
+        data: folder, manifest or export; a manifest's folder is the root of its paths.
         columns: for manifests, our column name → theirs (path, label, split, group).
         layout: for folders, what their levels are, such as ``split/class``; None: found from names and shape.
 
     Raises:
         InputError: nothing there, no images, no class folders, folders that can mean several things, missing columns,
-            paths that leave the root.
+            paths that leave the root, exports of another task.
     """
+    try:
+        export = export_source.recognise(data, columns or {}, layout)
+    except InputError as error:  # class folders may have annotations of another task beside them
+        return _class_folders_instead(data, error)
+    if export is not None:
+        return export_listing.listing(export, data)
     if data.is_dir():
         if columns:
             raise InputError(
@@ -40,3 +48,15 @@ def load(data: Path, *, columns: dict[str, str] | None = None, layout: str | Non
     if layout is not None:
         raise InputError(f"{data} is a file, and a layout of folders was given", expected="a folder")
     return manifest.load(data, columns)
+
+
+def _class_folders_instead(data: Path, error: InputError) -> Listing:
+    """A folder as class folders, where its annotations can't be used; else raises that error."""
+    try:
+        listing = from_folder(data.resolve()) if data.is_dir() else None
+    except InputError:
+        listing = None
+    if listing is None or listing.images["label"].isna().all():
+        raise error
+    listing.notes.insert(0, f"the class folders are the labels, and not the annotations beside them: {error.problem}")
+    return listing

@@ -40,7 +40,7 @@ def load(file: Path, columns: dict[str, str] | None = None) -> Listing:
     """
     suffix = file.suffix.lower()
     if suffix == ".csv":
-        table = _read_csv(file)
+        table = read_csv(file)
     elif suffix in (".parquet", ".pq"):
         try:
             table = pd.read_parquet(file)
@@ -118,7 +118,7 @@ def from_frame(
     return Listing(root, listed, notes=remarks, manifest=manifest)
 
 
-def _read_csv(file: Path) -> pd.DataFrame:
+def read_csv(file: Path) -> pd.DataFrame:
     """The cells of a CSV file as text: in UTF-8 (other bytes are kept), or UTF-16 or UTF-32 as its first bytes tell;
     separated by what its first line is."""
     try:

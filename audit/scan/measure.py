@@ -21,6 +21,7 @@ from imageclinic.audit.scan.decode import NO_MEMORY, Decoded, decode
 from imageclinic.audit.scan.image_statistics import THUMBNAIL, statistics
 from imageclinic.audit.scan.scan_options import MAX_PIXELS
 from imageclinic.core import schema
+from imageclinic.core.reading.regular_files import open_flags
 
 #: Changes when rows made by an older version must not be reused.
 VERSION = "6"
@@ -43,7 +44,7 @@ _KERAS_STATISTICS = ("luminance_mean", "luminance_p99", "entropy")
 # Pictures whose statistics are computed at once: what a core's cache holds.
 _AT_ONCE = 64
 # A path that is no regular file (a pipe!) must not block, nor be waited for.
-_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+_FLAGS = open_flags("O_NONBLOCK", "O_CLOEXEC")
 
 #: Called before each file with its number and whether its bytes are read (False: they are about to be).
 Tick = Callable[[int, bool], None]

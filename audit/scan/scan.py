@@ -26,6 +26,7 @@ from imageclinic.audit.scan.measure import MEASURED, VERSION, mtime_ns
 from imageclinic.audit.scan.scan_options import MAX_PIXELS, TIMEOUT
 from imageclinic.core import tables
 from imageclinic.core.reading.hashing import readable_sha256
+from imageclinic.core.reading.image_files import ImageFiles
 from imageclinic.core.run import Run
 
 __all__ = ["BATCH", "MAX_PIXELS", "THUMBNAIL", "TIMEOUT", "VERSION", "changes", "scan"]
@@ -73,7 +74,7 @@ def scan(
     Args:
         run: the run folder.
         listing: image_id, label, split, group.
-        root: the dataset's root.
+        root: the dataset's root; images that were added to the run lie in the run.
         workers: processes; default: the cores at hand.
         timeout: seconds that a file may take before it is reported as hanging its decoder.
         max_pixels: larger pictures are reported as too large and not decoded.
@@ -88,12 +89,13 @@ def scan(
         InputError: the run folder can't be written.
     """
     ids = listing["image_id"].to_numpy(dtype=object)
+    files = ImageFiles(root, run.added)
     workers = workers or worker_pool.available()
     previous, shards = _previous(run), sorted(run.shards.glob("*.arrow"))
     sources = [*previous, *_read_shards(shards)]
-    sizes, times = _stat(root, ids)
+    sizes, times = _stat(files, ids)
     table, position = _locate(sources, ids)
-    known = _usable(table, position, sizes, times, root, ids, rehash, workers)
+    known = _usable(table, position, sizes, times, files, ids, rehash, workers)
     todo = ids[~known].tolist()
 
     def report(done: int) -> None:
@@ -102,7 +104,7 @@ def scan(
 
     report(0)
     recovered: dict[str, str] = {}
-    jobs = _jobs(run, todo, root, workers, max_pixels)
+    jobs = _jobs(run, todo, files, workers, max_pixels)
     steps = worker_pool.run(
         jobs, run.shards, workers, timeout=timeout, progress=report, recovered=recovered.__setitem__
     )
@@ -143,7 +145,7 @@ def changes(before: pd.DataFrame, after: pd.DataFrame) -> str | None:
     return f"files since the last audit of this run: {', '.join(parts)}" if parts else None
 
 
-def _jobs(run: Run, todo: list[str], root: Path, workers: int, max_pixels: int) -> list[worker_pool.Job]:
+def _jobs(run: Run, todo: list[str], files: ImageFiles, workers: int, max_pixels: int) -> list[worker_pool.Job]:
     # Small batches where there is little to do, so that every worker has some.
     size = int(np.clip(len(todo) // (4 * workers), 16, BATCH))
     run.shards.mkdir(exist_ok=True)
@@ -153,8 +155,8 @@ def _jobs(run: Run, todo: list[str], root: Path, workers: int, max_pixels: int) 
     for start in range(0, len(todo), size):
         part = todo[start : start + size]
         name = xxhash.xxh3_64_hexdigest("\0".join(part).encode())
-        paths = [tables.to_path(image_id) for image_id in part]
-        jobs.append(worker_pool.Job(str(root), part, paths, run.shards / f"{name}.arrow", max_pixels))
+        paths = [files.name(image_id) for image_id in part]
+        jobs.append(worker_pool.Job(str(files.root), part, paths, run.shards / f"{name}.arrow", max_pixels))
     return jobs
 
 
@@ -206,12 +208,12 @@ def _locate(sources: Sequence[_Rows], ids: npt.NDArray[np.object_]) -> tuple[pa.
     return table, np.where(found >= 0, where.to_numpy()[found] if len(where) else -1, -1)
 
 
-def _stat(root: Path, ids: npt.NDArray[np.object_]) -> tuple[Positions, Positions]:
+def _stat(files: ImageFiles, ids: npt.NDArray[np.object_]) -> tuple[Positions, Positions]:
     """Size and modification time (ns) of each file, −1 where there is none."""
-    prefix, values = f"{root}{os.sep}", np.full((2, len(ids)), -1, dtype=np.int64)
+    root, values = str(files.root), np.full((2, len(ids)), -1, dtype=np.int64)
     for at, image_id in enumerate(ids):
         try:
-            status = os.stat(prefix + tables.to_path(image_id))  # noqa: PTH116 - millions of files: a Path costs
+            status = os.stat(os.path.join(root, files.name(image_id)))  # noqa: PTH116, PTH118 - millions of files: a Path costs
         except OSError:
             continue
         values[0, at], values[1, at] = status.st_size, mtime_ns(status)
@@ -223,7 +225,7 @@ def _usable(
     position: Positions,
     sizes: Positions,
     times: Positions,
-    root: Path,
+    files: ImageFiles,
     ids: npt.NDArray[np.object_],
     rehash: bool,
     workers: int,
@@ -241,7 +243,7 @@ def _usable(
         known &= rows["bytes"].to_numpy() == sizes
         return known & (rows["mtime_ns"].to_numpy() == times)
     wanted = rows["sha256"].to_pylist()
-    paths = [root / tables.to_path(i) for i in ids]
+    paths = [files(i) for i in ids]
     with ThreadPoolExecutor(workers) as threads:
         same = threads.map(lambda at: readable_sha256(paths[at]) == wanted[at], np.flatnonzero(known))
         known[np.flatnonzero(known)] = np.fromiter(same, dtype=bool)

@@ -155,5 +155,5 @@ def _processor_seconds(process: int) -> float | None:
     try:
         fields = Path(f"/proc/{process}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-    except (OSError, IndexError, ValueError):
+    except (AttributeError, OSError, IndexError, ValueError):
         return None

@@ -50,7 +50,10 @@ def put(source: Path, place: Path | None, sha256: str, link: str) -> None:
     if link == "reflink":
         _clone(source, place)
     elif link == "symlink":
-        place.symlink_to(source.resolve())
+        try:
+            place.symlink_to(source.resolve())
+        except OSError as error:  # Windows wants a privilege for it
+            raise InputError(f"can't link {source}: {error.strerror}", fix="use --link copy or hardlink") from error
     else:
         try:
             place.hardlink_to(source.resolve())

@@ -30,6 +30,7 @@ from imageclinic.cleaning.review.dataset import build_dataset
 from imageclinic.cleaning.review.door import serving
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
+from imageclinic.core.processes import child_process
 from imageclinic.core.processes.temporary_folders import temporary_folder
 from imageclinic.core.run import Run, open_run
 
@@ -73,6 +74,12 @@ def open_review(
         InputError: no run, a busy port, a bad certificate, no database (see `cleaning.review.database.mongod.running`).
         Failed: the App's server or its database died while it was open.
     """
+    if not child_process.POSIX:
+        raise InputError(
+            "the App can't be served on this system",
+            expected="Linux or macOS: its sockets are handed to a process of its own",
+            fix="review in the container or in WSL, or decide without the App: imageclinic decide",
+        )
     run = open_run(run_path)
     run.read(tables.ISSUES)
     log_file.refuse_link(run.decisions)
@@ -147,7 +154,7 @@ def link_file(run: Run, link: str) -> Iterator[Path]:
     path = run.review / "open.html"
     path.unlink(missing_ok=True)
     page = f'<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0; url={html.escape(link)}">'
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with open(handle, "w", encoding="utf-8") as file:
         file.write(page)
     try:

@@ -20,6 +20,8 @@ from imageclinic.core.errors import Failed, InputError
 from imageclinic.core.processes.signals import unwinding
 from imageclinic.core.processes.temporary_folders import sweep
 
+_SIGPIPE = getattr(signal, "SIGPIPE", 13)  # Windows has the error without the signal
+
 app = typer.Typer(
     name="imageclinic",
     help="Audit, clean and retrain: find out why an image classifier's accuracy stopped improving.",
@@ -57,7 +59,7 @@ def main() -> None:
         except BrokenPipeError:
             # The reader of our output (head, less) went away: that is no error of ours.
             _silence(sys.stdout)
-            sys.exit(128 + signal.SIGPIPE)
+            sys.exit(128 + _SIGPIPE)
         except OSError as error:
             # A full disk, a folder that vanished or that may not be written: no error of ours; a line says it all.
             try:

@@ -43,7 +43,7 @@ def replacing(path: Path, *, sync: bool = True) -> Iterator[Path]:
         handle, target = _held(path)
         yield target
         if sync:
-            with target.open("rb") as file:
+            with target.open("r+b") as file:  # Windows syncs only what may be written
                 os.fsync(file.fileno())
         target.chmod(0o666 & ~UMASK)
         target.replace(path)
@@ -55,7 +55,8 @@ def replacing(path: Path, *, sync: bool = True) -> Iterator[Path]:
     finally:
         if target is not None:
             target.unlink(missing_ok=True)
-            os.close(handle)
+            if handle >= 0:
+                os.close(handle)
 
 
 def sweep(folder: Path, *, of: str = "") -> None:
@@ -81,13 +82,14 @@ def sweep(folder: Path, *, of: str = "") -> None:
 
 
 def _held(path: Path) -> tuple[int, Path]:
-    """A new temporary file for `path`, and the handle that holds its lock."""
+    """A new temporary file for `path`, and the handle that holds its lock; −1 where there are no such locks."""
     while True:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:_LONGEST]}.", suffix=".tmp")
         target = Path(temporary)
         try:
-            if fcntl is None:
-                return handle, target
+            if fcntl is None:  # nor can an open file be renamed there
+                os.close(handle)
+                return -1, target
             with contextlib.suppress(OSError):  # a file system without locks
                 fcntl.flock(handle, fcntl.LOCK_EX)
             if os.path.samestat(os.fstat(handle), target.stat()):

@@ -17,7 +17,7 @@ from imageclinic.core import run_lock, tables
 from imageclinic.core.atomic import sweep
 from imageclinic.core.errors import InputError, remedied
 from imageclinic.core.ids import is_below, require_unicode
-from imageclinic.core.reading import run_shapes, saved_verdict
+from imageclinic.core.reading import image_files, run_shapes, saved_verdict
 from imageclinic.core.reading.json_files import parse_json, read_json
 from imageclinic.core.reading.links import refuse_links
 from imageclinic.core.reading.table_checks import check_same_images
@@ -126,6 +126,11 @@ class Run:
         return self.path / "label_model.npz"
 
     @property
+    def added(self) -> Path:
+        """Folder of images that ``imageclinic check --add`` accepted; see `core.reading.image_files`."""
+        return self.path / "added"
+
+    @property
     def checks(self) -> Path:
         """Folder for the results of ``imageclinic check``, a folder each."""
         return self.path / "checks"
@@ -158,7 +163,12 @@ class Run:
         """Where an image is on disk. Raises InputError for an id that leads out of the dataset's root."""
         if not is_below(image_id):
             raise InputError(f"{self.path} has an image {image_id[:300]!r}", expected="a path inside of the dataset")
-        return self.root / tables.to_path(image_id)
+        return self.files(image_id)
+
+    @property
+    def files(self) -> image_files.ImageFiles:
+        """image_id → file, for ids of the run's own tables."""
+        return image_files.ImageFiles(self.root, self.added)
 
     def info(self) -> dict[str, Any]:
         """The content of run.json; empty before the first audit has written it."""
@@ -272,8 +282,7 @@ def open_run(path: Path) -> Run:
     require_unicode(path.absolute(), "the run")
     marker = path / MARKER
     if not marker.is_file():
-        expected = "a folder that imageclinic audit wrote"
-        raise InputError(f"{path} is no imageclinic run", expected=expected, fix="audit first")
+        raise InputError(f"{path} is no imageclinic run", expected="a folder of imageclinic audit", fix="audit first")
     try:
         version = read_json(marker, run_shapes.Marker, fix="")["format"]
     except InputError as error:
@@ -293,5 +302,4 @@ def open_run(path: Path) -> Run:
 @functools.lru_cache(maxsize=8)
 def _info(path: Path, *version: int) -> dict[str, Any]:
     """The content of run.json in one version of the file: it is asked for once an image."""
-    content: dict[str, Any] = read_json(path, run_shapes.Info, fix="audit again")
-    return content
+    return dict(read_json(path, run_shapes.Info, fix="audit again"))

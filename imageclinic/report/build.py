@@ -97,14 +97,14 @@ def render(
         raise InputError(f"{run.path} holds no finished audit", fix="run imageclinic audit first")
     dataset = run.read(tables.DATASET)
     issues = run.read_beside(dataset, tables.ISSUES)
-    splits = _splits(run, dataset)
+    splits = splits_of(run, dataset)
     decided, decisions_note = _decisions(run)
     compared, comparison, comparison_note = _comparison(run)
     diagnosed, diagnosis_note = _diagnosis(run)
     searched, search_note = search_section.read(run.tuning)
     outcomes = sections.by_severity(info["outcomes"], run.verdict)
     pictures = RunPictures(run)
-    of_checks = _sections(run, outcomes, dataset, issues, splits, help or {}, pictures.picture)
+    of_checks = sections_of(run, outcomes, dataset, issues, splits, help or {}, pictures.picture)
     given = dataset.set_index("image_id")["label"]
     try:
         predictions = run.read_predictions() if run.predictions.is_file() else None
@@ -132,7 +132,9 @@ def render(
         facts=_facts(dataset, splits),
         audited=_audited(info),
         outcomes=outcomes,
-        summaries={o["check"]: _summary((help or {}).get(o["check"], ""), o.get("options") or {}) for o in outcomes},
+        summaries={
+            o["check"]: summary_with_values((help or {}).get(o["check"], ""), o.get("options") or {}) for o in outcomes
+        },
         outcome_names=sections.OUTCOMES,
         scores=None if truth is None else _records(score(issues, truth)),
         distribution=charts.distribution(dataset, splits),
@@ -194,7 +196,7 @@ def _audited(info: Mapping[str, Any]) -> list[str]:
     return [*lines, *(note for note in info.get("notes", []) if note.startswith("WARNING"))]
 
 
-def _splits(run: Run, dataset: pd.DataFrame) -> dict[str, str]:
+def splits_of(run: Run, dataset: pd.DataFrame) -> dict[str, str]:
     """image_id → split: the dataset's own, else the one that the audit drew."""
     own = dataset.dropna(subset=["split"])
     if own.empty and run.has(tables.SPLIT_TABLE):
@@ -202,7 +204,7 @@ def _splits(run: Run, dataset: pd.DataFrame) -> dict[str, str]:
     return dict(zip(own["image_id"], own["split"], strict=True))
 
 
-def _sections(
+def sections_of(
     run: Run,
     outcomes: Sequence[Mapping[str, Any]],
     dataset: pd.DataFrame,
@@ -211,6 +213,7 @@ def _sections(
     help: Mapping[str, str],
     picture: Callable[[str], Picture],
 ) -> list[sections.Section]:
+    """What is shown of those checks in `outcomes` that found something or failed; see `sections.section`."""
     given = dict(zip(dataset["image_id"], dataset["label"], strict=True))
     clusters = run.read(tables.CLUSTERS).dropna(subset=["cluster"]) if run.has(tables.CLUSTERS) else None
     copies = {} if clusters is None else dict(zip(clusters["image_id"], clusters["cluster"], strict=True))
@@ -276,7 +279,7 @@ def _diagnosis(run: Run) -> tuple[dict[str, Any], str]:
         return nothing, f"{run.diagnosis.name} can't be shown: {error}"
 
 
-def _summary(docstring: str, options: Mapping[str, Any]) -> str:
+def summary_with_values(docstring: str, options: Mapping[str, Any]) -> str:
     """A check's first paragraph, with the values of its options where it names them."""
     text = sections.summary(docstring)
     for name, value in options.items():

@@ -8,7 +8,6 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +23,12 @@ from imageclinic.core import tables
 from imageclinic.core.errors import InputError, NotApplicable
 from imageclinic.core.ids import require_unicode
 from imageclinic.core.option_fields import SEED
+from imageclinic.core.processes.optional_packages import version
 from imageclinic.core.progress import Say, Stage, quiet, silent
 from imageclinic.core.run import Run, create
 from imageclinic.workflows.steps import result_keys
 from imageclinic.workflows.steps.auditing import (
+    added_images,
     audit_source,
     audit_verdict,
     copies_and_splits,
@@ -35,30 +36,12 @@ from imageclinic.workflows.steps.auditing import (
     predictions,
 )
 from imageclinic.workflows.steps.auditing import embeddings as embedding_step
+from imageclinic.workflows.steps.auditing.audit_results import Audit
 from imageclinic.workflows.steps.auditing.packed_data import InMemory
 from imageclinic.workflows.steps.auditing.prediction_method import Brought, Method
 from imageclinic.workflows.steps.result_keys import key
 
 _PACKAGES = ("tensorflow", "keras", "cleanlab", "fiftyone", "imagehash", "pandas", "scikit-learn", "numpy", "pillow")
-
-
-@dataclass(frozen=True)
-class Audit:
-    """An audit's results: the run folder, the issues table, one outcome per check, and notes: sentences that the user
-    should know. It stands for the path of its run wherever one is asked for."""
-
-    run: Run
-    issues: pd.DataFrame
-    outcomes: pd.DataFrame
-    notes: Sequence[str] = ()
-
-    def __fspath__(self) -> str:
-        return str(self.run.path)
-
-    @property
-    def verdict(self) -> list[dict[str, Any]]:
-        """What matters most, worst first; see `core.run.Run.verdict`."""
-        return self.run.verdict
 
 
 @dataclass(frozen=True)
@@ -132,15 +115,16 @@ def audit(
     settings = runner.parse_options(options)
     listing = audit_source.listed(data, out, root, columns, layout, rehash, stage, say)
     require_unicode(listing.root, "the dataset")
-    brought = method.read(listing.images)
     path = audit_source.run_folder(out, listing)
     listed_by = audit_source.source(data, listing)
     audit_source.check_outside(path, listing, by_folder=listed_by == "folder")
+    own, listing = listing, added_images.with_added(listing, path)
+    brought = method.read(listing.images)
     lines = [listing.summary(), *listing.left_out()]
     plan = _Plan(chosen, skipped, settings, method, brought, scanning, seed)
     run = create(path)
     with run.lock():
-        listing.notes[:0] = audit_source.continues(run, listing, listed_by, chosen=out is not None)
+        listing.notes[:0] = audit_source.continues(run, own, listed_by, chosen=out is not None)
         for line in lines:
             say(line)
         run.update_info(

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Unpack
 
+from imageclinic.audit.listing.listing import Listing
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
 from imageclinic.core.predicted.tested_images import TEST_PREDICTIONS
-from imageclinic.core.progress import Stage, quiet
+from imageclinic.core.progress import Stage, quiet, silent
 from imageclinic.training.compare.compare_options import CompareKeywords, CompareOptions
 from imageclinic.workflows.steps.argument_types import takes_fields_of
+from imageclinic.workflows.steps.auditing import audit_source
 from imageclinic.workflows.steps.run_state import load
 
 #: Called with a comparison of the seeds that were done when Ctrl-C came.
@@ -35,11 +37,12 @@ def compare(
     thing that cleaning did: copies dropped, labels corrected, all else.
 
     Args:
-        run: a run folder; or, with `after`, a dataset: an export, a folder with a test part, or a manifest.
+        run: a run folder; or, with `after`, a dataset: an export, or what `audit` takes of files, with a test part.
         after: another dataset, with the same test images.
         truth: a CSV file with the true labels (image_id, label) of a run's images, for benchmarks: adds the control
             ``random_review``, as many reviews as were done, of images drawn at random, by a reviewer who is right.
-        to: for two datasets, the folder for comparison.json and finished runs; None: ``AFTER-comparison``.
+        to: for two datasets, the folder for comparison.json, finished runs and unpacked images; None:
+            ``AFTER-comparison``.
         stage: progress.
         interrupted: called with what the seeds that are done show, when Ctrl-C comes; KeyboardInterrupt goes on.
         options: fields of `training.compare.compare_options.CompareOptions`: model, seeds, epochs, seed, size, ….
@@ -74,10 +77,15 @@ def compare(
     else:
         if truth is not None:
             raise InputError("--truth with two datasets", expected="a run, which knows how much was reviewed")
-        with stage("Looking for copies") as progress:
-            arms, test, notes = arms_of.of_datasets(Path(run), Path(after), use.seed, progress=progress)
         end = Path(after).absolute()
         cache = Path(to) if to is not None else end.with_name(f"{end.stem}-comparison")
+
+        def listed(path: Path) -> Listing:
+            side = "after" if path == Path(after) else "before"
+            return audit_source.listed(path, cache / "unpacked" / side, None, None, None, False, stage, silent)
+
+        with stage("Looking for copies") as progress:
+            arms, test, notes = arms_of.of_datasets(Path(run), Path(after), use.seed, listed=listed, progress=progress)
         file, predictions = cache / "comparison.json", cache / TEST_PREDICTIONS.file
     arms, steps = separate_arms.separate(arms["original"], arms["cleaned"], test)
     base = arms[baseline(arms)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,8 +20,8 @@ from imageclinic.core.errors import InputError
 from imageclinic.core.progress import Progress, Stage, quiet
 from imageclinic.core.reading.json_files import Number, read_json
 from imageclinic.training.diagnose.diagnose_options import DiagnoseKeywords, DiagnoseOptions
-from imageclinic.workflows.steps import diagnosis_images
 from imageclinic.workflows.steps.argument_types import takes_fields_of
+from imageclinic.workflows.steps.auditing.packed_data import InMemory
 
 if TYPE_CHECKING:
     from imageclinic.training.compare.arm_inputs import Embedded
@@ -55,7 +56,7 @@ class _Metrics(TypedDict):
 
 @takes_fields_of(DiagnoseOptions)
 def diagnose(
-    data: str | Path | None = None,
+    data: str | Path | InMemory | None = None,
     *,
     history: Source | None = None,
     to: str | Path | None = None,
@@ -66,7 +67,8 @@ def diagnose(
     """Find out by experiments why accuracy is not improving; and say what the curves of one training run show.
 
     Args:
-        data: a run, an export or a dataset, see `workflows.steps.diagnosis_images.find`; None: the history alone.
+        data: a run, an export or a dataset, see `workflows.steps.diagnosis_images.find`; None: the history
+            alone.
         history: a ``.csv`` of Keras's CSVLogger, the ``metrics.json`` of ``imageclinic train``, a frame, or
             `History.history`.
         to: folder for diagnosis.json and finished runs; None: the run, or ``NAME-diagnosis`` beside the data.
@@ -92,9 +94,13 @@ def diagnose(
 
     training.load_tensorflow()
     from imageclinic.training.diagnose import ladder, plan, resume, user_model
+    from imageclinic.workflows.steps import diagnosis_images
 
-    found = diagnosis_images.find(Path(data), None if to is None else Path(to), use.seed, label_column=use.label_column)
-    recipe, remarks = _recipe(Path(data), use)
+    given = Path(data) if isinstance(data, str | os.PathLike) else data
+    found = diagnosis_images.find(
+        given, None if to is None else Path(to), use.seed, label_column=use.label_column, stage=stage
+    )
+    recipe, remarks = _recipe(given if isinstance(given, Path) else found.folder, use)
     names = tuple(sorted(found.images.loc[found.images["split"] == "train", "label"].unique()))
     unknown = sorted(set(found.images["label"]) - set(names))
     if len(names) < 2 or unknown:

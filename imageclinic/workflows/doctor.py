@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from imageclinic.core.processes import child_process, optional_packages
 from imageclinic.core.progress import Stage, quiet
 
 PORT = 5151
@@ -25,6 +26,8 @@ def doctor(folder: str | Path = ".", *, stage: Stage = quiet) -> pd.DataFrame:
     """
     looks: list[Callable[[], Iterator[tuple[str, str, str, str]]]] = [
         _machine,
+        _system,
+        _packages,
         lambda: _disk(Path(folder)),
         _tensorflow,
         _weights,
@@ -54,7 +57,25 @@ def _disk(folder: Path) -> Iterator[tuple[str, str, str, str]]:
         yield "disk", "ok", f"{free:,.0f} GB free in {folder.resolve()}", ""
 
 
+def _system() -> Iterator[tuple[str, str, str, str]]:
+    """What works on Linux alone, or not on Windows."""
+    if not child_process.POSIX:
+        fix = "review in the container or in WSL, or decide with imageclinic decide"
+        yield "system", "lacking", "the App can't be served here", fix
+    if not Path("/proc/self/statm").is_file():
+        fix = "an enormous picture may fill the memory: lower --max-pixels"
+        yield "system", "note", "the memory of decoders can't be limited here", fix
+
+
+def _packages() -> Iterator[tuple[str, str, str, str]]:
+    for package, (_, needed_by) in optional_packages.OPTIONAL.items():
+        if not optional_packages.installed(package):
+            yield package, "lacking", f"not installed; needed by {needed_by}", f"pip install {package}"
+
+
 def _tensorflow() -> Iterator[tuple[str, str, str, str]]:
+    if not (optional_packages.installed("tensorflow") and optional_packages.installed("keras")):
+        return
     from imageclinic import training
 
     training.load_tensorflow()
@@ -80,6 +101,8 @@ def _tensorflow() -> Iterator[tuple[str, str, str, str]]:
 
 
 def _weights() -> Iterator[tuple[str, str, str, str]]:
+    if not (optional_packages.installed("tensorflow") and optional_packages.installed("keras")):
+        return
     from imageclinic.training.embed import embed_images
 
     chosen = embed_images.choose("auto")
@@ -88,6 +111,8 @@ def _weights() -> Iterator[tuple[str, str, str, str]]:
 
 
 def _mongod() -> Iterator[tuple[str, str, str, str]]:
+    if not optional_packages.installed("fiftyone"):
+        return
     from imageclinic.cleaning.review.database import find_mongod
     from imageclinic.core.errors import InputError
 

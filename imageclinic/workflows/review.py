@@ -8,6 +8,7 @@ from imageclinic.cleaning.decisions import annotation_tools, priority
 from imageclinic.core import tables
 from imageclinic.core.option_fields import PORT
 from imageclinic.core.processes.child_process import python_module
+from imageclinic.core.processes.optional_packages import require
 from imageclinic.core.progress import Say, Stage, quiet, silent
 from imageclinic.core.run import open_run
 from imageclinic.workflows.steps.run_state import load
@@ -40,6 +41,7 @@ def review(
         _write_tasks(Path(run), Path(tasks), image_prefix, say)
         return
     PORT.check("port", port)
+    require("fiftyone", "hypercorn", "starlette")
     from imageclinic.cleaning.review.session import open_review
     from imageclinic.cleaning.trust import trust_summary
 

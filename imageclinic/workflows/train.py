@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Unpack
 
+from imageclinic.core.errors import InputError
 from imageclinic.core.progress import Stage, quiet
 from imageclinic.training.fit.settings import Settings, TrainKeywords
 from imageclinic.workflows.steps.argument_types import takes_fields_of
@@ -32,6 +33,12 @@ def train(
     from imageclinic import training
     from imageclinic.cleaning.export.images_as_files import as_files
 
+    if Path(out).is_file():
+        raise InputError(
+            f"{out} is a file",
+            expected="the folder of an export: what is trained on was audited",
+            fix=f"run imageclinic audit {out} and imageclinic export RUN OUT, and train on OUT",
+        )
     training.load_tensorflow()
     from imageclinic.training.fit.train_export import train as run
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from imageclinic.core import tables
+from imageclinic.core.processes.optional_packages import require
 from imageclinic.core.progress import Stage, quiet
 from imageclinic.training.fit.settings import Settings
 from imageclinic.training.tune.search_options import SearchOptions, TuneKeywords
@@ -42,6 +43,7 @@ def tune(
     """
     from imageclinic import training
 
+    require("optuna", "sqlalchemy")
     training.load_tensorflow()
     from imageclinic.training.tune import search as tuning
 

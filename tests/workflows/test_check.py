@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -140,6 +141,29 @@ def test_few_images_and_a_run_whose_files_are_gone(place: Path, tmp_path: Path) 
     assert "n = 3" in outcomes.loc["property_drift", "reason"]
     assert found(result, "split_leakage") == {"cat/0.jpg"}
     assert "thumbnails only" in result.issues["evidence"].iloc[0] and "thumbnails only" in result.notes[0]
+
+
+def test_packed_images_are_checked_as_their_folder_is(place: Path, tmp_path: Path) -> None:
+    chosen = ["split_leakage", "copy_of_run", "corrupted"]
+    with tarfile.open(tmp_path / "new.tar", "w") as tar:
+        tar.add(place / "new", ".")
+    result = imageclinic.check(tmp_path / "new.tar", place / "run", out=tmp_path / "out", checks=chosen, workers=1)
+    assert found(result, "split_leakage") == {"cat/test again.jpg"} and found(result, "corrupted") == {"cat/torn.png"}
+    assert found(result, "copy_of_run") == {"dog/train again.png", "cat/mirrored.png"}
+    assert json.loads((tmp_path / "out" / "check.json").read_text())["new"] == str(tmp_path / "new.tar")
+    x = np.stack([np.asarray(picture(seed)) for seed in (3, 120, 5000)])
+    result = imageclinic.check((x, ["cat", "dog", "dog"]), place / "run", checks=chosen, workers=1)
+    assert found(result, "split_leakage") == {"00000000.png"} and found(result, "copy_of_run") == {"00000001.png"}
+    assert result.path == place / "run" / "checks" / "arrays" and result.images["accepted"].sum() == 1
+
+
+def test_explain_knows_what_check_prints(result: imageclinic.workflows.check.Check) -> None:
+    known = imageclinic.explain()
+    assert set(result.outcomes["check"]) <= set(known["check"]) and known["help"].str.len().gt(40).all()
+    assert imageclinic.explain("copy_of_run")["command"].tolist() == ["check"]
+    assert imageclinic.explain("outlier")["command"].tolist() == ["audit", "check"]
+    with pytest.raises(InputError, match=r"one of blurry.*copy_among_new"):
+        imageclinic.explain("drak")
 
 
 def test_slips_are_one_line(place: Path, tmp_path: Path) -> None:

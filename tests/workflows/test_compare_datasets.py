@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tarfile
 from pathlib import Path
 
 import pandas as pd
@@ -85,9 +86,12 @@ def test_datasets_without_a_common_test_are_refused(before: Path, after: Path) -
 
 
 def test_the_result_lies_beside_the_second(before: Path, after: Path) -> None:
-    result = compare.compare(before, after, model="linear", epochs=2, seeds=2)
+    with tarfile.open(packed := after.with_suffix(".tar"), "w") as tar:
+        tar.add(after, ".")
+    result = compare.compare(before, packed, model="linear", epochs=2, seeds=2)
     written = json.loads((after.with_name("after-comparison") / "comparison.json").read_text("utf-8"))
     assert written == result
+    assert len(list((after.with_name("after-comparison") / "unpacked" / "after").rglob("*.png"))) == 32
     # The copy of a test image and one label: nothing else was dropped, so that there is no control.
     assert list(result["arms"]) == ["original", "without_twins", "cleaned"]
     assert (result["baseline"], result["n_test"], result["left_out"]) == ("without_twins", 8, 0)

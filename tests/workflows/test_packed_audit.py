@@ -14,6 +14,7 @@ import imageclinic
 from imageclinic.cli import app
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
+from imageclinic.workflows.steps import diagnosis_images
 
 CHECKS = ("exact_duplicate", "corrupted", "dark", "class_imbalance")
 
@@ -56,6 +57,19 @@ def test_an_archive_is_audited_as_its_folder_is(folder, tmp_path, monkeypatch, c
     imageclinic.export(tmp_path / "moved", tmp_path / "clean")
     assert len(list((tmp_path / "clean").rglob("*.png"))) == 16
     assert imageclinic.report(tmp_path / "moved").is_file()
+
+
+def test_a_diagnosis_reads_what_an_audit_does(folder, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = pack(folder, tmp_path / "pets.tar")
+    plain = diagnosis_images.find(folder, None, 0).images
+    packed = diagnosis_images.find(file, None, 0)
+    assert packed.folder == tmp_path / "pets-diagnosis" and all(Path(p).is_file() for p in packed.images["path"])
+    labels = packed.images.set_index("image_id")["label"].rename(lambda name: name.removeprefix("pets/"))
+    assert labels.to_dict() == plain.set_index("image_id")["label"].to_dict()
+    x = np.stack([np.full((9, 9), 16 * n, np.uint8) for n in range(12)])
+    arrays = diagnosis_images.find((x, [0, 1] * 6), tmp_path / "to", 0)
+    assert arrays.images["label"].value_counts().to_dict() == {"0": 6, "1": 6} and arrays.folder == tmp_path / "to"
 
 
 def test_what_another_audit_of_the_run_may_be_of(folder, tmp_path, monkeypatch) -> None:

@@ -42,8 +42,8 @@ def shown(run: Run, dataset: pd.DataFrame, progress: Callable[[int, int], None] 
     Returns:
         Paths (str), indexed by ``image_id``. Always valid Unicode.
     """
-    root = run.root
-    paths = {image_id: root / tables.to_path(image_id) for image_id in dataset["image_id"]}
+    files = run.files
+    paths = {image_id: files(image_id) for image_id in dataset["image_id"]}
     result = {image_id: str(path) for image_id, path in paths.items()}
     placeholder = _placeholder(run.review / _PLACEHOLDER)
     broken = dataset["read_error"].notna() | dataset["format"].isna()

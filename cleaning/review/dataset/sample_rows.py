@@ -69,8 +69,7 @@ def collect(
     items["in_inbox"] = items["queue"].notna() & open_ones
     shown = browser_pictures.shown(run, items[dataset.columns.intersection(items.columns)], progress)
     items["display_path"] = items["image_id"].map(shown)
-    root = run.root
-    originals = items["image_id"].map(lambda image_id: root / tables.to_path(image_id))
+    originals = items["image_id"].map(run.files)
     # FiftyOne identifies images by the file's name, and a database holds valid Unicode only.
     named = originals.map(browser_pictures.says_image)
     items["filepath"] = originals.astype("object").where(named, items["display_path"]).map(str)

@@ -9,10 +9,9 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass
-from pathlib import Path
 
-from imageclinic.core import tables
 from imageclinic.core.formats import FORMATS, sniff
+from imageclinic.core.reading.regular_files import open_flags
 from imageclinic.core.run import Run
 
 _TYPES = {name: f"image/{name.lower()}" for name, kind in FORMATS.items() if kind.browser} | {"MPO": "image/jpeg"}
@@ -36,8 +35,9 @@ class Media:
             InputError: when the run has none.
         """
         root = os.path.abspath(run.root)  # noqa: PTH100 (Path.absolute keeps "..")
-        paths = (os.path.abspath(Path(root) / tables.to_path(name)) for name in run.read_dataset()["image_id"])  # noqa: PTH100
-        inside = root.rstrip("/") + "/"
+        files = run.files
+        paths = (os.path.abspath(files(name)) for name in run.read_dataset()["image_id"])  # noqa: PTH100
+        inside = (root.rstrip("/") + "/", f"{run.added}/")
         self._images = frozenset(path for path in paths if path.startswith(inside))
         self._made = os.path.realpath(run.review)
 
@@ -55,7 +55,7 @@ class Media:
             return None
         try:
             # O_NONBLOCK: a pipe in an image's place must not hold us.
-            handle = os.open(real, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+            handle = os.open(real, open_flags("O_NONBLOCK", "O_NOFOLLOW"))
         except OSError:
             return None
         try:

@@ -19,7 +19,7 @@ PLACE = 20
 def audit(
     data: Annotated[
         str,
-        Argument(help="Class folders, split/class folders, a .csv/.parquet manifest; tar, zip, Parquet with images."),
+        Argument(help="Class folders, a .csv/.parquet manifest, an annotation tool's export; tar, zip, Parquet."),
     ],
     *,
     out: Annotated[

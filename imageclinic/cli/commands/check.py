@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,8 @@ import imageclinic
 from imageclinic.audit.scan.scan_options import ScanOptions
 from imageclinic.cli import fail_on as fail_on_limits
 from imageclinic.cli.arguments import AsJson, terminal_for
+from imageclinic.core.errors import InputError
+from imageclinic.core.ids import to_image_id
 
 PLACE = 25
 
@@ -18,7 +21,7 @@ PLACE = 25
 def check(
     new: Annotated[
         str,
-        Argument(help="New images: class folders, a folder of unlabelled images, or a .csv/.parquet manifest."),
+        Argument(help="New images: what audit takes, or a folder of unlabelled images."),
     ],
     *,
     against: Annotated[
@@ -41,6 +44,13 @@ def check(
     ] = None,
     markdown: Annotated[
         Path | None, Option(help="Append a summary in Markdown to this file.", show_default=False)
+    ] = None,
+    add: Annotated[
+        bool, Option("--add", help="Copy the accepted images into the run: its next audit is of them, too.")
+    ] = False,
+    add_names: Annotated[
+        Path | None,
+        Option(help="Add the images that this file names, one a line (an edited accepted.txt).", show_default=False),
     ] = None,
     model: Annotated[
         str | None,
@@ -76,6 +86,7 @@ def check(
         checks=[name.strip() for name in checks.split(",") if name.strip()],
         skip=[name.strip() for name in skip.split(",") if name.strip()],
         model=model,
+        add=add if add_names is None else _names(add_names),
         workers=scanning.workers,
         timeout=scanning.timeout,
         max_pixels=scanning.max_pixels,
@@ -101,6 +112,7 @@ def check(
             "out": str(result.path),
             "images": len(result.images),
             "accepted": int(result.images["accepted"].sum()),
+            "added": list(result.added),
             "verdict": result.verdict,
             "outcomes": records(result.outcomes),
             "drift": result.drift,
@@ -109,3 +121,12 @@ def check(
         }
     )
     fail_on_limits.end(result.outcomes, tripped, result.path / "check.json", terminal)
+
+
+def _names(file: Path) -> list[str]:
+    """The ids of images that a file names, as accepted.txt does: paths, one a line."""
+    try:
+        lines = os.fsdecode(file.read_bytes()).splitlines()
+    except OSError as error:
+        raise InputError(f"{file} can't be read: {error.strerror}") from error
+    return [to_image_id(line) for line in lines if line]

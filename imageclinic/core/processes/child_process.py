@@ -12,6 +12,9 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+#: Whether a process can become another and ask who its parent is. Windows can't: there a process starts another one
+#: and ends, the interpreter of a virtual environment is such a one, and only numbers of open sockets are not inherited.
+POSIX = os.name == "posix"
 _PATIENCE_SECONDS = 10
 # Becomes the command, and asks Linux to kill it when our process is gone. It is done here and not in Popen's
 # preexec_fn, which is unsafe in a process with threads. 1 is PR_SET_PDEATHSIG.
@@ -41,8 +44,9 @@ def running(
         inherited: file descriptors of ours that it gets under the same numbers.
     """
     with log.open("ab") as output:
+        launch = [sys.executable, "-I", "-S", "-c", _LAUNCH, str(os.getpid())] if POSIX else []
         process = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", _LAUNCH, str(os.getpid()), *command],
+            [*launch, *command],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -63,8 +67,11 @@ def running(
 def end_with_parent(parent: int) -> None:
     """For a process that we started ourselves: end when the process `parent` does, even while a decoder runs.
 
-    Linux sends the signal when the *thread* that started us ends. Elsewhere a thread of ours looks once a second.
+    Linux sends the signal when the *thread* that started us ends. Elsewhere a thread of ours looks once a second. On
+    Windows nothing is done: what we read from the parent ends with it.
     """
+    if not POSIX:
+        return
     if sys.platform == "linux":
         import ctypes
 

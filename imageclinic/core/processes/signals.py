@@ -28,7 +28,8 @@ def unwinding() -> Iterator[Callable[[], int]]:
             on_ctrl_c(number, frame)
         raise KeyboardInterrupt
 
-    ours = [s for s in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(s) == signal.SIG_DFL]
+    known = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]  # Windows has no SIGHUP
+    ours = [s for s in known if signal.getsignal(s) == signal.SIG_DFL]
     for number in ours:
         signal.signal(number, unwind)
     try:

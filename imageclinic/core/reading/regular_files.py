@@ -8,7 +8,16 @@ import stat
 from io import BufferedReader
 from pathlib import Path
 
-_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+
+def open_flags(*wanted: str) -> int:
+    """Flags of `os.open` to read bytes: ``O_RDONLY`` and those that are `wanted`, as far as this system has them."""
+    flags = os.O_RDONLY
+    for name in ("O_BINARY", *wanted):  # Windows has the first, which keeps line ends as they are, and no other
+        flags |= getattr(os, name, 0)
+    return flags
+
+
+_FLAGS = open_flags("O_CLOEXEC", "O_NONBLOCK", "O_NOCTTY")
 
 
 def open_regular(path: Path) -> BufferedReader:

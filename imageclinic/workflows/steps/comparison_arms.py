@@ -42,7 +42,7 @@ def of_run(state: State, seed: int) -> tuple[Arms, pd.DataFrame]:
         state.clusters[["image_id", "cluster", "split_group"]], on="image_id", how="left"
     )
     known["split_group"] = known["split_group"].fillna(known["image_id"])
-    known["path"] = _paths(state.run.root, known["image_id"])
+    known["path"] = _paths(state.run.files, known["image_id"])
     reviewed = cleaned.set_index("image_id")["label"]
 
     testing = known[known["split"] == "test"]
@@ -70,7 +70,7 @@ def embedded(run: Run) -> Embedded | None:
     if not {"model", "version", "note"} <= made.keys() or "patches" in made["model"]:
         return None
     found = run.read_embeddings()
-    paths = _paths(run.root, pd.Series(found.image_id))
+    paths = _paths(run.files, pd.Series(found.image_id))
     return Embedded(pd.Index(paths, dtype=object), np.asarray(found.vectors), made)
 
 
@@ -113,13 +113,19 @@ def truth(file: Path, arm: pd.DataFrame) -> pd.Series:
 
 
 def of_datasets(
-    before: Path, after: Path, seed: int, *, progress: Callable[[int, int], None] | None = None
+    before: Path,
+    after: Path,
+    seed: int,
+    *,
+    listed: Callable[[Path], image_listing.Listing] = image_listing.load,
+    progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Arms, pd.DataFrame, list[str]]:
     """The arms and test images of two datasets: exports, folders with a test part, or manifests with a split column.
 
     Images are matched by content: where a file lies and what it is called is no difference. Copies within and across
     the two share a group (near ones as well, as an audit finds them), and so do images of one group in an export or in
-    a manifest's `group` column. `progress` is called with (done, total) of each step of the search for copies.
+    a manifest's `group` column. `listed` lists what is no export. `progress` is called with (done, total) of each step
+    of the search for copies.
 
     Returns:
         The arms; the test images with the label that each dataset gives them; notes.
@@ -127,7 +133,7 @@ def of_datasets(
     Raises:
         InputError: a dataset without test images, or test images that differ: says which.
     """
-    found = {name: _dataset(path) for name, path in (("original", before), ("cleaned", after))}
+    found = {name: _dataset(path, listed) for name, path in (("original", before), ("cleaned", after))}
     notes = [
         f"{path}: {bad:,} unreadable images are left out."
         for path, (_, bad) in zip((before, after), found.values(), strict=True)
@@ -151,21 +157,21 @@ def of_datasets(
     return arms, test[TEST_COLUMNS], notes
 
 
-def _dataset(path: Path) -> tuple[pd.DataFrame, int]:
+def _dataset(path: Path, listed: Callable[[Path], image_listing.Listing]) -> tuple[pd.DataFrame, int]:
     """Labelled images: sha256, image_id (made of it), path, label, split, split_group (null: unknown); and how many
     unreadable ones are left out."""
     if (path / tables.MANIFEST.file).is_file():
         frame = tables.read_csv(path / tables.MANIFEST.file, tables.MANIFEST)
-        frame, bad = frame.assign(path=_paths(path, frame["path"]))[["sha256", *ARM_COLUMNS[1:]]], 0
+        frame, bad = frame.assign(path=_paths(_below(path), frame["path"]))[["sha256", *ARM_COLUMNS[1:]]], 0
     else:
-        listing = image_listing.load(path)
+        listing = listed(path)
         images = listing.images[listing.images["label"].notna()]
         if not images["split"].eq("test").any():
             raise InputError(
                 f"{path} has no test images",
                 expected="an export, folders train/… and test/…, or a manifest with a split column",
             )
-        images = images.assign(path=_paths(listing.root, images["image_id"]), split_group=images["group"])
+        images = images.assign(path=_paths(_below(listing.root), images["image_id"]), split_group=images["group"])
         with ThreadPoolExecutor() as pool:
             images["sha256"] = list(pool.map(_hash, images["path"]))
         readable = images["sha256"].notna()
@@ -215,6 +221,10 @@ def _reviewed_at_random(state: State) -> Sequence[str]:
     return answered.loc[answered["image_id"].isin(state.log.loc[shown, "image_id"]), "image_id"].tolist()
 
 
-def _paths(root: Path, ids: pd.Series) -> pd.Series:
+def _paths(files: Callable[[str], Path], ids: pd.Series) -> pd.Series:
     # As objects: pandas's strings can't hold names that are not UTF-8.
-    return pd.Series([str(root / tables.to_path(i)) for i in ids], index=ids.index, dtype=object)
+    return pd.Series([str(files(i)) for i in ids], index=ids.index, dtype=object)
+
+
+def _below(root: Path) -> Callable[[str], Path]:
+    return lambda image_id: root / tables.to_path(image_id)

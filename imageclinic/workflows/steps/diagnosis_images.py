@@ -9,17 +9,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from imageclinic.audit.listing import image_listing
 from imageclinic.cleaning.decisions import apply
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
+from imageclinic.core.progress import Stage, quiet, silent
 from imageclinic.core.reading.saved_verdict import HARMLESS
 from imageclinic.core.run import MARKER
 from imageclinic.training.compare.arm_inputs import Embedded
 from imageclinic.training.compare.arms import ARM_COLUMNS
 from imageclinic.training.diagnose.results import Effect
 from imageclinic.workflows.steps import audit_causes, comparison_arms
-from imageclinic.workflows.steps.auditing import label_noise
+from imageclinic.workflows.steps.auditing import audit_source, label_noise, packed_data
 from imageclinic.workflows.steps.run_state import State, load
 
 
@@ -36,18 +36,28 @@ class Material:
     embedded: Embedded | None = None
 
 
-def find(path: Path, to: Path | None, seed: int, *, label_column: str | None = None) -> Material:
-    """Read what is at `path`. Test images are never looked at.
+def find(
+    data: Path | packed_data.InMemory,
+    to: Path | None,
+    seed: int,
+    *,
+    label_column: str | None = None,
+    stage: Stage = quiet,
+) -> Material:
+    """Read what a user gave. Test images are never looked at.
 
     Args:
-        path: a run (its decisions are applied), an export, or a dataset.
-        to: where the diagnosis goes; None: into a run, else beside the data, ``NAME-diagnosis``.
+        data: a run (its decisions are applied), an export, or a dataset: what `audit` takes.
+        to: where the diagnosis goes, and unpacked images; None: into a run, else beside the data, ``NAME-diagnosis``;
+            of data in memory, into `audit_source.RUNS`.
         seed: of the draw of validation images, where the data has none.
         label_column: of a manifest.
+        stage: progress.
 
     Raises:
         InputError: nothing there, or no labelled images to learn from.
     """
+    path = data if isinstance(data, Path) else audit_source.RUNS / "memory"
     whole = path.absolute()
     beside = whole.with_name(f"{whole.stem if whole.is_file() else whole.name}-diagnosis")
     notes: list[str] = []
@@ -70,10 +80,12 @@ def find(path: Path, to: Path | None, seed: int, *, label_column: str | None = N
         manifest = tables.read_csv(path / tables.MANIFEST.file, tables.MANIFEST)
         images, folder = manifest.assign(path=[str(path / tables.to_path(p)) for p in manifest["path"]]), beside
     else:
-        listing = image_listing.load(path, columns=None if label_column is None else {"label": label_column})
+        columns = None if label_column is None else {"label": label_column}
+        listing = audit_source.listed(data, (to or beside) / "unpacked", None, columns, None, False, stage, silent)
         paths = [str(listing.root / tables.to_path(i)) for i in listing.images["image_id"]]
         images, folder = listing.images.assign(path=paths, split_group=listing.images["group"]), beside
-        notes.append(f"{path} was not audited: copies are found by small pictures, wrong labels by a quick model.")
+        named = path if isinstance(data, Path) else listing.packed
+        notes.append(f"{named} was not audited: copies are found by small pictures, wrong labels by a quick model.")
     if label_column is not None and path.is_dir():
         raise InputError(f"--label-column {label_column} with {path}", expected="a manifest with it")
     images = images[images["label"].notna()]

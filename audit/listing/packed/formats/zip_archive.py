@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 import stat
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from imageclinic.audit.listing.packed import sample_labels
@@ -29,6 +30,8 @@ from imageclinic.core.formats import sniff
 
 PLACE = 20
 SUFFIXES = (".zip",)
+#: Files of labels that annotation tools write, see `audit.listing.annotation_exports`.
+_ANNOTATIONS = frozenset(("annotations.xml", "_classes.csv", "_annotations.coco.json", "synsets.txt"))
 _DAMAGE = (zipfile.BadZipFile, OSError, EOFError, zlib.error, RuntimeError, NotImplementedError, ValueError)
 
 
@@ -41,15 +44,29 @@ def recognise(data: Any, reading: Reading) -> Source | None:
         return None
     if data.is_file():
         try:
-            zipfile.ZipFile(data).close()
+            with zipfile.ZipFile(data) as archive:
+                names = archive.namelist()
         except _DAMAGE as error:
             raise InputError(
                 f"{data} is no readable zip file: {error}",
                 expected="a whole zip file (its table of contents is at its end)",
                 fix="download or pack it again",
             ) from error
+        if reading.layout is None:
+            _check_no_annotations(data, names)
     parts = [Part(s.name, s.key, partial(_events, s), _needed(s.path), s.split, s.size) for s in shards]
     return Source(dataset_name(data, SUFFIXES), str(data.resolve()), parts, True, data.resolve(), "samples")
+
+
+def _check_no_annotations(data: Path, names: Sequence[str]) -> None:
+    """Raises InputError for an annotation tool's export: its labels are not in folders, and are read beside files."""
+    for name in names:
+        if PurePosixPath(name).name in _ANNOTATIONS:
+            raise InputError(
+                f"{data} is an export of annotations ({name})",
+                expected="class folders, or samples with their labels beside them",
+                fix=f"unpack it, and give the folder: unzip {shlex.quote(str(data))} -d {shlex.quote(data.stem)}",
+            )
 
 
 def _needed(path: Path) -> int | None:

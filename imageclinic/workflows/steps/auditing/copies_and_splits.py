@@ -8,7 +8,9 @@ from imageclinic.audit.copies import find_copies
 from imageclinic.audit.scan import scan
 from imageclinic.core import tables
 from imageclinic.core.progress import Progress
+from imageclinic.core.reading import added_table
 from imageclinic.core.run import Run
+from imageclinic.workflows.steps.auditing import added_images
 from imageclinic.workflows.steps.result_keys import key
 
 #: Shares of train, val and test that are drawn when the dataset came without splits.
@@ -29,12 +31,11 @@ def copies(
     paths = [run.table_path(t) for t in (tables.NEIGHBORS, tables.CLUSTERS)]
     if all(tables.is_current(p, current) for p in paths):
         return run.read(tables.NEIGHBORS), run.read(tables.CLUSTERS)
-    root = run.root
     neighbors, clusters, found = find_copies.find(
         dataset,
         features,
         run.read_thumbnails(),
-        lambda i: root / tables.to_path(i),
+        run.files,
         embeddings=embeddings,
         progress=progress,
     )
@@ -58,6 +59,9 @@ def freeze_splits(run: Run, dataset: pd.DataFrame, clusters: pd.DataFrame, seed:
             return
     else:
         fixed = run.read(tables.SPLIT_TABLE) if run.has(tables.SPLIT_TABLE) else None
+        added = added_images.frozen(added_table.read(run))
+        if fixed is not None and len(added):
+            fixed = pd.concat([fixed, added[~added["image_id"].isin(fixed["image_id"])]], ignore_index=True)
     drawn, found = stratified_split.assign(grouped, SHARES, seed=seed, fixed=fixed)
     run.write(tables.SPLIT_TABLE, drawn)
     notes += found

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -46,21 +48,54 @@ def embed(
     chosen = _choice(run, dataset, method, seed, progress)
     embedder = embedding.choose(chosen.model, layer=method.layer)
     say(f"{embedder.note} ({chosen.reason})" if chosen.reason else embedder.note)
-    # Only what the rule of `core.pixels` changes is embedded again when that rule changes.
-    rule = [pixels.VERSION] if dataset["mode"].fillna("").map(pixels.deep).any() else []
-    current = key(readable, embedder.name, embedder.version, embedder.note, seed, *rule)
+    deep = dataset["mode"].fillna("").map(pixels.deep).set_axis(dataset["image_id"])
+
+    def key_of(images: pd.DataFrame) -> str:
+        # Only what the rule of `core.pixels` changes is embedded again when that rule changes.
+        rule = [pixels.VERSION] if deep[images["image_id"]].any() else []
+        return key(images, embedder.name, embedder.version, embedder.note, seed, *rule)
+
+    current = key_of(readable)
     if not tables.is_current(run.embeddings, current):
-        root = run.root
-        paths = [root / tables.to_path(i) for i in readable["image_id"]]
-        keep = run.embedding_parts / current
-        vectors, info = embedding.embed(
-            paths, model=chosen.model, layer=method.layer, seed=seed, keep=keep, progress=progress
+        files = run.files
+        paths = [files(i) for i in readable["image_id"]]
+        learns = "patches" in embedder.name or embedder.name.endswith(".keras") or ":" in embedder.name
+        known = None if learns else _unchanged(run, readable, key_of)
+        new = ~readable["image_id"].isin(() if known is None else known.image_id).to_numpy()
+        fit_embed = functools.partial(
+            embedding.fit_embed, paths, model=chosen.model, layer=method.layer, seed=seed, progress=progress
         )
+        keep = run.embedding_parts / current
+        vectors, info = fit_embed([path for path, is_new in zip(paths, new, strict=True) if is_new], keep=keep)
+        if known is not None and info["size"] == tables.metadata(run.embeddings).get("size"):
+            vectors = _joined(known, vectors, new)
+        elif known is not None:  # the images are looked at in another size now
+            vectors, info = fit_embed(paths, keep=keep)
         made = {"model": info["name"], "version": info["version"], "note": info["note"], "size": info["size"]}
         optional = {"layer": method.layer, "reason": chosen.reason}
         _write_embeddings(run, readable, vectors, {"key": current, **made, **{k: v for k, v in optional.items() if v}})
         shutil.rmtree(run.embedding_parts, ignore_errors=True)
     return run.read_embeddings()
+
+
+def _unchanged(run: Run, readable: pd.DataFrame, key_of: Callable[[pd.DataFrame], str]) -> tables.Embeddings | None:
+    """The embeddings of the last audit, if all that has happened since is that images were added; else None."""
+    made = tables.metadata(run.embeddings)
+    if not made:
+        return None
+    known = run.read_embeddings()
+    old = readable[readable["image_id"].isin(known.image_id)].reset_index(drop=True)
+    same = len(old) == len(known.image_id) < len(readable) and key_of(old) == made.get("key")
+    return known if same else None
+
+
+def _joined(
+    known: tables.Embeddings, fresh: npt.NDArray[np.float32], new: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.float32]:
+    """Vectors of all images, in order, from those that were known and those of the images that are `new`."""
+    vectors = np.empty((len(new), fresh.shape[1]), np.float32)
+    vectors[new], vectors[~new] = fresh, known.vectors
+    return vectors
 
 
 def _choice(run: Run, dataset: pd.DataFrame, method: Method, seed: int, progress: Progress) -> Any:
@@ -77,8 +112,8 @@ def _choice(run: Run, dataset: pd.DataFrame, method: Method, seed: int, progress
     # Only what could have been chosen: another name may be a function to call, and the run somebody else's.
     if kept.get("key") == current and kept.get("model") in embedder_choice.candidates(network):
         return embedder_choice.Choice(kept["model"], str(kept.get("reason", "")))
-    root = run.root
-    paths = [root / tables.to_path(i) for i in labelled["image_id"]]
+    files = run.files
+    paths = [files(i) for i in labelled["image_id"]]
     found = embedder_choice.choose(paths, list(labelled["label"]), seed=seed, progress=progress)
     caches.write_facts(run.embedder_choice, {"key": current, "model": found.model, "reason": found.reason})
     return found

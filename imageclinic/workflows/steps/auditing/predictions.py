@@ -112,8 +112,8 @@ def _train_networks(run: Run, labelled: pd.DataFrame, seed: int, progress: Progr
     parts = stratified_split.allocate(labelled["label"], labelled["split_group"], [1.0] * (2 * FOLDS), seed=seed)
     classes = tuple(sorted(labelled["label"].unique()))
     codes = confident_learning.codes(labelled["label"], classes)
-    root = run.root
-    paths = [root / tables.to_path(i) for i in labelled["image_id"]]
+    files = run.files
+    paths = [files(i) for i in labelled["image_id"]]
     found = network_folds.out_of_fold(paths, codes, parts, run.folds / current, seed=seed, progress=progress)
     made = {"made": "full", "size": str(found.size), **_scores(found, [], labelled["label"])}
     _write_predictions(run, labelled, found.fold, found.pred_probs, classes, {"key": current, **made})

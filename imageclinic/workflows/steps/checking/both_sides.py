@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+import os
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,13 +13,13 @@ import pandas as pd
 
 from imageclinic.audit.against.copies_of_run import Scanned
 from imageclinic.audit.listing import image_listing
+from imageclinic.audit.listing.annotation_exports import export_source
 from imageclinic.audit.scan import scan
 from imageclinic.audit.scan.scan_options import ScanOptions
 from imageclinic.cleaning.decisions import apply
 from imageclinic.core import tables
-from imageclinic.core.errors import InputError
 from imageclinic.core.processes.temporary_folders import temporary_folder
-from imageclinic.core.progress import Progress, quiet, silent
+from imageclinic.core.progress import Progress, Say, Stage
 from imageclinic.core.run import Run, create
 from imageclinic.workflows.steps import run_state
 from imageclinic.workflows.steps.auditing import audit_source, packed_data
@@ -46,10 +48,7 @@ class RunSide:
 
     def scanned(self) -> Scanned:
         """For the search of copies; reads the thumbnails."""
-        root = self.run.root
-        return Scanned(
-            self.state.dataset, self.features, self.run.read_thumbnails(), lambda i: root / tables.to_path(i)
-        )
+        return Scanned(self.state.dataset, self.features, self.run.read_thumbnails(), self.run.files)
 
 
 def read_run(path: str | Path) -> RunSide:
@@ -76,21 +75,25 @@ def read_run(path: str | Path) -> RunSide:
     return RunSide(state, features, known, labelled)
 
 
+@contextlib.contextmanager
 def listed(
-    new: str | Path | pd.DataFrame, root: str | Path | None, columns: Mapping[str, str] | None, layout: str | None
-) -> image_listing.Listing:
+    new: str | Path | pd.DataFrame | packed_data.InMemory,
+    root: str | Path | None,
+    columns: Mapping[str, str] | None,
+    layout: str | None,
+    stage: Stage,
+    say: Say,
+) -> Iterator[image_listing.Listing]:
     """The listing of the new images, as an audit makes it; a folder of images without class folders is unlabelled.
+    Packed ones are files for as long as the context.
 
     Raises:
         InputError: see `audit_source.listed`.
     """
-    if not isinstance(new, pd.DataFrame):
-        packed = packed_data.recognise(Path(new), packed_data.Reading(dict(columns or {}), layout))
-        if packed is not None:
-            raise InputError(f"{packed.where} holds packed images", expected="files", fix="unpack them into a folder")
-        if layout is None and _is_flat(Path(new)):
-            layout = "any"
-    return audit_source.listed(new, None, root, columns, layout, False, quiet, silent)
+    if layout is None and isinstance(new, str | os.PathLike) and _is_flat(place := Path(new)):
+        layout = "any" if export_source.recognise(place, dict(columns or {}), None) is None else None
+    with temporary_folder("imageclinic-check-") as scratch:
+        yield audit_source.listed(new, scratch / "new", root, columns, layout, False, stage, say)
 
 
 def scanned(listing: image_listing.Listing, options: ScanOptions, notes: list[str], progress: Progress) -> Scanned:

@@ -81,10 +81,11 @@ def commands(path: Path, listing: Listing) -> dict[str, str]:
     """What to do next, by name of a check; ``look`` for those not named, ``""`` when all is seen."""
     table, facts, names = (shlex.quote(str(path / n)) for n in ("new_images.csv", "check.json", "accepted.txt"))
     known = {name: f"grep {name} {table}" for name in run_checks.load() if name not in run_checks.OF_ALL}
+    copy = f"rsync -a --files-from={names} {shlex.quote(str(listing.root))}/ DATASET/"
     return {
         "look": f"python -m json.tool {facts}",
         **known,
-        "": f"rsync -a --files-from={names} {shlex.quote(str(listing.root))}/ DATASET/",
+        "": copy if listing.packed is None else f"cat {names}",  # packed images are files no more
     }
 
 

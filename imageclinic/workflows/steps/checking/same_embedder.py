@@ -43,11 +43,11 @@ def embed(side: RunSide, new: Scanned, model: str | None, progress: Progress) ->
         raise NotApplicable("no new image can be read")
     dataset = side.state.dataset
     readable = dataset.loc[dataset["read_error"].isna(), ["image_id", "bytes"]]
-    root = run.root
-    paths = [root / tables.to_path(i) for i in readable["image_id"]]
+    files = run.files
+    paths = [files(i) for i in readable["image_id"]]
     probes = _unchanged(readable, paths)
     if "patches" in chosen and len(probes) < min(_PROBES, len(paths)):
-        raise NotApplicable(f"patches are learnt from the run's images, which are not in {root} any more")
+        raise NotApplicable(f"patches are learnt from the run's images, which are not in {run.root} any more")
 
     from imageclinic import training
 

@@ -1,0 +1,1 @@
+"""What annotation tools export: a file that names images and their labels, beside the images."""
