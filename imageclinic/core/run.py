@@ -101,11 +101,6 @@ class Run:
         return self.path / "comparison.json"
 
     @property
-    def test_predictions(self) -> Path:
-        """Parquet: what the trainings of the comparison named for each test image."""
-        return self.path / "test_predictions.parquet"
-
-    @property
     def diagnosis(self) -> Path:
         """JSON: why accuracy is not improving."""
         return self.path / "diagnosis.json"

@@ -18,7 +18,6 @@ from imageclinic.core.reading.json_files import check_shape, read_json
 from imageclinic.core.run import Run
 from imageclinic.report import (
     charts,
-    confusion_section,
     diagnosis_section,
     map_section,
     review_section,
@@ -26,9 +25,9 @@ from imageclinic.report import (
     sections,
     shapes,
     templates,
-    tested_images_section,
 )
 from imageclinic.report.planted_truth import score
+from imageclinic.report.predicted import confusion_section, tested_images_section
 from imageclinic.report.thumbnails import Picture, RunPictures
 
 _CODE = re.compile(r"`([^`\n]+)`")
@@ -254,13 +253,12 @@ def _comparison(run: Run) -> tuple[list[charts.Comparison], dict[str, Any], str]
 
 def _tested(run: Run, pictures: RunPictures) -> tuple[tested_images_section.Results | None, str]:
     """Test images one by one, and why they can't be shown."""
-    if not run.test_predictions.is_file():
+    if not run.has(TEST_PREDICTIONS):
         return None, ""
     try:
-        rows = tables.read(run.test_predictions, TEST_PREDICTIONS)
-        return tested_images_section.results(rows, pictures.small), ""
+        return tested_images_section.results(run.read(TEST_PREDICTIONS), pictures.small), ""
     except InputError as error:
-        return None, f"{run.test_predictions.name} can't be shown: {error}"
+        return None, f"{TEST_PREDICTIONS.file} can't be shown: {error}"
 
 
 def _diagnosis(run: Run) -> tuple[dict[str, Any], str]:

@@ -71,7 +71,7 @@ def compare(
         arms, test = arms_of.of_run(state, use.seed)
         embedded, shift = arms_of.embedded(state.run), arms_of.test_shift(state)
         file, cache = state.run.comparison, state.run.path / "comparison"
-        predictions = state.run.test_predictions
+        predictions = state.run.table_path(TEST_PREDICTIONS)
         if to is not None:
             raise InputError(f"--to {to} with a run", expected="two datasets; a run keeps its own comparison")
     else:

@@ -109,7 +109,7 @@ def test_decide_export_verify_compare_report(run: Path, digits: Path, tmp_path: 
     assert [step["kind"] for step in result["steps"]] in (["copies", "labels"], [])
     assert json.loads(open_run(run).comparison.read_text()) == json.loads(json.dumps(result))
     assert result["verdict"]
-    named = tables.read(open_run(run).test_predictions, tested_images.TEST_PREDICTIONS)
+    named = open_run(run).read(tested_images.TEST_PREDICTIONS)
     for side, arm in (("before", result["baseline"]), ("after", "cleaned")):
         of_side = named[named["side"] == side]
         right = (of_side["label"] == of_side["predicted"]).groupby(of_side["seed"]).mean().tolist()

@@ -85,9 +85,9 @@ def _group_numbers(clusters: pd.Series) -> pd.Series:
 def _tested(run: Run) -> pd.DataFrame:
     """What the trainings of the comparison say of each test image; empty without a comparison."""
     empty = pd.DataFrame({"image_id": pd.Series(dtype="str"), **{name: pd.Series(dtype="object") for name in TESTED}})
-    if not run.test_predictions.is_file():
+    if not run.has(tested_images.TEST_PREDICTIONS):
         return empty
-    rows = tables.read(run.test_predictions, tested_images.TEST_PREDICTIONS)
+    rows = run.read(tested_images.TEST_PREDICTIONS)
     images, trainings = tested_images.per_image(rows), tested_images.trainings(rows)
     if images.empty or not trainings[1]:
         return empty

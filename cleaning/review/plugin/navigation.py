@@ -134,7 +134,7 @@ def confusion_samples(ctx: Any, given: str, predicted: str, tested: bool = False
 def _confused(ctx: Any, tested: bool) -> pd.DataFrame:
     """See `core.predicted.confusions.confused`; empty without predictions."""
     run = run_of(ctx)
-    file = run.test_predictions if tested else run.predictions
+    file = run.table_path(tested_images.TEST_PREDICTIONS) if tested else run.predictions
     if not file.is_file():
         return pd.DataFrame(columns=["image_id", "given", "predicted"])
     return _confused_images(run.path, tested, file.stat().st_mtime_ns)
@@ -145,7 +145,7 @@ def _confused_images(path: Path, tested: bool, changed: int) -> pd.DataFrame:
     run = open_run(path)
     if not tested:
         return confused.confused(run.read_predictions(), run.read(tables.DATASET).set_index("image_id")["label"])
-    rows = tables.read(run.test_predictions, tested_images.TEST_PREDICTIONS)
+    rows = run.read(tested_images.TEST_PREDICTIONS)
     labels = tested_images.per_image(rows).set_index("image_id")["label"]
     return confused.confused(tested_images.votes(rows), labels)
 

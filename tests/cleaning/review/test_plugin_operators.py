@@ -228,7 +228,7 @@ def test_what_cleaning_did_to_test_images_are_views(run: Run) -> None:
         for side, predicted in (("before", ["dog", "cat", "dog"]), ("after", ["cat", "dog", "dog"]))
         for seed in (0, 1)
     ]
-    tables.write(run.test_predictions, pd.concat(rows), tested_images.TEST_PREDICTIONS)
+    run.write(tested_images.TEST_PREDICTIONS, pd.concat(rows))
     app = App(run)
     said = app.call("panel")
     assert said["tested"] == [["Fixed by cleaning", 1], ["Broken by cleaning", 1], ["Wrong on the test set", 2]]

@@ -7,7 +7,7 @@ import pandas as pd
 
 from imageclinic.core.predicted.confusions import confused, pairs
 from imageclinic.core.tables import Predictions
-from imageclinic.report import confusion_section
+from imageclinic.report.predicted import confusion_section
 from imageclinic.report.thumbnails import Picture
 
 CLASSES = ("cat", "dog", "owl")

@@ -9,7 +9,7 @@ from imageclinic.core import tables
 from imageclinic.core.predicted import tested_images
 from imageclinic.core.predicted.confusions import confused
 from imageclinic.core.predicted.tested_images import BROKEN, FIXED, TEST_PREDICTIONS
-from imageclinic.report import tested_images_section
+from imageclinic.report.predicted import tested_images_section
 from imageclinic.report.thumbnails import Picture
 
 #: image_id → label, label as reviewed, what three trainings name before and after cleaning (first letters).

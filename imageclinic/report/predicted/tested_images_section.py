@@ -10,7 +10,7 @@ import pandas as pd
 
 from imageclinic.core.predicted import tested_images
 from imageclinic.core.predicted.tested_images import AFTER, BEFORE, BROKEN, FIXED
-from imageclinic.report import confusion_section
+from imageclinic.report.predicted import confusion_section
 from imageclinic.report.thumbnails import Picture
 
 #: Pictures of each sheet.
