@@ -145,6 +145,24 @@ def kept_by_persons(log: pd.DataFrame, current: pd.DataFrame) -> set[str]:
     return set(keep["image_id"]) - (set(blind["image_id"]) - set(seen["image_id"]))
 
 
+def first_answers(log: pd.DataFrame, dataset: pd.DataFrame) -> pd.DataFrame:
+    """What each person first answered about each image: before they could see that another one disagrees.
+
+    Args:
+        log: tables.DECISION_LOG.
+        dataset: tables.DATASET.
+
+    Returns:
+        ``image_id``, ``reviewer``, ``answer``: ``keep``, ``drop``, or ``relabel to`` a label. What was taken back, and
+        "unsure", is no answer.
+    """
+    events = _standing(log[~log["reviewer"].str.startswith(POLICY)], dataset)
+    events = events[events["applies"] & events["target"].eq(events["image_id"]) & events["decision"].ne("unsure")]
+    events = events.drop_duplicates(["target", "reviewer"], keep="first")
+    answer = events["decision"].mask(events["decision"].eq("relabel"), "relabel to " + events["label"].astype("str"))
+    return pd.DataFrame({"image_id": events["target"], "reviewer": events["reviewer"], "answer": answer})
+
+
 def stale(log: pd.DataFrame, dataset: pd.DataFrame) -> pd.DataFrame:
     """Events that stand but fit no image of `dataset` any more: the last per image and reviewer (rows of the
     log)."""

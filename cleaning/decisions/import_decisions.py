@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -46,8 +47,27 @@ def import_csv(
     except OSError as error:
         raise InputError(f"can't read {file}: {error.strerror}", expected="a CSV file of decisions") from error
     _check_header(file, list(rows.columns))
+    return record(rows, [f"line {line}" for line in lines], file, log_path, dataset, reviewer, issues)
+
+
+def record(
+    rows: pd.DataFrame,
+    places: Sequence[str],
+    file: Path,
+    log_path: Path,
+    dataset: pd.DataFrame,
+    reviewer: str,
+    issues: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """Append decisions that were read from `file`, as `import_csv` does.
+
+    Args:
+        rows: at least image_id and decision, as text.
+        places: where each row stands in the file, such as ``line 7``, for messages.
+        file, log_path, dataset, reviewer, issues: see `import_csv`.
+    """
     if rows.empty:
-        raise InputError(f"no decisions in {file}", expected="a header and at least one row")
+        raise InputError(f"no decisions in {file}", expected="at least one")
     from_log = "decision_id" in rows
     rows = rows.reindex(columns=list(dict.fromkeys([*rows.columns, "reviewer", "label", "sample", "inclusion_prob"])))
     rows = rows.astype("str")
@@ -56,10 +76,10 @@ def import_csv(
     for name, source in (("sha256", "sha256"), ("given_label", "label")):
         found = rows["image_id"].map(known[source]).astype("str")
         rows[name] = rows[name].fillna(found) if name in rows else found
-    problems = log_file.find_problems(rows) + _more_problems(rows, dataset, lines, from_log=from_log)
+    problems = log_file.find_problems(rows) + _more_problems(rows, dataset, places, from_log=from_log)
     if problems:
         problems.sort(key=lambda problem: problem.row)
-        named = [f"line {lines[p.row]}, {p.column} {p.value!r}: expected {p.expected}" for p in problems]
+        named = [f"{places[p.row]}, {p.column} {p.value!r}: expected {p.expected}" for p in problems]
         raise InputError(
             f"bad rows in {file}: {few(named, log_file.NAMED, '; ')}", fix="fix these rows; nothing was recorded"
         )
@@ -99,7 +119,7 @@ def _check_header(file: Path, names: list[str]) -> None:
 
 
 def _more_problems(
-    rows: pd.DataFrame, dataset: pd.DataFrame, lines: list[int], *, from_log: bool
+    rows: pd.DataFrame, dataset: pd.DataFrame, places: Sequence[str], *, from_log: bool
 ) -> list[log_file.Problem]:
     """What `logfile.find_problems` can't know: images that are not there, and what contradicts itself."""
     found: list[log_file.Problem] = []
@@ -118,8 +138,8 @@ def _more_problems(
     report(random, "inclusion_prob", "the probability with which this random image was drawn")
     if not from_log:  # a log says in which order its events came
         pair = image + "/" + rows["reviewer"]
-        first = pd.Series(lines, index=rows.index).groupby(pair).transform("first")
-        report(pair.duplicated(), "image_id", "one decision an image; line " + first.astype("str") + " decides it too")
+        first = pd.Series(list(places), index=rows.index, dtype="str").groupby(pair).transform("first")
+        report(pair.duplicated(), "image_id", "one decision an image; " + first + " decides it too")
     return found
 
 

@@ -89,8 +89,45 @@ def keep_best(run: Run, image_ids: Sequence[str], *, reviewer: str) -> Best:
     return Best(state(run, [name for name, _, _ in rows]), tuple(kept), tuple(spared), unresolved)
 
 
-def _log(run: Run, rows: Sequence[tuple[str, str, str | None]], reviewer: str, blind: bool) -> None:
-    """Append one batch of (image_id, decision, new label)."""
+@dataclass(frozen=True)
+class Apart:
+    """What `not_copies` did: what holds now for the images that it decided about (`STATE`); how many wait on, for
+    something else was found about them; how many have an equal picture."""
+
+    state: pd.DataFrame
+    waiting: int
+    equal: int
+
+
+def not_copies(run: Run, image_ids: Sequence[str], *, reviewer: str) -> Apart:
+    """Say of the clusters of these images that their members are no copies: keep them all, in one batch.
+
+    Each event rejects the findings about copies. Near copies that a person keeps no longer tie images to one split.
+    Members about which something else was found wait for a decision about that, and dropped ones stay dropped.
+    Clusters in which pictures are equal are copies, whoever says what: nothing is decided about them.
+    """
+    dataset, issues = known_tables(run)
+    clusters = run.read(tables.CLUSTERS)
+    wanted = clusters.loc[clusters["image_id"].isin(image_ids), "cluster"].dropna()
+    members = clusters[clusters["cluster"].isin(wanted)]
+    pairs = run.read(tables.NEIGHBORS)
+    same = pairs[pairs["kind"].ne("near") & pairs["image_id"].isin(members["image_id"])]
+    equal = members["cluster"].isin(members.loc[members["image_id"].isin(same["image_id"]), "cluster"])
+    apart = members.loc[~equal, "image_id"]
+    current = decision_log.current(read_log(run), dataset.reset_index())
+    decided = set(current.loc[current["decision"].notna(), "image_id"])
+    open_questions = set(issues.loc[issues["cluster"].isna(), "image_id"])
+    waits = apart.isin(open_questions) & ~apart.isin(decided)
+    kept = apart[~waits & ~apart.isin(decided)]
+    if len(kept):
+        _log(run, [(name, "keep", None) for name in kept], reviewer, blind=False, apart=True)
+    return Apart(state(run, kept.tolist()), int(waits.sum()), int(equal.sum()))
+
+
+def _log(
+    run: Run, rows: Sequence[tuple[str, str, str | None]], reviewer: str, blind: bool, *, apart: bool = False
+) -> None:
+    """Append one batch of (image_id, decision, new label); `apart`: it says that they are no copies."""
     changed = run.table_path(tables.ISSUES).stat().st_mtime_ns
     dataset, issues = known_tables(run)
     drawn = _drawn(run.path, changed) if blind else {}
@@ -105,6 +142,8 @@ def _log(run: Run, rows: Sequence[tuple[str, str, str | None]], reviewer: str, b
         found = about.get(image_id, issues.head(0))
         actual = "keep" if decision == "relabel" and new == given else decision
         confirmed, rejected = priority.spoken_about(actual, found)
+        if apart:
+            rejected = sorted({*rejected, *found.loc[found["cluster"].notna(), "check"]})
         urgent = runner.ordered(found["check"])[:1]
         events.append(
             {

@@ -11,7 +11,7 @@ from typing_extensions import TypedDict
 
 from imageclinic.audit import runner
 from imageclinic.cleaning.decisions import decision_log
-from imageclinic.cleaning.trust import estimates, stopping
+from imageclinic.cleaning.trust import agreement, estimates, stopping
 from imageclinic.core import tables
 from imageclinic.core.errors import remedied
 from imageclinic.core.option_fields import STOP_BELOW
@@ -46,11 +46,13 @@ def set_worth(run: Run, value: float) -> None:
 
 
 def panel_of(run: Run) -> dict[str, list[Any]]:
-    """What the App's panel shows of a run, as it is now: ``rows``, see `rows`, and ``lines``, see `lines`."""
+    """What the App's panel shows of a run, as it is now: ``rows``, see `rows`, and ``lines``, see `lines`, with how far
+    reviewers agree."""
     issues, dataset, log = run.read(tables.ISSUES), run.read(tables.DATASET), decision_log.read(run.decisions)
     at = worth(run)
     checks = estimates.by_check(issues, log, dataset, at)
-    return {"rows": rows(checks), "lines": lines(checks, estimates.unflagged(issues, log, dataset), at)}
+    alike = [agreement.line(pair) for pair in agreement.table(log, dataset)]
+    return {"rows": rows(checks), "lines": [*lines(checks, estimates.unflagged(issues, log, dataset), at), *alike]}
 
 
 def rows(checks: pd.DataFrame) -> list[list[str]]:

@@ -13,11 +13,11 @@ from markupsafe import Markup, escape
 
 from imageclinic.core import tables
 from imageclinic.core.errors import CanNotWrite, InputError, remedied
+from imageclinic.core.predicted.tested_images import TEST_PREDICTIONS
 from imageclinic.core.reading.json_files import check_shape, read_json
 from imageclinic.core.run import Run
 from imageclinic.report import (
     charts,
-    confusion_section,
     diagnosis_section,
     map_section,
     review_section,
@@ -27,6 +27,7 @@ from imageclinic.report import (
     templates,
 )
 from imageclinic.report.planted_truth import score
+from imageclinic.report.predicted import confusion_section, tested_images_section
 from imageclinic.report.thumbnails import Picture, RunPictures
 
 _CODE = re.compile(r"`([^`\n]+)`")
@@ -41,6 +42,7 @@ def write(
     help: Mapping[str, str] | None = None,
     embedding_map: pd.DataFrame | str | None = None,
     decisions: Mapping[str, str] | None = None,
+    agreement: Sequence[Mapping[str, Any]] = (),
 ) -> Path:
     """Write the report and return its path.
 
@@ -52,12 +54,21 @@ def write(
         help: check → docstring: its first paragraph is shown, the rest on demand.
         embedding_map: ``image_id, x, y``; or why there is no map; None to leave it out.
         decisions: image_id → what is decided, for the map.
+        agreement: of each two reviewers, see `cleaning.trust.agreement.table`.
 
     Raises:
         InputError: when the run was not audited, or the file can't be written.
     """
     target = run.report if to is None else to
-    text = render(run, truth=truth, status=status, help=help, embedding_map=embedding_map, decisions=decisions)
+    text = render(
+        run,
+        truth=truth,
+        status=status,
+        help=help,
+        embedding_map=embedding_map,
+        decisions=decisions,
+        agreement=agreement,
+    )
     try:
         tables.write_text(target, text)
     except CanNotWrite as error:
@@ -77,6 +88,7 @@ def render(
     help: Mapping[str, str] | None = None,
     embedding_map: pd.DataFrame | str | None = None,
     decisions: Mapping[str, str] | None = None,
+    agreement: Sequence[Mapping[str, Any]] = (),
 ) -> str:
     """The report as HTML; see `write`."""
     info = run.info()
@@ -92,11 +104,13 @@ def render(
     outcomes = sections.by_severity(info["outcomes"], run.verdict)
     pictures = RunPictures(run)
     of_checks = sections_of(run, outcomes, dataset, issues, splits, help or {}, pictures.picture)
+    given = dataset.set_index("image_id")["label"]
     try:
         predictions = run.read_predictions() if run.predictions.is_file() else None
-        confused = confusion_section.table(predictions, dataset, pictures.small) if predictions else None
+        confused = confusion_section.table(predictions, given, pictures.small) if predictions else None
     except InputError:  # what the checks made of them is there all the same
         confused = None
+    tested, tested_note = _tested(run, pictures)
     drawn: dict[str, Any] | None = None
     if isinstance(embedding_map, pd.DataFrame) and len(embedding_map):
         order = [o["check"] for o in outcomes]
@@ -131,9 +145,12 @@ def render(
         decided=decided,
         decisions_note=decisions_note,
         progress=review_section.progress(status or [], [o["check"] for o in outcomes]),
+        agreement=agreement,
         comparison=comparison,
         comparisons=compared,
         comparison_note=comparison_note,
+        tested=tested,
+        tested_note=tested_note,
         diagnosis_note=diagnosis_note,
         **diagnosed,
         searched=searched,
@@ -233,6 +250,16 @@ def _comparison(run: Run) -> tuple[list[charts.Comparison], dict[str, Any], str]
         return charts.comparisons(content), content, ""
     except InputError as error:
         return [], {}, f"{run.comparison.name} can't be shown: {error}"
+
+
+def _tested(run: Run, pictures: RunPictures) -> tuple[tested_images_section.Results | None, str]:
+    """Test images one by one, and why they can't be shown."""
+    if not run.has(TEST_PREDICTIONS):
+        return None, ""
+    try:
+        return tested_images_section.results(run.read(TEST_PREDICTIONS), pictures.small), ""
+    except InputError as error:
+        return None, f"{TEST_PREDICTIONS.file} can't be shown: {error}"
 
 
 def _diagnosis(run: Run) -> tuple[dict[str, Any], str]:

@@ -112,6 +112,7 @@ def section(
         docstring: its documentation.
         picture: thumbnail of an image_id.
     """
+    options = outcome.get("options") or {}
     issues = issues.sort_values(["score", "image_id", "label"], ascending=[False, True, True], na_position="last")
     of_images = issues[issues["image_id"].notna()]
     alone = _one_of_each(of_images[of_images["cluster"].isna()])
@@ -128,9 +129,9 @@ def section(
         outcome=outcome["outcome"],
         n_issues=outcome.get("n_issues") or 0,
         reason=outcome.get("reason") or "",
-        options=outcome.get("options") or {},
+        options={_words(name): value for name, value in options.items()},
         summary=summary(docstring),
-        help=docstring.strip().partition("\n\n")[2].strip(),
+        help=_without_code(docstring.strip().partition("\n\n")[2].strip(), options),
         tiles=[_tile(row, picture) for row in _rows(alone.head(MOST_TILES))],
         clusters=[_cluster(together[together["cluster"] == name], picture) for name in names[:MOST_CLUSTERS]],
         classes=[
@@ -140,6 +141,18 @@ def section(
         confusion=confusion(alone),
         left_out=" and ".join(f"{n:,} more {what}" for n, what in parts if n > 0),
     )
+
+
+def _words(name: str) -> str:
+    """An option's name as a person says it."""
+    return name.replace("_", " ")
+
+
+def _without_code(text: str, options: Mapping[str, Any]) -> str:
+    """A text with the names of options as words."""
+    for name in options:
+        text = text.replace(f"`{name}`", _words(name))
+    return text
 
 
 def _one_of_each(findings: pd.DataFrame) -> pd.DataFrame:

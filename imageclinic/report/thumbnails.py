@@ -13,7 +13,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from imageclinic.core.pixels import open_file, plain
 from imageclinic.core.run import Run
 
-SIDE = 160  # pixels; shown at about 150, so sharp enough on a phone
+SIDE = 240  # pixels; shown at about 150, and larger when it is clicked
+TINY = 40  # a picture of fewer pixels is drawn with hard ones
 SMALL = 96  # where many are shown
 BUDGET = 7_000_000  # bytes of data URIs in one report
 
@@ -76,7 +77,7 @@ def thumbnail(path: Path, side: int = SIDE) -> Picture:
             image.draft("RGB", (2 * side, 2 * side))
             small = plain(ImageOps.exif_transpose(image))
             small.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2)
-            return Picture(_uri(small), tiny=max(small.size) < side // 4)
+            return Picture(_uri(small), tiny=max(small.size) < min(TINY, side // 4))
     except FileNotFoundError:
         return Picture(reason="the file is gone")
     except Exception as error:  # damaged files make decoders raise whatever they like

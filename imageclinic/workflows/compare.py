@@ -9,6 +9,7 @@ from typing import Any, Unpack
 from imageclinic.audit.listing.listing import Listing
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
+from imageclinic.core.predicted.tested_images import TEST_PREDICTIONS
 from imageclinic.core.progress import Stage, quiet, silent
 from imageclinic.training.compare.compare_options import CompareKeywords, CompareOptions
 from imageclinic.workflows.steps.argument_types import takes_fields_of
@@ -47,7 +48,8 @@ def compare(
         options: fields of `training.compare.compare_options.CompareOptions`: model, seeds, epochs, seed, size, ….
 
     Returns:
-        The content of comparison.json, which is written to the run folder, or to `to`.
+        The content of comparison.json, which is written to the run folder, or to `to`; beside it, what each training
+        named for each test image: ``test_predictions.parquet``.
 
     Raises:
         InputError: no test images, one class, datasets whose test images differ, a model that does not fit.
@@ -70,6 +72,7 @@ def compare(
         arms, test = arms_of.of_run(state, use.seed)
         embedded, shift = arms_of.embedded(state.run), arms_of.test_shift(state)
         file, cache = state.run.comparison, state.run.path / "comparison"
+        predictions = state.run.table_path(TEST_PREDICTIONS)
         if to is not None:
             raise InputError(f"--to {to} with a run", expected="two datasets; a run keeps its own comparison")
     else:
@@ -84,7 +87,7 @@ def compare(
 
         with stage("Looking for copies") as progress:
             arms, test, notes = arms_of.of_datasets(Path(run), Path(after), use.seed, listed=listed, progress=progress)
-        file = cache / "comparison.json"
+        file, predictions = cache / "comparison.json", cache / TEST_PREDICTIONS.file
     arms, steps = separate_arms.separate(arms["original"], arms["cleaned"], test)
     base = arms[baseline(arms)]
     if "cleaned" in arms and not base["image_id"].isin(arms["cleaned"]["image_id"]).all():
@@ -95,7 +98,16 @@ def compare(
     cache.mkdir(parents=True, exist_ok=True)
     try:
         with stage("Training") as progress:
-            result = retraining.compare(arms, test, use, known=embedded, steps=steps, progress=progress, cache=cache)
+            result = retraining.compare(
+                arms,
+                test,
+                use,
+                known=embedded,
+                steps=steps,
+                progress=progress,
+                cache=cache,
+                predictions=predictions,
+            )
     except retraining.Interrupted as stop:
         if stop.result is not None and interrupted is not None:
             interrupted(stop.result)

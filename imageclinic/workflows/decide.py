@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from imageclinic.cleaning.decisions import decision_log, import_decisions, label_ranking, policy
+from imageclinic.cleaning.decisions import annotation_tools, decision_log, import_decisions, label_ranking, policy
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
 from imageclinic.core.run import open_run
@@ -35,7 +35,8 @@ def decide(
     Args:
         accept: findings to accept as right, ``CHECK`` or ``CHECK:SCORE``; written as ``policy:accept``.
         policy_file: a YAML file with ``name`` and ``accept``.
-        source: a CSV file with image_id, decision and label.
+        source: a CSV file with image_id, decision and label; or the tasks of ``review(tasks=…)``, answered and exported
+            by Label Studio (.json) or CVAT (.xml).
         undo: take back the last batch of `reviewer` (default: of ``policy:accept``).
         every: with `undo`, all that `reviewer` decided, such as a whole policy.
         reviewer: whose decisions these are, for `source` and `undo`.
@@ -63,8 +64,13 @@ def decide(
     if source is not None:
         if dry_run:
             raise InputError("--from has no dry run", fix="import, and take it back with --undo --reviewer NAME")
-        if not reviewer:
+        labels = dict(zip(state.dataset["image_id"], state.dataset["label"], strict=True))
+        annotated = annotation_tools.read(Path(source), labels)
+        if not reviewer and (annotated is None or annotated[0]["reviewer"].isna().any()):
             raise InputError("decisions from a file need a reviewer", fix="name one with --reviewer")
+        if annotated is not None:
+            rows, places = annotated
+            return import_decisions.record(rows, places, Path(source), path, state.dataset, reviewer, state.issues)
         return import_decisions.import_csv(Path(source), path, state.dataset, reviewer, state.issues)
     name, accepted = _policy(accept, policy_file)
     events = propose(state, accepted, name, include_test=include_test, include_conflicts=include_conflicts)

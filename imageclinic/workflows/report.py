@@ -37,7 +37,7 @@ def report(
     helps = {name: check.help for name, check in runner.load().items()}
     target = None if to is None else Path(to)
     opened = open_run(Path(run))
-    checks = status(run)["checks"]
+    state = status(run)
     try:
         points: pd.DataFrame | str | None = embedding_map.current_map(opened, stage=stage)
     except InputError as error:
@@ -48,7 +48,8 @@ def report(
         opened,
         target,
         truth=truth,
-        status=checks,
+        status=state["checks"],
+        agreement=state["agreement"],
         help=helps,
         embedding_map=points,
         decisions=dict(zip(decided["image_id"], decided["decision"], strict=True)),

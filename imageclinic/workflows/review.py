@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from imageclinic.cleaning.decisions import annotation_tools, priority
+from imageclinic.core import tables
 from imageclinic.core.option_fields import PORT
 from imageclinic.core.processes.child_process import python_module
 from imageclinic.core.processes.optional_packages import require
 from imageclinic.core.progress import Say, Stage, quiet, silent
 from imageclinic.core.run import open_run
+from imageclinic.workflows.steps.run_state import load
 
 
 def review(
@@ -20,14 +23,23 @@ def review(
     key: str | Path | None = None,
     open_browser: bool = False,
     reviewer: str | None = None,
+    tasks: str | Path | None = None,
+    image_prefix: str | None = None,
     say: Say = silent,
     stage: Stage = quiet,
 ) -> None:
     """Show a run in the FiftyOne App until Ctrl-C; every decision goes to the run's decisions.csv at once.
 
+    With `tasks`, write what waits as tasks for Label Studio (.json, and its configuration beside it) or CVAT (.xml)
+    instead; `image_prefix` stands before the paths of images in the addresses for Label Studio. What is answered there
+    comes back by ``decide(source=…)``.
+
     Raises:
         InputError: no run, no mongod, a busy port or a bad certificate; the message says what to do.
     """
+    if tasks is not None:
+        _write_tasks(Path(run), Path(tasks), image_prefix, say)
+        return
     PORT.check("port", port)
     require("fiftyone", "hypercorn", "starlette")
     from imageclinic.cleaning.review.session import open_review
@@ -48,3 +60,17 @@ def review(
             rerank=python_module("imageclinic", "rerank", str(Path(run).absolute())),
             map_embeddings=python_module("imageclinic.workflows.steps.embedding_map", str(Path(run).absolute())),
         )
+
+
+def _write_tasks(run: Path, file: Path, prefix: str | None, say: Say) -> None:
+    """The flagged images that nobody has decided about, the most urgent first."""
+    state = load(run)
+    decided = state.current.loc[state.current["decision"].notna(), "image_id"]
+    queue = priority.per_image(state.issues).merge(state.dataset, on="image_id")
+    waiting = queue[~queue["image_id"].isin(decided)].rename(columns={"suggested_label": "suggested"})
+    classes = sorted(state.dataset["label"].dropna().unique())
+    prefix = annotation_tools.LOCAL_FILES if prefix is None else prefix
+    for path, text in annotation_tools.written(file, waiting, classes, prefix):
+        tables.write_text(path, text)
+        say(f"Written: {path}")
+    say(f"{len(waiting):,} images. Answered tasks come back by: imageclinic decide {run} --from EXPORT{file.suffix}")

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from imageclinic.cleaning.decisions import decision_log
-from imageclinic.cleaning.trust import estimates, trust_summary
+from imageclinic.cleaning.trust import agreement, estimates, trust_summary
 from imageclinic.core.schema import POLICY
 from imageclinic.workflows.steps.run_state import load
 
@@ -25,7 +25,8 @@ def status(run: str | Path, *, stop_below: float | None = None) -> dict[str, Any
         check), ``flagged_decided, decided, disputed, stale``, ``decisions`` (counts by kind), ``by_policy`` (those
         that no person made), ``stop_below``,
         ``checks``: one record per check with findings, see `cleaning.trust.estimates.by_check`; ``unflagged``: see
-        `cleaning.trust.estimates.unflagged`; ``words``: what these two say, a few lines a check; ``label_noise``:
+        `cleaning.trust.estimates.unflagged`; ``words``: what these two say, a few lines a check; ``agreement`` of each
+        two reviewers, see `cleaning.trust.agreement.table`; ``label_noise``:
         see `workflows.steps.auditing.label_noise.estimate`; and ``verdict``: the audit's verdict, see
         `core.run.Run.verdict`.
 
@@ -57,6 +58,7 @@ def status(run: str | Path, *, stop_below: float | None = None) -> dict[str, Any
         "checks": by_check.astype(object).where(by_check.notna(), None).to_dict("records"),
         "unflagged": unflagged,
         "words": trust_summary.lines(by_check, unflagged, worth),
+        "agreement": agreement.table(state.log, state.dataset),
         "label_noise": state.run.info().get("label_noise"),
         "verdict": state.run.verdict,
     }

@@ -226,6 +226,8 @@ def test_the_best_copy_stays(served: tuple[Run, str], shown: Page, tmp_path: Pat
     before = len(decision_log.read(run.decisions))
     open_view(shown, inbox, "exact-duplicate")
     open_image(shown, 0)
+    beside = shown.locator("#imageclinic-desk .ic-member")
+    assert beside.count() == 2 and "would stay" in beside.first.inner_text() + beside.last.inner_text()
     shown.keyboard.press("B")  # capital letters, too
     rows = log(run, before + 2).tail(2)
     assert sorted(rows["decision"]) == ["drop", "keep"] and rows["batch"].nunique() == 1

@@ -75,7 +75,7 @@ def test_a_key_decides_about_what_a_lasso_on_the_map_holds(
     panel(shown).get_by_text(f"{held} images in the lasso").wait_for()
     shown.keyboard.press("d")
     shown.screenshot(path=tmp_path / "lasso.png")
-    shown.get_by_role("button", name="No").click()
+    shown.get_by_role("button", name="No [Esc]").click()
     shown.keyboard.press("n")
     shown.get_by_role("button", name="Yes, ").click()
     rows = log(run, before + 1).iloc[before:]

@@ -226,7 +226,7 @@ def test_findings_are_worst_first_with_given_and_suggested_label(run: Run) -> No
     section = Page(html[html.index('id="check-mislabeled"') : html.index('id="check-near_duplicate"')]).text
     assert section.index("0.90") < section.index("0.50")
     assert "cat → dog" in section
-    assert "k = 3" in section
+    assert "Options: k 3" in section
 
 
 def test_unreadable_images_get_a_placeholder_with_the_reason(run: Run) -> None:

@@ -13,6 +13,7 @@ import imageclinic
 from imageclinic import sample_data
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
+from imageclinic.core.predicted import tested_images
 from imageclinic.core.run import open_run
 from imageclinic.report.planted_truth import score
 from imageclinic.workflows import decide
@@ -108,12 +109,20 @@ def test_decide_export_verify_compare_report(run: Path, digits: Path, tmp_path: 
     assert [step["kind"] for step in result["steps"]] in (["copies", "labels"], [])
     assert json.loads(open_run(run).comparison.read_text()) == json.loads(json.dumps(result))
     assert result["verdict"]
+    named = open_run(run).read(tested_images.TEST_PREDICTIONS)
+    for side, arm in (("before", result["baseline"]), ("after", "cleaned")):
+        of_side = named[named["side"] == side]
+        right = (of_side["label"] == of_side["predicted"]).groupby(of_side["seed"]).mean().tolist()
+        assert right == pytest.approx(result["arms"][arm]["original"]["accuracy"])
     two = imageclinic.export(run, tmp_path / "other", seed=1)
     assert two["images"] == summary["images"]
     assert imageclinic.compare(out, tmp_path / "other", seeds=2)["n_test"] > 0
 
     metrics = imageclinic.train(out, epochs=1)
-    assert metrics["test"]["accuracy"] >= 0
+    model = tmp_path / "clean-model"
+    named = tables.read(model / tested_images.TEST_PREDICTIONS.file, tested_images.TEST_PREDICTIONS)
+    assert set(named["image_id"]) == set(manifest.loc[manifest["split"] == "test", "image_id"])
+    assert (named["label"] == named["predicted"]).mean() == pytest.approx(metrics["test"]["accuracy"])
     assert (tmp_path / "clean-model" / "model.keras").is_file()
     assert all(imageclinic.verify(out)["ok"]), "training leaves the export alone"
 

@@ -31,11 +31,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from imageclinic.core import tables
+from imageclinic.core.predicted.tested_images import TEST_PREDICTIONS
 from imageclinic.core.processes import signals
 from imageclinic.core.reading import caches
 from imageclinic.training.compare import arms as arms_of
 from imageclinic.training.compare import comparison_recipe as recipes
-from imageclinic.training.compare import leak_effect, validation_gap, verdict
+from imageclinic.training.compare import leak_effect, predicted_tests, validation_gap, verdict
 from imageclinic.training.compare.arm_inputs import Inputs
 from imageclinic.training.compare.arms import random_removal, random_review
 from imageclinic.training.compare.compare_options import FEATURES, CompareOptions
@@ -72,6 +74,7 @@ def compare(
     steps: Sequence[Step] = (),
     progress: Progress | None = None,
     cache: Path | None = None,
+    predictions: Path | None = None,
 ) -> dict[str, Any]:
     """Train every arm with every seed and compare what they get right.
 
@@ -89,6 +92,8 @@ def compare(
         progress: called with (runs done, runs).
         cache: folder for finished runs and embeddings: a killed comparison goes on where it stopped, and one
             with other images, labels or settings does not use them.
+        predictions: the file for what the trainings named for each test image, see
+            `core.predicted.tested_images.TEST_PREDICTIONS`; None: it is not written.
 
     Returns:
         The content of comparison.json: `model, embedder, epochs, size, seeds, classes, n_test, n_test_reviewed,
@@ -139,6 +144,8 @@ def compare(
                         progress(number * len(frames) + place + 1, use.seeds * len(frames))
     except KeyboardInterrupt as stop:
         raise Interrupted(comparison.result(done) if all(done.values()) else None) from stop
+    if predictions is not None:
+        tables.write(predictions, comparison.test_predictions(done), TEST_PREDICTIONS)
     return comparison.result(done)
 
 
@@ -186,6 +193,13 @@ class _Comparison:
             "validation_accuracy": float((guessed == truth[validation]).mean()),
             "embedder": self.inputs.embedder,
         }
+
+    def test_predictions(self, done: Mapping[str, list[dict[str, Any]]]) -> pd.DataFrame:
+        """Rows of TEST_PREDICTIONS, of the test images that all arms are compared on."""
+        fair = self.test["fair"].to_numpy()
+        named = {name: np.array([run["predicted"] for run in runs], np.int64)[:, fair] for name, runs in done.items()}
+        seeds = [self.options.seed + i for i in range(self.options.seeds)]
+        return predicted_tests.table(named, self.test[fair], self.classes, seeds)
 
     def result(self, done: Mapping[str, list[dict[str, Any]]]) -> dict[str, Any]:
         """The content of comparison.json, of the seeds that all arms have done."""

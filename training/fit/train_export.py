@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
 import tensorflow as tf
 
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
+from imageclinic.core.predicted.tested_images import AFTER, TEST_PREDICTIONS
 from imageclinic.training.compare import arms
 from imageclinic.training.data import image_pipelines, input_wait
 from imageclinic.training.fit import export_images, metrics, model_card, train_network
@@ -27,7 +32,8 @@ def train(
     settings: Settings | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Train on an export and write ``model.keras``, ``metrics.json`` and ``MODEL_CARD.md`` into a folder beside it.
+    """Train on an export and write ``model.keras``, ``metrics.json`` and ``MODEL_CARD.md`` into a folder beside it, and
+    with test images ``test_predictions.parquet``, what the model names for each.
 
     The epoch is chosen on the validation images; the test images are scored once, at the end.
 
@@ -74,6 +80,9 @@ def train(
             with image_pipelines.decode_errors():
                 probs = network.predict(parts[name].pipeline(use, learning=False).map(lambda x, _: x), verbose=0)
             scores[name] = metrics.summary(parts[name].labels, probs, images.classes)
+            if name == "test":
+                predicted = _test_predictions(parts[name].rows, probs, images.classes, use.seed)
+                tables.write(folder / TEST_PREDICTIONS.file, predicted, TEST_PREDICTIONS)
     result: dict[str, Any] = {
         "model": pretrained.find(use.model).name.lower() if pretrained.is_one(use.model) else use.model,
         "parameters": network.count_params(),
@@ -104,6 +113,23 @@ def train(
     tables.write_text(folder / "MODEL_CARD.md", model_card.text(result))
     unfinished.unlink(missing_ok=True)
     return result
+
+
+def _test_predictions(
+    rows: pd.DataFrame, probs: npt.NDArray[np.floating], classes: Sequence[str], seed: int
+) -> pd.DataFrame:
+    """Rows of TEST_PREDICTIONS, of one training on cleaned images."""
+    best = probs.argmax(axis=1)
+    return tables.frame(
+        TEST_PREDICTIONS,
+        image_id=rows["image_id"],
+        side=AFTER,
+        seed=[seed] * len(rows),
+        label=rows["label"],
+        reviewed_label=rows["label"],
+        predicted=np.asarray(classes, dtype=object)[best],
+        probability=np.clip(probs[np.arange(len(rows)), best].astype(np.float64), 0, 1),
+    )
 
 
 def _save(model: keras.Model, path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imageclinic.cleaning.review.dataset.fields import READ_ONLY
+from imageclinic.cleaning.review.dataset.fields import TESTED
 
 if TYPE_CHECKING:
     import fiftyone as fo
@@ -17,29 +17,28 @@ _BUILT_IN = ("filepath", "id", "metadata", "created_at", "last_modified_at")
 _COLOURS = {
     "ground_truth": "#4c8dff",
     "suggested": "#ff8f3a",
+    "proposal": "#ff8f3a",
     "checks": "#8a8f98",
     "decision": "#d9b92e",
     "decided_label": "#d9b92e",
     "cluster": "#b57bee",
     "survivor": "#b57bee",
+    "test_predicted": "#4cc3d9",
 }
 
 
 def furnish(dataset: fo.Dataset, checks: list[str]) -> None:
-    """Sidebar, colours, what tiles show, the picture to draw, read-only fields, and the workspace."""
+    """Sidebar, colours, what tiles show, the picture to draw, and the workspace."""
     import fiftyone as fo
 
-    for name in (*READ_ONLY, *checks):
-        field = dataset.get_field(name)
-        field.read_only = True
-        field.save()
     group = fo.SidebarGroupDocument
     config = dataset.app_config
     config.sidebar_groups = [
-        group(name="labels", paths=["ground_truth", "suggested"], expanded=True),
-        group(name="findings", paths=["checks", "evidence", "cluster", "survivor"], expanded=True),
-        group(name="decision", paths=list(_DECIDED)),
+        group(name="labels", paths=["ground_truth", "suggested", "proposal"], expanded=False),
+        group(name="findings", paths=["checks", "evidence", "cluster", "survivor"], expanded=False),
+        group(name="decision", paths=list(_DECIDED), expanded=False),
         group(name="scores", paths=["doubt", *checks], expanded=False),
+        group(name="test images", paths=list(TESTED), expanded=False),
         group(name="tags", paths=["tags", "_label_tags"], expanded=False),
         group(
             name="metadata",  # the App would add an empty group of this name
@@ -48,7 +47,7 @@ def furnish(dataset: fo.Dataset, checks: list[str]) -> None:
         ),
     ]
     config.active_fields = fo.ActiveFields(
-        paths=["ground_truth", "suggested", "checks", "survivor", "decision", "decided_label"]
+        paths=["ground_truth", "proposal", "checks", "survivor", "test_predicted", "decision", "decided_label"]
     )
     colours = [{"path": path, "fieldColor": colour} for path, colour in _COLOURS.items()]
     config.color_scheme = fo.ColorScheme(color_by="field", fields=colours)

@@ -8,6 +8,7 @@ LABELS = {
 }
 FIELDS = {
     "image_id": "path relative to the dataset's root",
+    "proposal": "the suggested label, as tiles show it beside the given one",
     "evidence": "what each check found, one line a finding",
     "cluster": "images with the same name here are copies of each other",
     "survivor": "of copies: its group, and whether it would stay",
@@ -20,6 +21,11 @@ FIELDS = {
     "who_decided_what": "what each reviewer decided, where they disagree; else the decision's note",
     "settled": "its copies are all dropped and nothing else was found: nothing is left to decide",
     "doubt": "of a flagged label, 1 is worst: by the newest scores, with the decisions so far",
+    "cleaning_effect": "of a test image: whether cleaning fixed it or broke it, by the trainings of compare",
+    "test_gain": "of a test image: share of trainings that are right after cleaning, minus that before",
+    "test_wrong": "of a test image: share of trainings after cleaning that are wrong",
+    "test_predicted": "of a test image that is wrong: the class that most trainings after cleaning name",
+    "test_words": "what the trainings of compare say of a test image",
     "queue": "position in the Inbox: 0 comes first",
     "in_inbox": "waits in the Inbox",
     "calibrate": "position in the random sample that shows how far the flags can be trusted",
@@ -30,11 +36,24 @@ FIELDS = {
     "bytes": "size of the file",
 }
 INTEGERS = ("queue", "calibrate", "width", "height", "bytes")
-FLOATS = ("doubt",)
+FLOATS = ("doubt", "test_gain", "test_wrong")
 BOOLEANS = ("disputed", "settled", "in_inbox")
-READ_ONLY = ("image_id", "evidence", "cluster", "survivor", "split", "queue", "calibrate", "display_path")
+TESTED = ("cleaning_effect", "test_gain", "test_wrong", "test_predicted", "test_words")
+READ_ONLY = (
+    "image_id",
+    "proposal",
+    "evidence",
+    "cluster",
+    "survivor",
+    "split",
+    "queue",
+    "calibrate",
+    "display_path",
+    *TESTED,
+)
 #: What a check found about an image, and its name: the Calibrate view is without.
 HINTS = (
-    *("suggested", "checks", "evidence", "cluster", "survivor", "doubt", "queue", "in_inbox", "image_id"),
+    *("suggested", "proposal", "checks", "evidence", "cluster", "survivor", "doubt", "queue", "in_inbox", "image_id"),
     *("settled", "who_decided_what"),
+    *TESTED,
 )

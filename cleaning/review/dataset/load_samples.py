@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from imageclinic.cleaning.review.dataset.fields import BOOLEANS, FIELDS, FLOATS, INTEGERS, LABELS
+from imageclinic.cleaning.review.dataset.fields import BOOLEANS, FIELDS, FLOATS, INTEGERS, LABELS, READ_ONLY
 from imageclinic.core.processes.temporary_folders import temporary_folder
 
 if TYPE_CHECKING:
@@ -32,9 +32,10 @@ def _declare(dataset: fo.Dataset, checks: list[str]) -> None:
         "checks", fo.ListField, subfield=fo.StringField, description="the checks that found something"
     )
     for name, meaning in FIELDS.items():
-        dataset.add_sample_field(name, types.get(name, fo.StringField), description=meaning)
+        fixed = name in READ_ONLY  # now, for to save each of them later takes a second in all
+        dataset.add_sample_field(name, types.get(name, fo.StringField), description=meaning, read_only=fixed)
     for name in checks:
-        dataset.add_sample_field(name, fo.FloatField, description=f"score of {name}: 1 is worst")
+        dataset.add_sample_field(name, fo.FloatField, description=f"score of {name}: 1 is worst", read_only=True)
 
 
 def _values(items: pd.DataFrame, checks: list[str]) -> Iterator[dict[str, Any]]:

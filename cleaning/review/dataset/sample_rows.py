@@ -9,9 +9,10 @@ import pandas as pd
 from imageclinic.cleaning.decisions import label_ranking, priority
 from imageclinic.cleaning.decisions.settled import settled
 from imageclinic.cleaning.review.dataset import browser_pictures
-from imageclinic.cleaning.review.dataset.fields import FIELDS
+from imageclinic.cleaning.review.dataset.fields import FIELDS, TESTED
 from imageclinic.cleaning.trust import random_sample
 from imageclinic.core import tables
+from imageclinic.core.predicted import tested_images
 from imageclinic.core.run import Run
 
 #: Above this many images only those with a finding or a decision, and the random sample, are loaded.
@@ -53,12 +54,16 @@ def collect(
         now = dict(zip(current["image_id"], current["decision"].where(current["decision"].notna(), None), strict=True))
         items["settled"] = items["image_id"].isin(settled(issues, items[["image_id", "cluster"]], now))
     items = items.merge(_confidence(run, found), on="image_id", how="left")
+    items["proposal"] = "→ " + items["suggested_label"].astype("str")
     items["doubt"] = items["image_id"].map(doubt)
     sample = random_sample.draw(issues, dataset)
     items["calibrate"] = items["image_id"].map(pd.Series(sample.index, index=sample["image_id"]))
+    items = items.merge(_tested(run), on="image_id", how="left")
     items = items.reindex(columns=list(dict.fromkeys([*items.columns, *FIELDS])))
     if len(items) > MOST_IMAGES:
-        items = items[items[["queue", "decision", "calibrate"]].notna().any(axis=1)]
+        items = items[
+            items[["queue", "decision", "calibrate", "cleaning_effect", "test_predicted"]].notna().any(axis=1)
+        ]
     items = items.sort_values(["queue", "image_id"], kind="stable", na_position="last", ignore_index=True)
     open_ones = items["decision"].isna() & ~items["settled"].eq(True)
     items["in_inbox"] = items["queue"].notna() & open_ones
@@ -75,6 +80,25 @@ def _group_numbers(clusters: pd.Series) -> pd.Series:
     """``group 1``, ``group 2``, … in the order in which the views of copies show the clusters."""
     numbers = {name: n for n, name in enumerate(sorted(clusters.dropna().unique()), start=1)}
     return "group " + clusters.map(numbers).astype("Int64").astype("str")
+
+
+def _tested(run: Run) -> pd.DataFrame:
+    """What the trainings of the comparison say of each test image; empty without a comparison."""
+    empty = pd.DataFrame({"image_id": pd.Series(dtype="str"), **{name: pd.Series(dtype="object") for name in TESTED}})
+    if not run.has(tested_images.TEST_PREDICTIONS):
+        return empty
+    rows = run.read(tested_images.TEST_PREDICTIONS)
+    images, trainings = tested_images.per_image(rows), tested_images.trainings(rows)
+    if images.empty or not trainings[1]:
+        return empty
+    wrong = images["right_after"] <= 0.5
+    return images[["image_id"]].assign(
+        cleaning_effect=images["effect"],
+        test_gain=images["right_after"] - images["right_before"],
+        test_wrong=1 - images["right_after"],
+        test_predicted=images["after"].where(wrong, None),
+        test_words=[tested_images.sentence(row, trainings) for row in images.to_dict("records")],
+    )
 
 
 def _confidence(run: Run, found: pd.DataFrame) -> pd.DataFrame:

@@ -6,9 +6,15 @@ from typing import TYPE_CHECKING
 
 from imageclinic.cleaning.decisions import label_ranking
 from imageclinic.cleaning.review.dataset.fields import HINTS
+from imageclinic.core.predicted.tested_images import BROKEN, FIXED
 
 if TYPE_CHECKING:
     import fiftyone as fo
+
+WRONG = "Wrong on the test set"
+CHANGED = {FIXED: "Fixed by cleaning", BROKEN: "Broken by cleaning"}
+TESTED = (*CHANGED.values(), WRONG)
+_DID = {FIXED: "turned from wrong to right", BROKEN: "turned from right to wrong"}
 
 
 def save(dataset: fo.Dataset, checks: list[str]) -> None:
@@ -38,12 +44,31 @@ def save(dataset: fo.Dataset, checks: list[str]) -> None:
             order = [("cluster", 1), *order]
         description = "copies side by side" if copies else "worst first"
         dataset.save_view(name_of(check), view.sort_by([*order, ("queue", 1)]), description=description)
+    _save_tested(dataset)
     undecided = flagged.match((F("decision") == None) & (F("settled") != True)).sort_by("queue")  # noqa: E711, E712
     dataset.save_view("Undecided", undecided, description="findings without a decision", color="#8a8f98")
     disputed = dataset.match(F("disputed") == True).sort_by("queue")  # noqa: E712
     dataset.save_view("Disputed", disputed, description="reviewers disagree: it stays undecided", color="#ef5350")
     decided = dataset.match(F("decision") != None).sort_by("decided_at", reverse=True)  # noqa: E711
     dataset.save_view("Decided", decided, description="the latest first", color="#3fb86b")
+
+
+def _save_tested(dataset: fo.Dataset) -> None:
+    """Test images that cleaning fixed, or broke, and those that are wrong after it, where there was a comparison."""
+    from fiftyone import ViewField as F
+
+    colour = "#4cc3d9"
+    for effect, best_first in ((FIXED, True), (BROKEN, False)):
+        view = dataset.match(F("cleaning_effect") == effect)
+        if view.count():
+            view = view.sort_by([("test_gain", -1 if best_first else 1), ("image_id", 1)])
+            dataset.save_view(
+                CHANGED[effect], view, description=f"test images that cleaning {_DID[effect]}", color=colour
+            )
+    wrong = dataset.match(F("test_predicted") != None)  # noqa: E711
+    if wrong.count():
+        wrong = wrong.sort_by([("test_wrong", -1), ("image_id", 1)])
+        dataset.save_view(WRONG, wrong, description="wrong after cleaning in most trainings of compare", color=colour)
 
 
 def name_of(check: str) -> str:

@@ -19,7 +19,18 @@ from imageclinic.core.run import Run, open_run
 #: Number keys for the likeliest classes, and pictures shown beside the image.
 LIKELY, NEAR, COPIES = 5, 6, 12
 _FIELDS = ("id", "display_path", "ground_truth.label", "decision", "decided_label", "reviewer", "disputed")
-_REVEALING = ("image_id", "suggested.label", "evidence", "cluster", "survivor", "who_decided_what", "settled")
+_REVEALING = (
+    "image_id",
+    "suggested.label",
+    "evidence",
+    "cluster",
+    "survivor",
+    "who_decided_what",
+    "settled",
+    "test_words",
+)
+#: What undoes a turn, where that is another one: a mirror image turned is undone by itself.
+_BACK = {"rot90": "rot270", "rot270": "rot90"}
 _SIZE = ("width", "height", "bytes", "split")
 
 
@@ -43,7 +54,7 @@ def cards(ctx: Any, ids: Sequence[str], me: str, unseen: bool) -> list[dict[str,
         run = run_of(ctx)
         _add_likely(run, result)
         _add_annotators(run, result)
-        _add_copies(ctx, result)
+        _add_copies(ctx, run, result)
         _add_nearest(ctx, run, result)
     return result
 
@@ -64,7 +75,7 @@ def _card(row: dict[Any, Any], me: str) -> dict[str, Any]:
         "disputed": bool(row["disputed"]),
         "who": row.get("who_decided_what"),
         "settled": bool(row.get("settled")),
-        "evidence": (row.get("evidence") or "").splitlines(),
+        "evidence": [*(row.get("evidence") or "").splitlines(), *filter(None, [row.get("test_words")])],
         "cluster": row.get("cluster"),
         "survivor": row.get("survivor"),
         "size": [row["width"], row["height"], row["bytes"]],
@@ -102,30 +113,44 @@ def _add_annotators(run: Run, result: list[dict[str, Any]]) -> None:
         card["said"] = sorted(rows, key=lambda row: (-(row[2] or 0), row[0]))
 
 
-def _add_copies(ctx: Any, result: list[dict[str, Any]]) -> None:
-    """The other members of each image's cluster."""
+def _add_copies(ctx: Any, run: Run, result: list[dict[str, Any]]) -> None:
+    """The other members of each image's cluster, then its copies outside of the cluster; with sharpness, and what turns
+    each into the image (``turn``)."""
+    files = (run.table_path(tables.FEATURES), run.table_path(tables.NEIGHBORS))
+    sharpness, turns = _copy_facts(run.path, *(file.stat().st_mtime_ns if file.is_file() else 0 for file in files))
+    paired = {name for card in result for name in turns.get(card["image_id"], ())}
     clusters = list({card["cluster"] for card in result if card["cluster"]})
-    if not clusters:
+    if not clusters and not paired:
         return
     fields = ["id", "image_id", "display_path", "ground_truth.label", "decision", "survivor", *_SIZE, "cluster"]
-    values = ctx.dataset.match(F("cluster").is_in(clusters)).values(fields)
-    members: dict[str, list[dict[str, Any]]] = {}
-    for row in zip(*values, strict=True):
-        facts = dict(zip(fields, row, strict=True))
-        members.setdefault(facts["cluster"], []).append(
-            {
-                "id": facts["id"],
-                "image_id": facts["image_id"],
-                "picture": facts["display_path"],
-                "given": facts["ground_truth.label"],
-                "decision": facts["decision"],
-                "survivor": facts["survivor"],
-                "size": [facts["width"], facts["height"], facts["bytes"]],
-                "split": facts["split"],
-            }
-        )
+    found = ctx.dataset.match(F("cluster").is_in(clusters) | F("image_id").is_in(sorted(paired)))
+    members = [
+        {
+            "id": facts["id"],
+            "image_id": facts["image_id"],
+            "picture": facts["display_path"],
+            "given": facts["ground_truth.label"],
+            "decision": facts["decision"],
+            "survivor": facts["survivor"],
+            "cluster": facts["cluster"],
+            "size": [facts["width"], facts["height"], facts["bytes"]],
+            "split": facts["split"],
+            "sharpness": sharpness.get(facts["image_id"]),
+        }
+        for row in zip(*found.values(fields), strict=True)
+        for facts in [dict(zip(fields, row, strict=True))]
+    ]
+    by_cluster: dict[str | None, list[dict[str, Any]]] = {}
+    for member in members:
+        by_cluster.setdefault(member["cluster"], []).append(member)
+    by_name = {member["image_id"]: member for member in members}
     for card in result:
-        card["copies"] = [m for m in members.get(card["cluster"], []) if m["id"] != card["id"]][:COPIES]
+        turn = turns.get(card["image_id"], {})
+        card["sharpness"] = sharpness.get(card["image_id"])
+        same = by_cluster.get(card["cluster"], []) if card["cluster"] else []
+        beyond = [by_name[n] for n in turn if n in by_name and (not card["cluster"] or by_name[n] not in same)]
+        others = [one for one in [*same, *beyond] if one["id"] != card["id"]][:COPIES]
+        card["copies"] = [{**one, "turn": turn.get(one["image_id"])} for one in others]
 
 
 def _add_nearest(ctx: Any, run: Run, result: list[dict[str, Any]]) -> None:
@@ -156,6 +181,18 @@ def _annotations(path: Path, changed: int) -> dict[str, list[tuple[str, str]]]:
     for image_id, who, label in open_run(path).read(tables.ANNOTATIONS).itertuples(index=False):
         found.setdefault(image_id, []).append((who, label))
     return found
+def _copy_facts(path: Path, features: int, neighbors: int) -> tuple[dict[str, float], dict[str, dict[str, str]]]:
+    """Sharpness by image; and for each image its copies, with what turns them into it (`core.schema.TRANSFORMS`)."""
+    run = open_run(path)
+    known = run.read(tables.FEATURES)[["image_id", "sharpness"]] if features else None
+    sharpness = {} if known is None else dict(zip(known["image_id"], known["sharpness"].astype(float), strict=True))
+    turns: dict[str, dict[str, str]] = {}
+    if neighbors:
+        pairs = run.read(tables.NEIGHBORS)
+        for one, other, turn in zip(pairs["image_id"], pairs["other_id"], pairs["transform"], strict=True):
+            turns.setdefault(one, {})[other] = turn
+            turns.setdefault(other, {})[one] = _BACK.get(turn, turn)
+    return sharpness, turns
 
 
 @functools.lru_cache(maxsize=1)

@@ -20,8 +20,8 @@ class Order(Unlisted):
     """The view's samples in the order in which this reviewer takes them.
 
     Returns:
-        ``ids``; ``waiting``, whether each is undecided; ``blind``; ``view``, its name; ``classes``; ``reviewer``; and
-        ``progress``, see `panel.progress`.
+        ``ids``; ``waiting``, whether each is undecided; ``clusters``, the group of copies of each, or null; ``blind``;
+        ``view``, its name; ``classes``; ``reviewer``; and ``progress``, see `panel.progress`.
     """
 
     name, label = "order", "order"
@@ -32,12 +32,14 @@ class Order(Unlisted):
         unseen = blind(ctx)
         ids, waiting = navigation.waiting(ctx)
         order: Sequence[int] = range(len(ids))
+        clusters: Sequence[str | None] = [None] * len(ids)
         if not unseen:  # the random sample is for everybody: it also shows how far reviewers agree
             clusters, names = shown(ctx).values(["cluster", "image_id"])  # ids differ from server to server
             order = shared([c or i for c, i in zip(clusters, names, strict=True)], _persons(run), me)
         return {
             "ids": [ids[n] for n in order],
             "waiting": [waiting[n] for n in order],
+            "clusters": [clusters[n] for n in order],
             "blind": unseen,
             "view": "Lasso" if lasso(ctx) else ctx.view.name or "",
             "classes": ctx.dataset.default_classes[:_CLASSES],

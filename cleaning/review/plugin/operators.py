@@ -82,6 +82,12 @@ class Best(_Decision):
     name, label, icon = "best", "keep the best copy, drop the others (b)", "filter_1"
 
 
+class NotCopies(_Decision):
+    """The images of the cluster are no copies: all of them stay."""
+
+    name, label, icon = "not_copies", "not copies: keep all (c)", "content_copy"
+
+
 class Unsure(_Decision):
     """The reviewer can't tell."""
 
@@ -217,7 +223,7 @@ class Decide(Unlisted):
         return {**_answer(ctx, answer), "next": follows if answer.ids else None}
 
 
-ALL = (Keep, Relabel, RelabelTo, Drop, Best, Unsure, Undo, WholeView, More, Decide)
+ALL = (Keep, Relabel, RelabelTo, Drop, Best, NotCopies, Unsure, Undo, WholeView, More, Decide)
 
 
 def act(ctx: Any, decision: str, label: str | None = None) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import fiftyone as fo
 
 from imageclinic.cleaning.review import background_work
+from imageclinic.cleaning.review.dataset import saved_views
 from imageclinic.cleaning.review.dataset.map_panel import MAP
 from imageclinic.cleaning.review.plugin import log_sync, navigation
 from imageclinic.cleaning.review.plugin.operators import Unlisted, documents
@@ -25,7 +26,8 @@ class Panel(Unlisted):
     Returns:
         ``flagged, done, export`` (see `progress`); ``sample``, the same two of the random sample; ``checks``, rows of
         name, decided and flagged, none in the random sample, where a count that grew would tell what was found;
-        ``confusions``, see `navigation.confusions`, none in the random sample; ``map``, whether the images have one;
+        ``confusions`` and ``tested_confusions``, see `navigation.confusions`, and ``tested``, name and number of images
+        of the views of test images, none in the random sample; ``map``, whether the images have one;
         ``ranked``, see `navigation.waiting_order`; ``trust`` and ``lines``, see
         `background_work.words_file`; ``blind``; ``classes``, when they are few. Of a dataset that is not the reviewed
         one only ``other``, what to do.
@@ -46,6 +48,8 @@ class Panel(Unlisted):
             "sample": counts["sample"],
             "checks": [] if unseen else counts["checks"],
             "confusions": [] if unseen else navigation.confusions(ctx),
+            "tested_confusions": [] if unseen else navigation.confusions(ctx, tested=True),
+            "tested": [] if unseen else counts["tested"],
             "map": ctx.dataset.has_brain_run(MAP),
             "ranked": navigation.waiting_order(ctx),
             "trust": trust.get("rows", []),
@@ -120,12 +124,25 @@ class NewOrder(Unlisted):
 
 
 class Confusion(Unlisted):
-    """Opens the images of a pair of classes: ``given`` and ``predicted``. Returns ``message``."""
+    """Opens the images of a pair of classes, ``given`` and ``predicted``; ``tested``: of test images. Returns
+    ``message``."""
 
     name, label = "confusion", "confusion"
 
     def execute(self, ctx: Any) -> dict[str, Any]:
-        return {"message": navigation.open_confusion(ctx, ctx.params["given"], ctx.params["predicted"])}
+        pair = ctx.params["given"], ctx.params["predicted"]
+        return {"message": navigation.open_confusion(ctx, *pair, tested=bool(ctx.params.get("tested")))}
+
+
+class Tested(Unlisted):
+    """Opens a view of test images, by its ``view``."""
+
+    name, label = "tested", "tested"
+
+    def execute(self, ctx: Any) -> dict[str, Any]:
+        if ctx.params["view"] in saved_views.TESTED:
+            ctx.ops.set_view(name=ctx.params["view"])
+        return {}
 
 
 def progress(ctx: Any) -> dict[str, Any]:
@@ -148,7 +165,11 @@ def _counts(name: str, log_size: int) -> dict[str, Any]:
     flagged, undecided = dataset.count_values("checks"), left.count_values("checks")
     names = dataset.info["imageclinic"]["checks"]
     drawn, queued = dataset.count("calibrate"), dataset.count("queue")
+    effects = dataset.count_values("cleaning_effect")
+    tested = {name: effects.get(effect, 0) for effect, name in saved_views.CHANGED.items()}
+    tested[saved_views.WRONG] = dataset.count("test_predicted")
     return {
+        "tested": [[name, n] for name, n in tested.items() if n],
         "flagged": queued,
         "done": queued - left.count("queue"),
         "sample": {"flagged": drawn, "done": dataset.match(fo.ViewField("decision") != None).count("calibrate")},  # noqa: E711
@@ -159,4 +180,4 @@ def _counts(name: str, log_size: int) -> dict[str, Any]:
     }
 
 
-ALL = (Panel, Progress, Changes, Classes, Inbox, Calibrate, NewOrder, Confusion)
+ALL = (Panel, Progress, Changes, Classes, Inbox, Calibrate, NewOrder, Confusion, Tested)

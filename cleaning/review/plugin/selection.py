@@ -103,7 +103,8 @@ def decide(
 
     Args:
         ctx: the operator's context.
-        decision: keep, relabel, drop, unsure, undo (ids are ignored), or best (keep the best copy, drop the rest).
+        decision: keep, relabel, drop, unsure, undo (ids are ignored), best (keep the best copy, drop the rest), or
+            not_copies (keep all copies).
         ids: of samples.
         label: the new one, for relabel; the suggested ones when None.
         shown: what the reviewer saw decided about each sample when the key was pressed; when the log says otherwise
@@ -128,8 +129,10 @@ def _decide(
     if shown is not None and (meanwhile := _meanwhile(rows, shown)):
         return Answer((), meanwhile, failed=True)
     unseen = blind(ctx)
-    if unseen and decision == "best":
+    if unseen and decision in ("best", "not_copies"):
         return Answer((), HIDDEN.format("copies are hidden here"))
+    if decision == "not_copies":
+        return _keep_apart(ctx, run, rows["image_id"].tolist())
     if decision == "best":
         return _keep_best(ctx, run, rows["image_id"].tolist())
     if decision == "relabel":
@@ -193,6 +196,19 @@ def _keep_best(ctx: Any, run: Run, image_ids: list[str]) -> Answer:
     if best.unresolved:
         sentences.append("The copies carry different labels: decide the right one's label first.")
     return Answer(ids, " ".join(sentences))
+
+
+def _keep_apart(ctx: Any, run: Run, image_ids: list[str]) -> Answer:
+    apart = person_decision.not_copies(run, image_ids, reviewer=reviewer(ctx))
+    ids = log_sync.show(ctx, run, apart.state) if len(apart.state) else ()
+    sentences = []
+    if ids:
+        sentences.append(f"No copies: kept {images_in_words(len(ids))}." + _disputed(apart.state))
+    if apart.waiting:
+        sentences.append(f"{images_in_words(apart.waiting)} with another finding left undecided.")
+    if apart.equal:
+        sentences.append(f"{images_in_words(apart.equal)} have equal pictures: these are copies.")
+    return Answer(ids, " ".join(sentences) or "There are no undecided copies here.")
 
 
 def images_in_words(n: int) -> str:

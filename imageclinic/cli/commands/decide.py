@@ -24,7 +24,12 @@ def decide(
         Path | None, Option(help="A YAML file with name and accept: {CHECK: SCORE}.", show_default=False)
     ] = None,
     source: Annotated[
-        Path | None, Option("--from", help="A CSV file with image_id, decision, label.", show_default=False)
+        Path | None,
+        Option(
+            "--from",
+            help="A .csv with image_id, decision, label; or tasks answered in Label Studio (.json) or CVAT (.xml).",
+            show_default=False,
+        ),
     ] = None,
     undo: Annotated[bool, Option("--undo", help="Take back the last batch.")] = False,
     every: Annotated[

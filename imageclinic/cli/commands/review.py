@@ -26,6 +26,19 @@ def review(
     key: Annotated[Path | None, Option(help="The certificate's private key (PEM).", show_default=False)] = None,
     browser: Annotated[bool, Option("--browser/--no-browser", help="Open a browser.")] = True,
     reviewer: Annotated[str | None, Option(help="Your name in the decision log.", show_default=False)] = None,
+    tasks: Annotated[
+        Path | None,
+        Option(
+            help="Open nothing: write what waits as tasks for Label Studio (.json) or CVAT (.xml).", show_default=False
+        ),
+    ] = None,
+    image_prefix: Annotated[
+        str | None,
+        Option(
+            help="With --tasks: what comes before an image's path in its address. Default: Label Studio's local files.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Decide about the findings in the FiftyOne App."""
     terminal = terminal_for(False)
@@ -37,6 +50,8 @@ def review(
         key=key,
         open_browser=browser,
         reviewer=reviewer,
+        tasks=tasks,
+        image_prefix=image_prefix,
         say=terminal.say,
         stage=terminal.stage,
     )

@@ -30,6 +30,7 @@ def status(
     import pandas as pd
 
     from imageclinic.audit.verdict import noise_words
+    from imageclinic.cleaning.trust import agreement
     from imageclinic.cli.verdict_lines import show_verdict
     from imageclinic.core.run import open_run
 
@@ -64,6 +65,8 @@ def status(
         for line in state["words"]:
             terminal.say(line)
     opened = open_run(run)
+    for pair in state["agreement"]:
+        terminal.say(agreement.line(pair))
     if state["about_classes"]:
         listed = ", ".join(f"{check} {n:,}" for check, n in state["about_classes"].items())
         terminal.say(f"About classes or all images, and no image alone: {listed}.")

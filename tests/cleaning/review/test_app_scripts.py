@@ -91,3 +91,13 @@ def test_what_follows_a_decision_that_was_not_saved_is_not_sent() -> None:
         console.log(JSON.stringify({ sent, saved, failed }));
     """)
     assert found == {"sent": [1, 2, 4], "saved": [1, 4], "failed": [[2, 3, "NOT SAVED: disk full"]]}
+
+
+def test_from_group_to_group_of_copies() -> None:
+    found = run_script("""
+        import { nextGroup } from "./copies.js";
+        const clusters = ["a", "a", null, "b", "b", "b", null, "c"];
+        const moves = [[0, 1], [3, 1], [7, 1], [7, -1], [4, -1], [1, -1], [2, 1], [8, -1]];
+        console.log(JSON.stringify(moves.map(([at, by]) => nextGroup(clusters, at, by))));
+    """)
+    assert found == [3, 7, -1, 3, 0, -1, 3, 7]

@@ -41,6 +41,9 @@ def test_every_image_is_there_with_labels_scores_and_evidence(run: Run) -> None:
     assert sorted(by_id(dataset, "survivor")[name] for name in COPIES) == ["group 1: copy", "group 1: would stay"]
     assert set(dataset.default_classes) == {"cat", "dog"}
     assert dataset.get_field("mislabeled").description
+    assert all(dataset.get_field(name).read_only for name in ("image_id", "evidence", "mislabeled"))
+    assert not dataset.get_field("decision").read_only
+    assert by_id(dataset, "proposal")[MISLABELED[1]] == f"→ {HOSTILE}" and by_id(dataset, "proposal")[COPIES[0]] is None
 
 
 def test_views(run: Run) -> None:

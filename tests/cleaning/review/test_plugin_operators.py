@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from imageclinic.cleaning.decisions import decision_log, person_decision
 from imageclinic.cleaning.review import map_work
 from imageclinic.cleaning.review.dataset import build_dataset
 from imageclinic.core import tables
+from imageclinic.core.predicted import tested_images
 from imageclinic.core.run import Run
 from tests.helpers.review_run import COPIES, MISLABELED, make_run, write_map
 
@@ -199,6 +201,13 @@ def test_a_lasso_on_the_map_is_what_the_desk_and_a_batch_are_about(run: Run) -> 
     assert not app.call("whole_view", "Calibrate", decision="drop", ids=ids, sure=True, from_key=True)["ids"]
 
 
+def test_the_plugin_names_every_operator(fiftyone: Any) -> None:
+    from imageclinic.cleaning.review.plugin import desk, operators, panel
+
+    named = yaml.safe_load((Path(panel.__file__).parent / "fiftyone.yml").read_text("utf-8"))["operators"]
+    assert sorted(named) == sorted(each.name for each in (*operators.ALL, *desk.ALL, *panel.ALL))
+
+
 def test_a_pair_of_confused_classes_opens_its_images_worst_first(run: Run) -> None:
     from imageclinic.cleaning.review.plugin import navigation
 
@@ -216,3 +225,59 @@ def test_a_pair_of_confused_classes_opens_its_images_worst_first(run: Run) -> No
     samples = navigation.confusion_samples(app.context(), "dog", "cat")
     assert [app.names[sample] for sample in samples] == [MISLABELED[1], MISLABELED[0]]
     assert navigation.confusion_samples(app.context(), "dog", "owl") == []
+
+
+def test_what_cleaning_did_to_test_images_are_views(run: Run) -> None:
+    cats = ["cat/00.png", "cat/01.png", "cat/02.png"]
+    rows = [
+        tables.frame(
+            tested_images.TEST_PREDICTIONS,
+            image_id=cats,
+            side=side,
+            seed=[seed] * 3,
+            label="cat",
+            reviewed_label="cat",
+            predicted=predicted,
+        )
+        for side, predicted in (("before", ["dog", "cat", "dog"]), ("after", ["cat", "dog", "dog"]))
+        for seed in (0, 1)
+    ]
+    run.write(tested_images.TEST_PREDICTIONS, pd.concat(rows))
+    app = App(run)
+    said = app.call("panel")
+    assert said["tested"] == [["Fixed by cleaning", 1], ["Broken by cleaning", 1], ["Wrong on the test set", 2]]
+    assert said["tested_confusions"] == [["cat", "dog", 2]]
+    views = {name: app.dataset.load_saved_view(name).values("image_id") for name, _ in said["tested"]}
+    assert list(views.values()) == [[cats[0]], [cats[1]], cats[1:]]
+    assert "2 of 2" in app.card(cats[0])["evidence"][-1]
+    hidden = app.call("panel", "Calibrate")
+    assert hidden["tested"] == hidden["tested_confusions"] == app.card(cats[0], "Calibrate")["evidence"] == []
+
+
+def test_near_copies_that_are_none_are_kept_as_one_batch_and_free_for_the_split(run: Run) -> None:
+    near = ["cat/00.png", "cat/01.png", "cat/pale.png"]
+    pairs = [(*COPIES, "bytes", "identity"), (*near[:2], "near", "rot90"), (near[0], near[2], "near", "aligned")]
+    names = ("image_id", "other_id", "kind", "transform")
+    columns = {name: [pair[n] for pair in pairs] for n, name in enumerate(names)}
+    run.write(tables.NEIGHBORS, tables.frame(tables.NEIGHBORS, **columns, distance=[0] * 3, similarity=[1.0] * 3))
+    members, of = [*COPIES, *near], ["c1"] * 2 + ["c2"] * 3
+    run.write(tables.CLUSTERS, tables.frame(tables.CLUSTERS, image_id=members, cluster=of, split_group=of))
+    found = [("near_duplicate", name, None, 0.5, "c2", "review", None, "Near.") for name in near]
+    issues = pd.DataFrame(found, columns=tables.ISSUES.names)
+    run.write(tables.ISSUES, pd.concat([run.read(tables.ISSUES), issues], ignore_index=True))
+    app = App(run)
+    card = app.card(near[1])
+    assert {app.names[copy["id"]]: copy["turn"] for copy in card["copies"]} == {near[0]: "rot270", near[2]: None}
+    assert card["sharpness"] is not None and all(copy["sharpness"] is not None for copy in card["copies"])
+    order = app.call("order", "Near duplicate")
+    assert order["clusters"] == ["c2"] * 3
+
+    assert app.decide("not_copies", near[0], view="Calibrate")["n"] == 0, "copies are hidden in the random sample"
+    answer = app.decide("not_copies", near[0])
+    assert {app.names[sample] for sample in answer["ids"]} == set(near[:2]), "the third has another finding"
+    log = decision_log.read(run.decisions)
+    assert log["batch"].nunique() == 1 and log["rejected"].tolist() == ["near_duplicate"] * 2
+    now = decision_log.current(log, run.read(tables.DATASET))
+    assert decision_log.kept_by_persons(log, now) == set(near[:2])
+    assert app.decide("not_copies", COPIES[0])["n"] == 0, "equal pictures are copies"
+    assert set(app.call("decide", decision="undo", ids=[])["ids"]) == {app.ids[name] for name in near[:2]}

@@ -6,6 +6,7 @@ export const ACTIONS = [ // key, what Python calls it, what the bar says, its co
   { key: "l", decision: "relabel_to", words: "label …", colour: "#ff8f3a", help: "relabel to another one: type, Enter" },
   { key: "d", decision: "drop", words: "drop", colour: "#ef5350", help: "drop: the image leaves the dataset" },
   { key: "b", decision: "best", words: "best copy", colour: "#b57bee", help: "keep the best copy of its group, drop the others" },
+  { key: "c", decision: "not_copies", words: "not copies", colour: "#3fb86b", help: "not copies: keep all images of the group; near copies may then be in different splits" },
   { key: "n", decision: "unsure", words: "unsure", colour: "#8a8f98", help: "unsure: somebody else may know" },
   { key: "u", decision: "undo", words: "undo", colour: "", help: "take back the last decision, as many steps as you like" },
   { key: "v", decision: "whole_view", words: "whole view …", colour: "", help: "decide about the whole view, after a confirmation" },
@@ -14,7 +15,7 @@ export const ACTIONS = [ // key, what Python calls it, what the bar says, its co
 export const KEYS = Object.fromEntries(ACTIONS.map((action) => [action.key, action.decision]));
 export const COLOURS = Object.fromEntries(ACTIONS.map((action) => [action.decision, action.colour]));
 /** These tell what checks found: not for the random sample. */
-export const HINTS = ["relabel", "best", "whole_view", "more"];
+export const HINTS = ["relabel", "best", "not_copies", "whole_view", "more"];
 export const BLIND = "The random sample is judged blind: ";
 export const ERROR = "#ef5350";
 
@@ -23,6 +24,7 @@ export const HELP = [
   ["1 … 9", "in an open image: relabel to the class that has this number"],
   ...ACTIONS.map((action) => [action.key, action.help]),
   ["← →", "in an open image: the one before, the next one, decided or not"],
+  ["PgUp PgDn", "in an open image: the group of copies before, the next one"],
   ["+ − 0", "in an open image: larger, smaller, as it was; stays for the next"],
   ["o", "in an open image: FiftyOne's own viewer"],
   ["Esc", "back to the grid"],

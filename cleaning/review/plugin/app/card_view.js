@@ -1,6 +1,7 @@
 /* What is shown about an image: labels, buttons in their places, evidence, copies and look-alikes. */
 import { COLOURS } from "./actions.js";
 import { pictureUrl } from "./app.js";
+import { BESIDE, sideBySide } from "./copies.js";
 import { el, fileName } from "./dom.js";
 
 const LARGEST = 8; // small pictures are enlarged at most so many times
@@ -15,6 +16,20 @@ export function pictureOf(entry, zoom) {
   image.style.width = `${image.naturalWidth * LARGEST}px`;
   image.style.transform = zoom === 1 ? "" : `scale(${zoom})`;
   return image;
+}
+
+/** What stands in the picture's place: the picture, or, with copies, all of them side by side at the same zoom. */
+export function placeOf(entry, zoom, blind) {
+  const picture = pictureOf(entry, zoom);
+  if (blind || !entry.card.copies.length) return picture;
+  const place = sideBySide(entry.card, picture);
+  zoomCopies(place, zoom);
+  return place;
+}
+
+/** Copies are enlarged as the image is. */
+export function zoomCopies(place, zoom) {
+  for (const one of place.querySelectorAll(".ic-copy, .ic-difference")) one.style.scale = zoom;
 }
 
 /** The labels in question, large: given → suggested, and what is decided. */
@@ -54,8 +69,9 @@ export function buttons(card, { blind, classes }, act) {
     button("l", "Other label …", "relabel_to", { off: none }),
     button("n", "Unsure", "unsure", { off: none }),
     button("b", "Best copy", "best", { off: none || blind || !card.cluster }),
-    button("u", "Undo", "undo"),
+    button("c", "Not copies", "not_copies", { off: none || blind || !card.cluster }),
     button("m", "More like it", "more", { off: none || blind }),
+    button("u", "Undo", "undo"),
     button("v", "Whole view …", "whole_view", { off: blind }),
   );
 }
@@ -84,13 +100,13 @@ export function evidence(card, blind) {
 const said = (rows) => el("ul.ic-said", {}, rows.map(([who, label, quality]) => el("li", {}, `${who}: `, el("b", {}, label),
   quality === null ? null : el("span.ic-quiet", { title: "estimated share of this annotator's labels that is right" }, ` right ${percent(quality)}`))));
 
-/** Copies of the image with how they differ, and what looks like it. */
+/** Copies that are not beside the image, with how they differ, and what looks like it. */
 export function neighbours(card, blind) {
   if (blind) return el("div.ic-strip");
-  const copies = card.copies.map((copy) => tile(copy, [copy.survivor, copy.decision].filter(Boolean).join(", "), difference(card, copy)));
+  const copies = card.copies.slice(BESIDE).map((copy) => tile(copy, [copy.survivor, copy.decision].filter(Boolean).join(", "), difference(card, copy)));
   const near = card.near.map((one) => tile(one, one.given === null ? "no label" : one.given, ""));
   return el("div.ic-strip", {},
-    copies.length ? group(`Copies in this group; this one: ${(card.survivor || "undecided").replace(/^group \d+: /, "")}`, copies) : null,
+    copies.length ? group("More copies in this group", copies) : null,
     near.length ? group("Looks most like it", near) : null);
 }
 

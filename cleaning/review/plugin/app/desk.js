@@ -1,6 +1,7 @@
 /* The desk: one image at a time, with all that speaks about it. A key counts only when its image has been in sight. */
 import { BLIND, COLOURS, ERROR } from "./actions.js";
 import { call } from "./app.js";
+import { nextGroup } from "./copies.js";
 import * as view from "./card_view.js";
 import * as dialogs from "./dialogs.js";
 import { bar, el, fileName, images, painted } from "./dom.js";
@@ -65,6 +66,7 @@ class Desk {
     }
     if (desk !== this) return;
     this.order = found.ids;
+    this.clusters = new Map(found.ids.map((id, n) => [id, found.clusters[n]]));
     this.waiting = new Map(found.ids.map((id, n) => [id, found.waiting[n]]));
     Object.assign(this, { classes: found.classes, blind: found.blind, view: found.view, progress: found.progress, reviewer: found.reviewer });
     this.say("");
@@ -101,7 +103,7 @@ class Desk {
 
   draw(entry) {
     this.entry = entry;
-    this.place.replaceChildren(view.pictureOf(entry, this.zoom));
+    this.place.replaceChildren(view.placeOf(entry, this.zoom, this.blind));
     this.strip.replaceChildren(view.neighbours(entry.card, this.blind));
     this.facts.replaceChildren(view.labels(entry.card, this.blind),
       view.buttons(entry.card, this, (decision, label) => this.press(decision, label)), view.evidence(entry.card, this.blind));
@@ -132,8 +134,8 @@ class Desk {
     if (this.busy || (decision !== "undo" && (!this.shownAt || performance.now() - this.shownAt < SEEN_MS))) return this.hold();
     if (decision === "undo") return this.wait({ decision, ids: [] });
     const { card } = this.entry;
-    if (this.blind && ["relabel", "best"].includes(decision) && label === null) return this.say(BLIND + "that is hidden here.");
-    if (decision === "best") return this.wait({ decision, ids: [card.id], shown: { [card.id]: card.decision } });
+    if (this.blind && ["relabel", "best", "not_copies"].includes(decision) && label === null) return this.say(BLIND + "that is hidden here.");
+    if (decision === "best" || decision === "not_copies") return this.wait({ decision, ids: [card.id], shown: { [card.id]: card.decision } });
     if (decision === "relabel_to") return dialogs.askLabel("New label", this.classes, (name) => this.decide("relabel", name));
     if (decision === "number") return this.decide("relabel", label);
     if (decision === "relabel" && label === null && !card.suggested) return this.say("No label is suggested here. l relabels to another one.");
@@ -184,7 +186,13 @@ class Desk {
     if (at >= 0 && at < this.order.length) this.show(at); else this.hold();
   }
 
-  /** A decision that is shown when it is made: undo, and the best copy. */
+  /** To the next group of copies, or the one before. */
+  group(by) {
+    const at = nextGroup(this.order.map((id) => this.clusters.get(id)), this.ended ? this.order.length : this.at, by);
+    if (at < 0) this.hold(); else this.show(at);
+  }
+
+  /** A decision that is shown when it is made: undo, and those about a whole group of copies. */
   wait(params) {
     this.busy = true;
     this.say("saving …");
@@ -252,6 +260,7 @@ class Desk {
   zoomBy(factor) {
     this.zoom = factor ? Math.min(20, Math.max(1, this.zoom * factor)) : 1;
     if (this.entry) view.pictureOf(this.entry, this.zoom);
+    view.zoomCopies(this.place, this.zoom);
   }
 
   say(text, colour = "") {

@@ -2,9 +2,9 @@
 import { COLOURS } from "./actions.js";
 import * as app from "./app.js";
 import * as dialogs from "./dialogs.js";
-import { images } from "./dom.js";
+import { images, sleep } from "./dom.js";
 
-const ONE = ["best", "more", "undo"]; // these are about one image, or about none
+const ONE = ["best", "not_copies", "more", "undo"]; // these are about one image, or about none
 const VERBS = { keep: "Keep", relabel: "Relabel", drop: "Drop", unsure: "Unsure about" };
 
 const WANTED = "imageclinic-map"; // somebody is on the way to the map
@@ -23,6 +23,26 @@ export function enterMap() {
   if (!card) return;
   sessionStorage.removeItem(WANTED);
   card.click();
+  colour();
+}
+
+/** The panel begins with "Color by None", whatever the workspace says: choose the checks, as a person would. */
+async function colour() {
+  const menu = 'button.emb-facet-trigger[aria-label="Color by"]:not(:disabled)';
+  const choice = await appears(menu);
+  if (!choice || !/None/.test(choice.textContent)) return; // another App, or somebody was faster
+  choice.click();
+  const checks = await appears('[role="option"] [title="checks"]');
+  if (checks) checks.closest('[role="option"]').click();
+}
+
+async function appears(selector) { // null: not within ten seconds
+  for (let i = 0; i < 100; i++) {
+    const found = document.querySelector(selector);
+    if (found) return found;
+    await sleep(100);
+  }
+  return null;
 }
 
 /** Whether a key is about many images at once. */

@@ -70,6 +70,8 @@ function inDesk({ number, name }, event) {
   if (number) { if (!event.repeat) open.number(number); }
   else if (name === "ArrowRight") open.step(1);
   else if (name === "ArrowLeft") open.step(-1);
+  else if (name === "PageDown") open.group(1);
+  else if (name === "PageUp") open.group(-1);
   else if (name === "+" || name === "=") open.zoomBy(1.5);
   else if (name === "-") open.zoomBy(1 / 1.5);
   else if (name === "0") open.zoomBy(0);

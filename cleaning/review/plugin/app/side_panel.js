@@ -4,7 +4,8 @@ import * as view from "./card_view.js";
 import { bar, el, images } from "./dom.js";
 import { openMap } from "./lasso.js";
 
-let context = null, shown = { ids: null, card: null }, facts = null, drawn = 0, listing = false; // listing: the pairs of labels are unfolded
+let context = null, shown = { ids: null, card: null }, facts = null, drawn = 0;
+const unfolded = new Set(); // lists that are
 
 export function use(given) {
   context = given;
@@ -47,7 +48,7 @@ function fill(make) {
 
 function status(blind) {
   const done = blind ? facts.sample : facts;
-  const move = (name) => () => call(name, {});
+  const move = (name, params = {}) => () => call(name, params);
   return el("div.ic-status", {},
     el("button.ic-go", { type: "button", onclick: () => context.api.openDesk() }, "Review one at a time [Enter]"),
     el("h4", {}, `${done.done.toLocaleString("en")} of ${done.flagged.toLocaleString("en")} ${blind ? "of the random sample" : "flagged images"} decided`),
@@ -58,16 +59,20 @@ function status(blind) {
     el("button.ic-go.ic-plain", { type: "button", onclick: move("calibrate") }, "Calibrate: a random sample"),
     el("button.ic-go.ic-plain", { type: "button", onclick: move("inbox") }, "Inbox: show what is left"),
     facts.map && !blind ? el("button.ic-go.ic-plain", { type: "button", onclick: openMap }, "Map: choose images by a lasso") : null,
-    pairs(facts.confusions),
+    list("Given → predicted label", pairs(facts.confusions, false)),
+    list("Test images, by compare", [...facts.tested.map(([name, n]) => choice(name, n, move("tested", { view: name }))), ...pairs(facts.tested_confusions, true)]),
     el("h4", {}, "How far to trust the flags"), trust(facts.trust, facts.lines),
     blind ? null : checks(facts.checks));
 }
 
-function pairs(rows) { // given and predicted label, each a view of its images
-  if (!rows || !rows.length) return null;
-  const open = (given, predicted) => async () => context.api.say((await call("confusion", { given, predicted })).message);
-  return el("details.ic-confusions", { open: listing, ontoggle: (event) => { listing = event.target.open; } }, el("summary", {}, "Given → predicted label"), rows.map(([given, predicted, n]) =>
-    el("button.ic-button", { type: "button", onclick: open(given, predicted) }, el("span", { title: `${given} → ${predicted}` }, `${given} → ${predicted}`), el("i", {}, n.toLocaleString("en")))));
+const pairs = (rows, tested) => rows.map(([given, predicted, n]) => // label and prediction, each a view of its images
+  choice(`${given} → ${predicted}`, n, async () => context.api.say((await call("confusion", { given, predicted, tested })).message)));
+
+const choice = (words, n, onclick) => el("button.ic-button", { type: "button", onclick }, el("span", { title: words }, words), el("i", {}, n.toLocaleString("en")));
+
+function list(title, rows) { // that stays unfolded when the panel is drawn again
+  const toggle = (event) => (event.target.open ? unfolded.add(title) : unfolded.delete(title));
+  return rows.length ? el("details.ic-confusions", { open: unfolded.has(title), ontoggle: toggle }, el("summary", {}, title), rows) : null;
 }
 
 function trust(rows, lines) {

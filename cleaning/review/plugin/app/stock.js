@@ -1,5 +1,6 @@
 /* Cards and pictures of the images that come next, fetched before they are needed. */
 import { call, pictureUrl } from "./app.js";
+import { BESIDE } from "./copies.js";
 
 const FAR = 60; // cards that are kept
 
@@ -40,8 +41,9 @@ export class Stock {
       const both = answer.then(async ({ cards }) => {
         const card = (cards || []).find((one) => one.id === id);
         if (!card) return null;
-        const entry = { card, picture: await load(card.picture) };
-        for (const other of [...card.copies, ...card.near]) new Image().src = pictureUrl(other.picture);
+        const beside = card.copies.slice(0, BESIDE).map((copy) => load(copy.picture)); // judged with the image
+        const entry = { card, picture: await load(card.picture), copies: await Promise.all(beside) };
+        for (const other of [...card.copies.slice(BESIDE), ...card.near]) new Image().src = pictureUrl(other.picture);
         if (this.coming.get(id) === both) this.ready.set(id, entry);
         return entry;
       });

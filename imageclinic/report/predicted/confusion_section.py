@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from imageclinic.core import confusions
+from imageclinic.core.predicted import confusions
 from imageclinic.core.tables import Predictions
 from imageclinic.report.thumbnails import Picture
 
@@ -65,15 +65,17 @@ class Table:
     left_out: int
 
 
-def table(predictions: Predictions, dataset: pd.DataFrame, picture: Callable[[str], Picture]) -> Table | None:
+def table(
+    predictions: Predictions, labels: pd.Series, picture: Callable[[str], Picture], *, prefix: str = "confused"
+) -> Table | None:
     """The table and the images of its pairs; None when every prediction is the given label.
 
     Args:
-        predictions: out-of-fold.
-        dataset: tables.DATASET.
+        predictions: of models that did not learn from the images.
+        labels: image_id → label.
         picture: a small picture of an image.
+        prefix: of the anchors of its sheets, another one for each table of a page.
     """
-    labels = dataset.set_index("image_id")["label"]
     wrong = confusions.confused(predictions, labels)
     if wrong.empty:
         return None
@@ -86,7 +88,7 @@ def table(predictions: Predictions, dataset: pd.DataFrame, picture: Callable[[st
     )
     inside = pairs["given"].isin(order) & pairs["predicted"].isin(order)
     shown = pairs[inside | (pairs.index < MOST_LISTED)]
-    sheets = _sheets(wrong, shown, picture)
+    sheets = _sheets(wrong, shown, picture, prefix)
     at = {(sheet.given, sheet.predicted): sheet for sheet in sheets}
     judged = predictions.rows["image_id"].map(labels)
     judged = judged[judged.isin(predictions.classes)]
@@ -105,7 +107,7 @@ def table(predictions: Predictions, dataset: pd.DataFrame, picture: Callable[[st
     return Table(len(wrong), len(judged), order, rows, sheets, listed, left_out)
 
 
-def _sheets(wrong: pd.DataFrame, shown: pd.DataFrame, picture: Callable[[str], Picture]) -> list[Sheet]:
+def _sheets(wrong: pd.DataFrame, shown: pd.DataFrame, picture: Callable[[str], Picture], prefix: str) -> list[Sheet]:
     by_pair = dict(iter(wrong.groupby(["given", "predicted"])))
     found, left = [], MOST_PICTURES
     for place, (given, predicted, n) in enumerate(shown[["given", "predicted", "n"]].itertuples(index=False), start=1):
@@ -116,5 +118,5 @@ def _sheets(wrong: pd.DataFrame, shown: pd.DataFrame, picture: Callable[[str], P
         columns = (worst["image_id"], worst["given_share"], worst["predicted_share"])
         tiles = [Tile(i, picture(i), float(g), float(p)) for i, g, p in zip(*columns, strict=True)]
         left_out = int(n) - len(tiles) - len(names)
-        found.append(Sheet(f"confused-{place}", given, predicted, int(n), tiles, names, left_out))
+        found.append(Sheet(f"{prefix}-{place}", given, predicted, int(n), tiles, names, left_out))
     return found

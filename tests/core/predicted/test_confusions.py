@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from imageclinic.core import tables
-from imageclinic.core.confusions import confused, pairs
+from imageclinic.core.predicted.confusions import confused, pairs
 from imageclinic.core.tables import Predictions
-from imageclinic.report import confusion_section
+from imageclinic.report.predicted import confusion_section
 from imageclinic.report.thumbnails import Picture
 
 CLASSES = ("cat", "dog", "owl")
@@ -29,9 +28,6 @@ PREDICTIONS = Predictions(
     np.array([shares for _, shares, _ in IMAGES.values()], np.float32),
     CLASSES,
 )
-DATASET = tables.frame(
-    tables.DATASET, image_id=list(IMAGES), label=[i[0] for i in IMAGES.values()], bytes=[1] * 6, mtime_ns=[0] * 6
-)
 
 
 def test_the_least_likely_label_comes_first() -> None:
@@ -45,7 +41,7 @@ def test_the_least_likely_label_comes_first() -> None:
 
 
 def test_each_number_of_the_report_leads_to_as_many_images() -> None:
-    table = confusion_section.table(PREDICTIONS, DATASET, lambda image_id: Picture(uri=image_id))
+    table = confusion_section.table(PREDICTIONS, LABELS, lambda image_id: Picture(uri=image_id))
     assert table is not None and table.classes == list(CLASSES) and not table.listed and not table.left_out
     assert [[cell.n for cell in row] for row in table.rows] == [[0, 0, 1], [2, 1, 0], [0, 0, 0]]
     sheets = {sheet.anchor: sheet for sheet in table.sheets}
@@ -53,4 +49,4 @@ def test_each_number_of_the_report_leads_to_as_many_images() -> None:
     assert [(sheets[cell.anchor].n, len(sheets[cell.anchor].tiles)) for cell in linked] == [(1, 1), (2, 2)]
     assert [tile.image_id for tile in sheets[table.rows[1][0].anchor].tiles] == ["b", "a"]
     right = Predictions(PREDICTIONS.rows.iloc[2:3], PREDICTIONS.pred_probs[2:3], CLASSES)
-    assert confusion_section.table(right, DATASET, lambda image_id: Picture()) is None
+    assert confusion_section.table(right, LABELS, lambda image_id: Picture()) is None

@@ -1,0 +1,1 @@
+"""What models predict of images, image by image."""

@@ -1,0 +1,1 @@
+"""What models predict, in the report: tables of confused classes, and test images one by one."""
