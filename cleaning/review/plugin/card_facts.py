@@ -181,6 +181,8 @@ def _annotations(path: Path, changed: int) -> dict[str, list[tuple[str, str]]]:
     for image_id, who, label in open_run(path).read(tables.ANNOTATIONS).itertuples(index=False):
         found.setdefault(image_id, []).append((who, label))
     return found
+
+
 def _copy_facts(path: Path, features: int, neighbors: int) -> tuple[dict[str, float], dict[str, dict[str, str]]]:
     """Sharpness by image; and for each image its copies, with what turns them into it (`core.schema.TRANSFORMS`)."""
     run = open_run(path)
