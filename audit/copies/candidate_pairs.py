@@ -57,6 +57,7 @@ def hamming_pairs(
     *,
     turned: int | None = None,
     limit: int | None = None,
+    search: hamming.Search = hamming.search,
     progress: Progress | None = None,
 ) -> Pairs:
     """All pairs i < j within `radius` bits between image i and some orientation of image j.
@@ -66,6 +67,7 @@ def hamming_pairs(
         radius: bits, 0 to 64.
         turned: radius for the other orientations; the same by default.
         limit: bound on the number of pairs, for upright and for turned ones apart. None: all of them, exactly.
+        search: searches sets of hashes.
         progress: called with (done, total).
 
     Returns:
@@ -78,14 +80,14 @@ def hamming_pairs(
     upright = np.ascontiguousarray(hashes[kept, 0])
     share = 1 if orientations == 1 else 3
 
-    i, j, distance, reach = _bounded(upright, None, radius, limit, lambda at: report(at, 100 * share))
+    i, j, distance, reach = _bounded(upright, None, radius, limit, search, lambda at: report(at, 100 * share))
     found = [(kept[i], kept[j], distance, np.zeros(len(i), np.uint8), np.minimum(reach[i], reach[j]))]
     crowded = np.zeros(n, dtype=bool)
     crowded[kept[reach < radius]] = True
     if orientations > 1:
         radius = radius if turned is None else turned
         every = np.ascontiguousarray(hashes[kept, 1:]).ravel()
-        i, at, distance, reach = _bounded(upright, every, radius, limit, lambda at: report(100 + 2 * at, 300))
+        i, at, distance, reach = _bounded(upright, every, radius, limit, search, lambda at: report(100 + 2 * at, 300))
         j, orientation = np.divmod(at, orientations - 1)
         found.append((kept[i], kept[j], distance, (orientation + 1).astype(np.uint8), reach[i]))
         crowded[kept[reach < radius]] = True
@@ -144,7 +146,12 @@ def _equal(hashes: Hashes) -> tuple[Ints, Ints]:
 
 
 def _bounded(
-    left: Hashes, right: Hashes | None, radius: int, limit: int | None, report: Callable[[int], None]
+    left: Hashes,
+    right: Hashes | None,
+    radius: int,
+    limit: int | None,
+    search: hamming.Search,
+    report: Callable[[int], None],
 ) -> tuple[Ints, Ints, Bytes, Bytes]:
     """Pairs p < image of q, their distances, and how far each of `left` was searched.
 
@@ -159,7 +166,7 @@ def _bounded(
     bits = -1
     while bits < radius:
         sink = _Sink(active, n, right, limit, bits)
-        if hamming.search(left[active], right, radius, sink.take, progress=lambda done, total: report(done)):
+        if search(left[active], right, radius, sink.take, progress=lambda done, total: report(done)):
             found.append(sink.pairs())
             break
         most = max(1, (2 if right is None else 1) * (limit or 0) // n)
@@ -167,7 +174,7 @@ def _bounded(
         while bits < radius and not left_now:
             counter = _Counter(active, n, right, limit, bits)
             bits += 1
-            hamming.search(left[active], right, bits, counter.take)
+            search(left[active], right, bits, counter.take)
             crowd = active[(degree + counter.degree > most)[active]]
             if len(crowd):
                 left_now = True
@@ -178,7 +185,7 @@ def _bounded(
                 found.append((p, q, np.full(len(crowd), bits, np.uint8)))
                 active = np.setdiff1d(active, crowd, assume_unique=True)
                 counter = _Counter(active, n, right, limit, bits - 1)
-                hamming.search(left[active], right, bits, counter.take)
+                search(left[active], right, bits, counter.take)
             degree += counter.degree
             found.append(counter.pairs())
     p, q, distance = (np.concatenate(part) for part in zip(*found, strict=True))

@@ -16,6 +16,8 @@ import pandas as pd
 
 from imageclinic.audit.copies import clusters, embedding_pairs, full_decode_match, thumbnail_match
 from imageclinic.audit.copies.candidate_pairs import MAX_EQUAL, Pairs, hamming_pairs, strangers
+from imageclinic.audit.copies.hamming import Search
+from imageclinic.audit.copies.hamming import search as hamming_search
 from imageclinic.core import tables
 from imageclinic.core.naming.wording import few
 
@@ -53,6 +55,7 @@ def find(
     image_path: Callable[[str], Path],
     *,
     embeddings: tables.Embeddings | None = None,
+    search: Search = hamming_search,
     progress: Progress | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
     """Find the copies in a dataset.
@@ -62,6 +65,7 @@ def find(
         thumbnails: image ids, and uint8 (n, 32·32).
         image_path: image_id → file.
         embeddings: of its images, by which copies are found that a hash of the whole picture does not see.
+        search: searches sets of hashes.
         progress: called with (done, total) of each step of the search.
 
     Returns:
@@ -81,7 +85,7 @@ def find(
     if flat.any():
         notes.append(f"{flat.sum():,} nearly blank images were compared for equal pixels only, not for near copies")
     single = single[~flat].reset_index(drop=True)
-    near, separate = _near(single, dataset, thumbnails, image_path, notes, progress)
+    near, separate = _near(single, dataset, thumbnails, image_path, search, notes, progress)
     if embeddings is not None:
         laid = _laid_over(single, dataset, embeddings, separate, image_path, notes, progress)
         near = pd.concat([near, laid], ignore_index=True).drop_duplicates(["image_id", "other_id"], ignore_index=True)
@@ -123,13 +127,14 @@ def _near(
     dataset: pd.DataFrame,
     thumbnails: Thumbnails,
     image_path: Callable[[str], Path],
+    search: Search,
     notes: list[str],
     progress: Progress | None,
 ) -> tuple[pd.DataFrame, set[tuple[str, str]]]:
     """Near copies, and pairs that are separate shots of one scene."""
     ids = features["image_id"].to_numpy()
     hashes = features[[f"phash_{o}" for o in tables.ORIENTATIONS]].to_numpy(np.uint64)
-    pairs = _candidates(hashes, notes, progress)
+    pairs = _candidates(hashes, search, notes, progress)
     if not len(pairs):
         return tables.empty(tables.NEIGHBORS), set()
     upright, turned = radii(len(hashes))
@@ -260,10 +265,11 @@ def radii(n: int) -> tuple[int, int]:
     return next((upright, turned) for most, upright, turned in RADII if most is None or n <= most)
 
 
-def _candidates(hashes: npt.NDArray[np.uint64], notes: list[str], progress: Progress | None) -> Pairs:
+def _candidates(hashes: npt.NDArray[np.uint64], search: Search, notes: list[str], progress: Progress | None) -> Pairs:
     n = len(hashes)
     upright, turned = radii(n)
-    pairs = hamming_pairs(hashes, upright, turned=turned, limit=CANDIDATES + CANDIDATES_EACH * n, progress=progress)
+    limit = CANDIDATES + CANDIDATES_EACH * n
+    pairs = hamming_pairs(hashes, upright, turned=turned, limit=limit, search=search, progress=progress)
     if (upright, turned) != RADII[0][1:]:
         notes.append(
             f"{n:,} images: near copies were searched to a hash distance of {upright} bits, mirrored and turned ones "

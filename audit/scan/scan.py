@@ -18,21 +18,21 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-import xxhash
 
 from imageclinic.audit.scan import verdicts, worker_pool
 from imageclinic.audit.scan.image_statistics import THUMBNAIL
 from imageclinic.audit.scan.measure import MEASURED, VERSION, mtime_ns
 from imageclinic.audit.scan.scan_options import MAX_PIXELS, TIMEOUT
+from imageclinic.audit.scan.worker_pool import BATCH
 from imageclinic.core import tables
+from imageclinic.core.engines.engine import Engine
+from imageclinic.core.engines.local_engine import LOCAL
 from imageclinic.core.reading.hashing import readable_sha256
 from imageclinic.core.reading.image_files import ImageFiles
 from imageclinic.core.run import Run
 
 __all__ = ["BATCH", "MAX_PIXELS", "THUMBNAIL", "TIMEOUT", "VERSION", "changes", "scan"]
 
-#: Files that a worker measures at a time: what a killed scan loses per worker.
-BATCH = 256
 # Thumbnails that are gathered and written at a time.
 _CHUNK = 16384
 
@@ -64,6 +64,7 @@ def scan(
     timeout: float = TIMEOUT,
     max_pixels: int = MAX_PIXELS,
     rehash: bool = False,
+    engine: Engine = LOCAL,
     progress: Progress | None = None,
     notes: list[str] | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -79,6 +80,7 @@ def scan(
         timeout: seconds that a file may take before it is reported as hanging its decoder.
         max_pixels: larger pictures are reported as too large and not decoded.
         rehash: do not trust size and time: read every file, and reuse the rows of those with the same content.
+        engine: where the files are measured.
         progress: called with (images done, images in all).
         notes: gets a sentence about files that only a second or third try could read.
 
@@ -90,12 +92,11 @@ def scan(
     """
     ids = listing["image_id"].to_numpy(dtype=object)
     files = ImageFiles(root, run.added)
-    workers = workers or worker_pool.available()
     previous, shards = _previous(run), sorted(run.shards.glob("*.arrow"))
     sources = [*previous, *_read_shards(shards)]
     sizes, times = _stat(files, ids)
     table, position = _locate(sources, ids)
-    known = _usable(table, position, sizes, times, files, ids, rehash, workers)
+    known = _usable(table, position, sizes, times, files, ids, rehash, workers or worker_pool.available())
     todo = ids[~known].tolist()
 
     def report(done: int) -> None:
@@ -104,9 +105,9 @@ def scan(
 
     report(0)
     recovered: dict[str, str] = {}
-    jobs = _jobs(run, todo, files, workers, max_pixels)
+    jobs = worker_pool.jobs(todo, files, run.shards, (workers or engine.cores()) if todo else 1, max_pixels)
     steps = worker_pool.run(
-        jobs, run.shards, workers, timeout=timeout, progress=report, recovered=recovered.__setitem__
+        jobs, run.shards, workers, engine=engine, timeout=timeout, progress=report, recovered=recovered.__setitem__
     )
     made = [job.shard for job in steps]
     if recovered and notes is not None:
@@ -128,6 +129,7 @@ def scan(
     run.write(tables.DATASET, dataset)
     for shard in (*shards, *made):
         shard.unlink(missing_ok=True)
+    worker_pool.sweep(run.shards)
     return dataset, features
 
 
@@ -143,21 +145,6 @@ def changes(before: pd.DataFrame, after: pd.DataFrame) -> str | None:
     }
     parts = [f"{n:,} {what}" for what, n in counts.items() if n]
     return f"files since the last audit of this run: {', '.join(parts)}" if parts else None
-
-
-def _jobs(run: Run, todo: list[str], files: ImageFiles, workers: int, max_pixels: int) -> list[worker_pool.Job]:
-    # Small batches where there is little to do, so that every worker has some.
-    size = int(np.clip(len(todo) // (4 * workers), 16, BATCH))
-    run.shards.mkdir(exist_ok=True)
-    for left in run.shards.glob(".*"):  # of an audit that was killed: the run's lock says that none is under way
-        left.unlink(missing_ok=True)
-    jobs = []
-    for start in range(0, len(todo), size):
-        part = todo[start : start + size]
-        name = xxhash.xxh3_64_hexdigest("\0".join(part).encode())
-        paths = [files.name(image_id) for image_id in part]
-        jobs.append(worker_pool.Job(str(files.root), part, paths, run.shards / f"{name}.arrow", max_pixels))
-    return jobs
 
 
 def _read_shards(paths: Sequence[Path]) -> list[_Rows]:

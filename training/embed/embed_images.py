@@ -17,7 +17,6 @@ An embedder is one of
 
 from __future__ import annotations
 
-import contextlib
 import functools
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,22 +24,22 @@ from typing import Any
 
 import keras
 import numpy as np
-from PIL import Image
 
+from imageclinic.core.engines.engine import Engine
+from imageclinic.core.engines.local_engine import LOCAL
 from imageclinic.core.errors import InputError
 from imageclinic.core.reading import caches
 from imageclinic.training.data import image_pipelines
-from imageclinic.training.embed import inference_engine, patch_dictionary, user_embedder
-from imageclinic.training.embed.embedder import Embedder, EmbedderInfo, Floats, Halving, Progress, Ready, checked
+from imageclinic.training.embed import distributed_parts, inference_engine, patch_dictionary, user_embedder
+from imageclinic.training.embed.embedder import Embedder, EmbedderInfo, Floats, Progress, Ready
+from imageclinic.training.embed.small_images import SMALL_SIDE, are_small, looked_at
+from imageclinic.training.embed.stream_images import in_batches, most_at_once
 from imageclinic.training.models import backbones
 
-_BATCH = {"CPU": 32, "GPU": 256}
-#: Images whose shorter side is at most `SMALL` pixels (in the median) are enlarged to this side for a network of 224:
-#: what is not in the picture costs time and shows nothing. On CIFAR's 32 pixels 160 was nearly as good as 224.
-SMALL, SMALL_SIDE = 96, 160
-_LOOKED_AT = 200
 # Batches after which the vectors are written down, where they are kept.
 _BATCHES = 64
+# The same where other machines embed: few, so that all have some, and little is lost with one.
+_BATCHES_AWAY = 8
 
 
 def choose(model: str = "auto", *, layer: str | None = None) -> Embedder:
@@ -83,6 +82,7 @@ def embed(
     layer: str | None = None,
     seed: int = 0,
     keep: Path | None = None,
+    engine: Engine = LOCAL,
     progress: Progress | None = None,
 ) -> tuple[Floats, EmbedderInfo]:
     """Embed image files: `fit_embed` that learns from the same images.
@@ -93,7 +93,7 @@ def embed(
     Raises:
         InputError: see `choose`; when there are no images; when one can't be decoded (names the file).
     """
-    return fit_embed(paths, paths, model=model, layer=layer, seed=seed, keep=keep, progress=progress)
+    return fit_embed(paths, paths, model=model, layer=layer, seed=seed, keep=keep, engine=engine, progress=progress)
 
 
 def fit_embed(
@@ -104,6 +104,7 @@ def fit_embed(
     layer: str | None = None,
     seed: int = 0,
     keep: Path | None = None,
+    engine: Engine = LOCAL,
     progress: Progress | None = None,
 ) -> tuple[Floats, EmbedderInfo]:
     """Embed the images at `paths` with an embedder that has seen those at `fit_paths` alone (labels never).
@@ -119,7 +120,8 @@ def fit_embed(
         layer: see `choose`.
         seed: of whatever is learnt.
         keep: a folder where finished parts are kept: a call that was cut short goes on there when it is made again
-            with the same images, embedder and seed. Whoever calls removes it.
+            with the same images, embedder, seed and kind of engine. Whoever calls removes it.
+        engine: where networks work, which takes a `keep`; what is learnt from the images is learnt and used here.
         progress: called with (images done, images in all).
 
     Returns:
@@ -135,18 +137,26 @@ def fit_embed(
     embedder = choose(model, layer=layer)
     if embedder.parts:
         each = [
-            fit_embed(fit_paths, paths, model=m.name, seed=seed, keep=keep and keep / m.name, progress=progress)
+            fit_embed(
+                fit_paths,
+                paths,
+                model=m.name,
+                seed=seed,
+                keep=keep and keep / m.name,
+                engine=engine,
+                progress=progress,
+            )
             for m in embedder.parts
         ]
         sizes = ", ".join(info["size"] for _, info in each)
         return side_by_side([vectors for vectors, _ in each]), embedder.info(sizes)
     total = len(paths)
 
-    def report(done: int, _: int = 0) -> None:
+    def report(before: int, done: int) -> None:
         if progress is not None:
-            progress(min(done, total), total)
+            progress(min(before + done, total), total)
 
-    ready = embedder.prepare(fit_paths, seed, report)
+    ready = embedder.prepare(fit_paths, seed, lambda done, _: report(0, done))
     vectors = np.empty((total, ready.width), np.float32)
     missing = []
     for row, path in enumerate(paths):
@@ -154,27 +164,38 @@ def fit_embed(
             vectors[row] = ready.known[path]
         else:
             missing.append(row)
-    most = _BATCH["GPU" if backbones.has_gpu() else "CPU"]
-    take = Halving(ready.vectors)
-    for start in range(0, len(missing), most * _BATCHES):
-        rows = missing[start : start + most * _BATCHES]
-        part = None if keep is None else keep / f"part-{start:09d}.npy"
-        found = _read_part(part, (len(rows), ready.width))
+    away = engine.distributed and keep is not None and not embedder.learns
+    step = most_at_once() * (_BATCHES_AWAY if away else _BATCHES)
+    before = total - len(missing)
+    parts = []
+    for start in range(0, len(missing), step):
+        rows = missing[start : start + step]
+        parts.append((None if keep is None else keep / f"part-{start:09d}.npy", rows, before + start))
+    if away:
+        rest = [
+            (file, [paths[row] for row in rows])
+            for file, rows, _ in parts
+            if file is not None and _read_part(file, (len(rows), ready.width)) is None
+        ]
+        known = total - sum(len(part) for _, part in rest)
+        distributed_parts.embed_parts(
+            engine,
+            rest,
+            model=embedder.name if model == "auto" else model,
+            layer=layer,
+            looked_at=looked_at(fit_paths),
+            version=embedder.version,
+            report=functools.partial(report, known),
+        )
+    embed_them = in_batches(ready, embedder.name)
+    for file, rows, so_far in parts:
+        found = _read_part(file, (len(rows), ready.width))
         if found is None:
-            found = np.empty((len(rows), ready.width), np.float32)
-            images = image_pipelines.dataset(
-                [paths[row] for row in rows], None, size=ready.size, batch_size=most, channels=ready.channels
-            )
-            before = total - len(missing) + start
-            with image_pipelines.decode_errors():
-                for number, batch in enumerate(images):
-                    at = slice(number * most, number * most + len(batch))
-                    found[at] = checked(take(batch), len(batch), embedder.name)
-                    report(before + at.stop)
-            if part is not None:
-                caches.write_array(part, found)
+            found = embed_them([paths[row] for row in rows], functools.partial(report, so_far))
+            if file is not None:
+                caches.write_array(file, found)
         vectors[rows] = found
-    report(total)
+    report(total, 0)
     return vectors, embedder.info(f"{ready.size[1]}×{ready.size[0]}")
 
 
@@ -182,16 +203,6 @@ def side_by_side(each: Sequence[Floats]) -> Floats:
     """Vectors of several embedders, (n, d) each, as one, (n, sum of d): all with length 1, so that they count alike."""
     lengths = [np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12) for vectors in each]
     return np.concatenate([v / length for v, length in zip(each, lengths, strict=True)], axis=1).astype(np.float32)
-
-
-def are_small(paths: Sequence[Path]) -> bool:
-    """Whether the median of the images' shorter sides is at most `SMALL`, by the headers of a few, evenly spaced."""
-    sides = []
-    for path in sorted(set(paths))[:: -(-len(paths) // _LOOKED_AT)]:
-        # One that can't be read is named when it is to be embedded.
-        with contextlib.suppress(OSError), Image.open(path) as image:
-            sides.append(min(image.size))
-    return bool(sides) and float(np.median(sides)) <= SMALL
 
 
 def _joined(parts: Sequence[Embedder]) -> Embedder:
@@ -202,6 +213,7 @@ def _joined(parts: Sequence[Embedder]) -> Embedder:
         "; ".join(part.note for part in parts),
         first.prepare,
         tuple(parts),
+        learns=any(part.learns for part in parts),
     )
 
 
@@ -230,7 +242,7 @@ def _patches() -> Embedder:
         "patches, learnt from these images: weak on photographs. Far better flags come from a pretrained network: "
         "--model efficientnet_lite2, whose weights come with imageclinic, or your own with --model FILE.keras"
     )
-    return Embedder("patches", patch_dictionary.VERSION, note, prepare)
+    return Embedder("patches", patch_dictionary.VERSION, note, prepare, learns=True)
 
 
 def _backbone(backbone: backbones.Backbone) -> Embedder:
