@@ -164,17 +164,32 @@ def _complete_linkage(left: Ints, right: Ints, pairs: pd.DataFrame, n: int) -> I
     low, high = np.minimum(one, two), np.maximum(one, two)
     order = np.lexsort((high, low, -pairs["similarity"].to_numpy()[near]))
     order = order[low[order] != high[order]]
-    merged = np.arange(n)
-    partners: dict[int, set[int]] = {}
+    low, high = low[order], high[order]
+    # Where everyone is paired with everyone, as with most copies, that is one cluster, whatever the order.
+    component = _components(low, high, n)
+    nodes = np.bincount(component, minlength=n)
+    edges = np.bincount(component[np.unique(low * n + high) // n], minlength=n)  # each pair once
+    whole = edges == nodes * (nodes - 1) // 2
+    merged = np.where(whole[component], component, np.arange(n))
+    rest = ~whole[component[low]]
+    return np.asarray(_merge(low[rest], high[rest], merged)[same])
+
+
+def _merge(low: Ints, high: Ints, merged: Ints) -> Ints:
+    """Merge the nodes of pairs (low, high), nearest first, into clusters in which every two are a pair.
+
+    A cluster is kept with what all of its members are paired with: another one may join when it is within that."""
+    common: dict[int, set[int]] = {}
     for a, b in zip(low.tolist(), high.tolist(), strict=True):
-        partners.setdefault(a, set()).add(b)
-        partners.setdefault(b, set()).add(a)
-    members = {a: [a] for a in partners}
-    for a, b in zip(low[order].tolist(), high[order].tolist(), strict=True):
+        common.setdefault(a, set()).add(b)
+        common.setdefault(b, set()).add(a)
+    members = {a: [a] for a in common}
+    for a, b in zip(low.tolist(), high.tolist(), strict=True):
         first, second = sorted((int(merged[a]), int(merged[b])))
-        if first == second or not all(y in partners[x] for x in members[first] for y in members[second]):
+        if first == second or not common[first].issuperset(members[second]):
             continue
         moved = members.pop(second)
         members[first] += moved
         merged[moved] = first
-    return np.asarray(merged[same])
+        common[first] &= common.pop(second)
+    return merged
