@@ -44,8 +44,16 @@ _CHUNK = 16384
 Progress = Callable[[int, int], None]
 Positions = npt.NDArray[np.int64]
 
+# Text with offsets of 64 bits: the hashes of 33.5 million files are longer than others can hold.
 _SCHEMA = pa.schema(
-    [pa.field("image_id", pa.string(), nullable=False), *(f for f in MEASURED if f.name != "thumbnail")],
+    [
+        pa.field("image_id", pa.large_string(), nullable=False),
+        *(
+            f.with_type(pa.large_string()) if pa.types.is_string(f.type) else f
+            for f in MEASURED
+            if f.name != "thumbnail"
+        ),
+    ],
     metadata=MEASURED.metadata,
 )
 
@@ -177,7 +185,7 @@ def _read_shards(paths: Sequence[Path]) -> list[_Rows]:
             continue
         if table.schema.metadata == MEASURED.metadata and len(table):
             own = table.select(_SCHEMA.names).take(pa.array(np.arange(len(table))))  # a copy: the map is closed
-            found.append(_Rows(own, functools.partial(_shard_thumbnails, path), np.arange(len(table))))
+            found.append(_Rows(own.cast(_SCHEMA), functools.partial(_shard_thumbnails, path), np.arange(len(table))))
     return found
 
 

@@ -1,0 +1,31 @@
+"""Columns of text that is longer, all together, than the 2 GiB that one Arrow array of strings holds: 33.5 million
+hashes of 64 digits are."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+#: Bytes of text in one array.
+MOST = 1 << 30
+
+
+def narrow(values: pa.Array | pa.ChunkedArray) -> pa.ChunkedArray:
+    """Text with 64-bit offsets (large_string) as text with 32-bit ones, in pieces of at most `MOST` bytes, or of one
+    value."""
+    chunks = values.chunks if isinstance(values, pa.ChunkedArray) else [values]
+    pieces = [piece for chunk in chunks for piece in _pieces(chunk)]
+    return pa.chunked_array(pieces, pa.string())
+
+
+def _pieces(values: pa.Array) -> list[pa.Array]:
+    ends = np.frombuffer(values.buffers()[1] or b"\0" * 8, np.int64)[values.offset : values.offset + len(values) + 1]
+    if ends[-1] <= MOST:
+        return [values.cast(pa.string())]
+    pieces, start = [], 0
+    while start < len(values):
+        stop = max(start + 1, int(np.searchsorted(ends, ends[start] + MOST, side="right")) - 1)
+        # A copy, for the offsets of a slice are those of the whole.
+        pieces.append(values.take(pa.array(np.arange(start, stop))).cast(pa.string()))
+        start = stop
+    return pieces
