@@ -19,6 +19,8 @@ ABOUT = ("images",)
 
 #: Images that distances are measured to, at most, and components that they are measured in.
 _REFERENCES, _COMPONENTS = 50_000, 256
+#: Images that are measured together.
+_PIECE = 1 << 14
 
 
 def find(
@@ -52,16 +54,18 @@ def find(
 
     # In a fixed order, so that rounding and ties don't depend on the order of the rows.
     order = np.argsort(embeddings.image_id.to_numpy(), kind="stable")
-    vectors = _evened(embeddings.vectors[order])
-    if not vectors.shape[1]:
+    sample = np.zeros(n, bool)
+    sample[np.random.default_rng(0).permutation(n)[:_REFERENCES]] = True
+    mean, turn = evened_axes(embeddings.vectors, order)
+    if not turn.shape[1]:
         return none()  # all are alike
     detector = OutOfDistribution({"k": neighbours})
     scores = np.empty(n)
-    sample = np.zeros(n, bool)
-    sample[np.random.default_rng(0).permutation(n)[:_REFERENCES]] = True
-    scores[sample] = detector.fit_score(features=vectors[sample], verbose=False)
-    if not sample.all():
-        scores[~sample] = detector.score(features=vectors[~sample])
+    scores[sample] = detector.fit_score(features=(embeddings.vectors[order[sample]] - mean) @ turn, verbose=False)
+    others = np.flatnonzero(~sample)
+    for start in range(0, len(others), _PIECE):  # for the embeddings may be larger than memory
+        rows = others[start : start + _PIECE]
+        scores[rows] = detector.score(features=(embeddings.vectors[order[rows]] - mean) @ turn)
     scores = np.clip(scores, 0, 1)
     distance = -np.log(np.clip(scores, 1e-300, 1 - 1e-12))  # in units of the median
     height = np.log(distance)
@@ -80,22 +84,24 @@ def find(
     )
 
 
-def _evened(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    """(n, d) → (n, components), see `evened_axes`."""
-    mean, turn = evened_axes(vectors)
-    return np.asarray((vectors - mean) @ turn)
-
-
-def evened_axes(vectors: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """The mean of vectors (n, d), and what turns centred ones to principal components, each divided by the square root
-    of its spread; at most a fifth as many as images, because what is left is noise."""
-    mean = vectors.mean(0, dtype=np.float64)
-    centred = vectors - mean
-    if len(centred) < centred.shape[1]:  # the same axes, from what the few images span
-        _, size, axes = np.linalg.svd(centred, full_matrices=False)
-        spread, turn = size**2 / len(centred), axes.T
+def evened_axes(
+    vectors: npt.NDArray[np.float32], order: npt.NDArray[np.intp] | None = None
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """The mean of vectors (n, d), taken in an order of their rows, and what turns centred ones to principal components,
+    each divided by the square root of its spread; at most a fifth as many as images, because what is left is noise."""
+    n, width = vectors.shape
+    rows = np.arange(n) if order is None else order
+    pieces = [rows[at : at + _PIECE] for at in range(0, n, _PIECE)]
+    mean = np.sum([vectors[piece].sum(0, dtype=np.float64) for piece in pieces], axis=0) / n
+    if n < width:  # the same axes, from what the few images span
+        _, size, axes = np.linalg.svd(vectors[rows] - mean, full_matrices=False)
+        spread, turn = size**2 / n, axes.T
     else:
-        spread, turn = np.linalg.eigh(centred.T @ centred / len(centred))
-    kept = np.argsort(spread)[::-1][: min(_COMPONENTS, max(2, len(vectors) // 5))]
+        moments = np.zeros((width, width))
+        for piece in pieces:
+            centred = vectors[piece] - mean
+            moments += centred.T @ centred
+        spread, turn = np.linalg.eigh(moments / n)
+    kept = np.argsort(spread)[::-1][: min(_COMPONENTS, max(2, n // 5))]
     kept = kept[spread[kept] > spread.max() * 1e-9]
     return mean, turn[:, kept] / spread[kept] ** 0.25

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from imageclinic.audit.copies import hamming
+from imageclinic.audit.copies.crowds import crowds
 
 #: Strangers lie within so many bits beyond the radius; so many of them, upright and turned apart, stand for all.
 BAND, SAMPLE = 6, 1500
@@ -157,6 +158,16 @@ def _bounded(
     active, reach, degree = np.arange(n), np.full(n, radius, np.uint8), np.zeros(n, np.int64)
     found: list[tuple[Ints, Ints, Bytes]] = []
     bits = -1
+
+    def leave(crowd: Ints, first: Ints) -> None:
+        nonlocal active
+        reach[crowd] = max(0, bits - 1)
+        p, q = crowd, first
+        if right is None:
+            p, q = np.minimum(p, q), np.maximum(p, q)
+        found.append((p, q, np.full(len(crowd), bits, np.uint8)))
+        active = np.setdiff1d(active, crowd, assume_unique=True)
+
     while bits < radius:
         sink = _Sink(active, n, right, limit, bits)
         if hamming.search(left[active], right, radius, sink.take, progress=lambda done, total: report(done)):
@@ -165,18 +176,18 @@ def _bounded(
         most = max(1, (2 if right is None else 1) * (limit or 0) // n)
         left_now = False
         while bits < radius and not left_now:
-            counter = _Counter(active, n, right, limit, bits)
             bits += 1
+            if bits:
+                crowd, first = crowds(left, right, active, bits, most)
+                if len(crowd):
+                    leave(crowd, first)
+                    left_now = True
+            counter = _Counter(active, n, right, limit, bits - 1)
             hamming.search(left[active], right, bits, counter.take)
             crowd = active[(degree + counter.degree > most)[active]]
             if len(crowd):
                 left_now = True
-                reach[crowd] = max(0, bits - 1)
-                p, q = crowd, counter.first[crowd]
-                if right is None:
-                    p, q = np.minimum(p, q), np.maximum(p, q)
-                found.append((p, q, np.full(len(crowd), bits, np.uint8)))
-                active = np.setdiff1d(active, crowd, assume_unique=True)
+                leave(crowd, counter.first[crowd])
                 counter = _Counter(active, n, right, limit, bits - 1)
                 hamming.search(left[active], right, bits, counter.take)
             degree += counter.degree

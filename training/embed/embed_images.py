@@ -28,7 +28,7 @@ import numpy as np
 from PIL import Image
 
 from imageclinic.core.errors import InputError
-from imageclinic.core.reading import caches
+from imageclinic.core.reading import caches, large_arrays
 from imageclinic.training.data import image_pipelines
 from imageclinic.training.embed import inference_engine, patch_dictionary, user_embedder
 from imageclinic.training.embed.embedder import Embedder, EmbedderInfo, Floats, Halving, Progress, Ready, checked
@@ -39,6 +39,8 @@ _BATCH = {"CPU": 32, "GPU": 256}
 #: what is not in the picture costs time and shows nothing. On CIFAR's 32 pixels 160 was nearly as good as 224.
 SMALL, SMALL_SIDE = 96, 160
 _LOOKED_AT = 200
+# Paths that are sorted, so that their order does not matter.
+_SORTED = 1_000_000
 # Batches after which the vectors are written down, where they are kept.
 _BATCHES = 64
 
@@ -139,7 +141,7 @@ def fit_embed(
             for m in embedder.parts
         ]
         sizes = ", ".join(info["size"] for _, info in each)
-        return side_by_side([vectors for vectors, _ in each]), embedder.info(sizes)
+        return side_by_side([vectors for vectors, _ in each], keep), embedder.info(sizes)
     total = len(paths)
 
     def report(done: int, _: int = 0) -> None:
@@ -147,7 +149,9 @@ def fit_embed(
             progress(min(done, total), total)
 
     ready = embedder.prepare(fit_paths, seed, report)
-    vectors = np.empty((total, ready.width), np.float32)
+    if keep is not None:
+        keep.mkdir(parents=True, exist_ok=True)
+    vectors = large_arrays.empty((total, ready.width), np.float32, keep)
     missing = []
     for row, path in enumerate(paths):
         if path in ready.known:
@@ -178,16 +182,27 @@ def fit_embed(
     return vectors, embedder.info(f"{ready.size[1]}×{ready.size[0]}")
 
 
-def side_by_side(each: Sequence[Floats]) -> Floats:
-    """Vectors of several embedders, (n, d) each, as one, (n, sum of d): all with length 1, so that they count alike."""
-    lengths = [np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12) for vectors in each]
-    return np.concatenate([v / length for v, length in zip(each, lengths, strict=True)], axis=1).astype(np.float32)
+def side_by_side(each: Sequence[Floats], folder: Path | None = None) -> Floats:
+    """Vectors of several embedders, (n, d) each, as one, (n, sum of d): all with length 1, so that they count alike.
+    `folder` is for a result that is large, see `core.reading.large_arrays`."""
+    n, width = len(each[0]), sum(vectors.shape[1] for vectors in each)
+    step = large_arrays.rows_at_once(width, np.float32)
+    pieces = (
+        np.concatenate([_unit(vectors[at : at + step]) for vectors in each], axis=1).astype(np.float32)
+        for at in range(0, n, step)
+    )
+    return large_arrays.filled(pieces, (n, width), np.float32, folder)
+
+
+def _unit(vectors: Floats) -> Floats:
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12))
 
 
 def are_small(paths: Sequence[Path]) -> bool:
     """Whether the median of the images' shorter sides is at most `SMALL`, by the headers of a few, evenly spaced."""
     sides = []
-    for path in sorted(set(paths))[:: -(-len(paths) // _LOOKED_AT)]:
+    looked_at = sorted(set(paths)) if len(paths) <= _SORTED else paths  # of very many, as they come
+    for path in looked_at[:: -(-len(paths) // _LOOKED_AT)]:
         # One that can't be read is named when it is to be embedded.
         with contextlib.suppress(OSError), Image.open(path) as image:
             sides.append(min(image.size))

@@ -122,9 +122,7 @@ def metadata(path: Path) -> dict[str, str]:
         return {k.decode(): v.decode() for k, v in raw.items() if k not in (b"pandas", b"ARROW:schema")}
 
 
-def write_arrow(
-    path: Path, arrow: pa.Table, metadata: Mapping[str, str] | None, *, rows: int | None = None
-) -> None:
+def write_arrow(path: Path, arrow: pa.Table, metadata: Mapping[str, str] | None, *, rows: int | None = None) -> None:
     """Write `arrow` with `metadata` under a temporary name, then rename it. `rows`: as many are gathered in memory."""
     kept = {k: v for k, v in (arrow.schema.metadata or {}).items() if k != b"pandas"}
     arrow = arrow.replace_schema_metadata({**kept, **(metadata or {})})

@@ -19,7 +19,9 @@ def narrow(values: pa.Array | pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _pieces(values: pa.Array) -> list[pa.Array]:
-    ends = np.frombuffer(values.buffers()[1] or b"\0" * 8, np.int64)[values.offset : values.offset + len(values) + 1]
+    if not len(values):
+        return []
+    ends = np.frombuffer(values.buffers()[1], np.int64, len(values) + 1, 8 * values.offset)
     if ends[-1] <= MOST:
         return [values.cast(pa.string())]
     pieces, start = [], 0
