@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import comb
 
 import numpy as np
 import numpy.typing as npt
@@ -101,6 +102,15 @@ def hamming_pairs(
     first[1:] = (i[1:] != i[:-1]) | (j[1:] != j[:-1])
     order = order[first]
     return Pairs(i[first], j[first], distance[order], orientation[order], reach[order], int(crowded.sum()), len(stars))
+
+
+def by_chance(n: int, upright: int, turned: int) -> float:
+    """Pairs of n unlike images that 64 random bits put within `upright` bits of each other, or `turned` in one of seven
+    other orientations: expected number."""
+    share = sum(
+        times * sum(comb(64, bits) for bits in range(radius + 1)) for times, radius in ((1, upright), (7, turned))
+    )
+    return n * (n - 1) / 2 * share / 2**64
 
 
 def strangers(hashes: Hashes, radius: int, *, turned: int | None = None) -> Pairs:

@@ -41,24 +41,7 @@ def crowds(left: Hashes, right: Hashes | None, active: Ints, bits: int, most: in
     asked = _FIRST
     while len(active) >= FEWEST and asked <= len(active) // 4:
         some = active[np.linspace(0, len(active) - 1, asked).astype(np.intp)]
-        near, first = np.zeros(len(left), np.int64), np.full(len(left), len(left))
-
-        def count(
-            p: Ints,
-            q: Ints,
-            distance: Bytes,
-            active: Ints = active,
-            some: Ints = some,
-            near: Ints = near,
-            first: Ints = first,
-        ) -> bool:
-            one, other = active[p], some[q // each]
-            kept = (distance == bits) & (one != other)
-            np.add.at(near, one[kept], 1)
-            np.minimum.at(first, one[kept], other[kept])
-            return True
-
-        hamming.search(left[active], np.ascontiguousarray(others[some]).ravel(), bits, count)
+        near, first = _near(left, others, active, some, bits)
         # One that has `most` others in all is near to so many of those asked, on average.
         inside = near[active] > max(_SURE, 2 * most * asked / len(active))
         if inside.any():
@@ -71,3 +54,20 @@ def crowds(left: Hashes, right: Hashes | None, active: Ints, bits: int, most: in
     crowd, first = (np.concatenate(part) for part in zip(*found, strict=True))
     order = np.argsort(crowd)
     return crowd[order], first[order]
+
+
+def _near(left: Hashes, others: Hashes, active: Ints, some: Ints, bits: int) -> tuple[Ints, Ints]:
+    """For each image, how many of `some` are at exactly `bits` bits of it, and the first of them; `others` has the
+    hashes of each image in a row."""
+    near, first = np.zeros(len(left), np.intp), np.full(len(left), len(left))
+    each = others.shape[1]
+
+    def count(p: Ints, q: Ints, distance: Bytes) -> bool:
+        one, other = active[p], some[q // each]
+        kept = (distance == bits) & (one != other)
+        np.add.at(near, one[kept], 1)
+        np.minimum.at(first, one[kept], other[kept])
+        return True
+
+    hamming.search(left[active], np.ascontiguousarray(others[some]).ravel(), bits, count)
+    return near, first

@@ -27,6 +27,7 @@ from imageclinic.audit.scan.image_statistics import THUMBNAIL
 from imageclinic.audit.scan.measure import MEASURED, VERSION, mtime_ns
 from imageclinic.audit.scan.scan_options import MAX_PIXELS, TIMEOUT
 from imageclinic.core import tables
+from imageclinic.core.ids import ImagePaths
 from imageclinic.core.reading.hashing import readable_sha256
 from imageclinic.core.run import Run
 
@@ -263,7 +264,7 @@ def _usable(
         known &= rows["bytes"].to_numpy() == sizes
         return known & (rows["mtime_ns"].to_numpy() == times)
     wanted = rows["sha256"].to_pylist()
-    paths = [root / tables.to_path(i) for i in ids]
+    paths = ImagePaths(root, ids)
     with ThreadPoolExecutor(workers) as threads:
         same = threads.map(lambda at: readable_sha256(paths[at]) == wanted[at], np.flatnonzero(known))
         known[np.flatnonzero(known)] = np.fromiter(same, dtype=bool)

@@ -152,12 +152,11 @@ def fit_embed(
     if keep is not None:
         keep.mkdir(parents=True, exist_ok=True)
     vectors = large_arrays.empty((total, ready.width), np.float32, keep)
-    missing = []
-    for row, path in enumerate(paths):
+    known = np.zeros(total, bool)
+    for row, path in enumerate(paths if ready.known else ()):
         if path in ready.known:
-            vectors[row] = ready.known[path]
-        else:
-            missing.append(row)
+            vectors[row], known[row] = ready.known[path], True
+    missing = np.flatnonzero(~known)
     most = _BATCH["GPU" if backbones.has_gpu() else "CPU"]
     take = Halving(ready.vectors)
     for start in range(0, len(missing), most * _BATCHES):
@@ -230,7 +229,7 @@ def _read_part(part: Path | None, shape: tuple[int, int]) -> Floats | None:
 def _patches() -> Embedder:
     def prepare(paths: Sequence[Path], seed: int, progress: Progress) -> Ready:
         # Sorted, so that the order of the rows does not matter.
-        unique = sorted(set(paths))
+        unique = sorted(set(paths)) if len(paths) <= _SORTED else paths
         drawn = np.random.default_rng(seed).permutation(len(unique))[: patch_dictionary.SAMPLE]
         sample = [unique[i] for i in np.sort(drawn)]
         images = image_pipelines.load_images(sample, patch_dictionary.SIZE)

@@ -61,3 +61,16 @@ def test_not_all_pairs_of_a_large_crowd_are_looked_at(monkeypatch: pytest.Monkey
         true = np.bitwise_count(hashes[pairs.i, 0] ^ hashes[pairs.j, 0])
         np.testing.assert_array_equal(pairs.distance, true)
     assert looked_at[1] < 6 * looked_at[0], "four times as many make sixteen times as many pairs"
+
+
+def test_pairs_by_chance_grow_with_the_square_of_the_images() -> None:
+    hashes = np.random.default_rng(3).integers(0, 1 << 63, (3_000, 8), dtype=np.uint64) << np.uint64(1)
+    # Of random hashes (63 bits: one more near bit in each) as many are near as are expected.
+    upright, turned = 19, 18
+    pairs = candidate_pairs.hamming_pairs(hashes, upright, turned=turned)
+    expected = candidate_pairs.by_chance(3_000, upright, turned)
+    assert 0.5 < len(pairs) / expected < 2.5
+    assert candidate_pairs.by_chance(30_000_000, 10, 8) == pytest.approx(
+        900 * candidate_pairs.by_chance(1_000_000, 10, 8), rel=1e-3
+    )
+    assert candidate_pairs.by_chance(10**8, 10, 8) == pytest.approx(6e7, rel=0.2)

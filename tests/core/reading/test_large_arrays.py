@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +33,7 @@ def test_vectors_come_back_as_they_were(where: str, tmp_path: Path) -> None:
         assert np.array_equal(found, given)
         assert found.dtype == given.dtype
         assert isinstance(found, np.memmap) == (where == "in a file")
-    assert sorted(os.listdir(tmp_path)) == ["b.parquet", "v.parquet"], "the file has no name"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["b.parquet", "v.parquet"], "the file has no name"
 
 
 def test_an_array_to_be_filled(where: str, tmp_path: Path) -> None:

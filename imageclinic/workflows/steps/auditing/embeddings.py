@@ -11,6 +11,7 @@ import pandas as pd
 
 from imageclinic.core import pixels, tables
 from imageclinic.core.errors import NotApplicable
+from imageclinic.core.ids import ImagePaths
 from imageclinic.core.progress import Progress, Say
 from imageclinic.core.reading import caches
 from imageclinic.core.run import Run
@@ -50,8 +51,7 @@ def embed(
     rule = [pixels.VERSION] if dataset["mode"].fillna("").map(pixels.deep).any() else []
     current = key(readable, embedder.name, embedder.version, embedder.note, seed, *rule)
     if not tables.is_current(run.embeddings, current):
-        root = run.root
-        paths = [root / tables.to_path(i) for i in readable["image_id"]]
+        paths = ImagePaths(run.root, readable["image_id"].array)
         keep = run.embedding_parts / current
         vectors, info = embedding.embed(
             paths, model=chosen.model, layer=method.layer, seed=seed, keep=keep, progress=progress
