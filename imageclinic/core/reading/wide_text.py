@@ -11,7 +11,7 @@ MOST = 1 << 30
 
 
 def narrow(values: pa.Array | pa.ChunkedArray) -> pa.ChunkedArray:
-    """Text with 64-bit offsets (large_string) as text with 32-bit ones, in pieces of at most `MOST` bytes, or of one
+    """Text, with 64-bit offsets (large_string) or not, as text with 32-bit ones, in pieces of at most `MOST` bytes, or of one
     value."""
     chunks = values.chunks if isinstance(values, pa.ChunkedArray) else [values]
     pieces = [piece for chunk in chunks for piece in _pieces(chunk)]
@@ -19,8 +19,8 @@ def narrow(values: pa.Array | pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _pieces(values: pa.Array) -> list[pa.Array]:
-    if not len(values):
-        return []
+    if not pa.types.is_large_string(values.type) or not len(values):
+        return [values.cast(pa.string())]  # pandas gives what it holds
     ends = np.frombuffer(values.buffers()[1], np.int64, len(values) + 1, 8 * values.offset)
     if ends[-1] <= MOST:
         return [values.cast(pa.string())]
