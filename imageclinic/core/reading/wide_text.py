@@ -11,8 +11,8 @@ MOST = 1 << 30
 
 
 def narrow(values: pa.Array | pa.ChunkedArray) -> pa.ChunkedArray:
-    """Text, with 64-bit offsets (large_string) or not, as text with 32-bit ones, in pieces of at most `MOST` bytes, or of one
-    value."""
+    """Text with 32-bit offsets, in pieces of at most `MOST` bytes or one value, from text with 64-bit ones
+    (large_string); other text stays as it is."""
     chunks = values.chunks if isinstance(values, pa.ChunkedArray) else [values]
     pieces = [piece for chunk in chunks for piece in _pieces(chunk)]
     return pa.chunked_array(pieces, pa.string())

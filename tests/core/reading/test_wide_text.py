@@ -19,12 +19,21 @@ def test_text_comes_in_pieces_of_at_most_so_many_bytes(monkeypatch: pytest.Monke
     text = ["", "abc", None, "defghij", "k" * 12, "", None, "é"]
     whole = pa.array(text, pa.large_string())
     short = whole.filter(pa.array([True] + 7 * [False]))
-    for values in (whole, whole.cast(pa.string()), whole.slice(2, 5), whole.slice(8), short, pa.chunked_array([whole, whole])):
+    for values in (
+        whole,
+        whole.cast(pa.string()),
+        whole.slice(2, 5),
+        whole.slice(8),
+        short,
+        pa.chunked_array([whole, whole]),
+    ):
         made = wide_text.narrow(values)
         assert made.to_pylist() == values.to_pylist()
         assert made.type == pa.string()
         assert all(len("".join(filter(None, c.to_pylist())).encode()) <= 10 or len(c) == 1 for c in made.chunks)
         assert all(c.buffers()[2] is None or c.buffers()[2].size < 80 for c in made.chunks), "a copy"
+
+    assert wide_text.narrow(whole.cast(pa.string())).to_pylist() == text
 
 
 def test_tables_are_written_that_hold_more_text_than_one_array(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
