@@ -21,7 +21,6 @@ def test_text_comes_in_pieces_of_at_most_so_many_bytes(monkeypatch: pytest.Monke
     short = whole.filter(pa.array([True] + 7 * [False]))
     for values in (
         whole,
-        whole.cast(pa.string()),
         whole.slice(2, 5),
         whole.slice(8),
         short,
