@@ -145,14 +145,20 @@ def cluster(pairs: pd.DataFrame, groups: pd.Series) -> pd.DataFrame:
 
 
 def _components(left: Ints, right: Ints, n: int) -> Ints:
-    """The first node of each node's connected component."""
-    from scipy.sparse import coo_array  # here, for its import takes long
-    from scipy.sparse.csgraph import connected_components
+    """The first node of each node's connected component.
 
-    graph = coo_array((np.ones(len(left), dtype=np.int8), (left, right)), shape=(n, n))
-    _, number = connected_components(graph, directed=False)
-    _, first = np.unique(number, return_index=True)
-    return np.asarray(first[number])
+    Every node points to an earlier one of its component, or to itself; the ends of each pair are pointed to the earlier
+    of what they point to, until nothing changes (Shiloach & Vishkin, 1982). SciPy's takes long to import."""
+    first = np.arange(n)
+    while True:
+        one, two = first[left], first[right]
+        apart = one != two
+        if not apart.any():
+            return first
+        earlier = np.minimum(one[apart], two[apart])
+        np.minimum.at(first, np.maximum(one[apart], two[apart]), earlier)
+        while not np.array_equal(further := first[first], first):
+            first = further
 
 
 def _complete_linkage(left: Ints, right: Ints, pairs: pd.DataFrame, n: int) -> Ints:
