@@ -23,16 +23,17 @@ _STEPS = 3
 _PIECE = 1 << 12
 
 Floats = npt.NDArray[np.float32]
+Vectors = Callable[[npt.NDArray[np.intp]], npt.NDArray[np.floating]]
 Ints = npt.NDArray[np.intp]
 
 
 def mean_distances(
-    vectors: Callable[[Ints], Floats], n: int, neighbours: int, *, seed: int = 0, folder: Path | None = None
+    vectors: Vectors, n: int, neighbours: int, *, seed: int = 0, folder: Path | None = None
 ) -> tuple[npt.NDArray[np.float64], Ints, Ints]:
     """Mean cosine distance of each vector to its nearest ones.
 
     Args:
-        vectors: rows → their vectors, float32 (rows, d).
+        vectors: rows → their vectors, (rows, d).
         n: how many there are.
         neighbours: how many of the nearest count.
         seed: of the centres.
@@ -92,7 +93,7 @@ def _enough(ranked: Ints, own: int, sizes: Ints, neighbours: int) -> Ints:
     return lists[: max(COMPARED, enough)]
 
 
-def _centres(vectors: Callable[[Ints], Floats], n: int, count: int, seed: int) -> Floats:
+def _centres(vectors: Vectors, n: int, count: int, seed: int) -> Floats:
     """Some steps of k-means with directions, on a sample."""
     rng = np.random.default_rng(seed)
     sample = np.sort(rng.permutation(n)[: max(10 * count, 1)])
@@ -110,7 +111,7 @@ def _nearest(points: Floats, centres: Floats) -> Ints:
     return np.asarray((points @ centres.T).argmax(axis=1))
 
 
-def _unit(vectors: Floats) -> Floats:
+def _unit(vectors: npt.NDArray[np.floating]) -> Floats:
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     return np.asarray(vectors / np.maximum(length, 1e-12), dtype=np.float32)
 

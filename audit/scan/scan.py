@@ -48,12 +48,9 @@ Positions = npt.NDArray[np.int64]
 # Text with offsets of 64 bits: the hashes of 33.5 million files are longer than others can hold.
 _SCHEMA = pa.schema(
     [
-        pa.field("image_id", pa.large_string(), nullable=False),
-        *(
-            f.with_type(pa.large_string()) if pa.types.is_string(f.type) else f
-            for f in MEASURED
-            if f.name != "thumbnail"
-        ),
+        f.with_type(pa.large_string()) if pa.types.is_string(f.type) else f
+        for f in (pa.field("image_id", pa.string(), nullable=False), *MEASURED)
+        if f.name != "thumbnail"
     ],
     metadata=MEASURED.metadata,
 )
@@ -264,7 +261,7 @@ def _usable(
         known &= rows["bytes"].to_numpy() == sizes
         return known & (rows["mtime_ns"].to_numpy() == times)
     wanted = rows["sha256"].to_pylist()
-    paths = ImagePaths(root, ids)
+    paths = ImagePaths(root, ids.tolist())
     with ThreadPoolExecutor(workers) as threads:
         same = threads.map(lambda at: readable_sha256(paths[at]) == wanted[at], np.flatnonzero(known))
         known[np.flatnonzero(known)] = np.fromiter(same, dtype=bool)
