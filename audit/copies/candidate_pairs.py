@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import comb
 
 import numpy as np
 import numpy.typing as npt
 
 from imageclinic.audit.copies import hamming
+from imageclinic.audit.copies.crowds import crowds
 
 #: Strangers lie within so many bits beyond the radius; so many of them, upright and turned apart, stand for all.
 BAND, SAMPLE = 6, 1500
@@ -104,6 +106,15 @@ def hamming_pairs(
     return Pairs(i[first], j[first], distance[order], orientation[order], reach[order], int(crowded.sum()), len(stars))
 
 
+def by_chance(n: int, upright: int, turned: int) -> float:
+    """Pairs of n unlike images that 64 random bits put within `upright` bits of each other, or `turned` in one of seven
+    other orientations: expected number."""
+    share = sum(
+        times * sum(comb(64, bits) for bits in range(radius + 1)) for times, radius in ((1, upright), (7, turned))
+    )
+    return n * (n - 1) / 2 * share / 2**64
+
+
 def strangers(hashes: Hashes, radius: int, *, turned: int | None = None) -> Pairs:
     """A sample of pairs just beyond the radius: the nearest ones that are nearly surely not copies.
 
@@ -164,6 +175,16 @@ def _bounded(
     active, reach, degree = np.arange(n), np.full(n, radius, np.uint8), np.zeros(n, np.int64)
     found: list[tuple[Ints, Ints, Bytes]] = []
     bits = -1
+
+    def leave(crowd: Ints, first: Ints) -> None:
+        nonlocal active
+        reach[crowd] = max(0, bits - 1)
+        p, q = crowd, first
+        if right is None:
+            p, q = np.minimum(p, q), np.maximum(p, q)
+        found.append((p, q, np.full(len(crowd), bits, np.uint8)))
+        active = np.setdiff1d(active, crowd, assume_unique=True)
+
     while bits < radius:
         sink = _Sink(active, n, right, limit, bits)
         if search(left[active], right, radius, sink.take, progress=lambda done, total: report(done)):
@@ -172,18 +193,18 @@ def _bounded(
         most = max(1, (2 if right is None else 1) * (limit or 0) // n)
         left_now = False
         while bits < radius and not left_now:
-            counter = _Counter(active, n, right, limit, bits)
             bits += 1
+            if bits:
+                crowd, first = crowds(left, right, active, bits, most)
+                if len(crowd):
+                    leave(crowd, first)
+                    left_now = True
+            counter = _Counter(active, n, right, limit, bits - 1)
             search(left[active], right, bits, counter.take)
             crowd = active[(degree + counter.degree > most)[active]]
             if len(crowd):
                 left_now = True
-                reach[crowd] = max(0, bits - 1)
-                p, q = crowd, counter.first[crowd]
-                if right is None:
-                    p, q = np.minimum(p, q), np.maximum(p, q)
-                found.append((p, q, np.full(len(crowd), bits, np.uint8)))
-                active = np.setdiff1d(active, crowd, assume_unique=True)
+                leave(crowd, counter.first[crowd])
                 counter = _Counter(active, n, right, limit, bits - 1)
                 search(left[active], right, bits, counter.take)
             degree += counter.degree

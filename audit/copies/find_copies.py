@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from imageclinic.audit.copies import clusters, embedding_pairs, full_decode_match, thumbnail_match
-from imageclinic.audit.copies.candidate_pairs import MAX_EQUAL, Pairs, hamming_pairs, strangers
+from imageclinic.audit.copies.candidate_pairs import MAX_EQUAL, Pairs, by_chance, hamming_pairs, strangers
 from imageclinic.audit.copies.hamming import Search
 from imageclinic.audit.copies.hamming import search as hamming_search
 from imageclinic.core import tables
@@ -33,6 +33,8 @@ RADIUS = 12
 RADII = ((100_000, RADIUS, 10), (300_000, RADIUS, 8), (None, 10, 8))
 #: Bound on candidates: so many, and so many for each image.
 CANDIDATES, CANDIDATES_EACH = 200_000, 8
+#: Pairs by chance for each image from which on a note says so: at the last of RADII, 16 million images.
+CHANCE = 0.1
 #: Pictures whose brightness deviates less than this have no shape that could tell copies from look-alikes.
 FLAT = 0.01
 #: Upright pairs of one size within so many bits are checked for equal pixels: a PNG made from a JPEG.
@@ -274,6 +276,12 @@ def _candidates(hashes: npt.NDArray[np.uint64], search: Search, notes: list[str]
         notes.append(
             f"{n:,} images: near copies were searched to a hash distance of {upright} bits, mirrored and turned ones "
             f"to {turned}; in a smaller dataset {RADII[0][1]} and {RADII[0][2]} find more of the cropped ones"
+        )
+    chance = by_chance(n, upright, turned)
+    if chance > CHANCE * n:
+        notes.append(
+            f"{n:,} images are many for hashes of 64 bits: about {chance:,.0f} pairs of different ones are near by "
+            "chance; the search takes longer, and look-alikes are more easily taken for copies"
         )
     if pairs.crowded:
         notes.append(f"{pairs.crowded:,} images have so many look-alikes that only their nearest ones were compared")

@@ -6,6 +6,8 @@ the run folder. A killed scan goes on from its shards; a later one reuses the ro
 
 from __future__ import annotations
 
+import errno
+import functools
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -33,14 +35,23 @@ from imageclinic.core.run import Run
 
 __all__ = ["BATCH", "MAX_PIXELS", "THUMBNAIL", "TIMEOUT", "VERSION", "changes", "scan"]
 
+#: Sources whose thumbnails are open at a time: a process may have 65,530 files mapped into memory in all.
+_OPENED = 1024
+#: Errors that say nothing about a shard.
+_OUT_OF = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 # Thumbnails that are gathered and written at a time.
 _CHUNK = 16384
 
 Progress = Callable[[int, int], None]
 Positions = npt.NDArray[np.int64]
 
+# Text with offsets of 64 bits: the hashes of 33.5 million files are longer than others can hold.
 _SCHEMA = pa.schema(
-    [pa.field("image_id", pa.string(), nullable=False), *(f for f in MEASURED if f.name != "thumbnail")],
+    [
+        f.with_type(pa.large_string()) if pa.types.is_string(f.type) else f
+        for f in (pa.field("image_id", pa.string(), nullable=False), *MEASURED)
+        if f.name != "thumbnail"
+    ],
     metadata=MEASURED.metadata,
 )
 
@@ -148,18 +159,26 @@ def changes(before: pd.DataFrame, after: pd.DataFrame) -> str | None:
 
 
 def _read_shards(paths: Sequence[Path]) -> list[_Rows]:
-    """Rows of shards, mapped into memory. One that a loss of power has torn counts as not there."""
+    """Rows of shards, whose files are closed again. One that a loss of power has torn counts as not there."""
     found = []
     for path in paths:
         try:
-            table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
-        except (pa.ArrowInvalid, OSError):
+            with pa.memory_map(str(path)) as file:
+                table = pa.ipc.open_file(file).read_all()
+        except (pa.ArrowInvalid, OSError) as error:
+            if isinstance(error, OSError) and error.errno in _OUT_OF:
+                raise  # or the rows would be lost that were measured
             continue
         if table.schema.metadata == MEASURED.metadata and len(table):
-            pictures = np.frombuffer(table["thumbnail"].chunk(0).buffers()[1], np.uint8).reshape(-1, THUMBNAIL**2)
-            light = table.select(_SCHEMA.names)
-            found.append(_Rows(light, lambda pictures=pictures: pictures, np.arange(len(table))))  # type: ignore[misc]
+            own = table.select(_SCHEMA.names).take(pa.array(np.arange(len(table))))  # a copy: the map is closed
+            found.append(_Rows(own.cast(_SCHEMA), functools.partial(_shard_thumbnails, path), np.arange(len(table))))
     return found
+
+
+def _shard_thumbnails(path: Path) -> npt.NDArray[np.uint8]:
+    """The thumbnails of a shard, (rows, pixels), mapped into memory."""
+    packed = pa.ipc.open_file(pa.memory_map(str(path))).read_all()["thumbnail"].chunk(0)
+    return np.frombuffer(packed.buffers()[1], np.uint8).reshape(-1, THUMBNAIL**2)
 
 
 def _previous(run: Run) -> list[_Rows]:
@@ -182,7 +201,7 @@ def _previous(run: Run) -> list[_Rows]:
     for name in pixels.column_names:
         joined = joined.append_column(name, pixels[name])
     table = joined.select(_SCHEMA.names).cast(_SCHEMA)
-    return [_Rows(table, lambda: run.read_thumbnails()[1], at[whole])]
+    return [_Rows(table, functools.cache(lambda: run.read_thumbnails()[1]), at[whole])]
 
 
 def _locate(sources: Sequence[_Rows], ids: npt.NDArray[np.object_]) -> tuple[pa.Table, Positions]:
@@ -248,10 +267,12 @@ def _write_thumbnails(run: Run, ids: npt.NDArray[np.object_], sources: Sequence[
             here, rows = source[begin : begin + _CHUNK], position[begin : begin + _CHUNK]
             out = np.empty((len(here), THUMBNAIL**2), dtype=np.uint8)
             for number in np.unique(here):
-                if number not in opened:
-                    opened[number] = sources[number].thumbnails()
+                pictures = opened.pop(number) if number in opened else sources[number].thumbnails()
+                opened[number] = pictures  # the last one, for the first one is closed
+                if len(opened) > _OPENED:
+                    opened.pop(next(iter(opened)))
                 mine = here == number
-                out[mine] = opened[number][sources[number].at[rows[mine] - starts[number]]]
+                out[mine] = pictures[sources[number].at[rows[mine] - starts[number]]]
             yield out
 
     tables.write_byte_chunks(run.thumbnails, {"image_id": ids}, "thumbnail", chunks(), THUMBNAIL**2)

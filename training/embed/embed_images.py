@@ -28,11 +28,11 @@ import numpy as np
 from imageclinic.core.engines.engine import Engine
 from imageclinic.core.engines.local_engine import LOCAL
 from imageclinic.core.errors import InputError
-from imageclinic.core.reading import caches
+from imageclinic.core.reading import caches, large_arrays
 from imageclinic.training.data import image_pipelines
 from imageclinic.training.embed import distributed_parts, inference_engine, patch_dictionary, user_embedder
 from imageclinic.training.embed.embedder import Embedder, EmbedderInfo, Floats, Progress, Ready
-from imageclinic.training.embed.small_images import SMALL_SIDE, are_small, looked_at
+from imageclinic.training.embed.small_images import SMALL_SIDE, SORTED, are_small, looked_at
 from imageclinic.training.embed.stream_images import in_batches, most_at_once
 from imageclinic.training.models import backbones
 
@@ -149,7 +149,7 @@ def fit_embed(
             for m in embedder.parts
         ]
         sizes = ", ".join(info["size"] for _, info in each)
-        return side_by_side([vectors for vectors, _ in each]), embedder.info(sizes)
+        return side_by_side([vectors for vectors, _ in each], keep), embedder.info(sizes)
     total = len(paths)
 
     def report(before: int, done: int) -> None:
@@ -157,13 +157,14 @@ def fit_embed(
             progress(min(before + done, total), total)
 
     ready = embedder.prepare(fit_paths, seed, lambda done, _: report(0, done))
-    vectors = np.empty((total, ready.width), np.float32)
-    missing = []
-    for row, path in enumerate(paths):
+    if keep is not None:
+        keep.mkdir(parents=True, exist_ok=True)
+    vectors = large_arrays.empty((total, ready.width), np.float32, keep)
+    known = np.zeros(total, bool)
+    for row, path in enumerate(paths if ready.known else ()):
         if path in ready.known:
-            vectors[row] = ready.known[path]
-        else:
-            missing.append(row)
+            vectors[row], known[row] = ready.known[path], True
+    missing = np.flatnonzero(~known)
     away = engine.distributed and keep is not None and not embedder.learns
     step = most_at_once() * (_BATCHES_AWAY if away else _BATCHES)
     before = total - len(missing)
@@ -177,7 +178,7 @@ def fit_embed(
             for file, rows, _ in parts
             if file is not None and _read_part(file, (len(rows), ready.width)) is None
         ]
-        known = total - sum(len(part) for _, part in rest)
+        there = total - sum(len(part) for _, part in rest)
         distributed_parts.embed_parts(
             engine,
             rest,
@@ -185,7 +186,7 @@ def fit_embed(
             layer=layer,
             looked_at=looked_at(fit_paths),
             version=embedder.version,
-            report=functools.partial(report, known),
+            report=functools.partial(report, there),
         )
     embed_them = in_batches(ready, embedder.name)
     for file, rows, so_far in parts:
@@ -199,10 +200,20 @@ def fit_embed(
     return vectors, embedder.info(f"{ready.size[1]}×{ready.size[0]}")
 
 
-def side_by_side(each: Sequence[Floats]) -> Floats:
-    """Vectors of several embedders, (n, d) each, as one, (n, sum of d): all with length 1, so that they count alike."""
-    lengths = [np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12) for vectors in each]
-    return np.concatenate([v / length for v, length in zip(each, lengths, strict=True)], axis=1).astype(np.float32)
+def side_by_side(each: Sequence[Floats], folder: Path | None = None) -> Floats:
+    """Vectors of several embedders, (n, d) each, as one, (n, sum of d): all with length 1, so that they count alike.
+    `folder` is for a result that is large, see `core.reading.large_arrays`."""
+    n, width = len(each[0]), sum(vectors.shape[1] for vectors in each)
+    step = large_arrays.rows_at_once(width, np.float32)
+    pieces = (
+        np.concatenate([_unit(vectors[at : at + step]) for vectors in each], axis=1).astype(np.float32)
+        for at in range(0, n, step)
+    )
+    return large_arrays.filled(pieces, (n, width), np.float32, folder)
+
+
+def _unit(vectors: Floats) -> Floats:
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12))
 
 
 def _joined(parts: Sequence[Embedder]) -> Embedder:
@@ -227,7 +238,7 @@ def _read_part(part: Path | None, shape: tuple[int, int]) -> Floats | None:
 def _patches() -> Embedder:
     def prepare(paths: Sequence[Path], seed: int, progress: Progress) -> Ready:
         # Sorted, so that the order of the rows does not matter.
-        unique = sorted(set(paths))
+        unique = sorted(set(paths)) if len(paths) <= SORTED else paths
         drawn = np.random.default_rng(seed).permutation(len(unique))[: patch_dictionary.SAMPLE]
         sample = [unique[i] for i in np.sort(drawn)]
         images = image_pipelines.load_images(sample, patch_dictionary.SIZE)
