@@ -1,18 +1,22 @@
-"""Seconds and peak memory of everything that an audit does behind the scan, on a dataset that is made up.
+"""Seconds and peak memory of everything that happens behind the scan, on a dataset that is made up.
 
-    python -m benchmarks.memory N [--labels 100] [--seed 0] [--keep FOLDER]
+    python -m benchmarks.memory N [--labels 100] [--seed 0] [--keep FOLDER] [--steps NAME ...] [--most GB]
 
 Makes the dataset, features and thumbnails tables of N images that do not exist: one in 50 is a byte-identical copy of
 another, one in 100 a near copy (its hash differs by a few bits, its thumbnail by noise), one in 20 belongs to a group
 (a person, a camera), one in 1,000 can't be read; brightness, sharpness, sizes and hashes are drawn at random. Then each
 step runs in a process of its own, from the tables on disk, as an audit does it: writing and reading tables, copies and
-clusters, frozen splits, the checks that need no embeddings; and at last all of them in one process. The full decodes
-that prove copies all read one small file, because there are no images. Memory is the peak of the process.
+clusters, frozen splits, the checks that need no embeddings and the verdict, all of them in one process; and then what
+comes after an audit: status, decisions by a policy, the report, what the App loads, and an export up to its list of
+files. The full decodes that prove copies all read one small file, because there are no images; those of an export find
+none. Memory is the peak of the process, with what it has mapped of files.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import dataclasses
 import itertools
 import json
 import subprocess
@@ -31,6 +35,7 @@ from imageclinic.audit import runner
 from imageclinic.audit.copies import candidate_pairs, find_copies
 from imageclinic.core import tables
 from imageclinic.core.run import Run, create
+from imageclinic.workflows.steps.auditing import audit_verdict
 from imageclinic.workflows.steps.auditing.copies_and_splits import SHARES
 from imageclinic.workflows.steps.result_keys import key
 
@@ -161,7 +166,10 @@ def check(run: Run) -> None:
     inputs = {t.name: run.read(t) for t in (tables.DATASET, tables.FEATURES, tables.NEIGHBORS, tables.CLUSTERS)}
     chosen = {name: c for name, c in runner.load().items() if set(c.inputs) <= set(inputs)}
     issues, outcomes = runner.run(chosen, [], inputs, {}, {})
+    judged = audit_verdict.judge(inputs, run.read(tables.SPLIT_TABLE), issues, outcomes)
     run.write(tables.ISSUES, issues)
+    facts = {"root": str(run.path / "nowhere"), "seed": 0, "notes": [], "outcomes": outcomes}
+    run.update_info({"format": 1, **facts, **judged})
     slow = sorted(outcomes, key=lambda o: -o["seconds"])[:5]
     print(f"  {len(issues):,} findings; " + ", ".join(f"{o['check']} {o['seconds']:.1f} s" for o in slow))
     for failed in (o for o in outcomes if o["outcome"] == "failed"):
@@ -174,6 +182,52 @@ def everything(run: Run) -> None:
         step(run)
 
 
+def status(run: Run) -> None:
+    """How far the review is."""
+    from imageclinic.workflows.status import status as how_far
+
+    found = how_far(run.path)
+    print(f"  {found['flagged']:,} of {found['images']:,} flagged, {found['decided']:,} decided")
+
+
+def decide(run: Run) -> None:
+    """Accept every copy by a policy."""
+    from imageclinic.workflows.decide import decide as decided
+
+    print(f"  {len(decided(run.path, accept=['exact_duplicate'])):,} decisions")
+
+
+def report(run: Run) -> None:
+    """The report."""
+    from imageclinic.workflows.report import report as reported
+
+    print(f"  {reported(run.path).stat().st_size / 1e6:.1f} MB")
+
+
+def review(run: Run) -> None:
+    """The rows that the App loads."""
+    from imageclinic.cleaning.review.dataset import sample_rows
+    from imageclinic.workflows.steps.run_state import load, proposed_survivors
+
+    state = load(run.path)
+    items, _ = sample_rows.collect(run, state.current, proposed_survivors(state), None)
+    print(f"  {len(items):,} images")
+
+
+def export(run: Run) -> None:
+    """An export's list of files: cleaned, regrouped and split."""
+    from imageclinic.cleaning.decisions import apply
+    from imageclinic.cleaning.split.demanded_split import demanded
+    from imageclinic.workflows.steps import splits
+    from imageclinic.workflows.steps.run_state import load
+
+    state = load(run.path)
+    cleaned, _ = apply.apply(state.dataset, state.current)
+    clusters, _ = splits.regroup(state, cleaned)
+    listed, _ = splits.assign(dataclasses.replace(state, clusters=clusters), cleaned, demanded(SHARES), 0)
+    print(f"  {len(listed):,} images")
+
+
 STEPS: dict[str, Callable[[Run], None]] = {
     "read tables": read,
     "write tables": write,
@@ -182,6 +236,11 @@ STEPS: dict[str, Callable[[Run], None]] = {
     "splits": freeze,
     "checks": check,
     "all in one": everything,
+    "status": status,
+    "decide": decide,
+    "report": report,
+    "review": review,
+    "export": export,
 }
 
 
@@ -192,16 +251,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--labels", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", type=Path, help="folder for the tables; default: a temporary one")
+    parser.add_argument("--steps", nargs="+", choices=["make tables", *STEPS], help="only these; default: all")
+    parser.add_argument("--most", type=float, default=10, help="GB of memory at which a step is stopped; default: 10")
     parser.add_argument("--step", choices=["make tables", *STEPS], help=argparse.SUPPRESS)
     given = parser.parse_args(argv)
     if given.step:
         run = create(given.keep)
         start = time.perf_counter()
+        _stop_above(given.most)
         if given.step == "make tables":
             make(run, given.n, given.labels, given.seed)
         else:
             STEPS[given.step](run)
-        print(json.dumps({"seconds": time.perf_counter() - start, "memory": peak()}))
+        print(json.dumps({"seconds": time.perf_counter() - start, "cpu": time.process_time(), "memory": peak()}))
         return 0
     with tempfile.TemporaryDirectory(prefix="imageclinic-memory-") as scratch:
         measure(given, given.keep or Path(scratch))
@@ -216,17 +278,26 @@ def measure(given: argparse.Namespace, folder: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
     Image.fromarray(noise).save(run.path / "picture.png")
     lines = []
-    for step in ("make tables", *STEPS):
+    for step in given.steps or ("make tables", *STEPS):
         command = [sys.executable, "-m", "benchmarks.memory", str(given.n), "--step", step, "--keep", str(folder)]
-        command += ["--labels", str(given.labels), "--seed", str(given.seed)]
+        command += ["--labels", str(given.labels), "--seed", str(given.seed), "--most", str(given.most)]
         done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[1], check=False)
         if done.returncode:
             raise RuntimeError(f"{step}: status {done.returncode}\n{done.stderr[-2000:]}")
         *printed, last = done.stdout.splitlines()
         answer = json.loads(last)
-        print(f"{step}: {answer['seconds']:.1f} s, {answer['memory']:,.0f} MB", *printed, sep="\n", flush=True)
-        lines.append((step, f"{answer['seconds']:.1f}", f"{answer['memory']:,.0f}"))
-    print(table((f"{given.n:,} images", "seconds", "peak MB"), lines))
+        said = f"{step}: {answer['seconds']:.1f} s, {answer['cpu']:.1f} CPU s, {answer['memory']:,.0f} MB"
+        print(said, *printed, sep="\n", flush=True)
+        lines.append((step, f"{answer['seconds']:.1f}", f"{answer['cpu']:.1f}", f"{answer['memory']:,.0f}"))
+    print(table((f"{given.n:,} images", "seconds", "CPU seconds", "peak MB"), lines))
+
+
+def _stop_above(gigabytes: float) -> None:
+    """Let allocations fail when the process holds so much of its own memory, where the system can do that."""
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_DATA, (int(gigabytes * 1e9), resource.getrlimit(resource.RLIMIT_DATA)[1]))
 
 
 if __name__ == "__main__":

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import comb
 
 import numpy as np
 import numpy.typing as npt
 
 from imageclinic.audit.copies import hamming
+from imageclinic.audit.copies.crowds import crowds
 
 #: Strangers lie within so many bits beyond the radius; so many of them, upright and turned apart, stand for all.
 BAND, SAMPLE = 6, 1500
@@ -57,6 +59,7 @@ def hamming_pairs(
     *,
     turned: int | None = None,
     limit: int | None = None,
+    search: hamming.Search = hamming.search,
     progress: Progress | None = None,
 ) -> Pairs:
     """All pairs i < j within `radius` bits between image i and some orientation of image j.
@@ -66,6 +69,7 @@ def hamming_pairs(
         radius: bits, 0 to 64.
         turned: radius for the other orientations; the same by default.
         limit: bound on the number of pairs, for upright and for turned ones apart. None: all of them, exactly.
+        search: searches sets of hashes.
         progress: called with (done, total).
 
     Returns:
@@ -78,14 +82,14 @@ def hamming_pairs(
     upright = np.ascontiguousarray(hashes[kept, 0])
     share = 1 if orientations == 1 else 3
 
-    i, j, distance, reach = _bounded(upright, None, radius, limit, lambda at: report(at, 100 * share))
+    i, j, distance, reach = _bounded(upright, None, radius, limit, search, lambda at: report(at, 100 * share))
     found = [(kept[i], kept[j], distance, np.zeros(len(i), np.uint8), np.minimum(reach[i], reach[j]))]
     crowded = np.zeros(n, dtype=bool)
     crowded[kept[reach < radius]] = True
     if orientations > 1:
         radius = radius if turned is None else turned
         every = np.ascontiguousarray(hashes[kept, 1:]).ravel()
-        i, at, distance, reach = _bounded(upright, every, radius, limit, lambda at: report(100 + 2 * at, 300))
+        i, at, distance, reach = _bounded(upright, every, radius, limit, search, lambda at: report(100 + 2 * at, 300))
         j, orientation = np.divmod(at, orientations - 1)
         found.append((kept[i], kept[j], distance, (orientation + 1).astype(np.uint8), reach[i]))
         crowded[kept[reach < radius]] = True
@@ -100,6 +104,15 @@ def hamming_pairs(
     first[1:] = (i[1:] != i[:-1]) | (j[1:] != j[:-1])
     order = order[first]
     return Pairs(i[first], j[first], distance[order], orientation[order], reach[order], int(crowded.sum()), len(stars))
+
+
+def by_chance(n: int, upright: int, turned: int) -> float:
+    """Pairs of n unlike images that 64 random bits put within `upright` bits of each other, or `turned` in one of seven
+    other orientations: expected number."""
+    share = sum(
+        times * sum(comb(64, bits) for bits in range(radius + 1)) for times, radius in ((1, upright), (7, turned))
+    )
+    return n * (n - 1) / 2 * share / 2**64
 
 
 def strangers(hashes: Hashes, radius: int, *, turned: int | None = None) -> Pairs:
@@ -144,7 +157,12 @@ def _equal(hashes: Hashes) -> tuple[Ints, Ints]:
 
 
 def _bounded(
-    left: Hashes, right: Hashes | None, radius: int, limit: int | None, report: Callable[[int], None]
+    left: Hashes,
+    right: Hashes | None,
+    radius: int,
+    limit: int | None,
+    search: hamming.Search,
+    report: Callable[[int], None],
 ) -> tuple[Ints, Ints, Bytes, Bytes]:
     """Pairs p < image of q, their distances, and how far each of `left` was searched.
 
@@ -157,28 +175,38 @@ def _bounded(
     active, reach, degree = np.arange(n), np.full(n, radius, np.uint8), np.zeros(n, np.int64)
     found: list[tuple[Ints, Ints, Bytes]] = []
     bits = -1
+
+    def leave(crowd: Ints, first: Ints) -> None:
+        nonlocal active
+        reach[crowd] = max(0, bits - 1)
+        p, q = crowd, first
+        if right is None:
+            p, q = np.minimum(p, q), np.maximum(p, q)
+        found.append((p, q, np.full(len(crowd), bits, np.uint8)))
+        active = np.setdiff1d(active, crowd, assume_unique=True)
+
     while bits < radius:
         sink = _Sink(active, n, right, limit, bits)
-        if hamming.search(left[active], right, radius, sink.take, progress=lambda done, total: report(done)):
+        if search(left[active], right, radius, sink.take, progress=lambda done, total: report(done)):
             found.append(sink.pairs())
             break
         most = max(1, (2 if right is None else 1) * (limit or 0) // n)
         left_now = False
         while bits < radius and not left_now:
-            counter = _Counter(active, n, right, limit, bits)
             bits += 1
-            hamming.search(left[active], right, bits, counter.take)
+            if bits:
+                crowd, first = crowds(left, right, active, bits, most)
+                if len(crowd):
+                    leave(crowd, first)
+                    left_now = True
+            counter = _Counter(active, n, right, limit, bits - 1)
+            search(left[active], right, bits, counter.take)
             crowd = active[(degree + counter.degree > most)[active]]
             if len(crowd):
                 left_now = True
-                reach[crowd] = max(0, bits - 1)
-                p, q = crowd, counter.first[crowd]
-                if right is None:
-                    p, q = np.minimum(p, q), np.maximum(p, q)
-                found.append((p, q, np.full(len(crowd), bits, np.uint8)))
-                active = np.setdiff1d(active, crowd, assume_unique=True)
+                leave(crowd, counter.first[crowd])
                 counter = _Counter(active, n, right, limit, bits - 1)
-                hamming.search(left[active], right, bits, counter.take)
+                search(left[active], right, bits, counter.take)
             degree += counter.degree
             found.append(counter.pairs())
     p, q, distance = (np.concatenate(part) for part in zip(*found, strict=True))

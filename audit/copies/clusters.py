@@ -145,14 +145,20 @@ def cluster(pairs: pd.DataFrame, groups: pd.Series) -> pd.DataFrame:
 
 
 def _components(left: Ints, right: Ints, n: int) -> Ints:
-    """The first node of each node's connected component."""
-    from scipy.sparse import coo_array  # here, for its import takes long
-    from scipy.sparse.csgraph import connected_components
+    """The first node of each node's connected component.
 
-    graph = coo_array((np.ones(len(left), dtype=np.int8), (left, right)), shape=(n, n))
-    _, number = connected_components(graph, directed=False)
-    _, first = np.unique(number, return_index=True)
-    return np.asarray(first[number])
+    Every node points to an earlier one of its component, or to itself; the ends of each pair are pointed to the earlier
+    of what they point to, until nothing changes (Shiloach & Vishkin, 1982). SciPy's takes long to import."""
+    first = np.arange(n)
+    while True:
+        one, two = first[left], first[right]
+        apart = one != two
+        if not apart.any():
+            return first
+        earlier = np.minimum(one[apart], two[apart])
+        np.minimum.at(first, np.maximum(one[apart], two[apart]), earlier)
+        while not np.array_equal(further := first[first], first):
+            first = further
 
 
 def _complete_linkage(left: Ints, right: Ints, pairs: pd.DataFrame, n: int) -> Ints:
@@ -164,17 +170,32 @@ def _complete_linkage(left: Ints, right: Ints, pairs: pd.DataFrame, n: int) -> I
     low, high = np.minimum(one, two), np.maximum(one, two)
     order = np.lexsort((high, low, -pairs["similarity"].to_numpy()[near]))
     order = order[low[order] != high[order]]
-    merged = np.arange(n)
-    partners: dict[int, set[int]] = {}
+    low, high = low[order], high[order]
+    # Where everyone is paired with everyone, as with most copies, that is one cluster, whatever the order.
+    component = _components(low, high, n)
+    nodes = np.bincount(component, minlength=n)
+    edges = np.bincount(component[np.unique(low * n + high) // n], minlength=n)  # each pair once
+    whole = edges == nodes * (nodes - 1) // 2
+    merged = np.where(whole[component], component, np.arange(n))
+    rest = ~whole[component[low]]
+    return np.asarray(_merge(low[rest], high[rest], merged)[same])
+
+
+def _merge(low: Ints, high: Ints, merged: Ints) -> Ints:
+    """Merge the nodes of pairs (low, high), nearest first, into clusters in which every two are a pair.
+
+    A cluster is kept with what all of its members are paired with: another one may join when it is within that."""
+    common: dict[int, set[int]] = {}
     for a, b in zip(low.tolist(), high.tolist(), strict=True):
-        partners.setdefault(a, set()).add(b)
-        partners.setdefault(b, set()).add(a)
-    members = {a: [a] for a in partners}
-    for a, b in zip(low[order].tolist(), high[order].tolist(), strict=True):
+        common.setdefault(a, set()).add(b)
+        common.setdefault(b, set()).add(a)
+    members = {a: [a] for a in common}
+    for a, b in zip(low.tolist(), high.tolist(), strict=True):
         first, second = sorted((int(merged[a]), int(merged[b])))
-        if first == second or not all(y in partners[x] for x in members[first] for y in members[second]):
+        if first == second or not common[first].issuperset(members[second]):
             continue
         moved = members.pop(second)
         members[first] += moved
         merged[moved] = first
-    return np.asarray(merged[same])
+        common[first] &= common.pop(second)
+    return merged

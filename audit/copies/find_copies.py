@@ -15,7 +15,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from imageclinic.audit.copies import clusters, embedding_pairs, full_decode_match, thumbnail_match
-from imageclinic.audit.copies.candidate_pairs import MAX_EQUAL, Pairs, hamming_pairs, strangers
+from imageclinic.audit.copies.candidate_pairs import MAX_EQUAL, Pairs, by_chance, hamming_pairs, strangers
+from imageclinic.audit.copies.hamming import Search
+from imageclinic.audit.copies.hamming import search as hamming_search
 from imageclinic.core import tables
 from imageclinic.core.naming.wording import few
 
@@ -31,6 +33,8 @@ RADIUS = 12
 RADII = ((100_000, RADIUS, 10), (300_000, RADIUS, 8), (None, 10, 8))
 #: Bound on candidates: so many, and so many for each image.
 CANDIDATES, CANDIDATES_EACH = 200_000, 8
+#: Pairs by chance for each image from which on a note says so: at the last of RADII, 16 million images.
+CHANCE = 0.1
 #: Pictures whose brightness deviates less than this have no shape that could tell copies from look-alikes.
 FLAT = 0.01
 #: Upright pairs of one size within so many bits are checked for equal pixels: a PNG made from a JPEG.
@@ -53,6 +57,7 @@ def find(
     image_path: Callable[[str], Path],
     *,
     embeddings: tables.Embeddings | None = None,
+    search: Search = hamming_search,
     progress: Progress | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
     """Find the copies in a dataset.
@@ -62,6 +67,7 @@ def find(
         thumbnails: image ids, and uint8 (n, 32·32).
         image_path: image_id → file.
         embeddings: of its images, by which copies are found that a hash of the whole picture does not see.
+        search: searches sets of hashes.
         progress: called with (done, total) of each step of the search.
 
     Returns:
@@ -81,7 +87,7 @@ def find(
     if flat.any():
         notes.append(f"{flat.sum():,} nearly blank images were compared for equal pixels only, not for near copies")
     single = single[~flat].reset_index(drop=True)
-    near, separate = _near(single, dataset, thumbnails, image_path, notes, progress)
+    near, separate = _near(single, dataset, thumbnails, image_path, search, notes, progress)
     if embeddings is not None:
         laid = _laid_over(single, dataset, embeddings, separate, image_path, notes, progress)
         near = pd.concat([near, laid], ignore_index=True).drop_duplicates(["image_id", "other_id"], ignore_index=True)
@@ -123,13 +129,14 @@ def _near(
     dataset: pd.DataFrame,
     thumbnails: Thumbnails,
     image_path: Callable[[str], Path],
+    search: Search,
     notes: list[str],
     progress: Progress | None,
 ) -> tuple[pd.DataFrame, set[tuple[str, str]]]:
     """Near copies, and pairs that are separate shots of one scene."""
     ids = features["image_id"].to_numpy()
     hashes = features[[f"phash_{o}" for o in tables.ORIENTATIONS]].to_numpy(np.uint64)
-    pairs = _candidates(hashes, notes, progress)
+    pairs = _candidates(hashes, search, notes, progress)
     if not len(pairs):
         return tables.empty(tables.NEIGHBORS), set()
     upright, turned = radii(len(hashes))
@@ -260,14 +267,21 @@ def radii(n: int) -> tuple[int, int]:
     return next((upright, turned) for most, upright, turned in RADII if most is None or n <= most)
 
 
-def _candidates(hashes: npt.NDArray[np.uint64], notes: list[str], progress: Progress | None) -> Pairs:
+def _candidates(hashes: npt.NDArray[np.uint64], search: Search, notes: list[str], progress: Progress | None) -> Pairs:
     n = len(hashes)
     upright, turned = radii(n)
-    pairs = hamming_pairs(hashes, upright, turned=turned, limit=CANDIDATES + CANDIDATES_EACH * n, progress=progress)
+    limit = CANDIDATES + CANDIDATES_EACH * n
+    pairs = hamming_pairs(hashes, upright, turned=turned, limit=limit, search=search, progress=progress)
     if (upright, turned) != RADII[0][1:]:
         notes.append(
             f"{n:,} images: near copies were searched to a hash distance of {upright} bits, mirrored and turned ones "
             f"to {turned}; in a smaller dataset {RADII[0][1]} and {RADII[0][2]} find more of the cropped ones"
+        )
+    chance = by_chance(n, upright, turned)
+    if chance > CHANCE * n:
+        notes.append(
+            f"{n:,} images are many for hashes of 64 bits: about {chance:,.0f} pairs of different ones are near by "
+            "chance; the search takes longer, and look-alikes are more easily taken for copies"
         )
     if pairs.crowded:
         notes.append(f"{pairs.crowded:,} images have so many look-alikes that only their nearest ones were compared")

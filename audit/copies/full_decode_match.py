@@ -11,7 +11,7 @@ import contextlib
 import math
 import os
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +34,8 @@ Result = TypeVar("Result")
 MAX_HASH_SHARE = 0.25
 #: Frames of one file that are compared with another's.
 MAX_FRAMES = 8
+#: Items that wait for a thread: each takes a kilobyte.
+_WAITING = 4096
 
 
 @dataclass(frozen=True)
@@ -61,12 +63,12 @@ class Verdict:
     error: str | None = None
 
 
-def compare(pairs: list[Pair], *, progress: Progress | None = None) -> list[Verdict]:
+def compare(pairs: Sequence[Pair], *, progress: Progress | None = None) -> list[Verdict]:
     """Compare pairs on full decodes; nothing is raised for a file that vanished or changed."""
     return _side_by_side(_compare, pairs, progress)
 
 
-def pixel_digests(paths: list[Path], *, progress: Progress | None = None) -> list[tuple[str | None, str | None]]:
+def pixel_digests(paths: Sequence[Path], *, progress: Progress | None = None) -> list[tuple[str | None, str | None]]:
     """For each file a 128-bit hash (xxh3) of its size and its pixels in full, in all frames, or else why it can't be
     decoded."""
     return _side_by_side(_digest, paths, progress)
@@ -85,15 +87,16 @@ def hash_share(one: Image.Image, two: Image.Image) -> float:
     return (imagehash.phash(one.convert("L"), hash_size=16) - imagehash.phash(two.convert("L"), hash_size=16)) / 256
 
 
-def _side_by_side(work: Callable[[Item], Result], items: list[Item], progress: Progress | None) -> list[Result]:
-    results = []
+def _side_by_side(work: Callable[[Item], Result], items: Sequence[Item], progress: Progress | None) -> list[Result]:
+    results: list[Result] = []
     # The filter is the whole process's: set once, and not by every thread.
     with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
         warnings.simplefilter("ignore")  # Pillow warns of odd metadata and of size, which the scan has judged
-        for done, result in enumerate(pool.map(work, items), start=1):
-            results.append(result)
-            if progress:
-                progress(done, len(items))
+        for start in range(0, len(items), _WAITING):
+            for result in pool.map(work, items[start : start + _WAITING]):
+                results.append(result)
+                if progress:
+                    progress(len(results), len(items))
     return results
 
 

@@ -28,6 +28,8 @@ Bytes = npt.NDArray[np.uint8]
 #: Takes pairs as they are found (positions in left and right, distances), in any order; False ends the search.
 Sink = Callable[[Ints, Ints, Bytes], bool]
 Progress = Callable[[int, int], None]
+#: `search`, or what does the same elsewhere: left, right, radius, sink, and ``progress`` by name.
+Search = Callable[..., bool]
 
 BITS = 64
 #: Lookups and comparisons done by one array operation: enough to make up for the call, but few enough for the cache,

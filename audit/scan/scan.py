@@ -6,6 +6,8 @@ the run folder. A killed scan goes on from its shards; a later one reuses the ro
 
 from __future__ import annotations
 
+import errno
+import functools
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,29 +20,38 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-import xxhash
 
 from imageclinic.audit.scan import verdicts, worker_pool
 from imageclinic.audit.scan.image_statistics import THUMBNAIL
 from imageclinic.audit.scan.measure import MEASURED, VERSION, mtime_ns
 from imageclinic.audit.scan.scan_options import MAX_PIXELS, TIMEOUT
+from imageclinic.audit.scan.worker_pool import BATCH
 from imageclinic.core import tables
+from imageclinic.core.engines.engine import Engine
+from imageclinic.core.engines.local_engine import LOCAL
 from imageclinic.core.reading.hashing import readable_sha256
 from imageclinic.core.reading.image_files import ImageFiles
 from imageclinic.core.run import Run
 
 __all__ = ["BATCH", "MAX_PIXELS", "THUMBNAIL", "TIMEOUT", "VERSION", "changes", "scan"]
 
-#: Files that a worker measures at a time: what a killed scan loses per worker.
-BATCH = 256
+#: Sources whose thumbnails are open at a time: a process may have 65,530 files mapped into memory in all.
+_OPENED = 1024
+#: Errors that say nothing about a shard.
+_OUT_OF = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 # Thumbnails that are gathered and written at a time.
 _CHUNK = 16384
 
 Progress = Callable[[int, int], None]
 Positions = npt.NDArray[np.int64]
 
+# Text with offsets of 64 bits: the hashes of 33.5 million files are longer than others can hold.
 _SCHEMA = pa.schema(
-    [pa.field("image_id", pa.string(), nullable=False), *(f for f in MEASURED if f.name != "thumbnail")],
+    [
+        f.with_type(pa.large_string()) if pa.types.is_string(f.type) else f
+        for f in (pa.field("image_id", pa.string(), nullable=False), *MEASURED)
+        if f.name != "thumbnail"
+    ],
     metadata=MEASURED.metadata,
 )
 
@@ -64,6 +75,7 @@ def scan(
     timeout: float = TIMEOUT,
     max_pixels: int = MAX_PIXELS,
     rehash: bool = False,
+    engine: Engine = LOCAL,
     progress: Progress | None = None,
     notes: list[str] | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -79,6 +91,7 @@ def scan(
         timeout: seconds that a file may take before it is reported as hanging its decoder.
         max_pixels: larger pictures are reported as too large and not decoded.
         rehash: do not trust size and time: read every file, and reuse the rows of those with the same content.
+        engine: where the files are measured.
         progress: called with (images done, images in all).
         notes: gets a sentence about files that only a second or third try could read.
 
@@ -90,12 +103,11 @@ def scan(
     """
     ids = listing["image_id"].to_numpy(dtype=object)
     files = ImageFiles(root, run.added)
-    workers = workers or worker_pool.available()
     previous, shards = _previous(run), sorted(run.shards.glob("*.arrow"))
     sources = [*previous, *_read_shards(shards)]
     sizes, times = _stat(files, ids)
     table, position = _locate(sources, ids)
-    known = _usable(table, position, sizes, times, files, ids, rehash, workers)
+    known = _usable(table, position, sizes, times, files, ids, rehash, workers or worker_pool.available())
     todo = ids[~known].tolist()
 
     def report(done: int) -> None:
@@ -104,9 +116,9 @@ def scan(
 
     report(0)
     recovered: dict[str, str] = {}
-    jobs = _jobs(run, todo, files, workers, max_pixels)
+    jobs = worker_pool.jobs(todo, files, run.shards, (workers or engine.cores()) if todo else 1, max_pixels)
     steps = worker_pool.run(
-        jobs, run.shards, workers, timeout=timeout, progress=report, recovered=recovered.__setitem__
+        jobs, run.shards, workers, engine=engine, timeout=timeout, progress=report, recovered=recovered.__setitem__
     )
     made = [job.shard for job in steps]
     if recovered and notes is not None:
@@ -128,6 +140,7 @@ def scan(
     run.write(tables.DATASET, dataset)
     for shard in (*shards, *made):
         shard.unlink(missing_ok=True)
+    worker_pool.sweep(run.shards)
     return dataset, features
 
 
@@ -145,34 +158,27 @@ def changes(before: pd.DataFrame, after: pd.DataFrame) -> str | None:
     return f"files since the last audit of this run: {', '.join(parts)}" if parts else None
 
 
-def _jobs(run: Run, todo: list[str], files: ImageFiles, workers: int, max_pixels: int) -> list[worker_pool.Job]:
-    # Small batches where there is little to do, so that every worker has some.
-    size = int(np.clip(len(todo) // (4 * workers), 16, BATCH))
-    run.shards.mkdir(exist_ok=True)
-    for left in run.shards.glob(".*"):  # of an audit that was killed: the run's lock says that none is under way
-        left.unlink(missing_ok=True)
-    jobs = []
-    for start in range(0, len(todo), size):
-        part = todo[start : start + size]
-        name = xxhash.xxh3_64_hexdigest("\0".join(part).encode())
-        paths = [files.name(image_id) for image_id in part]
-        jobs.append(worker_pool.Job(str(files.root), part, paths, run.shards / f"{name}.arrow", max_pixels))
-    return jobs
-
-
 def _read_shards(paths: Sequence[Path]) -> list[_Rows]:
-    """Rows of shards, mapped into memory. One that a loss of power has torn counts as not there."""
+    """Rows of shards, whose files are closed again. One that a loss of power has torn counts as not there."""
     found = []
     for path in paths:
         try:
-            table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
-        except (pa.ArrowInvalid, OSError):
+            with pa.memory_map(str(path)) as file:
+                table = pa.ipc.open_file(file).read_all()
+        except (pa.ArrowInvalid, OSError) as error:
+            if isinstance(error, OSError) and error.errno in _OUT_OF:
+                raise  # or the rows would be lost that were measured
             continue
         if table.schema.metadata == MEASURED.metadata and len(table):
-            pictures = np.frombuffer(table["thumbnail"].chunk(0).buffers()[1], np.uint8).reshape(-1, THUMBNAIL**2)
-            light = table.select(_SCHEMA.names)
-            found.append(_Rows(light, lambda pictures=pictures: pictures, np.arange(len(table))))  # type: ignore[misc]
+            own = table.select(_SCHEMA.names).take(pa.array(np.arange(len(table))))  # a copy: the map is closed
+            found.append(_Rows(own.cast(_SCHEMA), functools.partial(_shard_thumbnails, path), np.arange(len(table))))
     return found
+
+
+def _shard_thumbnails(path: Path) -> npt.NDArray[np.uint8]:
+    """The thumbnails of a shard, (rows, pixels), mapped into memory."""
+    packed = pa.ipc.open_file(pa.memory_map(str(path))).read_all()["thumbnail"].chunk(0)
+    return np.frombuffer(packed.buffers()[1], np.uint8).reshape(-1, THUMBNAIL**2)
 
 
 def _previous(run: Run) -> list[_Rows]:
@@ -195,7 +201,7 @@ def _previous(run: Run) -> list[_Rows]:
     for name in pixels.column_names:
         joined = joined.append_column(name, pixels[name])
     table = joined.select(_SCHEMA.names).cast(_SCHEMA)
-    return [_Rows(table, lambda: run.read_thumbnails()[1], at[whole])]
+    return [_Rows(table, functools.cache(lambda: run.read_thumbnails()[1]), at[whole])]
 
 
 def _locate(sources: Sequence[_Rows], ids: npt.NDArray[np.object_]) -> tuple[pa.Table, Positions]:
@@ -261,10 +267,12 @@ def _write_thumbnails(run: Run, ids: npt.NDArray[np.object_], sources: Sequence[
             here, rows = source[begin : begin + _CHUNK], position[begin : begin + _CHUNK]
             out = np.empty((len(here), THUMBNAIL**2), dtype=np.uint8)
             for number in np.unique(here):
-                if number not in opened:
-                    opened[number] = sources[number].thumbnails()
+                pictures = opened.pop(number) if number in opened else sources[number].thumbnails()
+                opened[number] = pictures  # the last one, for the first one is closed
+                if len(opened) > _OPENED:
+                    opened.pop(next(iter(opened)))
                 mine = here == number
-                out[mine] = opened[number][sources[number].at[rows[mine] - starts[number]]]
+                out[mine] = pictures[sources[number].at[rows[mine] - starts[number]]]
             yield out
 
     tables.write_byte_chunks(run.thumbnails, {"image_id": ids}, "thumbnail", chunks(), THUMBNAIL**2)

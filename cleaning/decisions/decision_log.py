@@ -113,7 +113,7 @@ def current(log: pd.DataFrame, dataset: pd.DataFrame) -> pd.DataFrame:
     answer = events["decision"].ne("unsure")
     events = events[answer | ~answer.groupby(events["target"]).transform("any")]
 
-    given = dataset.set_index("image_id")["label"]
+    given = dataset[dataset["image_id"].isin(events["target"])].set_index("image_id")["label"]
     relabel = events["decision"].eq("relabel")
     final = events["label"].where(relabel, events["target"].map(given)).astype("str")
     events = events.assign(
@@ -229,6 +229,8 @@ def _standing(log: pd.DataFrame, dataset: pd.DataFrame) -> pd.DataFrame:
 def targets(log: pd.DataFrame, dataset: pd.DataFrame) -> pd.Series:
     """The image that each event is about now: at its path, else where its content and label went; else
     null."""
+    # All that it depends on: the log is short, where the dataset may have millions of rows.
+    dataset = dataset[dataset["image_id"].isin(log["image_id"]) | dataset["sha256"].isin(log["sha256"].dropna())]
     known = dataset.set_index("image_id")
     there = log["image_id"].isin(known.index)
     for recorded, now in (("sha256", "sha256"), ("given_label", "label")):

@@ -101,6 +101,8 @@ def open_review(
         ):
             dataset = build_dataset.build_from(run, progress=progress)
             announce(f"{len(dataset)} images, of which {dataset.count('queue')} have findings")
+            if (every := dataset.info["imageclinic"]["images"]) > len(dataset):
+                announce(f"the App shows the worst of each check and class, not all of {every:,} images")
             mapped = map_work.show_if_there(run, dataset)
             server.wait_until_ready()
             page = f"/datasets/{dataset.name}"

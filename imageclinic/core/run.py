@@ -67,7 +67,7 @@ class Run:
 
     @property
     def embedding_parts(self) -> Path:
-        """Folder of the vectors that are there already: what a killed embedding resumes from."""
+        """Folder of vectors, and of pairs of hashes, that are there already: what a killed stage resumes from."""
         return self.path / "embedding_parts"
 
     @property

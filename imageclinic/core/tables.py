@@ -22,6 +22,7 @@ from imageclinic.core.atomic import replacing, write_json, write_text
 from imageclinic.core.columns import Column, Table
 from imageclinic.core.errors import InputError, remedied
 from imageclinic.core.ids import to_image_id, to_path
+from imageclinic.core.large.wide_text import narrow
 from imageclinic.core.reading.parquet_files import (
     metadata,
     read_arrow,
@@ -152,6 +153,11 @@ def validate(data: pd.DataFrame, table: Table, *, where: str = "") -> pd.DataFra
     Raises:
         InputError: naming the table (and `where`, a file), the column and the value that does not fit.
     """
+    return _to_pandas(_to_arrow(data, table, where), table)
+
+
+def _to_arrow(data: pd.DataFrame, table: Table, where: str) -> pa.Table:
+    """What `validate` describes, as Arrow has it."""
     at = f"{where}: " if where else ""
     data = _with_later_columns(data, table)
     missing = [name for name in table.names if name not in data.columns]
@@ -162,23 +168,20 @@ def validate(data: pd.DataFrame, table: Table, *, where: str = "") -> pd.DataFra
         )
     arrays = []
     for column in table.columns:
+        wide = pa.types.is_string(column.type)
         try:
-            array = pa.Array.from_pandas(data[column.name], type=column.type)
+            array = pa.Array.from_pandas(data[column.name], type=pa.large_string() if wide else column.type)
         except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
             raise InputError(f"{at}column {table.name}.{column.name}: {error}", expected=str(column.type)) from error
-        if isinstance(array, pa.ChunkedArray):
-            array = array.combine_chunks()
-        arrays.append(array)
+        arrays.append(narrow(array) if wide else array)
     arrow = pa.Table.from_arrays(arrays, schema=table.schema)
     check_values(arrow, table, at)
-    return _to_pandas(arrow, table)
+    return arrow
 
 
 def write(path: Path, data: pd.DataFrame, table: Table, metadata: Mapping[str, str] | None = None) -> None:
     """Validate `data` and write it to `path` as Parquet: under a temporary name, then renamed."""
-    valid = validate(data, table, where=str(path))
-    arrow = pa.Table.from_pandas(valid, schema=table.schema, preserve_index=False)
-    write_arrow(path, arrow, metadata)
+    write_arrow(path, _to_arrow(data, table, str(path)), metadata)
 
 
 def read(path: Path, table: Table) -> pd.DataFrame:

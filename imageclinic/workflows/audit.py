@@ -20,7 +20,8 @@ from imageclinic.audit.listing import image_listing
 from imageclinic.audit.scan import scan
 from imageclinic.audit.scan.scan_options import MAX_PIXELS, TIMEOUT, ScanOptions
 from imageclinic.audit.verdict import noise_words
-from imageclinic.core import tables
+from imageclinic.core import engines, tables
+from imageclinic.core.engines.engine import Engine
 from imageclinic.core.errors import InputError, NotApplicable
 from imageclinic.core.ids import require_unicode
 from imageclinic.core.option_fields import SEED
@@ -47,8 +48,8 @@ _PACKAGES = ("tensorflow", "keras", "cleanlab", "fiftyone", "imagehash", "pandas
 
 @dataclass(frozen=True)
 class _Plan:
-    """What an audit was asked to do: checks to run, names of those left out, options of checks, how labels are
-    predicted, what the user brought, how files are read."""
+    """What was asked for: checks to run, names of those left out, options of checks, how labels are predicted, what the
+    user brought, how files are read, where."""
 
     chosen: Mapping[str, runner.Check]
     skipped: Sequence[str]
@@ -56,6 +57,7 @@ class _Plan:
     method: Method
     brought: Brought
     scanning: ScanOptions
+    engine: Engine
     seed: int
 
 
@@ -78,6 +80,8 @@ def audit(
     timeout: float = TIMEOUT,
     max_pixels: int = MAX_PIXELS,
     rehash: bool = False,
+    engine: str = "local",
+    address: str | None = None,
     seed: int = 0,
     stage: Stage = quiet,
     say: Say = silent,
@@ -104,6 +108,8 @@ def audit(
         timeout: seconds that a file may take before it is reported as hanging its decoder.
         max_pixels: larger pictures are reported as too large and not decoded.
         rehash: read every file again, instead of trusting its size and time, and rescan those whose bytes changed.
+        engine: where images are scanned and embedded: ``local``, this machine; or ``ray``, see docs/scale.md.
+        address: of a Ray cluster, ``HOST:PORT`` or ``auto``; default: Ray is started on this machine.
         seed: of everything that is drawn at random.
         stage, say: progress and notes.
 
@@ -111,6 +117,7 @@ def audit(
         InputError: bad input; the message says what to do.
     """
     scanning = ScanOptions(workers, timeout, max_pixels, rehash)
+    where = engines.opened(engine, address, workers)
     SEED.check("seed", seed)
     method = Method(model, layer, embeddings, pred_probs, train)
     chosen, skipped = runner.select(checks, skip)
@@ -123,9 +130,9 @@ def audit(
     own, listing = listing, added_images.with_added(listing, path)
     brought = method.read(listing.images)
     lines = [listing.summary(), *listing.left_out()]
-    plan = _Plan(chosen, skipped, settings, method, brought, scanning, seed)
     run = create(path)
-    with run.lock():
+    with run.lock(), where as opened:
+        plan = _Plan(chosen, skipped, settings, method, brought, scanning, opened, seed)
         listing.notes[:0] = audit_source.continues(run, own, listed_by, chosen=out is not None)
         for line in lines:
             say(line)
@@ -172,8 +179,8 @@ def _audit(run: Run, listing: image_listing.Listing, plan: _Plan, stage: Stage, 
 
     before = run.read_dataset() if run.has(tables.DATASET) else None
     with timed("scan", "Scanning images") as progress:
-        how = vars(plan.scanning)
-        dataset, features = scan.scan(run, listing.images, listing.root, **how, progress=progress, notes=notes)
+        how = {**vars(plan.scanning), "engine": plan.engine, "progress": progress, "notes": notes}
+        dataset, features = scan.scan(run, listing.images, listing.root, **how)
     if before is not None:
         notes += filter(None, [scan.changes(before, dataset), audit_source.label_changes(before, dataset)])
     notes += filter(None, [audit_source.unreadable_classes(dataset), audit_source.look_alikes(dataset, run)])
@@ -194,8 +201,7 @@ def _audit(run: Run, listing: image_listing.Listing, plan: _Plan, stage: Stage, 
         return earlier
     annotator_consensus.forget(run)
     inputs: dict[str, Any] = {"dataset": dataset, "features": features}
-    missing: dict[str, str] = {}
-    broken: dict[str, str] = {}
+    missing, broken = dict[str, str](), dict[str, str]()
     wanted = {i for check in plan.chosen.values() for i in check.inputs}
 
     def attempt(name: str, make: Callable[[], Any], *, chosen: bool) -> None:
@@ -216,12 +222,12 @@ def _audit(run: Run, listing: image_listing.Listing, plan: _Plan, stage: Stage, 
         with timed("embed", "Embedding images") as progress:
             attempt(
                 "embeddings",
-                lambda: embedding_step.embed(run, dataset, method, brought, seed, say, progress),
+                lambda: embedding_step.embed(run, dataset, method, brought, seed, plan.engine, say, progress),
                 chosen=method.model != "auto" or brought.embeddings is not None,
             )
     vectors = inputs.get("embeddings")
     with timed("copies", "Looking for copies") as progress:
-        neighbors, clusters = copies_and_splits.copies(run, dataset, features, vectors, notes, progress)
+        neighbors, clusters = copies_and_splits.copies(run, dataset, features, vectors, plan.engine, notes, progress)
     copies_and_splits.freeze_splits(run, dataset, clusters, seed, notes)
     inputs |= {"neighbors": neighbors, "clusters": clusters}
     if predicted and vectors is None and method.needs_embeddings:
@@ -245,6 +251,7 @@ def _audit(run: Run, listing: image_listing.Listing, plan: _Plan, stage: Stage, 
             plan.chosen, plan.skipped, inputs, missing, broken, plan.settings, progress=progress
         )
         judged = audit_verdict.judge(inputs, run.read(tables.SPLIT_TABLE), issues, outcomes)
+    notes += plan.engine.notes()
     run.write(tables.ISSUES, issues)
     run.update_info(
         {

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from benchmarks import copies, damage, peers, photos, scan, show, timed_process
+from benchmarks import copies, damage, engines, peers, photos, scan, show, timed_process
 from imageclinic.audit import runner
 from tests.conftest import LEARNING, picture
 
@@ -252,6 +252,13 @@ def test_boxes_are_looked_up_by_path(tmp_path: Path) -> None:
     assert boxes["source"].tolist() == ["b", "a"]
     with pytest.raises(KeyError):
         copies.read_boxes(table, tmp_path / "photos", [tmp_path / "photos" / "a" / "2.jpg"])
+
+
+def test_a_scan_is_measured_with_its_processes(pictures: Path, tmp_path: Path) -> None:
+    data = engines.linked(pictures, tmp_path / "data", 70)
+    found = engines.measured("local", 1, data, tmp_path / "run")
+    assert (found["images"], found["known"], found["killed"]) == (70, 0, 0)
+    assert found["processor"] > 0
 
 
 def test_every_benchmark_is_described() -> None:

@@ -17,7 +17,6 @@ An embedder is one of
 
 from __future__ import annotations
 
-import contextlib
 import functools
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,22 +24,23 @@ from typing import Any
 
 import keras
 import numpy as np
-from PIL import Image
 
+from imageclinic.core.engines.engine import Engine
+from imageclinic.core.engines.local_engine import LOCAL
 from imageclinic.core.errors import InputError
+from imageclinic.core.large import large_arrays
 from imageclinic.core.reading import caches
 from imageclinic.training.data import image_pipelines
-from imageclinic.training.embed import inference_engine, patch_dictionary, user_embedder
-from imageclinic.training.embed.embedder import Embedder, EmbedderInfo, Floats, Halving, Progress, Ready, checked
+from imageclinic.training.embed import distributed_parts, inference_engine, patch_dictionary, user_embedder
+from imageclinic.training.embed.embedder import Embedder, EmbedderInfo, Floats, Progress, Ready
+from imageclinic.training.embed.small_images import SMALL_SIDE, SORTED, are_small, looked_at
+from imageclinic.training.embed.stream_images import in_batches, most_at_once
 from imageclinic.training.models import backbones
 
-_BATCH = {"CPU": 32, "GPU": 256}
-#: Images whose shorter side is at most `SMALL` pixels (in the median) are enlarged to this side for a network of 224:
-#: what is not in the picture costs time and shows nothing. On CIFAR's 32 pixels 160 was nearly as good as 224.
-SMALL, SMALL_SIDE = 96, 160
-_LOOKED_AT = 200
 # Batches after which the vectors are written down, where they are kept.
 _BATCHES = 64
+# The same where other machines embed: few, so that all have some, and little is lost with one.
+_BATCHES_AWAY = 8
 
 
 def choose(model: str = "auto", *, layer: str | None = None) -> Embedder:
@@ -83,6 +83,7 @@ def embed(
     layer: str | None = None,
     seed: int = 0,
     keep: Path | None = None,
+    engine: Engine = LOCAL,
     progress: Progress | None = None,
 ) -> tuple[Floats, EmbedderInfo]:
     """Embed image files: `fit_embed` that learns from the same images.
@@ -93,7 +94,7 @@ def embed(
     Raises:
         InputError: see `choose`; when there are no images; when one can't be decoded (names the file).
     """
-    return fit_embed(paths, paths, model=model, layer=layer, seed=seed, keep=keep, progress=progress)
+    return fit_embed(paths, paths, model=model, layer=layer, seed=seed, keep=keep, engine=engine, progress=progress)
 
 
 def fit_embed(
@@ -104,6 +105,7 @@ def fit_embed(
     layer: str | None = None,
     seed: int = 0,
     keep: Path | None = None,
+    engine: Engine = LOCAL,
     progress: Progress | None = None,
 ) -> tuple[Floats, EmbedderInfo]:
     """Embed the images at `paths` with an embedder that has seen those at `fit_paths` alone (labels never).
@@ -119,7 +121,8 @@ def fit_embed(
         layer: see `choose`.
         seed: of whatever is learnt.
         keep: a folder where finished parts are kept: a call that was cut short goes on there when it is made again
-            with the same images, embedder and seed. Whoever calls removes it.
+            with the same images, embedder, seed and kind of engine. Whoever calls removes it.
+        engine: where networks work, which takes a `keep`; what is learnt from the images is learnt and used here.
         progress: called with (images done, images in all).
 
     Returns:
@@ -135,63 +138,83 @@ def fit_embed(
     embedder = choose(model, layer=layer)
     if embedder.parts:
         each = [
-            fit_embed(fit_paths, paths, model=m.name, seed=seed, keep=keep and keep / m.name, progress=progress)
+            fit_embed(
+                fit_paths,
+                paths,
+                model=m.name,
+                seed=seed,
+                keep=keep and keep / m.name,
+                engine=engine,
+                progress=progress,
+            )
             for m in embedder.parts
         ]
         sizes = ", ".join(info["size"] for _, info in each)
-        return side_by_side([vectors for vectors, _ in each]), embedder.info(sizes)
+        return side_by_side([vectors for vectors, _ in each], keep), embedder.info(sizes)
     total = len(paths)
 
-    def report(done: int, _: int = 0) -> None:
+    def report(before: int, done: int) -> None:
         if progress is not None:
-            progress(min(done, total), total)
+            progress(min(before + done, total), total)
 
-    ready = embedder.prepare(fit_paths, seed, report)
-    vectors = np.empty((total, ready.width), np.float32)
-    missing = []
-    for row, path in enumerate(paths):
+    ready = embedder.prepare(fit_paths, seed, lambda done, _: report(0, done))
+    if keep is not None:
+        keep.mkdir(parents=True, exist_ok=True)
+    vectors = large_arrays.empty((total, ready.width), np.float32, keep)
+    known = np.zeros(total, bool)
+    for row, path in enumerate(paths if ready.known else ()):
         if path in ready.known:
-            vectors[row] = ready.known[path]
-        else:
-            missing.append(row)
-    most = _BATCH["GPU" if backbones.has_gpu() else "CPU"]
-    take = Halving(ready.vectors)
-    for start in range(0, len(missing), most * _BATCHES):
-        rows = missing[start : start + most * _BATCHES]
-        part = None if keep is None else keep / f"part-{start:09d}.npy"
-        found = _read_part(part, (len(rows), ready.width))
+            vectors[row], known[row] = ready.known[path], True
+    missing = np.flatnonzero(~known)
+    away = engine.distributed and keep is not None and not embedder.learns
+    step = most_at_once() * (_BATCHES_AWAY if away else _BATCHES)
+    before = total - len(missing)
+    parts = []
+    for start in range(0, len(missing), step):
+        rows = missing[start : start + step]
+        parts.append((None if keep is None else keep / f"part-{start:09d}.npy", rows, before + start))
+    if away:
+        rest = [
+            (file, [paths[row] for row in rows])
+            for file, rows, _ in parts
+            if file is not None and _read_part(file, (len(rows), ready.width)) is None
+        ]
+        there = total - sum(len(part) for _, part in rest)
+        distributed_parts.embed_parts(
+            engine,
+            rest,
+            model=embedder.name if model == "auto" else model,
+            layer=layer,
+            looked_at=looked_at(fit_paths),
+            version=embedder.version,
+            report=functools.partial(report, there),
+        )
+    embed_them = in_batches(ready, embedder.name)
+    for file, rows, so_far in parts:
+        found = _read_part(file, (len(rows), ready.width))
         if found is None:
-            found = np.empty((len(rows), ready.width), np.float32)
-            images = image_pipelines.dataset(
-                [paths[row] for row in rows], None, size=ready.size, batch_size=most, channels=ready.channels
-            )
-            before = total - len(missing) + start
-            with image_pipelines.decode_errors():
-                for number, batch in enumerate(images):
-                    at = slice(number * most, number * most + len(batch))
-                    found[at] = checked(take(batch), len(batch), embedder.name)
-                    report(before + at.stop)
-            if part is not None:
-                caches.write_array(part, found)
+            found = embed_them([paths[row] for row in rows], functools.partial(report, so_far))
+            if file is not None:
+                caches.write_array(file, found)
         vectors[rows] = found
-    report(total)
+    report(total, 0)
     return vectors, embedder.info(f"{ready.size[1]}×{ready.size[0]}")
 
 
-def side_by_side(each: Sequence[Floats]) -> Floats:
-    """Vectors of several embedders, (n, d) each, as one, (n, sum of d): all with length 1, so that they count alike."""
-    lengths = [np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12) for vectors in each]
-    return np.concatenate([v / length for v, length in zip(each, lengths, strict=True)], axis=1).astype(np.float32)
+def side_by_side(each: Sequence[Floats], folder: Path | None = None) -> Floats:
+    """Vectors of several embedders, (n, d) each, as one, (n, sum of d): all with length 1, so that they count alike.
+    `folder` is for a result that is large, see `core.large.large_arrays`."""
+    n, width = len(each[0]), sum(vectors.shape[1] for vectors in each)
+    step = large_arrays.rows_at_once(width, np.float32)
+    pieces = (
+        np.concatenate([_unit(vectors[at : at + step]) for vectors in each], axis=1).astype(np.float32)
+        for at in range(0, n, step)
+    )
+    return large_arrays.filled(pieces, (n, width), np.float32, folder)
 
 
-def are_small(paths: Sequence[Path]) -> bool:
-    """Whether the median of the images' shorter sides is at most `SMALL`, by the headers of a few, evenly spaced."""
-    sides = []
-    for path in sorted(set(paths))[:: -(-len(paths) // _LOOKED_AT)]:
-        # One that can't be read is named when it is to be embedded.
-        with contextlib.suppress(OSError), Image.open(path) as image:
-            sides.append(min(image.size))
-    return bool(sides) and float(np.median(sides)) <= SMALL
+def _unit(vectors: Floats) -> Floats:
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12))
 
 
 def _joined(parts: Sequence[Embedder]) -> Embedder:
@@ -202,6 +225,7 @@ def _joined(parts: Sequence[Embedder]) -> Embedder:
         "; ".join(part.note for part in parts),
         first.prepare,
         tuple(parts),
+        learns=any(part.learns for part in parts),
     )
 
 
@@ -215,7 +239,7 @@ def _read_part(part: Path | None, shape: tuple[int, int]) -> Floats | None:
 def _patches() -> Embedder:
     def prepare(paths: Sequence[Path], seed: int, progress: Progress) -> Ready:
         # Sorted, so that the order of the rows does not matter.
-        unique = sorted(set(paths))
+        unique = sorted(set(paths)) if len(paths) <= SORTED else paths
         drawn = np.random.default_rng(seed).permutation(len(unique))[: patch_dictionary.SAMPLE]
         sample = [unique[i] for i in np.sort(drawn)]
         images = image_pipelines.load_images(sample, patch_dictionary.SIZE)
@@ -230,7 +254,7 @@ def _patches() -> Embedder:
         "patches, learnt from these images: weak on photographs. Far better flags come from a pretrained network: "
         "--model efficientnet_lite2, whose weights come with imageclinic, or your own with --model FILE.keras"
     )
-    return Embedder("patches", patch_dictionary.VERSION, note, prepare)
+    return Embedder("patches", patch_dictionary.VERSION, note, prepare, learns=True)
 
 
 def _backbone(backbone: backbones.Backbone) -> Embedder:

@@ -54,6 +54,8 @@ class Embedder:
     prepare: Callable[[Sequence[Path], int, Progress], Ready]
     parts: tuple[Embedder, ...] = ()
     """Those that are used side by side, where it is several; each is prepared by itself."""
+    learns: bool = False
+    """Whether it learns from the images that it is prepared with."""
 
     def info(self, size: str) -> EmbedderInfo:
         """What it is, and the size of the images that it saw."""

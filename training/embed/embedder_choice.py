@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from imageclinic.training.data import image_pipelines
-from imageclinic.training.embed import embed_images, patch_dictionary
+from imageclinic.training.embed import embed_images, patch_dictionary, small_images
 from imageclinic.training.embed.embedder import Floats, Progress
 from imageclinic.training.models import backbones
 from imageclinic.training.predict import discriminant
@@ -70,7 +70,7 @@ def choose(paths: Sequence[Path], labels: Sequence[str], *, seed: int = 0, progr
     tried = [paths[i] for i in sample]
     images = image_pipelines.load_images(tried, patch_dictionary.SIZE)
     grey = patch_dictionary.is_grey(images)
-    if not grey and not embed_images.are_small(tried):
+    if not grey and not small_images.are_small(tried):
         return Choice(name)
     seen, _ = embed_images.embed(tried, model=name, seed=seed, progress=progress)
     if grey:

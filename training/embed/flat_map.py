@@ -36,14 +36,14 @@ def flat_map(vectors: npt.NDArray[np.float32], *, seed: int, most: int = MOST_FI
     n = len(vectors)
     if n < 3:
         return np.repeat(np.linspace(0, 1, n, dtype=np.float32)[:, None], 2, axis=1)
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    directions = vectors / np.maximum(norms, np.finfo(np.float32).tiny)
     random = np.random.default_rng(seed)
     fitted = np.sort(random.choice(n, min(n, most), replace=False))
     pca = PCA(min(_COMPONENTS, len(fitted) - 1, vectors.shape[1]), svd_solver="randomized", random_state=seed)
     with np.errstate(invalid="ignore"):  # of equal images it divides by a variance of 0; we don't use the result
-        pca.fit(directions[fitted])
-    components = pca.transform(directions).astype(np.float32)
+        pca.fit(_directions(vectors[fitted]))
+    components = np.empty((n, pca.n_components_), np.float32)
+    for at in range(0, n, _PIECE):  # for the vectors may be larger than memory
+        components[at : at + _PIECE] = pca.transform(_directions(vectors[at : at + _PIECE]))
     points = np.empty((n, 2), np.float32)
     points[fitted] = _tsne(components[fitted], seed)
     others = np.setdiff1d(np.arange(n), fitted)
@@ -51,6 +51,11 @@ def flat_map(vectors: npt.NDArray[np.float32], *, seed: int, most: int = MOST_FI
     low, high = points.min(axis=0), points.max(axis=0)
     scaled: npt.NDArray[np.float32] = (points - (low + high) / 2) / max(float((high - low).max()), 1e-9)
     return scaled + np.float32(0.5)
+
+
+def _directions(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.maximum(norms, np.finfo(np.float32).tiny))
 
 
 def _tsne(components: npt.NDArray[np.float32], seed: int) -> npt.NDArray[np.float32]:

@@ -49,7 +49,7 @@ def build(
 ) -> fo.Dataset:
     """Make (or rebuild) the FiftyOne dataset of `run`, with saved views, sidebar and colours.
 
-    Above `items.MOST_IMAGES` images only those with a finding or a decision, and the random sample, are loaded.
+    Above `sample_rows.MOST_IMAGES` images the worst of each check and class are loaded, see `shown_images`.
 
     Args:
         run: an audited run.
@@ -70,10 +70,12 @@ def build(
     dataset = load_samples.load(name, rows, checks)
     for field in ("image_id", "queue", "doubt", "in_inbox", "calibrate", "decision", "cluster", *checks):
         dataset.create_index(field)
-    dataset.default_classes = sorted(run.read(tables.DATASET)["label"].dropna().unique())
+    labels = run.read(tables.DATASET)["label"]
+    dataset.default_classes = sorted(labels.dropna().unique())
     dataset.description = f"imageclinic review of {run.path}"
     latest = label_ranking.newest(run)
     facts = {"run": str(run.path), "checks": checks, "ranked": latest.name if latest else None, "log_rows": log_rows}
+    facts["images"] = len(labels)
     dataset.info = {"imageclinic": facts}
     saved_views.save(dataset, checks)
     appearance.furnish(dataset, checks)

@@ -8,14 +8,14 @@ import pandas as pd
 
 from imageclinic.cleaning.decisions import label_ranking, priority
 from imageclinic.cleaning.decisions.settled import settled
-from imageclinic.cleaning.review.dataset import browser_pictures
+from imageclinic.cleaning.review.dataset import browser_pictures, shown_images
 from imageclinic.cleaning.review.dataset.fields import FIELDS, TESTED
 from imageclinic.cleaning.trust import random_sample
 from imageclinic.core import tables
 from imageclinic.core.predicted import tested_images
 from imageclinic.core.run import Run
 
-#: Above this many images only those with a finding or a decision, and the random sample, are loaded.
+#: Above this many images so many of the worst of each check and class are loaded, see `shown_images`.
 MOST_IMAGES = 100_000
 
 
@@ -27,14 +27,20 @@ def collect(
 ) -> tuple[pd.DataFrame, list[str]]:
     """One row per image to load, in the order of the Inbox and then of the dataset, and the checks."""
     dataset, issues = run.read(tables.DATASET), run.read(tables.ISSUES)
+    sample, tested = random_sample.draw(issues, dataset), _tested(run)
+    clusters = run.read(tables.CLUSTERS) if run.has(tables.CLUSTERS) else None
+    if len(dataset) > MOST_IMAGES:
+        chosen = shown_images.shown(issues, dataset, clusters, current, sample, MOST_IMAGES)
+        chosen = chosen.union(pd.Index(tested.loc[tested["cleaning_effect"].notna(), "image_id"]))
+        dataset, issues, current = (t[t["image_id"].isin(chosen)] for t in (dataset, issues, current))
     latest = label_ranking.newest(run)
     doubt = label_ranking.doubt(issues, tables.read(latest, tables.RERANK) if latest else None)
     labels = issues["check"].eq(label_ranking.CHECK)
     urgency = issues["score"].mask(labels, issues["image_id"].map(doubt).fillna(issues["score"]))
     found, scores = priority.per_image(issues.assign(score=urgency)), priority.scores(issues)
     items = dataset.merge(found, on="image_id", how="left").merge(scores, on="image_id", how="left")
-    if run.has(tables.CLUSTERS):
-        items = items.merge(run.read(tables.CLUSTERS)[["image_id", "cluster"]], on="image_id", how="left")
+    if clusters is not None:
+        items = items.merge(clusters[["image_id", "cluster"]], on="image_id", how="left")
     if run.has(tables.SPLIT_TABLE):
         frozen = run.read(tables.SPLIT_TABLE)
         items = items.drop(columns="split").merge(frozen, on="image_id", how="left")
@@ -56,14 +62,9 @@ def collect(
     items = items.merge(_confidence(run, found), on="image_id", how="left")
     items["proposal"] = "→ " + items["suggested_label"].astype("str")
     items["doubt"] = items["image_id"].map(doubt)
-    sample = random_sample.draw(issues, dataset)
     items["calibrate"] = items["image_id"].map(pd.Series(sample.index, index=sample["image_id"]))
-    items = items.merge(_tested(run), on="image_id", how="left")
+    items = items.merge(tested, on="image_id", how="left")
     items = items.reindex(columns=list(dict.fromkeys([*items.columns, *FIELDS])))
-    if len(items) > MOST_IMAGES:
-        items = items[
-            items[["queue", "decision", "calibrate", "cleaning_effect", "test_predicted"]].notna().any(axis=1)
-        ]
     items = items.sort_values(["queue", "image_id"], kind="stable", na_position="last", ignore_index=True)
     open_ones = items["decision"].isna() & ~items["settled"].eq(True)
     items["in_inbox"] = items["queue"].notna() & open_ones

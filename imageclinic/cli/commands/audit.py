@@ -56,6 +56,13 @@ def audit(
         str, Option(help="What predicts labels: heads (on the embeddings), or full (a network per fold; hours).")
     ] = "heads",
     scanning: ScanOptions,
+    engine: Annotated[
+        str, Option(help="Where images are scanned and embedded: local, or ray (pip install 'imageclinic[ray]').")
+    ] = "local",
+    address: Annotated[
+        str | None,
+        Option(help="With ray: a cluster's HOST:PORT, or auto. Default: Ray on this machine.", show_default=False),
+    ] = None,
     seed: Seed = 0,
     layout: Annotated[
         str | None,
@@ -120,6 +127,8 @@ def audit(
         pred_probs=pred_probs,
         train=train,
         **vars(scanning),
+        engine=engine,
+        address=address,
         seed=seed,
         stage=terminal.stage,
         say=terminal.say,

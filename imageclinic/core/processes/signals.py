@@ -71,3 +71,14 @@ def heeded() -> Iterator[Callable[[], None]]:
         check()
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@contextlib.contextmanager
+def given_back(number: int) -> Iterator[None]:
+    """Whoever handles a signal handles it again after the block, in which a library may take it for itself."""
+    before = signal.getsignal(number)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(number, before)

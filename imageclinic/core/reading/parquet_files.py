@@ -15,12 +15,11 @@ import pyarrow.parquet as pq
 
 from imageclinic.core.atomic import replacing
 from imageclinic.core.errors import InputError
+from imageclinic.core.large import large_arrays
 from imageclinic.core.reading.regular_files import open_regular
 
 #: No table of a run has more.
 MOST_ROWS, MOST_BYTES = 1 << 30, 1 << 40
-#: Vectors that are looked at together.
-_PIECE = 1 << 14
 
 
 def write_vectors(
@@ -34,7 +33,8 @@ def write_vectors(
     of their dtype."""
     flat = pa.array(np.ascontiguousarray(vectors).ravel())
     lists = pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1])
-    write_arrow(path, pa.table({**{k: pa.array(v) for k, v in columns.items()}, name: lists}), metadata)
+    arrow = pa.table({**{k: pa.array(v) for k, v in columns.items()}, name: lists})
+    write_arrow(path, arrow, metadata, rows=large_arrays.rows_at_once(vectors.shape[1], vectors.dtype))
 
 
 def write_byte_chunks(
@@ -61,36 +61,55 @@ def read_vectors(path: Path, name: str) -> tuple[pd.DataFrame, npt.NDArray[Any]]
     Raises:
         InputError: when the file is missing, damaged, or has no such column without gaps.
     """
-    arrow = read_arrow(path)
-    single = len(arrow.schema.get_all_field_indices(name)) == 1 and not arrow.column(name).null_count
-    kind = arrow.schema.field(name).type if single else pa.null()
-    if pa.types.is_fixed_size_binary(kind):
-        packed = arrow.column(name).combine_chunks()
-        values = np.frombuffer(packed.buffers()[1], dtype=np.uint8) if len(packed) else np.empty(0, dtype=np.uint8)
-        vectors = values.reshape(-1, kind.byte_width)[packed.offset : packed.offset + len(packed)]
-    elif pa.types.is_fixed_size_list(kind) and _is_number(kind.value_type) and kind.list_size > 0:
-        column = arrow.column(name).combine_chunks()
-        vectors = column.flatten().to_numpy(zero_copy_only=False).reshape(-1, kind.list_size)
-    else:
-        raise InputError(
-            f"{path} has no column {name} of fixed-size vectors",
-            expected=f"one column {name}, without gaps",
-            fix="delete it and audit again",
-        )
-    if vectors.dtype.kind == "f" and not _finite(vectors):
+    with _reading(path) as file:
+        parquet = pq.ParquetFile(file)
+        _check_size(path, parquet.metadata)
+        schema = parquet.schema_arrow
+        kind = schema.field(name).type if len(schema.get_all_field_indices(name)) == 1 else pa.null()
+        if pa.types.is_fixed_size_binary(kind):
+            width, dtype = kind.byte_width, np.dtype(np.uint8)
+        elif pa.types.is_fixed_size_list(kind) and _is_number(kind.value_type) and kind.list_size > 0:
+            width, dtype = kind.list_size, np.dtype(kind.value_type.to_pandas_dtype())
+        else:
+            raise _no_vectors(path, name)
+        # Rows of a group are read together, so that what is read twice is no more than a piece.
+        batches = parquet.iter_batches(large_arrays.rows_at_once(width, dtype), columns=[name])
+        pieces = (_vectors(path, name, batch, width) for batch in batches)
+        rows = parquet.metadata.num_rows
+        vectors = large_arrays.filled(pieces, (rows, width), dtype, path.parent)
+    others = [other for other in schema.names if other != name]
+    return read_arrow(path, others).to_pandas(ignore_metadata=True), vectors
+
+
+def _vectors(path: Path, name: str, batch: pa.RecordBatch, width: int) -> npt.NDArray[Any]:
+    """The column `name` of a batch as vectors, (rows, width), checked."""
+    batch.validate(full=True)
+    column = batch.column(name)
+    if column.null_count:
+        raise _no_vectors(path, name)
+    if pa.types.is_fixed_size_binary(column.type):
+        values = np.frombuffer(column.buffers()[1] or b"", dtype=np.uint8)[column.offset * width :]
+        return values[: len(column) * width].reshape(-1, width)
+    vectors = column.flatten().to_numpy(zero_copy_only=False).reshape(-1, width)
+    if len(vectors) != len(column):
+        raise _no_vectors(path, name)
+    if vectors.dtype.kind == "f" and not np.isfinite(vectors).all():
         raise InputError(
             f"{path}: {name} holds values that are no numbers", expected="finite ones", fix="delete it and audit again"
         )
-    return arrow.drop_columns([name]).to_pandas(ignore_metadata=True), vectors
+    return np.asarray(vectors)
+
+
+def _no_vectors(path: Path, name: str) -> InputError:
+    return InputError(
+        f"{path} has no column {name} of fixed-size vectors",
+        expected=f"one column {name}, without gaps",
+        fix="delete it and audit again",
+    )
 
 
 def _is_number(kind: pa.DataType) -> bool:
     return bool(pa.types.is_floating(kind) or pa.types.is_integer(kind))
-
-
-def _finite(vectors: npt.NDArray[Any]) -> bool:
-    """A piece at a time: the answers of all would take a quarter of the vectors' memory."""
-    return all(np.isfinite(vectors[at : at + _PIECE]).all() for at in range(0, len(vectors), _PIECE))
 
 
 def metadata(path: Path) -> dict[str, str]:
@@ -103,12 +122,13 @@ def metadata(path: Path) -> dict[str, str]:
         return {k.decode(): v.decode() for k, v in raw.items() if k not in (b"pandas", b"ARROW:schema")}
 
 
-def write_arrow(path: Path, arrow: pa.Table, metadata: Mapping[str, str] | None) -> None:
-    """Write `arrow` with `metadata` under a temporary name, then rename it."""
+def write_arrow(path: Path, arrow: pa.Table, metadata: Mapping[str, str] | None, *, rows: int | None = None) -> None:
+    """Write `arrow` with `metadata` under a temporary name, then rename it. `rows`: as many are gathered in memory."""
     kept = {k: v for k, v in (arrow.schema.metadata or {}).items() if k != b"pandas"}
     arrow = arrow.replace_schema_metadata({**kept, **(metadata or {})})
     with replacing(path) as temporary:
-        pq.write_table(arrow, temporary, compression="zstd", use_dictionary=_worth_a_dictionary(arrow.schema))
+        repeated = _worth_a_dictionary(arrow.schema)
+        pq.write_table(arrow, temporary, compression="zstd", use_dictionary=repeated, row_group_size=rows)
 
 
 def _worth_a_dictionary(schema: pa.Schema) -> list[str]:
@@ -121,16 +141,19 @@ def read_arrow(path: Path, columns: list[str] | None = None) -> pa.Table:
     InputError when it is missing or no Parquet file of a size that a run has."""
     with _reading(path) as file:
         parquet = pq.ParquetFile(file)
-        about = parquet.metadata
-        size = sum(about.row_group(n).total_byte_size for n in range(about.num_row_groups))
-        if about.num_rows > MOST_ROWS or size > MOST_BYTES:
-            raise InputError(
-                f"{path} has {about.num_rows:,} rows and {size:,} bytes",
-                expected=f"at most {MOST_ROWS:,} rows and {MOST_BYTES:,} bytes",
-            )
+        _check_size(path, parquet.metadata)
         arrow = parquet.read(columns)
         arrow.validate(full=True)
         return arrow
+
+
+def _check_size(path: Path, about: pq.FileMetaData) -> None:
+    size = sum(about.row_group(n).total_byte_size for n in range(about.num_row_groups))
+    if about.num_rows > MOST_ROWS or size > MOST_BYTES:
+        raise InputError(
+            f"{path} has {about.num_rows:,} rows and {size:,} bytes",
+            expected=f"at most {MOST_ROWS:,} rows and {MOST_BYTES:,} bytes",
+        )
 
 
 @contextlib.contextmanager

@@ -122,7 +122,9 @@ def check_same_images(found: pd.DataFrame, dataset: pd.DataFrame, path: Path, *,
     """Raises InputError when a table of a run has an image that `dataset` has not; with `of_readable`, also when it has
     not as many as can be read."""
     ids = found["image_id"].dropna()
-    strange = ids[~ids.isin(dataset["image_id"])]
+    # Not by pandas' isin, which makes Python strings of all known ones.
+    given, known = (pa.array(column, pa.large_string()) for column in (ids, dataset["image_id"]))
+    strange = ids[pc.invert(pc.is_in(given, known)).to_numpy(zero_copy_only=False)]
     if len(strange):
         raise InputError(
             f"{path} has the image {strange.iloc[0]!r}, which the dataset table has not",

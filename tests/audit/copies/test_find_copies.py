@@ -243,6 +243,15 @@ def test_a_smaller_radius_in_a_large_dataset_is_noted(folder: Path, monkeypatch:
     assert "to a hash distance of 10 bits, mirrored and turned ones to 8" in notes[0]
 
 
+def test_too_many_images_for_64_bits_are_noted(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not find(folder)[2]
+    monkeypatch.setattr(find_copies, "CHANCE", 0)
+    assert "64 bits" in find(folder)[2][0]
+    monkeypatch.undo()
+    few, many = (find_copies.by_chance(n, *find_copies.radii(n)) / n for n in (10_000_000, 20_000_000))
+    assert few < find_copies.CHANCE < many
+
+
 def test_a_crowd_of_look_alikes_is_noted(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rng, base = np.random.default_rng(0), np.asarray(picture(3, (40, 40))).astype(int)
     for n in range(30):

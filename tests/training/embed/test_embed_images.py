@@ -18,8 +18,16 @@ from sklearn.datasets import load_digits
 
 from imageclinic.core.errors import Failed, InputError
 from imageclinic.core.reading import caches
-from imageclinic.training.embed import embed_images, embedder, embedder_choice, inference_engine, patch_dictionary
+from imageclinic.training.embed import (
+    distributed_parts,
+    embed_images,
+    embedder,
+    embedder_choice,
+    inference_engine,
+    patch_dictionary,
+)
 from imageclinic.training.models import backbones, efficientnet_lite
+from tests.helpers.away import Away
 
 pytestmark = pytest.mark.slow
 
@@ -130,6 +138,24 @@ def test_an_embedding_that_was_cut_short_goes_on(
     vectors, _ = embed_images.embed(digits[0], model=model, keep=keep)
     assert (vectors[32] == 7).all(), "a finished part is taken as it is, damaged ones are made again"
     np.testing.assert_array_equal(np.delete(vectors, 32, 0), np.delete(whole, 32, 0))
+
+
+def test_vectors_made_in_parts_by_workers_elsewhere_are_the_same(
+    digits: tuple[list[Path], np.ndarray], save: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embed_images, "_BATCHES_AWAY", 1)
+    model, keep = str(save(keras.layers.Flatten())), tmp_path / "keep"
+    whole, _ = embed_images.embed(digits[0], model=model)
+    seen: list[int] = []
+    for _ in range(2):
+        vectors, _ = embed_images.embed(
+            digits[0], model=model, keep=keep, engine=Away(), progress=lambda done, _: seen.append(done)
+        )
+        np.testing.assert_array_equal(vectors, whole)
+        assert len(list(keep.iterdir())) == 4
+    assert seen == [32, 64, 96, 120, 120, 120], "the second time nothing is left to do"
+    with pytest.raises(InputError, match="a worker embeds with"):
+        distributed_parts.PartWorker(model, None, digits[0], "another version", 1)
 
 
 def test_the_engine_gives_what_keras_gives() -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pandas as pd
 
 from imageclinic.audit.copies import find_copies
 from imageclinic.audit.scan import scan
 from imageclinic.core import tables
+from imageclinic.core.engines.engine import Engine
 from imageclinic.core.progress import Progress
 from imageclinic.core.reading import added_table
 from imageclinic.core.run import Run
-from imageclinic.workflows.steps.auditing import added_images
+from imageclinic.workflows.steps.auditing import added_images, distributed_search
 from imageclinic.workflows.steps.result_keys import key
 
 #: Shares of train, val and test that are drawn when the dataset came without splits.
@@ -22,6 +25,7 @@ def copies(
     dataset: pd.DataFrame,
     features: pd.DataFrame,
     embeddings: tables.Embeddings | None,
+    engine: Engine,
     notes: list[str],
     progress: Progress,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -31,14 +35,17 @@ def copies(
     paths = [run.table_path(t) for t in (tables.NEIGHBORS, tables.CLUSTERS)]
     if all(tables.is_current(p, current) for p in paths):
         return run.read(tables.NEIGHBORS), run.read(tables.CLUSTERS)
+    parts = run.embedding_parts / "pairs"
     neighbors, clusters, found = find_copies.find(
         dataset,
         features,
         run.read_thumbnails(),
         run.files,
         embeddings=embeddings,
+        search=distributed_search.search_on(engine, parts),
         progress=progress,
     )
+    shutil.rmtree(parts, ignore_errors=True)
     run.write(tables.NEIGHBORS, neighbors, current)
     run.write(tables.CLUSTERS, clusters, current)
     notes += found

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from imageclinic.core import pixels, tables
+from imageclinic.core.engines.engine import Engine
 from imageclinic.core.errors import NotApplicable
 from imageclinic.core.progress import Progress, Say
 from imageclinic.core.reading import caches
@@ -21,7 +22,14 @@ from imageclinic.workflows.steps.result_keys import key
 
 
 def embed(
-    run: Run, dataset: pd.DataFrame, method: Method, brought: Brought, seed: int, say: Say, progress: Progress
+    run: Run,
+    dataset: pd.DataFrame,
+    method: Method,
+    brought: Brought,
+    seed: int,
+    engine: Engine,
+    say: Say,
+    progress: Progress,
 ) -> tables.Embeddings:
     """Embeddings of all readable images, kept in the run until the images or the embedder change."""
     readable = dataset.loc[dataset["read_error"].isna(), ["image_id", "sha256"]]
@@ -63,7 +71,13 @@ def embed(
         known = None if learns else _unchanged(run, readable, key_of)
         new = ~readable["image_id"].isin(() if known is None else known.image_id).to_numpy()
         fit_embed = functools.partial(
-            embedding.fit_embed, paths, model=chosen.model, layer=method.layer, seed=seed, progress=progress
+            embedding.fit_embed,
+            paths,
+            model=chosen.model,
+            layer=method.layer,
+            seed=seed,
+            engine=engine,
+            progress=progress,
         )
         keep = run.embedding_parts / current
         vectors, info = fit_embed([path for path, is_new in zip(paths, new, strict=True) if is_new], keep=keep)

@@ -1,0 +1,73 @@
+"""Crowds in a large dataset, found without looking at all of their pairs: k look-alikes make k(k−1)/2.
+
+A few images, evenly spaced, are asked who is near to them. Whoever is near to many of these stands in a crowd and
+leaves; then four times as many are asked, until a quarter of all is. As large crowds have left by then, each round
+finds a bounded number of pairs for each image.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from imageclinic.audit.copies import hamming
+
+#: With fewer images the pairs of any crowd can be looked at.
+FEWEST = 100_000
+#: Asked in the first round; near to more than so many of those that are asked stands for a crowd.
+_FIRST, _SURE = 64, 8
+
+Ints = npt.NDArray[np.intp]
+Bytes = npt.NDArray[np.uint8]
+Hashes = npt.NDArray[np.uint64]
+
+
+def crowds(left: Hashes, right: Hashes | None, active: Ints, bits: int, most: int) -> tuple[Ints, Ints]:
+    """Images that have surely more than `most` others at exactly `bits` bits.
+
+    Args:
+        left: uint64 (n,), one hash for each image.
+        right: as many hashes for every one of `left`, one image after the other; None: `left`.
+        active: positions of the images that are looked at.
+        bits: distance, at least 1: equal hashes are few, see `candidate_pairs.MAX_EQUAL`.
+        most: others that an image may have.
+
+    Returns:
+        Positions of those images, and for each the first of those asked that it is near to.
+    """
+    each = 1 if right is None else len(right) // max(1, len(left))
+    others = (left if right is None else right).reshape(-1, each)
+    found: list[tuple[Ints, Ints]] = []
+    asked = _FIRST
+    while len(active) >= FEWEST and asked <= len(active) // 4:
+        some = active[np.linspace(0, len(active) - 1, asked).astype(np.intp)]
+        near, first = _near(left, others, active, some, bits)
+        # One that has `most` others in all is near to so many of those asked, on average.
+        inside = near[active] > max(_SURE, 2 * most * asked / len(active))
+        if inside.any():
+            crowd = active[inside]
+            found.append((crowd, first[crowd]))
+            active = active[~inside]
+        asked *= 4
+    if not found:
+        return np.empty(0, np.intp), np.empty(0, np.intp)
+    crowd, first = (np.concatenate(part) for part in zip(*found, strict=True))
+    order = np.argsort(crowd)
+    return crowd[order], first[order]
+
+
+def _near(left: Hashes, others: Hashes, active: Ints, some: Ints, bits: int) -> tuple[Ints, Ints]:
+    """For each image, how many of `some` are at exactly `bits` bits of it, and the first of them; `others` has the
+    hashes of each image in a row."""
+    near, first = np.zeros(len(left), np.intp), np.full(len(left), len(left))
+    each = others.shape[1]
+
+    def count(p: Ints, q: Ints, distance: Bytes) -> bool:
+        one, other = active[p], some[q // each]
+        kept = (distance == bits) & (one != other)
+        np.add.at(near, one[kept], 1)
+        np.minimum.at(first, one[kept], other[kept])
+        return True
+
+    hamming.search(left[active], np.ascontiguousarray(others[some]).ravel(), bits, count)
+    return near, first

@@ -1,0 +1,1 @@
+"""Arrays and text that are larger than memory, or than one array of Arrow, can hold."""

@@ -1,0 +1,76 @@
+"""Many shards: their files are not kept open, and none is lost."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from imageclinic.audit.scan import scan, worker
+from imageclinic.audit.scan.measure import measure
+from imageclinic.core import tables
+from imageclinic.core.run import create
+from tests.conftest import picture
+
+
+@pytest.fixture
+def shards(tmp_path: Path) -> list[Path]:
+    """Six shards of two images each."""
+    made = []
+    for shard in range(6):
+        names = [f"{shard}-{n}.png" for n in range(2)]
+        for n, name in enumerate(names):
+            picture(10 * shard + n).save(tmp_path / name)
+        made.append(tmp_path / f"{shard}.arrow")
+        worker._write(made[-1], names, measure([str(tmp_path / name) for name in names]), 0)
+    (tmp_path / "torn.arrow").write_bytes(made[0].read_bytes()[:-50])
+    return [*made, tmp_path / "torn.arrow"]
+
+
+def mapped() -> int:
+    return Path("/proc/self/maps").read_text().count(".arrow\n")
+
+
+def test_few_shards_are_open_at_a_time(shards: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sources = scan._read_shards(shards)
+    assert [len(source.table) for source in sources] == [2] * 6, "all but the torn one"
+    assert not mapped(), "none is open"
+    monkeypatch.setattr(scan, "_OPENED", 2)
+    monkeypatch.setattr(scan, "_CHUNK", 4)
+    most, write = [], tables.write_byte_chunks
+
+    def counted(path, columns, name, chunks, width):
+        write(path, columns, name, (most.append(mapped()) or chunk for chunk in chunks), width)
+
+    monkeypatch.setattr(tables, "write_byte_chunks", counted)
+    run = create(tmp_path / "run")
+    ids = np.array([f"{shard}-{n}.png" for n in range(2) for shard in range(6)], dtype=object)
+    _, position = scan._locate(sources, ids)
+    scan._write_thumbnails(run, ids, sources, position)
+    assert max(most) <= 2
+    names, thumbnails = run.read_thumbnails()
+    assert names.tolist() == ids.tolist()
+    alone = [measure([str(tmp_path / name)])["thumbnail"][0].as_py() for name in ids]
+    assert [row.tobytes() for row in thumbnails] == alone
+
+
+def test_thumbnails_stay_on_disk_until_they_are_wanted(tmp_path: Path) -> None:
+    picture(0).save(tmp_path / "a.png")
+    table = measure([str(tmp_path / "a.png")] * 64)
+    worker._write(tmp_path / "many.arrow", [f"{n}.png" for n in range(64)], table, 0)
+    before = pa.total_allocated_bytes()
+    sources = scan._read_shards([tmp_path / "many.arrow"])
+    assert pa.total_allocated_bytes() - before < 64 * scan.THUMBNAIL**2 / 2
+    assert sources[0].thumbnails().shape == (64, scan.THUMBNAIL**2)
+
+
+def test_running_out_of_files_loses_no_shard(shards: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: str) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(pa, "memory_map", full)
+    with pytest.raises(OSError, match="Too many open files"):
+        scan._read_shards(shards)

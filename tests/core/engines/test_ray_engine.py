@@ -1,0 +1,186 @@
+"""Ray makes the tables that this machine makes, whatever is killed; and says what is wrong. One Ray for all tests."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from imageclinic.audit.listing import image_listing
+from imageclinic.audit.scan import scan
+from imageclinic.core import engines, tables
+from imageclinic.core.engines import address_check, ray_engine, worker_facts
+from imageclinic.core.engines.engine import Engine
+from imageclinic.core.errors import Failed, InputError
+from imageclinic.core.run import Run, create
+from tests.conftest import picture
+
+ROOT = Path(__file__).resolve().parents[3]
+IMAGES = 240
+
+
+class Trial:
+    """A worker that does what its item says."""
+
+    def __init__(self, sharing: int) -> None:
+        self.sharing = sharing
+
+    def do(self, item: str) -> int:
+        if item == "full disk":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        if item == "killed":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return self.sharing
+
+    def watch(self) -> int:
+        return 0
+
+    def end(self) -> None: ...
+
+
+@pytest.fixture(scope="module")
+def ray() -> Iterator[Engine]:
+    with engines.opened("ray", None, 2) as engine:
+        assert engine.cores() == 2
+        yield engine
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("data") / "pets"
+    for n in range(IMAGES):
+        path = root / ("cat", "dog")[n % 2] / f"{n}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        picture(n).save(path)
+    (root / "cat" / "4.jpg").write_bytes(b"no picture")
+    (root / "dog" / "5.jpg").write_bytes((root / "dog" / "7.jpg").read_bytes()[:900])
+    return root
+
+
+@pytest.fixture(scope="module")
+def local(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return scanned(tmp_path_factory.mktemp("local") / "run", folder, engines.LOCAL)
+
+
+def scanned(run: Path, folder: Path, engine: Engine, progress: Callable[[int, int], None] | None = None) -> Run:
+    listing = image_listing.load(folder)
+    scan.scan(create(run), listing.images, listing.root, workers=2, engine=engine, progress=progress)
+    assert not list((run / "shards").iterdir())
+    return create(run)
+
+
+def contents(run: Run) -> list[bytes]:
+    paths = [run.table_path(tables.DATASET), run.table_path(tables.FEATURES), run.thumbnails]
+    return [path.read_bytes() for path in paths]
+
+
+def children(name: str) -> set[int]:
+    """Process ids below us with a name in their command."""
+    found = set()
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            if name in " ".join(process.cmdline()):
+                found.add(process.pid)
+    return found
+
+
+@pytest.mark.slow
+def test_killed_workers_cost_no_row(
+    ray: Engine, local: Run, folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Two workers are killed in the middle of the scan, and a process that decodes for one: the tables are those of
+    this machine, byte by byte."""
+    killed: list[int] = []
+
+    def kill(done: int, total: int) -> None:
+        assert total == IMAGES
+        name, number = ("ray::_Actor", signal.SIGKILL) if len(killed) < 2 else ("audit.scan.worker", signal.SIGSEGV)
+        if 0 < done < total and len(killed) < 3 and (found := children(name) - set(killed)):
+            killed.append(found.pop())
+            os.kill(killed[-1], number)
+
+    run = scanned(tmp_path / "run", folder, ray, kill)
+    assert len(killed) == 3
+    assert ray.notes()[0].startswith("2 Ray workers were lost")
+    assert contents(run) == contents(local)
+    assert not capfd.readouterr().out, "--json prints there"
+
+
+@pytest.mark.slow
+def test_a_killed_driver_goes_on_with_what_is_missing(ray: Engine, local: Run, folder: Path, tmp_path: Path) -> None:
+    """A process that has joined the same Ray as a cluster is killed with the first shards; its run is finished here."""
+    import ray as library
+
+    address = library.get_runtime_context().gcs_address
+    command = [sys.executable, "-m", "imageclinic", "audit", str(folder), "--out", str(tmp_path / "run")]
+    command += ["--engine", "ray", "--address", address, "--checks", "dark", "--workers", "1"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as driver:
+        while not list((tmp_path / "run").glob("shards/*.arrow")):
+            assert driver.poll() is None
+            time.sleep(0.01)
+        driver.kill()
+    known: list[int] = []
+    run = scanned(tmp_path / "run", folder, ray, lambda done, _: known.append(done))
+    assert known[0] > 0
+    assert contents(run) == contents(local)
+
+
+@pytest.mark.slow
+def test_what_a_worker_raises_ends_the_stage(ray: Engine) -> None:
+    results: list[int] = []
+    with pytest.raises(OSError, match="No space") as full:
+        results.extend(ray.map(Trial, ["", "", "full disk"], workers=1))
+    assert full.value.errno == errno.ENOSPC
+    assert results == [1, 1]
+
+
+@pytest.mark.slow
+def test_an_item_at_which_workers_are_lost_is_given_up(ray: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray_engine, "_TRIES", 2)
+    with pytest.raises(Failed, match="2 times"):
+        list(ray.map(Trial, ["killed"], workers=1))
+
+
+@pytest.mark.slow
+def test_a_worker_must_see_the_files(ray: Engine, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="does not see") as unseen:
+        list(ray.map(Trial, [""], workers=1, visible=[tmp_path / "elsewhere"]))
+    assert str(tmp_path / "elsewhere") in str(unseen.value)
+
+
+def test_a_worker_must_have_the_same_versions() -> None:
+    facts = worker_facts.facts([])
+    worker_facts.check(facts)
+    facts["versions"]["pillow"] = "9.0"
+    with pytest.raises(InputError, match=r"pillow 9\.0 for 1"):
+        worker_facts.check(facts)
+
+
+def test_arguments_are_checked_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        monkeypatch.setattr(address_check, "ANSWER", 0.1)
+        with pytest.raises(InputError, match="does not answer: timed out"):
+            engines.opened("ray", f"127.0.0.1:{port}")
+    for name, address, expected in (
+        ("spark", None, "one of local, ray"),
+        ("local", "auto", "without --engine ray"),
+        ("ray", "10.0.0.1", "HOST:PORT"),
+        ("ray", "ray://10.0.0.1:80", "HOST:PORT"),
+        ("ray", f"127.0.0.1:{port}", "does not answer"),
+    ):
+        with pytest.raises(InputError, match=expected):
+            engines.opened(name, address)
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(InputError, match=r"imageclinic\[ray\]"):
+        engines.opened("ray")
