@@ -137,13 +137,13 @@ def test_a_hostile_dataset_through_the_commands(tmp_path: Path, run: Run, monkey
     assert shown.count("52;c;eA==") > 10, "the names are shown, written out"
 
 
-def test_only_one_place_prints() -> None:
-    """Whoever printed past `Terminal` would print foreign text as it is."""
+def test_only_one_place_prints_for_each_kind_of_screen() -> None:
+    """Whoever printed past `Terminal`, or what serves notebooks, would print foreign text as it is."""
     found = []
     for folder in ("cli", "workflows", "core", "report"):
         for path in (ROOT / "imageclinic" / folder).rglob("*.py"):
             text = path.read_text("utf-8")
             if re.search(r"(?<![\w.])print\(|\becho\(|sys\.std(out|err)\.write|console\.print", text):
                 found.append(path.relative_to(ROOT / "imageclinic").as_posix())
-    assert sorted(found) == ["cli/app.py", "cli/terminal.py"]
+    assert sorted(found) == ["cli/app.py", "cli/notebook_progress.py", "cli/terminal.py"]
     assert imageclinic.__name__ == "imageclinic"

@@ -162,7 +162,7 @@ def test_explain_knows_what_check_prints(result: imageclinic.workflows.check.Che
     assert set(result.outcomes["check"]) <= set(known["check"]) and known["help"].str.len().gt(40).all()
     assert imageclinic.explain("copy_of_run")["command"].tolist() == ["check"]
     assert imageclinic.explain("outlier")["command"].tolist() == ["audit", "check"]
-    with pytest.raises(InputError, match=r"one of blurry.*copy_among_new"):
+    with pytest.raises(InputError, match=r"one of annotator_disagreement, blurry.*copy_among_new"):
         imageclinic.explain("drak")
 
 
