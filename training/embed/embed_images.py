@@ -32,7 +32,7 @@ from imageclinic.core.reading import caches
 from imageclinic.training.data import image_pipelines
 from imageclinic.training.embed import inference_engine, patch_dictionary, user_embedder
 from imageclinic.training.embed.embedder import Embedder, EmbedderInfo, Floats, Halving, Progress, Ready, checked
-from imageclinic.training.models import backbones
+from imageclinic.training.models import backbones, efficientnet_lite
 
 _BATCH = {"CPU": 32, "GPU": 256}
 #: Images whose shorter side is at most `SMALL` pixels (in the median) are enlarged to this side for a network of 224:
@@ -250,6 +250,8 @@ def _backbone(backbone: backbones.Backbone) -> Embedder:
         return _network(backbone, side, inference_engine.name(), path, content)
 
     version = f"keras {keras.__version__}, {backbone.file}, {inference_engine.name()}"
+    if backbone.lite is not None:
+        version += f", depths {efficientnet_lite.DEPTHS}"
     return Embedder(backbone.name, version, note, prepare)
 
 
@@ -257,5 +259,5 @@ def _backbone(backbone: backbones.Backbone) -> Embedder:
 def _network(backbone: backbones.Backbone, side: int, *_made_of: object) -> Ready:
     """A network, ready for images of `side` pixels. It is kept: `embedder_choice` tries the one that is then used, and
     building it takes seconds. `_made_of` is what else it depends on."""
-    network = backbones.load(backbone, side=side)
+    network = backbones.load(backbone, side=side, several_depths=True)
     return Ready(inference_engine.predictor(network), network.output_shape[-1], (side, side), 3)
