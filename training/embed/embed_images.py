@@ -35,7 +35,7 @@ from imageclinic.training.embed import distributed_parts, inference_engine, patc
 from imageclinic.training.embed.embedder import Embedder, EmbedderInfo, Floats, Progress, Ready
 from imageclinic.training.embed.small_images import SMALL_SIDE, SORTED, are_small, looked_at
 from imageclinic.training.embed.stream_images import in_batches, most_at_once
-from imageclinic.training.models import backbones
+from imageclinic.training.models import backbones, efficientnet_lite
 
 # Batches after which the vectors are written down, where they are kept.
 _BATCHES = 64
@@ -274,6 +274,8 @@ def _backbone(backbone: backbones.Backbone) -> Embedder:
         return _network(backbone, side, inference_engine.name(), path, content)
 
     version = f"keras {keras.__version__}, {backbone.file}, {inference_engine.name()}"
+    if backbone.lite is not None:
+        version += f", depths {efficientnet_lite.DEPTHS}"
     return Embedder(backbone.name, version, note, prepare)
 
 
@@ -281,5 +283,5 @@ def _backbone(backbone: backbones.Backbone) -> Embedder:
 def _network(backbone: backbones.Backbone, side: int, *_made_of: object) -> Ready:
     """A network, ready for images of `side` pixels. It is kept: `embedder_choice` tries the one that is then used, and
     building it takes seconds. `_made_of` is what else it depends on."""
-    network = backbones.load(backbone, side=side)
+    network = backbones.load(backbone, side=side, several_depths=True)
     return Ready(inference_engine.predictor(network), network.output_shape[-1], (side, side), 3)

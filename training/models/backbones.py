@@ -87,7 +87,12 @@ def precision() -> str:
 
 
 def load(
-    backbone: Backbone, *, side: int | None = None, weights: Path | None = None, download: bool = True
+    backbone: Backbone,
+    *,
+    side: int | None = None,
+    weights: Path | None = None,
+    download: bool = True,
+    several_depths: bool = False,
 ) -> keras.Model:
     """The network with its weights: from Keras's cache without asking the internet, else downloaded. On a GPU it
     works in mixed precision; its weights are float32 all the same.
@@ -97,6 +102,8 @@ def load(
         side: of the images, in pixels; None: the backbone's own.
         weights: a file of its weights without the classifier; None: Keras's cache.
         download: whether to download weights that are not there.
+        several_depths: whether EfficientNet-Lite gives features of its last stages, too
+            (`efficientnet_lite.at_several_depths`).
 
     Returns:
         A model from RGB images in [0, 255], (n, side, side, 3), to float32 features (n, width). One of its layers is
@@ -109,6 +116,8 @@ def load(
     if backbone.lite is not None and weights is None:
         network = build(backbone, None, side)
         efficientnet_lite.load(network, backbone.lite)
+        if several_depths:
+            network = efficientnet_lite.at_several_depths(network, backbone.lite)
     elif path.is_file():
         network = build(backbone, None, side)
         try:
