@@ -208,7 +208,7 @@ def _votes(run: Run, image_id: pd.Series, fold: Ints, own: Ints, classes: int) -
     """(n, classes): shares of the classes among the nearest images of other folds."""
     embeddings = run.read_embeddings()
     at = pd.Series(range(len(embeddings.image_id)), index=embeddings.image_id.to_numpy())
-    vectors = embeddings.vectors[at[image_id.to_numpy()].to_numpy()]
+    vectors = embeddings.alike[at[image_id.to_numpy()].to_numpy()]
     votes = np.zeros((len(own), classes))
     for held in np.unique(fold):
         seen = np.flatnonzero(fold != held)

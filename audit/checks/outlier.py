@@ -57,12 +57,13 @@ def find(
 
     # In a fixed order, so that rounding and ties don't depend on the order of the rows.
     order = np.argsort(embeddings.image_id.to_numpy(), kind="stable")
-    mean, turn = evened_axes(embeddings.vectors, order)
+    images = embeddings.alike
+    mean, turn = evened_axes(images, order)
     if not turn.shape[1]:
         return none()  # all are alike
 
     def vectors(rows: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
-        return np.asarray((embeddings.vectors[order[rows]] - mean) @ turn)
+        return np.asarray((images[order[rows]] - mean) @ turn)
 
     if n <= _COMPARED:
         scores = OutOfDistribution({"k": neighbours}).fit_score(features=vectors(np.arange(n)), verbose=False)

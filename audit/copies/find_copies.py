@@ -228,7 +228,7 @@ def _laid_over(
             f"are more than {embedding_pairs.MOST_IMAGES:,}"
         )
         return tables.empty(tables.NEIGHBORS)
-    pairs = embedding_pairs.candidates(embeddings.vectors[row])
+    pairs = embedding_pairs.candidates(embeddings.alike[row])
     asked = np.array([(min(ids[i], ids[j]), max(ids[i], ids[j])) not in separate for i, j in pairs], dtype=bool)
     found = embedding_pairs.confirm(pairs[asked], lambda at: image_path(ids[at]), progress=progress)
     _note_gone([str(ids[at]) for at in found.gone], "files look like others", notes)

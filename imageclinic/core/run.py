@@ -230,7 +230,7 @@ class Run:
     def read_embeddings(self) -> tables.Embeddings:
         """Read embeddings.parquet. Raises InputError when the audit has not written it."""
         rows, vectors = tables.read_vectors(self.embeddings, "embedding")
-        return tables.Embeddings(self._ids(rows, self.embeddings), vectors)
+        return tables.Embeddings(self._ids(rows, self.embeddings), vectors, tables.shallow_columns(self.embeddings))
 
     def read_thumbnails(self) -> tuple[pd.Series, npt.NDArray[np.uint8]]:
         """Image ids, and thumbnails as uint8 (images, pixels)."""

@@ -110,10 +110,26 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Embeddings:
-    """embeddings.parquet: one row per readable image. `vectors` is float32 of shape (images, width)."""
+    """embeddings.parquet: one row per readable image. `vectors` is float32 of shape (images, width). The columns from
+    and to `shallow` are features of earlier layers: they help to tell labels, and blur how alike two images are."""
 
     image_id: pd.Series
     vectors: npt.NDArray[np.float32]
+    shallow: tuple[int, int] = (0, 0)
+
+    @property
+    def alike(self) -> npt.NDArray[np.float32]:
+        """float32 (images, at most width): the vectors that distances are measured between, without shallow columns."""
+        first, last = self.shallow
+        if last == self.vectors.shape[1]:
+            return self.vectors[:, :first]
+        return self.vectors if first == last else np.delete(self.vectors, np.s_[first:last], axis=1)
+
+
+def shallow_columns(file: Path) -> tuple[int, int]:
+    """What embeddings.parquet has as `Embeddings.shallow`: ``from:to`` in its metadata; none where that is missing."""
+    first, _, last = metadata(file).get("shallow", "").partition(":")
+    return (int(first), int(last)) if first.isdecimal() and last.isdecimal() else (0, 0)
 
 
 @dataclass(frozen=True)

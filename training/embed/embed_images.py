@@ -150,7 +150,7 @@ def fit_embed(
             for m in embedder.parts
         ]
         sizes = ", ".join(info["size"] for _, info in each)
-        return side_by_side([vectors for vectors, _ in each], keep), embedder.info(sizes)
+        return side_by_side([vectors for vectors, _ in each], keep), embedder.info(sizes, _shallow(each))
     total = len(paths)
 
     def report(before: int, done: int) -> None:
@@ -198,7 +198,7 @@ def fit_embed(
                 caches.write_array(file, found)
         vectors[rows] = found
     report(total, 0)
-    return vectors, embedder.info(f"{ready.size[1]}×{ready.size[0]}")
+    return vectors, embedder.info(f"{ready.size[1]}×{ready.size[0]}", ready.shallow)
 
 
 def side_by_side(each: Sequence[Floats], folder: Path | None = None) -> Floats:
@@ -215,6 +215,17 @@ def side_by_side(each: Sequence[Floats], folder: Path | None = None) -> Floats:
 
 def _unit(vectors: Floats) -> Floats:
     return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12))
+
+
+def _shallow(each: Sequence[tuple[Floats, EmbedderInfo]]) -> str:
+    """Where the first embedder's columns of earlier layers are among those of all; empty where none has any."""
+    before = 0
+    for vectors, info in each:
+        if info["shallow"]:
+            first, last = map(int, info["shallow"].split(":"))
+            return f"{before + first}:{before + last}"
+        before += vectors.shape[1]
+    return ""
 
 
 def _joined(parts: Sequence[Embedder]) -> Embedder:
@@ -284,4 +295,6 @@ def _network(backbone: backbones.Backbone, side: int, *_made_of: object) -> Read
     """A network, ready for images of `side` pixels. It is kept: `embedder_choice` tries the one that is then used, and
     building it takes seconds. `_made_of` is what else it depends on."""
     network = backbones.load(backbone, side=side, several_depths=True)
-    return Ready(inference_engine.predictor(network), network.output_shape[-1], (side, side), 3)
+    width = network.output_shape[-1]
+    shallow = f"{efficientnet_lite.HEAD}:{width}" if backbone.lite is not None else ""
+    return Ready(inference_engine.predictor(network), width, (side, side), 3, shallow=shallow)

@@ -25,6 +25,8 @@ class EmbedderInfo(TypedDict):
     note: str
     size: str
     """Width×height in pixels of the images that it saw."""
+    shallow: str
+    """Columns of features of earlier layers, ``from:to``; empty where there are none. See `core.tables.Embeddings`."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ class Ready:
     channels: int
     known: Mapping[Path, Floats] = field(default_factory=dict)
     """Vectors of images that were embedded on the way."""
+    shallow: str = ""
+    """See `EmbedderInfo`."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +61,9 @@ class Embedder:
     learns: bool = False
     """Whether it learns from the images that it is prepared with."""
 
-    def info(self, size: str) -> EmbedderInfo:
-        """What it is, and the size of the images that it saw."""
-        return {"name": self.name, "version": self.version, "note": self.note, "size": size}
+    def info(self, size: str, shallow: str = "") -> EmbedderInfo:
+        """What it is, the size of the images that it saw, and which columns are those of earlier layers."""
+        return {"name": self.name, "version": self.version, "note": self.note, "size": size, "shallow": shallow}
 
 
 class Halving:

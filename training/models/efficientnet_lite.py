@@ -71,7 +71,9 @@ _STAGES = (
     (4, 5, 2, 6, 192),
     (1, 3, 1, 6, 320),
 )
-_STEM, _HEAD = 32, 1280
+_STEM = 32
+#: Features of the head.
+HEAD = 1280
 #: The last stages, and what their averages are divided by beside the head's, so that each varies half as much as the
 #: head's do (on CIFAR-10 and hands, enlarged to 160 pixels). As much as the head's they would help small pictures more,
 #: and cost a little on photographs.
@@ -131,7 +133,7 @@ def build(variant: Variant, side: int, *, classifier: bool = False) -> keras.Mod
             if stride == 1 and before.shape[-1] == channels:
                 tensor = _L.Add(name=f"{name}_add")([before, tensor])
             number += 1
-    tensor = activate(convolve(tensor, "conv_head", _HEAD), "bn1")
+    tensor = activate(convolve(tensor, "conv_head", HEAD), "bn1")
     tensor = _L.GlobalAveragePooling2D(name="features")(tensor)
     if classifier:
         tensor = _L.Dense(1000, name="fc")(tensor)

@@ -27,7 +27,7 @@ def find(new_embeddings: Embeddings, run_embeddings: Embeddings) -> pd.DataFrame
     n = len(run_embeddings.image_id)
     if n < 2 * NEIGHBOURS:
         raise NotApplicable(f"the run's {n} images are too few to look at {NEIGHBOURS} nearest neighbours")
-    ratio, deviation = distances(run_embeddings.vectors, new_embeddings.vectors, NEIGHBOURS)
+    ratio, deviation = distances(run_embeddings.alike, new_embeddings.alike, NEIGHBOURS)
     far = np.flatnonzero(np.log(ratio) > DEVIATIONS * deviation)
     return findings(
         image_id=new_embeddings.image_id.to_numpy()[far],

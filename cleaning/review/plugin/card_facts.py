@@ -207,6 +207,7 @@ def _predictions(path: Path, changed: int) -> tuple[dict[str, int], npt.NDArray[
 def _embeddings(path: Path, changed: int) -> tuple[npt.NDArray[np.object_], dict[str, int], npt.NDArray[np.float32]]:
     """Image ids, their rows, and vectors of length 1."""
     found = open_run(path).read_embeddings()
-    norms = np.maximum(np.linalg.norm(found.vectors, axis=1, keepdims=True), np.finfo(np.float32).tiny)
+    vectors = found.alike
+    norms = np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.finfo(np.float32).tiny)
     names = np.asarray(found.image_id, dtype=object)
-    return names, {name: n for n, name in enumerate(names)}, found.vectors / norms
+    return names, {name: n for n, name in enumerate(names)}, vectors / norms

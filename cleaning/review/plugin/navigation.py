@@ -164,7 +164,7 @@ def _likeness(run: Run, image_id: str) -> pd.Series:
 @functools.lru_cache(maxsize=1)
 def _embeddings(path: Path, changed: int) -> tuple[pd.Series, Any]:
     embeddings = open_run(path).read_embeddings()
-    return embeddings.image_id, embeddings.vectors
+    return embeddings.image_id, embeddings.alike
 
 
 @functools.lru_cache(maxsize=1)

@@ -31,7 +31,7 @@ def current_map(run: Run, *, stage: Stage = quiet) -> pd.DataFrame | None:
     with stage("Mapping the embeddings"):
         embeddings = run.read_embeddings()
         seed = run.info().get("seed", 0)
-        positions = flat_map.flat_map(embeddings.vectors, seed=seed)
+        positions = flat_map.flat_map(embeddings.alike, seed=seed)
         made = {"embeddings": run.embeddings, "method": flat_map.METHOD, "seed": seed}
         with contextlib.suppress(CanNotWrite):  # a run that may only be read is mapped each time
             saved_map.write(run.embedding_map, embeddings.image_id, positions, **made)

@@ -93,6 +93,7 @@ def test_auto_takes_the_network_whose_weights_are_installed(digits: tuple[list[P
     vectors, info = embed_images.embed(paths)
     assert info["name"] == "efficientnet_lite2"
     assert info["size"] == "160×160", "small images are enlarged"
+    assert info["shallow"] == "1280:1960"
     assert vectors.shape == (120, 1280 + 120 + 208 + 352), "the head's features and those of three stages"
     assert nearest_share(vectors, labels) > 0.3
 
@@ -112,6 +113,7 @@ def test_two_embedders_side_by_side(digits: tuple[list[Path], np.ndarray]) -> No
     vectors, info = embed_images.embed(digits[0][:20], model="efficientnet_lite2+patches")
     assert info["name"] == "efficientnet_lite2+patches"
     assert info["size"] == "160×160, 32×32"
+    assert info["shallow"] == "1280:1960", "of earlier stages, which distances leave out"
     np.testing.assert_allclose(np.linalg.norm(vectors[:, :1960], axis=1), 1, atol=1e-5)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 2**0.5, atol=1e-5)
 

@@ -60,7 +60,7 @@ def embed(side: RunSide, new: Scanned, model: str | None, progress: Progress) ->
         paths, asked, model=chosen, layer=made.get("layer"), seed=run.seed, progress=progress
     )
     _check_same(side, made, {**info, "name": embedder.name}, readable["image_id"].iloc[probes], vectors[len(ids) :])
-    return tables.Embeddings(ids.reset_index(drop=True), vectors[: len(ids)])
+    return tables.Embeddings(ids.reset_index(drop=True), vectors[: len(ids)], tables.shallow_columns(run.embeddings))
 
 
 def _name(made: dict[str, str], model: str | None) -> str:
