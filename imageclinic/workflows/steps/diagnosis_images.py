@@ -49,7 +49,7 @@ def find(
     Args:
         data: a run (its decisions are applied), an export, or a dataset: what `audit` takes.
         to: where the diagnosis goes, and unpacked images; None: into a run, else beside the data, ``NAME-diagnosis``;
-            of data in memory, into `audit_source.RUNS`.
+            of data in memory or in an object store, into `audit_source.RUNS`.
         seed: of the draw of validation images, where the data has none.
         label_column: of a manifest.
         stage: progress.
@@ -57,7 +57,8 @@ def find(
     Raises:
         InputError: nothing there, or no labelled images to learn from.
     """
-    path = data if isinstance(data, Path) else audit_source.RUNS / "memory"
+    name = packed_data.name_of(data) if isinstance(data, str) else "memory"
+    path = data if isinstance(data, Path) else audit_source.RUNS / name
     whole = path.absolute()
     beside = whole.with_name(f"{whole.stem if whole.is_file() else whole.name}-diagnosis")
     notes: list[str] = []
