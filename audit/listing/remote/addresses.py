@@ -41,7 +41,7 @@ def address_of(data: object) -> str | None:
             expected="an address without them: the list of processes and the shell's history keep what is typed",
             fix="give them as the store's library reads them: environment variables or its own file",
         )
-    return f"{scheme}://{rest}"
+    return f"{scheme}://{rest.rstrip('/')}"
 
 
 def shown(address: str) -> str:

@@ -113,7 +113,7 @@ def image_events(
     before = _read_journal(journal)
     pool = ThreadPoolExecutor(AT_ONCE, "fetch")
     try:
-        with journal.open("a", encoding="ascii") as log:
+        with journal.open("a", buffering=1, encoding="ascii") as log:
             ahead: deque[tuple[Event, _Fetched | None]] = deque()
             waiting = 0
             for file in files:

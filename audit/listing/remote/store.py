@@ -28,18 +28,20 @@ PACKAGES = {
     "http": "'fsspec[http]'",
     "https": "'fsspec[http]'",
 }
-# Seconds to connect and between two pieces of an answer, and tries: a dead endpoint is known within half a minute. One
-# object is one request, however large.
+# Seconds to connect and between two pieces of an answer, and tries, times those of s3fs: a dead endpoint is known
+# within half a minute. One object is one request, however large.
 _S3 = {
     "config_kwargs": {
         "connect_timeout": 5,
-        "read_timeout": 30,
-        "retries": {"total_max_attempts": 3},
+        "read_timeout": 15,
+        "retries": {"total_max_attempts": 2},
         "max_pool_connections": 32,
     },
     "max_concurrency": 1,
 }
 _OPTIONS: dict[str, dict[str, Any]] = {"s3": _S3, "s3a": _S3}
+_TRIES = 3
+_LOOK = "look at the bucket's name and the path, and at the endpoint (AWS_ENDPOINT_URL for s3)"
 _NO_ANSWER = ("connect", "timeout", "resolve", "payload", "incompleteread", "httpclient", "responseparser")
 
 
@@ -104,8 +106,10 @@ def opened(address: str) -> Store:
             f"{where} can't be opened: {cleaned(str(error))}",
             expected="an address that fsspec knows, such as s3://bucket/pets",
         ) from error
+    system.retries = 1  # s3fs asks again by itself; the others don't know this name
     with _understood(where):
         found: dict[str, dict[str, Any]] = system.find(root, detail=True)
+    system.retries = _TRIES
     files = [
         RemoteFile(_key(name, root), name, int(info.get("size") or 0), _mark(info))
         for name, info in found.items()
@@ -153,7 +157,7 @@ def _nothing(where: str) -> InputError:
     return _Missing(
         f"nothing is at {where}",
         expected="a tar, zip or Parquet file, or a prefix with such shards or with class folders",
-        fix="look at the bucket's name and the path, and at the endpoint (AWS_ENDPOINT_URL for s3)",
+        fix=_LOOK,
     )
 
 
@@ -165,6 +169,8 @@ def _understood(where: str) -> Iterator[None]:
     except InputError:
         raise
     except FileNotFoundError as error:
+        if "bucket" in str(error).lower():
+            raise _Missing(f"there is no such bucket: {where}", fix=_LOOK) from error
         raise _nothing(where) from error
     except Exception as error:
         chain = _chain(error)
@@ -202,4 +208,6 @@ def _chain(error: BaseException | None) -> list[BaseException]:
 
 
 def _not_installed(where: str, scheme: str, package: str) -> InputError:
-    return InputError(f"{where} needs a package for {scheme}:// that is not installed", fix=f"pip install {package}")
+    return InputError(
+        f"{where} needs a package for {scheme}:// that is not installed", fix=f"install it: pip install {package}"
+    )

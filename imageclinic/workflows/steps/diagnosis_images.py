@@ -64,7 +64,8 @@ def find(
     notes: list[str] = []
     known: list[Effect] = []
     embedded = None
-    if (path / MARKER).is_file():
+    here = isinstance(data, Path)
+    if here and (path / MARKER).is_file():
         state = load(path)
         images, folder = _of_run(state), whole
         known, embedded = audit_causes.find(state), comparison_arms.embedded(state.run)
@@ -77,7 +78,7 @@ def find(
             for line in state.run.headlines
             if line["severity"] >= HARMLESS and line["cause"] not in audit_causes.CAUSES
         ]
-    elif (path / tables.MANIFEST.file).is_file():
+    elif here and (path / tables.MANIFEST.file).is_file():
         manifest = tables.read_csv(path / tables.MANIFEST.file, tables.MANIFEST)
         images, folder = manifest.assign(path=[str(path / tables.to_path(p)) for p in manifest["path"]]), beside
     else:
@@ -85,7 +86,7 @@ def find(
         listing = audit_source.listed(data, (to or beside) / "unpacked", None, columns, None, False, stage, silent)
         paths = [str(listing.root / tables.to_path(i)) for i in listing.images["image_id"]]
         images, folder = listing.images.assign(path=paths, split_group=listing.images["group"]), beside
-        named = path if isinstance(data, Path) else listing.packed
+        named = path if here else listing.packed
         notes.append(f"{named} was not audited: copies are found by small pictures, wrong labels by a quick model.")
     if label_column is not None and path.is_dir():
         raise InputError(f"--label-column {label_column} with {path}", expected="a manifest with it")
