@@ -6,6 +6,7 @@ Credentials and endpoints are the libraries' business: environment variables (``
 from __future__ import annotations
 
 import contextlib
+import errno
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -173,6 +174,8 @@ def _understood(where: str) -> Iterator[None]:
             raise _Missing(f"there is no such bucket: {where}", fix=_LOOK) from error
         raise _nothing(where) from error
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+            raise  # this machine's disk
         chain = _chain(error)
         names = " ".join(type(each).__name__ for each in chain).lower()
         said = cleaned(str(error)) or type(error).__name__
@@ -182,7 +185,7 @@ def _understood(where: str) -> Iterator[None]:
                 fix="set them as the store's library reads them, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; "
                 "a public bucket: FSSPEC_S3_ANON=true",
             ) from error
-        if isinstance(error, PermissionError) or "403" in said or "401" in said:
+        if isinstance(error, PermissionError) or any(_status(each) in (401, 403) for each in chain):
             raise _NoAccess(
                 f"no access to {where} (403): {said}",
                 expected="credentials that may list and read it",
@@ -197,6 +200,13 @@ def _understood(where: str) -> Iterator[None]:
         raise InputError(
             f"{where} can't be read: {said}", fix="audit again once that is mended: what was fetched is kept"
         ) from error
+
+
+def _status(error: BaseException) -> object:
+    """The HTTP status that an error of some library has with it."""
+    response = getattr(error, "response", None)
+    found = (getattr(error, "status", None), getattr(error, "code", None), getattr(response, "status_code", None))
+    return next((status for status in found if isinstance(status, int)), None)
 
 
 def _chain(error: BaseException | None) -> list[BaseException]:
