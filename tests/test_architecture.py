@@ -55,11 +55,12 @@ HOMES = {
     "cleanlab": ("audit/labels/", "audit/checks/"),
     "imagehash": ("audit/scan/", "audit/copies/"),
     "cv2": ("audit/copies/local_differences.py", "audit/copies/keypoint_alignment.py"),
+    "fsspec": ("audit/listing/remote/store.py",),
     "ray": ("imageclinic/core/engines/ray_engine.py",),
     "rich": ("imageclinic/cli/",),
     "typer": ("imageclinic/cli/",),
 }
-HEAVY = {"tensorflow", "keras", "fiftyone", "optuna", "pandas", "pyarrow", "sklearn", "scipy", "ray"}
+HEAVY = {"tensorflow", "keras", "fiftyone", "optuna", "pandas", "pyarrow", "sklearn", "scipy", "ray", "fsspec"}
 #: Folders where every file is one of a kind, found by walking.
 OPEN_ENDED = (
     "audit/checks",

@@ -90,7 +90,8 @@ def audit(
 
     Args:
         data: a folder, a .csv/.parquet manifest, or a frame with the columns path and label; packed images (tar, zip,
-            Parquet with image bytes, arrays (x, y), a Hugging Face or tf.data Dataset), see docs/inputs.md.
+            Parquet with image bytes, an address such as s3://bucket/pets, arrays (x, y), a Hugging Face or tf.data
+            Dataset), see docs/inputs.md.
         out: the run folder; default ``imageclinic-runs/<dataset>``, and ``<folder>-<manifest>`` for a second manifest.
         root: for frames: the folder that the paths are relative to.
         columns: for manifests and frames: our column name (path, label, split, group, annotator) → theirs; and
@@ -150,7 +151,7 @@ def audit(
                     **{p: version(p) for p in _PACKAGES},
                 },
                 "arguments": {
-                    "data": str(data) if isinstance(data, str | Path) else listed_by,
+                    "data": str(data) if isinstance(data, str | Path) and "://" not in listed_by else listed_by,
                     "columns": dict(columns or {}),
                     "layout": layout,
                     "checks": list(checks),

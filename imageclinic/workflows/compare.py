@@ -13,7 +13,7 @@ from imageclinic.core.predicted.tested_images import TEST_PREDICTIONS
 from imageclinic.core.progress import Stage, quiet, silent
 from imageclinic.training.compare.compare_options import CompareKeywords, CompareOptions
 from imageclinic.workflows.steps.argument_types import takes_fields_of
-from imageclinic.workflows.steps.auditing import audit_source
+from imageclinic.workflows.steps.auditing import audit_source, packed_data
 from imageclinic.workflows.steps.run_state import load
 
 #: Called with a comparison of the seeds that were done when Ctrl-C came.
@@ -78,15 +78,17 @@ def compare(
     else:
         if truth is not None:
             raise InputError("--truth with two datasets", expected="a run, which knows how much was reviewed")
-        end = Path(after).absolute()
+        away = packed_data.given(after)
+        end = (audit_source.RUNS / packed_data.name_of(away) if isinstance(away, str) else Path(after)).absolute()
         cache = Path(to) if to is not None else end.with_name(f"{end.stem}-comparison")
 
         def listed(path: Path) -> Listing:
-            side = "after" if path == Path(after) else "before"
-            return audit_source.listed(path, cache / "unpacked" / side, None, None, None, False, stage, silent)
+            side, data = ("after", after) if path == packed_data.plain_path(after) else ("before", run)
+            return audit_source.listed(data, cache / "unpacked" / side, None, None, None, False, stage, silent)
 
+        sides = packed_data.plain_path(run), packed_data.plain_path(after)
         with stage("Looking for copies") as progress:
-            arms, test, notes = arms_of.of_datasets(Path(run), Path(after), use.seed, listed=listed, progress=progress)
+            arms, test, notes = arms_of.of_datasets(*sides, use.seed, listed=listed, progress=progress)
         file, predictions = cache / "comparison.json", cache / TEST_PREDICTIONS.file
     arms, steps = separate_arms.separate(arms["original"], arms["cleaned"], test)
     base = arms[baseline(arms)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,6 +20,7 @@ from imageclinic.core.progress import Progress, Stage, quiet
 from imageclinic.core.reading.json_files import Number, read_json
 from imageclinic.training.diagnose.diagnose_options import DiagnoseKeywords, DiagnoseOptions
 from imageclinic.workflows.steps.argument_types import takes_fields_of
+from imageclinic.workflows.steps.auditing import packed_data
 from imageclinic.workflows.steps.auditing.packed_data import InMemory
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def diagnose(
     from imageclinic.training.diagnose import ladder, plan, resume, user_model
     from imageclinic.workflows.steps import diagnosis_images
 
-    given = Path(data) if isinstance(data, str | os.PathLike) else data
+    given = packed_data.given(data)
     found = diagnosis_images.find(
         given, None if to is None else Path(to), use.seed, label_column=use.label_column, stage=stage
     )

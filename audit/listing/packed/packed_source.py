@@ -27,7 +27,8 @@ InMemory = Any
 @dataclass(frozen=True)
 class Picture:
     """An image. `name` is its name in its part; `size` its bytes, where they are known before it is read; `read` gives
-    its bytes, once, and only before the next event is asked for. It raises `Damaged` when it can't."""
+    its bytes, once, and only before the next event is asked for. It raises `Damaged` when it can't. `same`: whether
+    what an earlier audit wrote of it is current; None where only its part can say."""
 
     name: str
     read: Callable[[], bytes]
@@ -35,6 +36,7 @@ class Picture:
     label: str | None = None
     split: str | None = None
     group: str | None = None
+    same: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,10 @@ class Damaged(Exception):
     """One image can't be read; the message is the reason that users see."""
 
 
+class Gone(Damaged):
+    """An image that was listed is there no more: it is listed, and missing."""
+
+
 Event = Picture | Annotation | Other | Trouble
 
 
@@ -79,6 +85,8 @@ class Part:
         name: begins the ids of its images where there are several parts.
         key: names its content; "" when that can't be known before it is read.
         events: what is in it, in its own order.
+        fetch: instead of `events`, for a part that lies elsewhere: called with a folder of its own, which is kept
+            between audits, and with what is to be called with the bytes as they come.
         needed: bytes that its images take at most; None when unknown.
         split: of its images, where its name says one.
         units: what it adds to the progress, in bytes read.
@@ -86,10 +94,11 @@ class Part:
 
     name: str
     key: str
-    events: Callable[[], Iterator[Event]]
+    events: Callable[[], Iterator[Event]] = lambda: iter(())
     needed: int | None = None
     split: str | None = None
     units: int = 0
+    fetch: Callable[[Path, Callable[[int], None]], Iterator[Event]] | None = None
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,7 @@ def shard_files(place: Path, suffixes: tuple[str, ...]) -> list[ShardFile]:
     for path in found:
         inside = path.relative_to(place)
         name = (inside.parent / stem(path.name, suffixes)).as_posix()
-        shards.append(ShardFile(path, name, _split(path.name, suffixes) or _folder_split(inside)))
+        shards.append(ShardFile(path, name, split_in_name(path.name, suffixes) or _folder_split(inside)))
     return shards
 
 
@@ -125,7 +125,7 @@ def _is_image(name: str) -> bool:
     return dot > 0 and name[dot:].lower() in SUFFIXES
 
 
-def _split(name: str, suffixes: tuple[str, ...]) -> str | None:
+def split_in_name(name: str, suffixes: tuple[str, ...]) -> str | None:
     """``train`` of train-00000-of-00002.parquet, shard-train-000001.tar and train_3.tar."""
     plain = _NUMBERED.sub("", stem(name, suffixes))
     return split_of(plain) or split_and_rest(plain)[0]

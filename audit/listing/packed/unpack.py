@@ -21,6 +21,8 @@ from imageclinic.audit.listing.packed.member_paths import MemberPaths
 from imageclinic.audit.listing.packed.packed_source import (
     Annotation,
     Damaged,
+    Event,
+    Gone,
     Other,
     Part,
     Picture,
@@ -108,6 +110,14 @@ class _Ticks:
     part: Part
     total: int
     seen: int = 0
+    unlooked: int = _LOOK_EVERY
+
+    def look(self, root: Path, size: int) -> None:
+        """After `size` more bytes were written: now and then look whether the disk has room."""
+        self.unlooked += size
+        if self.unlooked >= _LOOK_EVERY:
+            _check_rest(root, self.part)
+            self.unlooked = 0
 
     def add(self, size: int) -> None:
         self.seen += size
@@ -124,8 +134,7 @@ def _unpack_part(part: Part, root: Path, folder: str, place: Path, ticks: _Ticks
     found = Unpacked(changed=earlier is not None and earlier != part.key and bool(part.key), written=True)
     names = MemberPaths()
     swept: set[Path] = set()
-    unlooked = _LOOK_EVERY
-    for event in part.events():
+    for event in _events(part, root, place.with_suffix(".fetched"), ticks, again):
         if isinstance(event, Annotation):
             found.annotations.append((event.stem, event.kind, event.label))
         elif isinstance(event, Trouble):
@@ -148,16 +157,32 @@ def _unpack_part(part: Part, root: Path, folder: str, place: Path, ticks: _Ticks
                 size = _write(event, target, resumed)
             except Damaged as error:
                 found.trouble.append((event.name, str(error)))
-                continue
+                if not isinstance(error, Gone):
+                    continue
+                target.unlink(missing_ok=True)
+                size = 0
             found.images.append((folder + path, event.name, event.label, event.split or part.split, event.group, size))
-            ticks.add(size)
-            unlooked += size
-            if unlooked >= _LOOK_EVERY:
-                _check_rest(root, part)
-                unlooked = 0
+            if part.fetch is None:
+                ticks.add(size)
+            ticks.look(root, size)
     if not any(name == "" and reason.startswith(UNREADABLE) for name, reason in found.trouble):
         _save(place, part.key, found)
     return found
+
+
+def _events(part: Part, root: Path, scratch: Path, ticks: _Ticks, again: bool) -> Iterator[Event]:
+    """What is in a part; of one that lies elsewhere progress is what came of it."""
+    if part.fetch is None:
+        return part.events()
+    if again:
+        shutil.rmtree(scratch, ignore_errors=True)
+    root.mkdir(parents=True, exist_ok=True)
+
+    def got(size: int) -> None:
+        ticks.add(size)
+        ticks.look(root, size)
+
+    return part.fetch(scratch, got)
 
 
 def _write(picture: Picture, target: Path, resumed: bool) -> int:
@@ -166,7 +191,8 @@ def _write(picture: Picture, target: Path, resumed: bool) -> int:
         there = os.lstat(target).st_size
     except OSError:
         there = None
-    if resumed and there is not None and there == picture.size:
+    current = resumed if picture.same is None else picture.same
+    if current and there is not None and there == picture.size:
         return there
     data = picture.read()
     if there == len(data) and target.read_bytes() == data:
@@ -215,7 +241,7 @@ def _remove_rest(root: Path, images: Path, kept: set[str], places: list[Path], i
             shutil.rmtree(other)
     for index in indexes.iterdir():
         if index.with_suffix(".parquet") not in places:
-            index.unlink()
+            shutil.rmtree(index) if index.is_dir() else index.unlink()
 
 
 def _save(place: Path, key: str, found: Unpacked) -> None:

@@ -19,7 +19,7 @@ PLACE = 20
 def audit(
     data: Annotated[
         str,
-        Argument(help="Class folders, a .csv/.parquet manifest, an annotation tool's export; tar, zip, Parquet."),
+        Argument(help="Class folders, a manifest, an annotation tool's export; tar, zip, Parquet; s3://bucket/path."),
     ],
     *,
     out: Annotated[

@@ -49,7 +49,7 @@ def find(
     Args:
         data: a run (its decisions are applied), an export, or a dataset: what `audit` takes.
         to: where the diagnosis goes, and unpacked images; None: into a run, else beside the data, ``NAME-diagnosis``;
-            of data in memory, into `audit_source.RUNS`.
+            of data in memory or in an object store, into `audit_source.RUNS`.
         seed: of the draw of validation images, where the data has none.
         label_column: of a manifest.
         stage: progress.
@@ -57,13 +57,15 @@ def find(
     Raises:
         InputError: nothing there, or no labelled images to learn from.
     """
-    path = data if isinstance(data, Path) else audit_source.RUNS / "memory"
+    name = packed_data.name_of(data) if isinstance(data, str) else "memory"
+    path = data if isinstance(data, Path) else audit_source.RUNS / name
     whole = path.absolute()
     beside = whole.with_name(f"{whole.stem if whole.is_file() else whole.name}-diagnosis")
     notes: list[str] = []
     known: list[Effect] = []
     embedded = None
-    if (path / MARKER).is_file():
+    here = isinstance(data, Path)
+    if here and (path / MARKER).is_file():
         state = load(path)
         images, folder = _of_run(state), whole
         known, embedded = audit_causes.find(state), comparison_arms.embedded(state.run)
@@ -76,7 +78,7 @@ def find(
             for line in state.run.headlines
             if line["severity"] >= HARMLESS and line["cause"] not in audit_causes.CAUSES
         ]
-    elif (path / tables.MANIFEST.file).is_file():
+    elif here and (path / tables.MANIFEST.file).is_file():
         manifest = tables.read_csv(path / tables.MANIFEST.file, tables.MANIFEST)
         images, folder = manifest.assign(path=[str(path / tables.to_path(p)) for p in manifest["path"]]), beside
     else:
@@ -84,7 +86,7 @@ def find(
         listing = audit_source.listed(data, (to or beside) / "unpacked", None, columns, None, False, stage, silent)
         paths = [str(listing.root / tables.to_path(i)) for i in listing.images["image_id"]]
         images, folder = listing.images.assign(path=paths, split_group=listing.images["group"]), beside
-        named = path if isinstance(data, Path) else listing.packed
+        named = path if here else listing.packed
         notes.append(f"{named} was not audited: copies are found by small pictures, wrong labels by a quick model.")
     if label_column is not None and path.is_dir():
         raise InputError(f"--label-column {label_column} with {path}", expected="a manifest with it")

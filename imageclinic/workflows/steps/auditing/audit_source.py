@@ -44,7 +44,7 @@ def listed(
     """
     named = dict(columns or {})
     if not isinstance(data, pd.DataFrame):
-        given = Path(data) if isinstance(data, str | os.PathLike) else data
+        given = packed_data.given(data)
         packed = packed_data.recognise(given, packed_data.Reading(named, layout))
         if packed is not None:
             path = RUNS / packed.name if out is None else Path(out)
