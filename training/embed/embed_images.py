@@ -11,6 +11,7 @@ An embedder is one of
 - a ``.keras`` file with one input, images of 1 or 3 channels in [0, 255]. The vector is the output of the layer
   asked for; else what goes into the last layer when that is a dense one (a classifier's), else the model's
   output. Maps are averaged. It is loaded in Keras's safe mode, which runs no code from the file.
+- ``hub:PRESET`` or ``hub:FOLDER``: a vision backbone of KerasHub (`training.embed.hub_embedder`).
 - ``module:function``: a function of yours, from float32 RGB images in [0, 255], (n, height, width, 3), to
   vectors (n, d). The images are 224×224, or what its attribute ``image_size`` (height, width) says.
 """
@@ -31,7 +32,13 @@ from imageclinic.core.errors import InputError
 from imageclinic.core.large import large_arrays
 from imageclinic.core.reading import caches
 from imageclinic.training.data import image_pipelines
-from imageclinic.training.embed import distributed_parts, inference_engine, patch_dictionary, user_embedder
+from imageclinic.training.embed import (
+    distributed_parts,
+    hub_embedder,
+    inference_engine,
+    patch_dictionary,
+    user_embedder,
+)
 from imageclinic.training.embed.embedder import Embedder, EmbedderInfo, Floats, Progress, Ready
 from imageclinic.training.embed.small_images import SMALL_SIDE, SORTED, are_small, looked_at
 from imageclinic.training.embed.stream_images import in_batches, most_at_once
@@ -47,15 +54,19 @@ def choose(model: str = "auto", *, layer: str | None = None) -> Embedder:
     """Find the embedder that `model` names (see this module's text). Downloads nothing: `prepare` may.
 
     Args:
-        model: ``auto``, ``patches``, a backbone's name, a ``.keras`` file, or ``module:function``.
+        model: ``auto``, ``patches``, a backbone's name, a ``.keras`` file, ``hub:PRESET``, ``hub:FOLDER``, or
+            ``module:function``.
         layer: for a ``.keras`` file, the name of the layer whose output is the vector.
 
     Raises:
         InputError: for an unknown name (lists the valid ones), a file that can't be loaded or wants to run code,
             a function that isn't there.
     """
-    if layer is not None and not model.endswith(".keras"):
+    from_hub = model.startswith(hub_embedder.PREFIX)
+    if layer is not None and (from_hub or not model.endswith(".keras")):
         raise InputError(f"--layer {layer} with the model {model}", expected="a .keras file with --layer")
+    if from_hub:
+        return hub_embedder.from_hub(model)
     if model == "auto":
         found = backbones.cached()
         return _patches() if found is None else _backbone(found)
@@ -72,7 +83,7 @@ def choose(model: str = "auto", *, layer: str | None = None) -> Embedder:
     names = ", ".join(b.name for b in backbones.BACKBONES.values())
     raise InputError(
         f"there is no embedder {model!r}",
-        expected=f"auto, patches, {names}, the path of a .keras file, or module:function",
+        expected=f"auto, patches, {names}, the path of a .keras file, hub:PRESET, or module:function",
     )
 
 
@@ -198,7 +209,7 @@ def fit_embed(
                 caches.write_array(file, found)
         vectors[rows] = found
     report(total, 0)
-    return vectors, embedder.info(f"{ready.size[1]}×{ready.size[0]}", ready.shallow)
+    return vectors, embedder.info(f"{ready.size[1]}×{ready.size[0]}", ready.shallow, ready.weights)
 
 
 def side_by_side(each: Sequence[Floats], folder: Path | None = None) -> Floats:
