@@ -52,7 +52,7 @@ def from_hub(name: str) -> Embedder:
         return Embedder(f"{PREFIX}{folder.resolve().name}", version, note, lambda *_: _ready(preset, engine))
     known = hub_preset.built_in(source)
     note = (
-        f"KerasHub's preset {source}, {_vector(known.backbone)}: about {known.megabytes:,} MB of weights are downloaded "
+        f"KerasHub's preset {source}, {_vector(known.backbone)}: downloads about {known.megabytes:,} MB of weights "
         f"from {known.handle} unless KerasHub has them in its cache"
     )
 
@@ -80,7 +80,8 @@ def _ready(preset: hub_preset.Preset, engine: str) -> Ready:
     size = converter.image_size or own or DEFAULT_SIZE
     if own and own != tuple(size):
         raise InputError(
-            f"{preset.folder}: the image converter gives {size[1]}×{size[0]} pixels, the backbone takes {own[1]}×{own[0]}",
+            f"{preset.folder}: images of {size[1]}×{size[0]} pixels from the image converter, where the backbone takes "
+            f"{own[1]}×{own[0]}",
             expected="the same size",
             fix="save the folder again with an image converter of the backbone's size",
         )

@@ -117,9 +117,9 @@ def download(preset: BuiltIn) -> Path:
         raise InputError(
             f"KerasHub's preset {preset.name} can't be downloaded from {preset.handle}: {reason}",
             expected=f"the internet, or the preset as a folder with {_CONFIG}, {_CONVERTER} and {_WEIGHTS}",
-            fix=f"where there is internet, keras_hub.models.Backbone.from_preset({preset.name!r}).save_to_preset('FOLDER') "
-            f"and keras_hub.layers.ImageConverter.from_preset({preset.name!r}).save_to_preset('FOLDER') write it; bring "
-            "it here and give --model hub:FOLDER",
+            fix=f"where there is internet, write it by keras_hub.models.Backbone.from_preset({preset.name!r})"
+            f".save_to_preset('FOLDER') and keras_hub.layers.ImageConverter.from_preset({preset.name!r})"
+            ".save_to_preset('FOLDER'), bring it here, and give --model hub:FOLDER",
         ) from error
     return files[0].parent
 
