@@ -94,7 +94,7 @@ def built_in(name: str) -> BuiltIn:
             f"there is no folder {name!r}, and KerasHub has no preset of that name for images",
             expected="a folder that save_to_preset wrote, or a preset such as dinov2_small, clip_vit_base_patch32 or "
             "siglip_base_patch16_224",
-            fix="keras_hub.layers.ImageConverter.presets lists them all",
+            fix="see keras_hub.layers.ImageConverter.presets for all names",
         )
     named = {cls: getattr(keras_hub.models, cls) for cls in dir(keras_hub.models) if cls.endswith("Backbone")}
     backbone = next((cls for cls, made in named.items() if cls != "Backbone" and name in made.presets), "Backbone")
@@ -113,7 +113,7 @@ def download(preset: BuiltIn) -> Path:
     try:
         files = [Path(kagglehub.model_download(handle, name)) for name in (_CONFIG, _CONVERTER, _WEIGHTS)]
     except Exception as error:  # of the network, of Kaggle, of the disk: many kinds
-        reason = str(error).strip().partition("\n")[0]
+        reason = str(error).strip().partition("\n")[0].partition(" (Caused by")[0]
         raise InputError(
             f"KerasHub's preset {preset.name} can't be downloaded from {preset.handle}: {reason}",
             expected=f"the internet, or the preset as a folder with {_CONFIG}, {_CONVERTER} and {_WEIGHTS}",
@@ -166,6 +166,8 @@ def _weights(folder: Path) -> list[Path]:
 
 
 def _read_json(file: Path) -> dict[str, Any]:
+    if not file.is_file():
+        raise InputError(f"there is no {file}", expected="a folder that KerasHub's save_to_preset wrote", fix=_SAVE)
     try:
         found = json.loads(file.read_text("utf-8"))
     except (OSError, ValueError, RecursionError) as error:

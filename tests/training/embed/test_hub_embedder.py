@@ -132,14 +132,23 @@ def test_vectors_are_those_of_the_backbone_behind_its_image_converter(
 
 
 def test_a_second_run_gives_the_same_vectors(
-    saved: Callable[[str], tuple[Path, Any]], pictures: tuple[list[Path], np.ndarray]
+    saved: Callable[[str], tuple[Path, Any]],
+    pictures: tuple[list[Path], np.ndarray],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    model, paths = f"hub:{saved('clip')[0]}", pictures[0]
-    vectors, info = embed_images.embed(paths, model=model)
+    monkeypatch.setattr(inference_engine, "_core", lambda: None)  # TensorFlow in float32, to compare closely
+    folder, backbone = saved("clip")
+    paths, pixels = pictures
+    vectors, info = embed_images.embed(paths, model=f"hub:{folder}")
+    expected = KINDS["clip"][2](backbone, (pixels * SCALING["scale"] + SCALING["offset"]).astype(np.float32))
+    np.testing.assert_allclose(vectors, expected, rtol=1e-4, atol=1e-5)
+    kept, _ = embed_images.embed(paths, model=f"hub:{folder}")
     hub_embedder._ready.cache_clear()
-    again, same = embed_images.embed(paths[:33], model=model)
-    np.testing.assert_array_equal(again, vectors[:33])
+    again, same = embed_images.embed(paths[:33], model=f"hub:{folder}")
+    np.testing.assert_array_equal(kept, vectors)
+    np.testing.assert_allclose(again, vectors[:33], rtol=1e-5, atol=1e-6)
     assert same == info
+    assert "tensorflow float32" in info["version"]
 
 
 def test_the_converter_gives_the_size_and_must_fit(
