@@ -144,9 +144,9 @@ def test_a_second_run_gives_the_same_vectors(
     np.testing.assert_allclose(vectors, expected, rtol=1e-4, atol=1e-5)
     kept, _ = embed_images.embed(paths, model=f"hub:{folder}")
     hub_embedder._ready.cache_clear()
-    again, same = embed_images.embed(paths[:33], model=f"hub:{folder}")
+    again, same = embed_images.embed(paths, model=f"hub:{folder}")
     np.testing.assert_array_equal(kept, vectors)
-    np.testing.assert_allclose(again, vectors[:33], rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(again, vectors)
     assert same == info
     assert "tensorflow float32" in info["version"]
 
