@@ -31,7 +31,6 @@ from imageclinic.core.engines.local_engine import LOCAL
 from imageclinic.core.errors import InputError
 from imageclinic.core.large import large_arrays
 from imageclinic.core.reading import caches
-from imageclinic.training.data import image_pipelines
 from imageclinic.training.embed import (
     distributed_parts,
     hub_embedder,
@@ -40,7 +39,7 @@ from imageclinic.training.embed import (
     user_embedder,
 )
 from imageclinic.training.embed.embedder import Embedder, EmbedderInfo, Floats, Progress, Ready
-from imageclinic.training.embed.small_images import SMALL_SIDE, SORTED, are_small, looked_at
+from imageclinic.training.embed.small_images import SMALL_SIDE, are_small, looked_at
 from imageclinic.training.embed.stream_images import in_batches, most_at_once
 from imageclinic.training.models import backbones, efficientnet_lite
 
@@ -69,9 +68,9 @@ def choose(model: str = "auto", *, layer: str | None = None) -> Embedder:
         return hub_embedder.from_hub(model)
     if model == "auto":
         found = backbones.cached()
-        return _patches() if found is None else _backbone(found)
+        return patch_dictionary.as_embedder() if found is None else _backbone(found)
     if model == "patches":
-        return _patches()
+        return patch_dictionary.as_embedder()
     if "+" in model and ":" not in model:
         return _joined([choose(part) for part in model.split("+")])
     if model.endswith(".keras"):
@@ -256,27 +255,6 @@ def _read_part(part: Path | None, shape: tuple[int, int]) -> Floats | None:
     found = None if part is None else caches.read_array(part)
     usable = found is not None and found.shape == shape and found.dtype == np.float32 and np.isfinite(found).all()
     return found if usable else None
-
-
-def _patches() -> Embedder:
-    def prepare(paths: Sequence[Path], seed: int, progress: Progress) -> Ready:
-        # Sorted, so that the order of the rows does not matter.
-        unique = sorted(set(paths)) if len(paths) <= SORTED else paths
-        drawn = np.random.default_rng(seed).permutation(len(unique))[: patch_dictionary.SAMPLE]
-        sample = [unique[i] for i in np.sort(drawn)]
-        images = image_pipelines.load_images(sample, patch_dictionary.SIZE)
-        channels = 1 if patch_dictionary.is_grey(images) else 3
-        if channels == 1:
-            images = image_pipelines.load_images(sample, patch_dictionary.SIZE, channels=1)
-        model, vectors = patch_dictionary.fit(images, seed, progress=progress)
-        known = dict(zip(sample, vectors, strict=True))
-        return Ready(model.predict_on_batch, vectors.shape[1], patch_dictionary.SIZE, channels, known)
-
-    note = (
-        "patches, learnt from these images: weak on photographs. Far better flags come from a pretrained network: "
-        "--model efficientnet_lite2, whose weights come with imageclinic, or your own with --model FILE.keras"
-    )
-    return Embedder("patches", patch_dictionary.VERSION, note, prepare, learns=True)
 
 
 def _backbone(backbone: backbones.Backbone) -> Embedder:
