@@ -62,8 +62,18 @@ HOMES = {
     "rich": ("imageclinic/cli/",),
     "typer": ("imageclinic/cli/",),
 }
-HEAVY = {"tensorflow", "keras", "keras_hub", "fiftyone", "optuna", "pandas", "pyarrow", "sklearn", "scipy", "ray"} | {
-    "fsspec"
+HEAVY = {
+    "tensorflow",
+    "keras",
+    "keras_hub",
+    "fiftyone",
+    "optuna",
+    "pandas",
+    "pyarrow",
+    "sklearn",
+    "scipy",
+    "ray",
+    "fsspec",
 }
 #: Libraries of extras: they need not be there, and are imported where they are used.
 EXTRAS = ("keras_hub", "kagglehub", "ray", "fsspec", "s3fs")
