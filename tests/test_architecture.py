@@ -47,6 +47,8 @@ EDGES: dict[tuple[str, str], str] = {
 HOMES = {
     "tensorflow": ("training/", "imageclinic/workflows/doctor.py"),
     "keras": ("training/", "imageclinic/workflows/doctor.py"),
+    "keras_hub": ("training/embed/hub_preset.py",),
+    "kagglehub": ("training/embed/hub_preset.py",),
     "fiftyone": ("cleaning/review/",),
     "hypercorn": ("cleaning/review/door/",),
     "starlette": ("cleaning/review/door/",),
@@ -60,7 +62,21 @@ HOMES = {
     "rich": ("imageclinic/cli/",),
     "typer": ("imageclinic/cli/",),
 }
-HEAVY = {"tensorflow", "keras", "fiftyone", "optuna", "pandas", "pyarrow", "sklearn", "scipy", "ray", "fsspec"}
+HEAVY = {
+    "tensorflow",
+    "keras",
+    "keras_hub",
+    "fiftyone",
+    "optuna",
+    "pandas",
+    "pyarrow",
+    "sklearn",
+    "scipy",
+    "ray",
+    "fsspec",
+}
+#: Libraries of extras: they need not be there, and are imported where they are used.
+EXTRAS = ("keras_hub", "kagglehub", "ray", "fsspec", "s3fs")
 #: Folders where every file is one of a kind, found by walking.
 OPEN_ENDED = (
     "audit/checks",
@@ -137,6 +153,17 @@ def test_libraries_stay_at_home(path: Path) -> None:
     for library, homes in HOMES.items():
         if any(within(name, library) for name in imported(path)):
             assert here.startswith(homes), f"{library} belongs in {homes}, not in {here}"
+
+
+def test_extras_are_imported_inside_functions() -> None:
+    functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+    for path in MODULES:
+        tree = ast.parse(path.read_text("utf-8"))
+        inside = {each for node in ast.walk(tree) if isinstance(node, functions) for each in ast.walk(node)}
+        for node in ast.walk(tree):
+            if node not in inside and isinstance(node, ast.Import | ast.ImportFrom):
+                names = [a.name for a in node.names] if isinstance(node, ast.Import) else [str(node.module)]
+                assert not [n for n in names if any(within(n, extra) for extra in EXTRAS)], relative(path)
 
 
 def loaded_after(code: str) -> set[str]:

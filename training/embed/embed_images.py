@@ -11,6 +11,7 @@ An embedder is one of
 - a ``.keras`` file with one input, images of 1 or 3 channels in [0, 255]. The vector is the output of the layer
   asked for; else what goes into the last layer when that is a dense one (a classifier's), else the model's
   output. Maps are averaged. It is loaded in Keras's safe mode, which runs no code from the file.
+- ``hub:PRESET`` or ``hub:FOLDER``: a vision backbone of KerasHub (`training.embed.hub_embedder`).
 - ``module:function``: a function of yours, from float32 RGB images in [0, 255], (n, height, width, 3), to
   vectors (n, d). The images are 224×224, or what its attribute ``image_size`` (height, width) says.
 """
@@ -30,10 +31,15 @@ from imageclinic.core.engines.local_engine import LOCAL
 from imageclinic.core.errors import InputError
 from imageclinic.core.large import large_arrays
 from imageclinic.core.reading import caches
-from imageclinic.training.data import image_pipelines
-from imageclinic.training.embed import distributed_parts, inference_engine, patch_dictionary, user_embedder
+from imageclinic.training.embed import (
+    distributed_parts,
+    hub_embedder,
+    inference_engine,
+    patch_dictionary,
+    user_embedder,
+)
 from imageclinic.training.embed.embedder import Embedder, EmbedderInfo, Floats, Progress, Ready
-from imageclinic.training.embed.small_images import SMALL_SIDE, SORTED, are_small, looked_at
+from imageclinic.training.embed.small_images import SMALL_SIDE, are_small, looked_at
 from imageclinic.training.embed.stream_images import in_batches, most_at_once
 from imageclinic.training.models import backbones, efficientnet_lite
 
@@ -47,20 +53,24 @@ def choose(model: str = "auto", *, layer: str | None = None) -> Embedder:
     """Find the embedder that `model` names (see this module's text). Downloads nothing: `prepare` may.
 
     Args:
-        model: ``auto``, ``patches``, a backbone's name, a ``.keras`` file, or ``module:function``.
+        model: ``auto``, ``patches``, a backbone's name, a ``.keras`` file, ``hub:PRESET``, ``hub:FOLDER``, or
+            ``module:function``.
         layer: for a ``.keras`` file, the name of the layer whose output is the vector.
 
     Raises:
         InputError: for an unknown name (lists the valid ones), a file that can't be loaded or wants to run code,
             a function that isn't there.
     """
-    if layer is not None and not model.endswith(".keras"):
+    from_hub = model.startswith(hub_embedder.PREFIX)
+    if layer is not None and (from_hub or not model.endswith(".keras")):
         raise InputError(f"--layer {layer} with the model {model}", expected="a .keras file with --layer")
+    if from_hub:
+        return hub_embedder.from_hub(model)
     if model == "auto":
         found = backbones.cached()
-        return _patches() if found is None else _backbone(found)
+        return patch_dictionary.as_embedder() if found is None else _backbone(found)
     if model == "patches":
-        return _patches()
+        return patch_dictionary.as_embedder()
     if "+" in model and ":" not in model:
         return _joined([choose(part) for part in model.split("+")])
     if model.endswith(".keras"):
@@ -72,7 +82,7 @@ def choose(model: str = "auto", *, layer: str | None = None) -> Embedder:
     names = ", ".join(b.name for b in backbones.BACKBONES.values())
     raise InputError(
         f"there is no embedder {model!r}",
-        expected=f"auto, patches, {names}, the path of a .keras file, or module:function",
+        expected=f"auto, patches, {names}, the path of a .keras file, hub:PRESET, or module:function",
     )
 
 
@@ -198,7 +208,7 @@ def fit_embed(
                 caches.write_array(file, found)
         vectors[rows] = found
     report(total, 0)
-    return vectors, embedder.info(f"{ready.size[1]}×{ready.size[0]}", ready.shallow)
+    return vectors, embedder.info(f"{ready.size[1]}×{ready.size[0]}", ready.shallow, ready.weights)
 
 
 def side_by_side(each: Sequence[Floats], folder: Path | None = None) -> Floats:
@@ -245,27 +255,6 @@ def _read_part(part: Path | None, shape: tuple[int, int]) -> Floats | None:
     found = None if part is None else caches.read_array(part)
     usable = found is not None and found.shape == shape and found.dtype == np.float32 and np.isfinite(found).all()
     return found if usable else None
-
-
-def _patches() -> Embedder:
-    def prepare(paths: Sequence[Path], seed: int, progress: Progress) -> Ready:
-        # Sorted, so that the order of the rows does not matter.
-        unique = sorted(set(paths)) if len(paths) <= SORTED else paths
-        drawn = np.random.default_rng(seed).permutation(len(unique))[: patch_dictionary.SAMPLE]
-        sample = [unique[i] for i in np.sort(drawn)]
-        images = image_pipelines.load_images(sample, patch_dictionary.SIZE)
-        channels = 1 if patch_dictionary.is_grey(images) else 3
-        if channels == 1:
-            images = image_pipelines.load_images(sample, patch_dictionary.SIZE, channels=1)
-        model, vectors = patch_dictionary.fit(images, seed, progress=progress)
-        known = dict(zip(sample, vectors, strict=True))
-        return Ready(model.predict_on_batch, vectors.shape[1], patch_dictionary.SIZE, channels, known)
-
-    note = (
-        "patches, learnt from these images: weak on photographs. Far better flags come from a pretrained network: "
-        "--model efficientnet_lite2, whose weights come with imageclinic, or your own with --model FILE.keras"
-    )
-    return Embedder("patches", patch_dictionary.VERSION, note, prepare, learns=True)
 
 
 def _backbone(backbone: backbones.Backbone) -> Embedder:

@@ -27,6 +27,8 @@ class EmbedderInfo(TypedDict):
     """Width×height in pixels of the images that it saw."""
     shallow: str
     """Columns of features of earlier layers, ``from:to``; empty where there are none. See `core.tables.Embeddings`."""
+    weights: str
+    """The first digits of its weights' SHA-256; empty where `version` alone names them."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ class Ready:
     known: Mapping[Path, Floats] = field(default_factory=dict)
     """Vectors of images that were embedded on the way."""
     shallow: str = ""
+    """See `EmbedderInfo`."""
+    weights: str = ""
     """See `EmbedderInfo`."""
 
 
@@ -61,9 +65,17 @@ class Embedder:
     learns: bool = False
     """Whether it learns from the images that it is prepared with."""
 
-    def info(self, size: str, shallow: str = "") -> EmbedderInfo:
-        """What it is, the size of the images that it saw, and which columns are those of earlier layers."""
-        return {"name": self.name, "version": self.version, "note": self.note, "size": size, "shallow": shallow}
+    def info(self, size: str, shallow: str = "", weights: str = "") -> EmbedderInfo:
+        """What it is, the size of the images that it saw, which columns are those of earlier layers, and the hash of
+        its weights."""
+        return {
+            "name": self.name,
+            "version": self.version,
+            "note": self.note,
+            "size": size,
+            "shallow": shallow,
+            "weights": weights,
+        }
 
 
 class Halving:

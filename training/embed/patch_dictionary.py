@@ -14,7 +14,8 @@ weaker than a pretrained network on photographs.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -22,6 +23,10 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.utils.extmath import randomized_svd
+
+from imageclinic.training.data import image_pipelines
+from imageclinic.training.embed.embedder import Embedder, Progress, Ready
+from imageclinic.training.embed.small_images import SORTED
 
 VERSION = "1"
 SIZE = (32, 32)
@@ -81,6 +86,29 @@ class PatchDictionary(keras.layers.Layer):
         both = (ops.relu(found - _THRESHOLD), ops.relu(-found - _THRESHOLD))
         pooled = ops.concatenate([ops.matmul(self.pool, sign) for sign in both], axis=-1)
         return ops.reshape(pooled, (-1, self.values))
+
+
+def as_embedder() -> Embedder:
+    """The embedder ``patches``: it learns from a sample of the images that it is prepared with."""
+
+    def prepare(paths: Sequence[Path], seed: int, progress: Progress) -> Ready:
+        # Sorted, so that the order of the rows does not matter.
+        unique = sorted(set(paths)) if len(paths) <= SORTED else paths
+        drawn = np.random.default_rng(seed).permutation(len(unique))[:SAMPLE]
+        sample = [unique[i] for i in np.sort(drawn)]
+        images = image_pipelines.load_images(sample, SIZE)
+        channels = 1 if is_grey(images) else 3
+        if channels == 1:
+            images = image_pipelines.load_images(sample, SIZE, channels=1)
+        model, vectors = fit(images, seed, progress=progress)
+        known = dict(zip(sample, vectors, strict=True))
+        return Ready(model.predict_on_batch, vectors.shape[1], SIZE, channels, known)
+
+    note = (
+        "patches, learnt from these images: weak on photographs. Far better flags come from a pretrained network: "
+        "--model efficientnet_lite2, whose weights come with imageclinic, or your own with --model FILE.keras"
+    )
+    return Embedder("patches", VERSION, note, prepare, learns=True)
 
 
 def fit(images: Images, seed: int, *, progress: Callable[[int, int], None] | None = None) -> tuple[keras.Model, Floats]:

@@ -35,7 +35,11 @@ def audit(
         list[str] | None, Option("--set", help="A check's option: CHECK.OPTION=VALUE. Repeatable.", show_default=False)
     ] = None,
     model: Annotated[
-        str, Option(help="What embeds the images: auto, a backbone, a .keras file, module:function.")
+        str,
+        Option(
+            help="What embeds the images: auto, a backbone, a .keras file, hub:PRESET or hub:FOLDER of KerasHub "
+            "(pip install 'imageclinic[hub]'), module:function."
+        ),
     ] = "auto",
     layer: Annotated[
         str | None, Option(help="For a .keras file: the layer whose output is the vector.", show_default=False)

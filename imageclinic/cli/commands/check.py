@@ -54,7 +54,10 @@ def check(
     ] = None,
     model: Annotated[
         str | None,
-        Option(help="For a run that your own .keras file or function embedded: name it again.", show_default=False),
+        Option(
+            help="For a run that a file, a function or a hub: model of yours embedded: name it again.",
+            show_default=False,
+        ),
     ] = None,
     scanning: Annotated[ScanOptions, {"workers": None, "timeout": None, "max_pixels": None}],
     layout: Annotated[

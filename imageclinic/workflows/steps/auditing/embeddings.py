@@ -86,7 +86,8 @@ def embed(
         elif known is not None:  # the images are looked at in another size now
             vectors, info = fit_embed(paths, keep=keep)
         made = {"model": info["name"], "version": info["version"], "note": info["note"], "size": info["size"]}
-        optional = {"layer": method.layer, "reason": chosen.reason, "shallow": info["shallow"]}
+        optional = {"layer": method.layer, "reason": chosen.reason}
+        optional |= {"shallow": info["shallow"], "weights": info["weights"]}
         _write_embeddings(run, readable, vectors, {"key": current, **made, **{k: v for k, v in optional.items() if v}})
         shutil.rmtree(run.embedding_parts, ignore_errors=True)
     return run.read_embeddings()
