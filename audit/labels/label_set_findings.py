@@ -49,5 +49,5 @@ def find(predictions: label_set_model.SetPredictions, cleanlab_filter: str | Non
         score=np.where(flagged, doubt, 0)[rows].max(axis=1),
         suggested_action=["relabel" if text is not None else "review" for text in suggested],
         suggested_label=suggested,
-        evidence=[words(row) for row in rows],
+        evidence=[words(int(row)) for row in rows],
     )

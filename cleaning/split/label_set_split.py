@@ -31,8 +31,9 @@ def allocate_sets(
     """The part of each image, int64, (n,): see `allocation.allocate`; `labels` are label sets, none of them null."""
     images = pd.DataFrame({"at": np.arange(len(labels)), "label": labels.to_numpy(), "group": groups.to_numpy()})
     rows = label_sets.by_class(images, separator)
-    # One more row for each image, of a class that all have: the parts then have their shares of images, too.
-    rows = pd.concat([rows, images.assign(label="")], ignore_index=True)
+    # One more row for each image, by how many classes it has: parts then have their shares of images, too.
+    many = rows["at"].value_counts().sort_index().astype("str")
+    rows = pd.concat([rows, images.assign(label="\0" + many.to_numpy())], ignore_index=True)
     at = rows["at"].to_numpy()
     placed = None if fixed is None else np.asarray(fixed)[at]
     part = allocate(rows["label"], rows["group"], shares, seed=seed, fixed=placed)

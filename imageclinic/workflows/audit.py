@@ -271,8 +271,7 @@ def _audit(run: Run, listing: image_listing.Listing, plan: _Plan, stage: Stage, 
             label_separator=plan.label_separator,
             progress=progress,
         )
-        known = inputs if one_class else {name: table for name, table in inputs.items() if name != "predictions"}
-        judged = audit_verdict.judge(known, run.read(tables.SPLIT_TABLE), issues, outcomes)
+        judged = audit_verdict.judge(inputs, run.read(tables.SPLIT_TABLE), issues, outcomes, plan.label_separator)
     notes += plan.engine.notes()
     run.write(tables.ISSUES, issues)
     run.update_info(
