@@ -1,7 +1,7 @@
 """Labels of images that may have several classes: out-of-fold probabilities of each class, and which labels are wrong.
 
-Each class is given or not given, and predicted by itself: one ridge regression on the embeddings for all classes, calibrated
-for each by logistic regression on its out-of-fold scores (Platt, 1999).
+Each class is given or not given, and predicted by itself: one ridge regression on the embeddings for all classes,
+calibrated for each by logistic regression on its out-of-fold scores (Platt, 1999).
 """
 
 from __future__ import annotations
