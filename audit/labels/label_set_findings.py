@@ -17,7 +17,7 @@ def find(predictions: label_set_model.SetPredictions, cleanlab_filter: str | Non
 
     Args:
         predictions: of the audit.
-        cleanlab_filter: one of `confident_learning.FILTERS`; None: the noise model's flags.
+        cleanlab_filter: one of `confident_learning.FILTERS`; None: our own flags.
 
     Returns:
         `tables.ISSUES` without check. Score: the probability that the likeliest wrong class is wrong. Suggested is the
