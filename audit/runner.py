@@ -14,7 +14,7 @@ from typing import Any, get_args, get_type_hints
 
 import pandas as pd
 
-from imageclinic.audit import checks
+from imageclinic.audit import checks, several_classes_in_checks
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError, NotApplicable
 from imageclinic.core.option_fields import Range
@@ -178,6 +178,7 @@ def run(
     broken: Mapping[str, str],
     options: Mapping[str, Mapping[str, Any]] | None = None,
     *,
+    label_separator: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
     """Run checks.
@@ -189,6 +190,7 @@ def run(
         missing: reasons why a table does not apply here, by name.
         broken: tracebacks of tables that could not be made, by name: checks that need them have failed.
         options: options per check.
+        label_separator: what separates the classes of an image that may have several; None: each has one.
         progress: called with (checks done, checks in all).
 
     Returns:
@@ -202,13 +204,17 @@ def run(
         start = time.perf_counter()
         outcome, reason, n = "clean", "", 0
         lacking = [i for i in check.inputs if i not in inputs]
-        if any(i in broken for i in lacking):
+        if label_separator is not None and name in several_classes_in_checks.ONE_CLASS:
+            outcome, reason = "not_applicable", several_classes_in_checks.REASON
+        elif any(i in broken for i in lacking):
             outcome, reason = "failed", next(broken[i] for i in lacking if i in broken)
         elif lacking:
             outcome, reason = "not_applicable", missing.get(lacking[0], f"there is no table {lacking[0]}")
         else:
             try:
-                issues = check.find(*(inputs[i] for i in check.inputs), **settings)
+                dataset = several_classes_in_checks.dataset_for(name, inputs["dataset"], label_separator)
+                given = {**inputs, "dataset": dataset}
+                issues = check.find(*(given[i] for i in check.inputs), **settings)
                 issues = tables.validate(issues.assign(check=name), tables.ISSUES)
                 n = len(issues)
                 if n:

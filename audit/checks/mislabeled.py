@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from imageclinic.audit.issue_rows import findings
-from imageclinic.audit.labels import confident_learning, noise_model
+from imageclinic.audit.labels import confident_learning, label_set_findings, noise_model
+from imageclinic.audit.labels.label_set_model import SetPredictions
 from imageclinic.core.errors import InputError, NotApplicable
 from imageclinic.core.tables import Predictions
 
@@ -16,7 +17,9 @@ ABOUT = ("labels",)
 NOISE_MODEL = "noise_model"
 
 
-def find(dataset: pd.DataFrame, predictions: Predictions, *, filter_by: str = NOISE_MODEL) -> pd.DataFrame:
+def find(
+    dataset: pd.DataFrame, predictions: Predictions | SetPredictions, *, filter_by: str = NOISE_MODEL
+) -> pd.DataFrame:
     """Images whose given label contradicts what cross-validated models predict for them.
 
     Why it matters: wrong training labels lower the accuracy that can be reached; wrong test labels hide it.
@@ -33,10 +36,15 @@ def find(dataset: pd.DataFrame, predictions: Predictions, *, filter_by: str = NO
     0.95 or more were wrong. Of images that several annotators labelled the score knows what each of them said, too (see
     `annotator_disagreement`). Where the models are hardly ever sure, little is flagged. `filter_by` may also name one
     of cleanlab's filters, such as prune_by_noise_rate (confident learning, Northcutt et al., 2021).
+
+    Where images may have several classes, each class is judged by itself, and the evidence names those that seem wrong
+    or missing.
     """
     if filter_by not in (NOISE_MODEL, *confident_learning.FILTERS):
         names = ", ".join((NOISE_MODEL, *confident_learning.FILTERS))
         raise InputError(f"mislabeled.filter_by={filter_by}", expected=f"one of {names}")
+    if isinstance(predictions, SetPredictions):
+        return label_set_findings.find(predictions, None if filter_by == NOISE_MODEL else filter_by)
     known = predictions.rows.merge(dataset[["image_id", "label"]], on="image_id", how="left", validate="1:1")
     if known["label"].nunique() < 2:
         raise NotApplicable(f"the dataset has {known['label'].nunique()} class(es) with readable images")

@@ -18,13 +18,20 @@ from imageclinic.core.errors import InputError
 __all__ = ["COLUMNS", "Listing", "from_folder", "from_frame", "load"]
 
 
-def load(data: Path, *, columns: dict[str, str] | None = None, layout: str | None = None) -> Listing:
+def load(
+    data: Path,
+    *,
+    columns: dict[str, str] | None = None,
+    layout: str | None = None,
+    label_separator: str | None = None,
+) -> Listing:
     """List the dataset at `data`: a folder, a .csv/.parquet manifest, or an export of an annotation tool.
 
     Args:
         data: folder, manifest or export; a manifest's folder is the root of its paths.
         columns: for manifests, our column name → theirs (path, label, split, group).
         layout: for folders, what their levels are, such as ``split/class``; None: found from names and shape.
+        label_separator: for manifests, what separates the classes in a label; None: each image has one class.
 
     Raises:
         InputError: nothing there, no images, no class folders, folders that can mean several things, missing columns,
@@ -34,6 +41,10 @@ def load(data: Path, *, columns: dict[str, str] | None = None, layout: str | Non
         export = export_source.recognise(data, columns or {}, layout)
     except InputError as error:  # class folders may have annotations of another task beside them
         return _class_folders_instead(data, error)
+    if label_separator is not None and (export is not None or data.is_dir()):
+        raise InputError(
+            f"{data} is no manifest, and a label separator was given", expected="a .csv or .parquet manifest"
+        )
     if export is not None:
         return export_listing.listing(export, data)
     if data.is_dir():
@@ -47,7 +58,7 @@ def load(data: Path, *, columns: dict[str, str] | None = None, layout: str | Non
         raise InputError(f"{data} does not exist", expected="a folder of class folders, or a .csv or .parquet manifest")
     if layout is not None:
         raise InputError(f"{data} is a file, and a layout of folders was given", expected="a folder")
-    return manifest.load(data, columns)
+    return manifest.load(data, columns, label_separator)
 
 
 def _class_folders_instead(data: Path, error: InputError) -> Listing:

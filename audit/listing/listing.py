@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from imageclinic.audit.listing.folder_layout import in_words
+from imageclinic.core.naming import label_sets
 from imageclinic.core.naming.wording import few, shown
 
 #: Of a listing's images: what the dataset says of them.
@@ -33,6 +34,7 @@ class Listing:
         manifest: the file that lists the images, if there is one.
         packed: where the images were unpacked from, see `packed.packed_source.Source.where`; None for files.
         annotations: image_id, annotator, label: who labelled which image as what; None: it is not known who did.
+        label_separator: what separates the classes of a label; None: each image has one class.
     """
 
     root: Path
@@ -46,6 +48,7 @@ class Listing:
     manifest: Path | None = None
     packed: str | None = None
     annotations: pd.DataFrame | None = None
+    label_separator: str | None = None
 
     @property
     def name(self) -> str:
@@ -101,7 +104,8 @@ class Listing:
         return sentences
 
     def _counts(self) -> tuple[dict[str, int], dict[str, int]]:
-        labels, splits = self.images["label"].value_counts(), self.images["split"].value_counts()
+        labels = label_sets.by_class(self.images[["label"]], self.label_separator)["label"].value_counts()
+        splits = self.images["split"].value_counts()
         return {str(k): int(n) for k, n in labels.items()}, {str(k): int(n) for k, n in splits.items()}
 
 

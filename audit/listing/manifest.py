@@ -11,15 +11,15 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from imageclinic.audit.listing import annotated_manifest, several_classes
+from imageclinic.audit.listing import annotated_manifest, cell_texts, several_classes
 from imageclinic.audit.listing.folder_names import SPLIT_NAMES, split_of
 from imageclinic.audit.listing.listing import COLUMNS, Listing
 from imageclinic.audit.listing.packed.sample_labels import another_task
 from imageclinic.audit.listing.pictures_in_cells import refuse_pictures
 from imageclinic.core.errors import InputError
+from imageclinic.core.naming import label_sets
 from imageclinic.core.naming.wording import few, shown
 from imageclinic.core.tables import SPLITS, to_image_id
 
@@ -34,7 +34,7 @@ _BYTE_ORDER_MARKS = {  # the longer ones first: UTF-32 begins as UTF-16 does
 _SEPARATORS = ",;\t|"
 
 
-def load(file: Path, columns: dict[str, str] | None = None) -> Listing:
+def load(file: Path, columns: dict[str, str] | None = None, label_separator: str | None = None) -> Listing:
     """List what a .csv or .parquet file names, relative to its folder; see `from_frame`.
 
     Raises:
@@ -55,7 +55,9 @@ def load(file: Path, columns: dict[str, str] | None = None) -> Listing:
             fix="audit an archive (.tar, .zip) first, and give its run",
         )
     whole = file.resolve()
-    return from_frame(table, whole.parent, columns=columns, where=str(file), manifest=whole)
+    return from_frame(
+        table, whole.parent, columns=columns, label_separator=label_separator, where=str(file), manifest=whole
+    )
 
 
 def from_frame(
@@ -63,11 +65,14 @@ def from_frame(
     root: Path,
     *,
     columns: dict[str, str] | None = None,
+    label_separator: str | None = None,
     where: str = "the frame",
     manifest: Path | None = None,
 ) -> Listing:
     """List the images that a frame names. `columns` maps path, label, split, group to its columns (default: the
     same names; split and group may be absent). An empty label, split or group means none.
+
+    With a `label_separator` a cell names all classes of its image (see `core.naming.label_sets`).
 
     An image that is given several labels has none until a person decides, and `given_labels` names them; where the
     frame says who gave them (see `annotated_manifest`), its label is the annotators' consensus.
@@ -105,8 +110,11 @@ def from_frame(
     images = pd.DataFrame({"image_id": _manifest_ids(table[given["path"]].tolist(), root, where)})
     for ours in ("label", "split", "group"):
         theirs = table[given[ours]] if given[ours] in table.columns else pd.Series([None] * len(table))
-        images[ours] = _texts(theirs, where)
+        images[ours] = cell_texts.texts(theirs, where)
     images = images.astype("str")
+    if label_separator is not None:
+        _no_annotators(people, where)
+        images["label"] = label_sets.in_order(images["label"], label_separator)
     texts = images["split"].dropna().unique()
     known = {text: split_of(text) for text in texts}
     unknown = np.flatnonzero(images["split"].notna() & images["split"].map(known).isna())
@@ -127,20 +135,30 @@ def from_frame(
         images = _once_each(images, where, remarks)
     if said is not None:
         images["label"] = images["image_id"].map(annotated_manifest.consensus(said, remarks)).astype("str")
-    if (note := several_classes.in_cells(images["label"])) is not None:
+    if label_separator is None and (note := several_classes.in_cells(images["label"])) is not None:
         remarks.append(note)
     listed = images[list(COLUMNS)].sort_values("image_id", ignore_index=True)
-    return Listing(root, listed, notes=remarks, manifest=manifest, annotations=said)
+    return Listing(root, listed, notes=remarks, manifest=manifest, annotations=said, label_separator=label_separator)
+
+
+def _no_annotators(people: annotated_manifest.Columns | None, where: str) -> None:
+    if people is not None:
+        raise InputError(
+            f"{where} has labels by several annotators, and a label separator was given",
+            expected="one column of labels, in which several classes are joined",
+        )
 
 
 def _said(table: pd.DataFrame, people: annotated_manifest.Columns, images: pd.DataFrame, where: str) -> pd.DataFrame:
     """image_id, annotator, label: a row per cell with a label, numbered as the rows of the manifest."""
     if people.names is not None:
-        names, labels = _texts(table[people.names], where), _texts(table[people.labels], where)
+        names, labels = cell_texts.texts(table[people.names], where), cell_texts.texts(table[people.labels], where)
         return pd.DataFrame({"image_id": images["image_id"], "annotator": names, "label": labels})
     return pd.concat(
         [
-            pd.DataFrame({"image_id": images["image_id"], "annotator": name, "label": _texts(table[column], where)})
+            pd.DataFrame(
+                {"image_id": images["image_id"], "annotator": name, "label": cell_texts.texts(table[column], where)}
+            )
             for name, column in people.by_name.items()
         ]
     )
@@ -224,7 +242,7 @@ def _once_each(images: pd.DataFrame, where: str, remarks: list[str]) -> pd.DataF
 
 
 def _manifest_ids(values: Iterable[object], root: Path, where: str) -> list[str]:
-    texts = [value if type(value) is str else _text(value) or "" for value in values]
+    texts = [value if type(value) is str else cell_texts.text_of(value) or "" for value in values]
     paths = [os.path.normpath(text) for text in texts]
     sound = _is_name("".join(texts))
     inside, real = f"{root}/", cache(os.path.realpath)
@@ -261,35 +279,3 @@ def _is_name(text: str) -> bool:
         return b"\0" not in os.fsencode(text)
     except UnicodeEncodeError:
         return False
-
-
-def _texts(column: pd.Series, where: str) -> npt.NDArray[np.object_]:
-    """The column as text that can be written as UTF-8, None for none. Each distinct value is looked at once."""
-    try:
-        codes, values = pd.factorize(column)
-    except TypeError:
-        raise InputError(
-            f"{where}: the column {column.name!r} holds lists",
-            expected="one value per image",
-            fix=several_classes.SENTENCE,
-        ) from None
-    texts = [None if (text := _text(value)) is None else _utf8(text) for value in values]
-    return np.array([*texts, None], dtype=object)[codes]
-
-
-def _text(value: object) -> str | None:
-    if value is None or value == "" or (not isinstance(value, str) and bool(pd.isna(value))):  # type: ignore[call-overload]
-        return None
-    if isinstance(value, bytes | os.PathLike):
-        return os.fsdecode(value)
-    if isinstance(value, float | np.floating) and value.is_integer():
-        value = int(value)
-    return str(value)
-
-
-def _utf8(text: str) -> str:
-    """Stray bytes as ``\\xNN``."""
-    try:
-        return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    except UnicodeEncodeError:  # half of a surrogate pair
-        return text.encode("utf-8", "backslashreplace").decode("utf-8")

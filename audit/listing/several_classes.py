@@ -6,7 +6,10 @@ import pandas as pd
 
 from imageclinic.core.naming.wording import few, shown
 
-SENTENCE = "images that have several classes at once are another task (multi-label), which imageclinic does not audit"
+SENTENCE = (
+    "where images have several classes at once (multi-label), join their names in one column and name what separates "
+    "them: --label-separator '|', in Python label_separator='|'"
+)
 #: What separates the names of several classes in one cell.
 _SEPARATORS = ("|", ";", ",")
 #: So many different combinations, of whose parts such a share comes again, are no names of single classes.

@@ -9,6 +9,8 @@ from typing import Any
 
 import pandas as pd
 
+from imageclinic.core.naming import label_sets
+
 #: Stands for the run folder in a line's command: a run may be moved.
 RUN = "RUN"
 
@@ -37,7 +39,8 @@ class Line:
 @dataclass(frozen=True)
 class Facts:
     """What an audit knows. `splits` are the frozen ones: the dataset's own, or those that the audit drew;
-    `label_noise` as in run.json, None where no labels were predicted."""
+    `label_noise` as in run.json, None where no labels were predicted; `label_separator` of label
+    sets, where images may have several classes."""
 
     dataset: pd.DataFrame
     neighbors: pd.DataFrame
@@ -46,6 +49,7 @@ class Facts:
     issues: pd.DataFrame
     outcomes: Sequence[Mapping[str, Any]]
     label_noise: Mapping[str, Any] | None = None
+    label_separator: str | None = None
 
     def found(self, *checks: str) -> pd.DataFrame:
         """The findings of these checks."""
@@ -70,7 +74,7 @@ class Facts:
     @cached_property
     def sizes(self) -> pd.Series:
         """Readable images of each class, the largest first."""
-        return self.readable["label"].dropna().value_counts()
+        return label_sets.by_class(self.readable, self.label_separator)["label"].dropna().value_counts()
 
     def share(self, images: int) -> float:
         """So many images as a share of all."""

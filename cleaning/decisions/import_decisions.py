@@ -11,6 +11,7 @@ import pandas as pd
 from imageclinic.cleaning.decisions import batches, decision_log, log_file, priority
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
+from imageclinic.core.naming import label_sets
 from imageclinic.core.naming.wording import few
 
 TABLE = tables.DECISION_LOG
@@ -19,7 +20,12 @@ _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
 def import_csv(
-    file: Path, log_path: Path, dataset: pd.DataFrame, reviewer: str, issues: pd.DataFrame | None = None
+    file: Path,
+    log_path: Path,
+    dataset: pd.DataFrame,
+    reviewer: str,
+    issues: pd.DataFrame | None = None,
+    label_separator: str | None = None,
 ) -> pd.DataFrame:
     """Append the decisions in `file`, a CSV with at least the columns image_id and decision.
 
@@ -34,6 +40,7 @@ def import_csv(
         dataset: tables.DATASET.
         reviewer: who decided, where the file does not say.
         issues: tables.ISSUES; without it confirmed and rejected stay as they are.
+        label_separator: what separates the classes of a label, where images may have several.
 
     Returns:
         The rows as written.
@@ -47,7 +54,7 @@ def import_csv(
     except OSError as error:
         raise InputError(f"can't read {file}: {error.strerror}", expected="a CSV file of decisions") from error
     _check_header(file, list(rows.columns))
-    return record(rows, [f"line {line}" for line in lines], file, log_path, dataset, reviewer, issues)
+    return record(rows, [f"line {line}" for line in lines], file, log_path, dataset, reviewer, issues, label_separator)
 
 
 def record(
@@ -58,19 +65,22 @@ def record(
     dataset: pd.DataFrame,
     reviewer: str,
     issues: pd.DataFrame | None = None,
+    label_separator: str | None = None,
 ) -> pd.DataFrame:
     """Append decisions that were read from `file`, as `import_csv` does.
 
     Args:
         rows: at least image_id and decision, as text.
         places: where each row stands in the file, such as ``line 7``, for messages.
-        file, log_path, dataset, reviewer, issues: see `import_csv`.
+        file, log_path, dataset, reviewer, issues, label_separator: see `import_csv`.
     """
     if rows.empty:
         raise InputError(f"no decisions in {file}", expected="at least one")
     from_log = "decision_id" in rows
     rows = rows.reindex(columns=list(dict.fromkeys([*rows.columns, "reviewer", "label", "sample", "inclusion_prob"])))
     rows = rows.astype("str")
+    if label_separator is not None:
+        rows["label"] = label_sets.in_order(rows["label"], label_separator)
     rows = rows.assign(reviewer=rows["reviewer"].fillna(reviewer), sample=rows["sample"].fillna("ranked"))
     known = dataset.set_index("image_id")
     for name, source in (("sha256", "sha256"), ("given_label", "label")):

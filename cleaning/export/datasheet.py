@@ -13,6 +13,7 @@ import pandas as pd
 
 from imageclinic.cleaning.export import export_facts
 from imageclinic.core import tables
+from imageclinic.core.naming import label_sets
 from imageclinic.core.run import Run
 
 FILE = "DATASET.md"
@@ -35,7 +36,7 @@ def text(manifest: pd.DataFrame, changes: pd.DataFrame, run: Run, about: Mapping
         about: see `cleaning.export.export_facts.of`.
         loading: see `cleaning.export.balance.loading_code`.
     """
-    dataset = run.read(tables.DATASET)
+    dataset, separator = run.read(tables.DATASET), about.get(label_sets.KEY)
     by = ", ".join(_plain(who) for who in about["decisions"]["by"]) or "nobody"
     parts = [
         f"# {_plain(about['dataset']['name'])}, cleaned",
@@ -44,8 +45,10 @@ def text(manifest: pd.DataFrame, changes: pd.DataFrame, run: Run, about: Mapping
         "`manifest.csv` has a row for each image: where it came from, its label before and after, its split and the "
         "hash of its content.",
         "## Classes",
-        "Class numbers are those of `classes.json` and of the column `class_index` of `manifest.csv`.",
-        _counts(dataset, manifest, run, about["classes"]),
+        _numbers(separator),
+        _counts(
+            label_sets.by_class(dataset, separator), label_sets.by_class(manifest, separator), run, about["classes"]
+        ),
         *(["## What was left out", _listed(about["left_out"]["notes"])] if about["left_out"]["notes"] else []),
         *(["## Values", _listed(r["sentence"] for r in about["value_range"].values())] if about["value_range"] else []),
         "## Load it with Keras",
@@ -60,6 +63,15 @@ def text(manifest: pd.DataFrame, changes: pd.DataFrame, run: Run, about: Mapping
         f"sha256 {about['decisions']['sha256']}. `{export_facts.FILE}` holds these facts for machines.",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _numbers(separator: str | None) -> str:
+    if separator is None:
+        return "Class numbers are those of `classes.json` and of the column `class_index` of `manifest.csv`."
+    return (
+        "An image may have several classes, which the column `label` of `manifest.csv` joins by "
+        f"{_plain(separator)} and export.json lists. It counts once for each of them, in the last line, too."
+    )
 
 
 def _listed(sentences: Iterable[str]) -> str:

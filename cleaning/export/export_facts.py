@@ -19,6 +19,7 @@ from imageclinic.cleaning.export.losses.left_out import LeftOut
 from imageclinic.cleaning.export.losses.value_range import ValueRange
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
+from imageclinic.core.naming import label_sets
 from imageclinic.core.naming.class_order import of_manifest
 from imageclinic.core.reading.json_files import Count, read_json
 from imageclinic.core.run import Run
@@ -54,6 +55,7 @@ class Facts(TypedDict):
     decisions: NotRequired[Decisions]
     changes: NotRequired[dict[str, Count]]
     notes: NotRequired[list[str]]
+    label_separator: NotRequired[str]
 
 
 def of(
@@ -79,10 +81,10 @@ def of(
         ranges: see `cleaning.export.losses.value_range.measure`.
 
     Returns:
-        format; options; dataset (name, files, sha256 over names and contents); decisions (sha256 of the log, who
-        decided); classes, in the order of their numbers; images (split → number); changes (kind → images); notes;
-        left_out (counts: kind → class → images; lost_classes; notes); value_range (integers and floats: the range of
-        deep images that were re-encoded).
+        format; label_separator, where images may have several classes; options; dataset (name, files, sha256 over names
+        and contents); decisions (sha256 of the log, who decided); classes, in the order of their numbers; images (split
+        → number); changes (kind → images); notes; left_out (counts: kind → class → images; lost_classes; notes);
+        value_range (integers and floats: the range of deep images that were re-encoded).
     """
     dataset = run.read(tables.DATASET)
     content = hashlib.sha256()
@@ -90,12 +92,14 @@ def of(
         content.update(f"{image_id}\0{sha}\n".encode())
     log = run.decisions.read_bytes() if run.decisions.exists() else b""
     by = {who for several in changes["reviewer"].dropna() for who in several.split(";")}
+    separator = run.info().get(label_sets.KEY)
     return {
         "format": format.name,
+        **({} if separator is None else {label_sets.KEY: separator}),
         "options": dict(options),
         "dataset": {"name": run.root.name, "files": len(dataset), "sha256": content.hexdigest()},
         "decisions": {"sha256": hashlib.sha256(log).hexdigest(), "by": sorted(by)},
-        "classes": format.classes(manifest),
+        "classes": format.classes(label_sets.by_class(manifest, separator)),
         "images": {name: int((manifest["split"] == name).sum()) for name in tables.SPLITS},
         "changes": {str(kind): int(n) for kind, n in changes["change"].value_counts().sort_index().items()},
         "notes": list(notes),
@@ -118,6 +122,12 @@ def class_file(manifest: pd.DataFrame, format: ExportFormat) -> dict[str, str]:
         {"index": n, "class": name, **({"folder": folder[name]} if folder else {})} for n, name in enumerate(classes)
     ]
     return {CLASSES: json.dumps(rows, ensure_ascii=False, indent=1) + "\n"}
+
+
+def refuse_label_sets(out: Path, command: str) -> None:
+    """Raises InputError for an export, if it is one, of images that may have several classes."""
+    if (out / FILE).is_file():
+        label_sets.refuse(read(out), command)
 
 
 def read(out: Path) -> dict[str, Any]:

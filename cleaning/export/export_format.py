@@ -189,3 +189,22 @@ def reading_line(size: tuple[int, int]) -> str:
     """Python that reads the image at the path ``p``."""
     height, width = size
     return f"keras.utils.img_to_array(keras.utils.load_img(p, target_size=({height}, {width})))"
+
+
+def label_set_lines(classes: Sequence[str], separator: str, size: tuple[int, int]) -> str:
+    """Python that loads a manifest whose images may have several classes: the training images as ``x``, float32 (n,
+    height, width, 3) in [0, 255], and ``y``, float32 (n, classes), 1 for each class that an image has.
+
+    Args:
+        classes: in the order of the columns of ``y``.
+        separator: of the classes in the manifest's column label.
+        size: (height, width) in pixels to which images are brought.
+    """
+    return (
+        "import keras, numpy, pandas\n\n"
+        f"classes = {list(classes)!r}\n"
+        'rows = pandas.read_csv("manifest.csv", dtype={"label": str}).query("split == \'train\'")\n'
+        f'x = numpy.stack([{reading_line(size)} for p in rows["path"]])\n'
+        f'sets = [label.split({separator!r}) for label in rows["label"]]\n'
+        'y = numpy.array([[c in names for c in classes] for names in sets], "float32")'
+    )

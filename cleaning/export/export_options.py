@@ -66,6 +66,16 @@ class ExportOptions:
         if refusal := format.refusal(self):
             raise refusal
 
+    def check_label_sets(self) -> None:
+        """Raises InputError for options that only know one class for each image."""
+        for option, value, valid in (("format", self.format, "manifest"), ("balance", self.balance, "none")):
+            if value != valid:
+                raise InputError(
+                    f"--{option} {value} with images that may have several classes (multi-label)",
+                    expected=f"--{option} {valid}"
+                    + (": its column label has all classes; a class folder holds one" if option == "format" else ""),
+                )
+
     def flags(self) -> dict[str, str]:
         """The options as the command line takes them, by name, for DATASET.md and export.json; "" is a switch."""
         return {

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from imageclinic.cleaning.export import balance, datasheet, export_facts, formats, output_folder
+from imageclinic.cleaning.export.export_format import label_set_lines
 from imageclinic.cleaning.export.export_options import ExportOptions
 from imageclinic.cleaning.export.losses.left_out import LeftOut
 from imageclinic.cleaning.export.losses.value_range import ValueRange
@@ -18,7 +19,7 @@ from imageclinic.cleaning.export.proof.prove_export import verify
 from imageclinic.cleaning.split.stratified_split import split_groups
 from imageclinic.core import tables
 from imageclinic.core.errors import Failed, InputError
-from imageclinic.core.naming import class_order
+from imageclinic.core.naming import class_order, label_sets
 from imageclinic.core.run import Run
 
 
@@ -81,10 +82,12 @@ def export(
         raise InputError("no image is left to export", fix="take back decisions with imageclinic decide --undo")
     format = formats.load(options.format)
     manifest = _manifest(cleaned)
-    classes = class_order.in_order(manifest["label"])
-    if not class_order.are_numbers(classes):
-        classes = format.unnumbered(manifest)
-    manifest["class_index"] = manifest["label"].map({name: n for n, name in enumerate(classes)}).astype("Int64")
+    separator = run.info().get(label_sets.KEY)
+    if separator is None:  # a label set has no number
+        classes = class_order.in_order(manifest["label"])
+        if not class_order.are_numbers(classes):
+            classes = format.unnumbered(manifest)
+        manifest["class_index"] = manifest["label"].map({name: n for n, name in enumerate(classes)}).astype("Int64")
     sources = [run.image_path(image_id) for image_id in manifest["image_id"]]
     target = output_folder.check(out, run, sources)
     changes = cleaned.changes
@@ -100,7 +103,12 @@ def export(
     )
     weighed = balance.files(manifest, options.balance, about["classes"], options.seed)
     with_images = {name: n for name, n in about["images"].items() if n}
-    loading = balance.loading_code(format, options.balance, with_images, _usual_size(cleaned.images))
+    size = _usual_size(cleaned.images)
+    loading = (
+        balance.loading_code(format, options.balance, with_images, size)
+        if separator is None
+        else label_set_lines(about["classes"], separator, size)
+    )
     with output_folder.writing(target) as partial:
         needed = format.bytes_to_write(int(cleaned.images["bytes"].sum()), options.link)
         output_folder.check_space(needed, partial)
@@ -126,7 +134,7 @@ def export(
         "format": options.format,
         "link": options.link,
         "images": len(manifest),
-        "classes": int(manifest["label"].nunique()),
+        "classes": len(about["classes"]),
         "splits": about["images"],
         "changes": about["changes"],
         "notes": list(cleaned.notes),

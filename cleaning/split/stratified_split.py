@@ -9,8 +9,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from imageclinic.cleaning.split.allocation import allocate, normalised
+from imageclinic.cleaning.split.label_set_split import allocate_sets
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
+from imageclinic.core.naming import label_sets
 from imageclinic.core.naming.wording import few, few_notes
 
 __all__ = [
@@ -35,6 +37,7 @@ def assign(
     *,
     seed: int,
     fixed: pd.DataFrame | None = None,
+    label_separator: str | None = None,
 ) -> tuple[pd.DataFrame, list[str]]:
     """Split labelled images into train, val and test.
 
@@ -46,6 +49,7 @@ def assign(
         seed: see `allocate`.
         fixed: image_id, split of images placed before (the audit's frozen test images, an earlier export). An
             image fixed to test stays test, and its whole group with it; images not in `table` are ignored.
+        label_separator: what separates the classes of a label; None: each label is one class.
 
     Returns:
         A frame of `tables.SPLIT_TABLE` in the table's order, and one sentence for each deviation from what
@@ -59,11 +63,14 @@ def assign(
     rows = table.loc[table["label"].notna(), ["image_id", "label", "split_group"]].reset_index(drop=True)
     group = rows["split_group"].astype("str").fillna(rows["image_id"])
     before, wanted = placed_before(rows["image_id"], group, fixed)
-    part = allocate(rows["label"], group, shares, seed=seed, fixed=wanted)
+    if label_separator is None:
+        part = allocate(rows["label"], group, shares, seed=seed, fixed=wanted)
+    else:
+        part = allocate_sets(rows["label"], group, shares, label_separator, seed=seed, fixed=wanted)
     result = tables.frame(
         tables.SPLIT_TABLE, image_id=rows["image_id"], split=np.array(tables.SPLITS, dtype=object)[part]
     )
-    return result, _notes(rows["image_id"], rows["label"], group, part, before, normalised(shares))
+    return result, _notes(rows, group, part, before, normalised(shares), label_separator)
 
 
 def placed_before(
@@ -114,7 +121,7 @@ def keep(table: pd.DataFrame, manifest: pd.DataFrame) -> pd.DataFrame:
     return tables.frame(tables.SPLIT_TABLE, image_id=table.loc[known, "image_id"], split=split[known])
 
 
-def require_training(table: pd.DataFrame, splits: pd.DataFrame) -> None:
+def require_training(table: pd.DataFrame, splits: pd.DataFrame, label_separator: str | None = None) -> None:
     """Refuse a split that leaves a class without training images: nothing could learn it.
 
     Args:
@@ -131,6 +138,7 @@ def require_training(table: pd.DataFrame, splits: pd.DataFrame) -> None:
             expected="images that can be read, have a label, and are not dropped",
             fix="take back decisions with imageclinic decide --undo, or audit images with labels",
         )
+    rows = label_sets.by_class(rows, label_separator)
     counts = pd.crosstab(rows["label"], rows["split"]).reindex(columns=list(tables.SPLITS), fill_value=0)
     lacking = counts[counts["train"] == 0]
     if not len(lacking):
@@ -147,7 +155,11 @@ def require_training(table: pd.DataFrame, splits: pd.DataFrame) -> None:
 
 
 def require_complete(
-    table: pd.DataFrame, splits: pd.DataFrame, clusters: pd.DataFrame, demand: Sequence[float | None]
+    table: pd.DataFrame,
+    splits: pd.DataFrame,
+    clusters: pd.DataFrame,
+    demand: Sequence[float | None],
+    label_separator: str | None = None,
 ) -> None:
     """Refuse a split whose val or test is empty, or lacks a class: nothing would be measured there.
 
@@ -162,10 +174,12 @@ def require_complete(
     """
     rows = table.loc[table["label"].notna(), ["image_id", "label"]].merge(splits, on="image_id")
     rows = rows.assign(group=split_groups(rows["image_id"], clusters))
+    biggest = rows["group"].value_counts()
+    n_images = len(rows)
+    rows = label_sets.by_class(rows, label_separator)
     counts = pd.crosstab(rows["label"], rows["split"]).reindex(columns=list(tables.SPLITS), fill_value=0)
     wanted = [name for name, part in zip(tables.SPLITS, demand, strict=True) if part is None or part > 0]
     groups = rows.groupby("label")["group"].nunique()
-    biggest = rows["group"].value_counts()
     problems = [f"{name} is empty" for name in wanted if not counts[name].sum()]
     for name in wanted:
         lacking = counts.index[counts[name] == 0] if counts[name].sum() else counts.index[:0]
@@ -173,9 +187,9 @@ def require_complete(
             named = [f"{label!r} ({counts.loc[label].sum()} images in {groups[label]} groups)" for label in lacking]
             problems.append(f"no image in {name} for class {few(named)}")
     if problems:
-        tied = f"; the biggest group of copies that stay together has {biggest.iloc[0]:,} of {len(rows):,} images"
+        tied = f"; the biggest group of copies that stay together has {biggest.iloc[0]:,} of {n_images:,} images"
         raise InputError(
-            "; ".join(problems) + (tied if biggest.iloc[0] > max(2, len(rows) // 10) else ""),
+            "; ".join(problems) + (tied if biggest.iloc[0] > max(2, n_images // 10) else ""),
             expected="images of every class in train, val and test",
             fix="add images, or drop or merge such classes; ask for other parts with --split; if images are taken for "
             "copies that are none, decide to keep them, or use --near-copies apart; or export as it is with "
@@ -190,14 +204,14 @@ def split_groups(images: pd.Series, clusters: pd.DataFrame) -> pd.Series:
 
 
 def _notes(
-    image_id: pd.Series,
-    label: pd.Series,
+    rows: pd.DataFrame,
     group: pd.Series,
     part: npt.NDArray[np.int64],
     before: npt.NDArray[np.int64],
     weights: npt.NDArray[np.float64],
+    separator: str | None,
 ) -> list[str]:
-    notes = moved(image_id, group, part, before)
+    notes = moved(rows["image_id"], group, part, before)
     counts = np.bincount(part, minlength=len(weights))
     shared = int(counts[weights > 0].sum())
     biggest = group.value_counts()
@@ -209,8 +223,9 @@ def _notes(
                 f"{weights[p]:.1%}; groups stay whole (the biggest has {biggest.iloc[0]} images), "
                 "placed images stay, and every class goes into every split where it can."
             )
-    n_groups = pd.DataFrame({"label": label, "group": group}).drop_duplicates()["label"].value_counts()
-    have = pd.crosstab(label, part).reindex(columns=range(len(weights)), fill_value=0)
+    each = label_sets.by_class(pd.DataFrame({"label": rows["label"], "group": group, "part": part}), separator)
+    n_groups = each[["label", "group"]].drop_duplicates()["label"].value_counts()
+    have = pd.crosstab(each["label"], each["part"]).reindex(columns=range(len(weights)), fill_value=0)
     missing = []
     for c, counts in zip(have.index.astype(str), have.to_numpy(), strict=True):
         lacking = [s for p, s in enumerate(tables.SPLITS) if weights[p] > 0 and counts[p] == 0]

@@ -24,10 +24,12 @@ from imageclinic.core import engines, tables
 from imageclinic.core.engines.engine import Engine
 from imageclinic.core.errors import InputError, NotApplicable
 from imageclinic.core.ids import require_unicode
+from imageclinic.core.naming import label_sets
 from imageclinic.core.option_fields import SEED
 from imageclinic.core.processes.optional_packages import version
 from imageclinic.core.progress import Say, Stage, quiet, silent
 from imageclinic.core.run import Run, create
+from imageclinic.workflows.steps import label_set_predictions
 from imageclinic.workflows.steps.auditing import (
     added_images,
     annotator_consensus,
@@ -59,6 +61,7 @@ class _Plan:
     scanning: ScanOptions
     engine: Engine
     seed: int
+    label_separator: str | None
 
 
 def audit(
@@ -80,6 +83,7 @@ def audit(
     timeout: float = TIMEOUT,
     max_pixels: int = MAX_PIXELS,
     rehash: bool = False,
+    label_separator: str | None = None,
     engine: str = "local",
     address: str | None = None,
     seed: int = 0,
@@ -109,6 +113,8 @@ def audit(
         timeout: seconds that a file may take before it is reported as hanging its decoder.
         max_pixels: larger pictures are reported as too large and not decoded.
         rehash: read every file again, instead of trusting its size and time, and rescan those whose bytes changed.
+        label_separator: for manifests and frames whose images may have several classes (multi-label): what separates
+            them in the column of labels, such as ``|``; None: each image has one class.
         engine: where images are scanned and embedded: ``local``, this machine; or ``ray``, see docs/scale.md.
         address: of a Ray cluster, ``HOST:PORT`` or ``auto``; default: Ray is started on this machine.
         seed: of everything that is drawn at random.
@@ -123,7 +129,10 @@ def audit(
     method = Method(model, layer, embeddings, pred_probs, train)
     chosen, skipped = runner.select(checks, skip)
     settings = runner.parse_options(options)
-    listing = audit_source.listed(data, out, root, columns, layout, rehash, stage, say)
+    if label_separator is not None:
+        label_sets.check_separator(label_separator)
+        label_set_predictions.check_method(method)
+    listing = audit_source.listed(data, out, root, columns, layout, rehash, stage, say, label_separator)
     require_unicode(listing.root, "the dataset")
     path = audit_source.run_folder(out, listing)
     listed_by = audit_source.source(data, listing)
@@ -133,7 +142,7 @@ def audit(
     lines = [listing.summary(), *listing.left_out()]
     run = create(path)
     with run.lock(), where as opened:
-        plan = _Plan(chosen, skipped, settings, method, brought, scanning, opened, seed)
+        plan = _Plan(chosen, skipped, settings, method, brought, scanning, opened, seed, label_separator)
         listing.notes[:0] = audit_source.continues(run, own, listed_by, chosen=out is not None)
         for line in lines:
             say(line)
@@ -144,6 +153,7 @@ def audit(
                 "manifest": listed_by != "folder" and listing.packed is None,
                 "packed": listing.name if listing.packed is not None else None,
                 "source": listed_by,
+                label_sets.KEY: label_separator,
                 "listing": {**listing.facts(), "in_words": lines},
                 "versions": {
                     "imageclinic": __version__,
@@ -184,7 +194,7 @@ def _audit(run: Run, listing: image_listing.Listing, plan: _Plan, stage: Stage, 
         dataset, features = scan.scan(run, listing.images, listing.root, **how)
     if before is not None:
         notes += filter(None, [scan.changes(before, dataset), audit_source.label_changes(before, dataset)])
-    notes += filter(None, [audit_source.unreadable_classes(dataset), audit_source.look_alikes(dataset, run)])
+    notes += filter(None, audit_source.about_classes(dataset, run, plan.label_separator))
     if several := int((features["frames"] > 1).sum()):
         notes.append(f"{several:,} files hold several pages or frames; the first one is judged")
     if dataset["read_error"].eq("file is missing").all():
@@ -193,9 +203,9 @@ def _audit(run: Run, listing: image_listing.Listing, plan: _Plan, stage: Stage, 
             expected="paths relative to the manifest's folder",
         )
     annotator_consensus.record(run, listing.annotations)
-    asked = (sorted(plan.chosen), plan.settings, annotator_consensus.current_key(run))
+    asked = (sorted(plan.chosen), plan.settings, annotator_consensus.current_key(run), plan.label_separator)
     current = earlier_results.key_of(dataset, method, brought, seed, _PACKAGES, asked)
-    if current is not None and (earlier := _reuse(run, current)) is not None:
+    if current is not None and (earlier := earlier_results.found(run, current)) is not None:
         say("nothing has changed since the last audit: these are its results")
         for note in dict.fromkeys([*listing.notes, *audit_source.lasting(run.info()["notes"])]):
             say(note)
@@ -229,7 +239,7 @@ def _audit(run: Run, listing: image_listing.Listing, plan: _Plan, stage: Stage, 
     vectors = inputs.get("embeddings")
     with timed("copies", "Looking for copies") as progress:
         neighbors, clusters = copies_and_splits.copies(run, dataset, features, vectors, plan.engine, notes, progress)
-    copies_and_splits.freeze_splits(run, dataset, clusters, seed, notes)
+    copies_and_splits.freeze_splits(run, dataset, clusters, seed, notes, plan.label_separator)
     inputs |= {"neighbors": neighbors, "clusters": clusters}
     if predicted and vectors is None and method.needs_embeddings:
         reasons = missing if "embeddings" in missing else broken
@@ -238,10 +248,13 @@ def _audit(run: Run, listing: image_listing.Listing, plan: _Plan, stage: Stage, 
         with timed("predict", "Cross-validating") as progress:
             attempt(
                 "predictions",
-                lambda: predictions.predict(run, dataset, clusters, method, brought, vectors, seed, progress),
+                lambda: label_set_predictions.either(
+                    run, inputs, method, brought, plan.label_separator, seed, progress
+                ),
                 chosen=not method.needs_embeddings,
             )
-    if "predictions" in inputs:
+    one_class = plan.label_separator is None
+    if "predictions" in inputs and one_class:
         notes += predictions.describe(run)["notes"]
     if "consensus" in wanted:
         found = inputs.get("predictions")
@@ -249,9 +262,16 @@ def _audit(run: Run, listing: image_listing.Listing, plan: _Plan, stage: Stage, 
         attempt("annotations", lambda: annotator_consensus.said(run), chosen=False)
     with timed("checks", "Checking") as progress:
         issues, outcomes = runner.run(
-            plan.chosen, plan.skipped, inputs, missing, broken, plan.settings, progress=progress
+            plan.chosen,
+            plan.skipped,
+            inputs,
+            missing,
+            broken,
+            plan.settings,
+            label_separator=plan.label_separator,
+            progress=progress,
         )
-        judged = audit_verdict.judge(inputs, run.read(tables.SPLIT_TABLE), issues, outcomes)
+        judged = audit_verdict.judge(inputs, run.read(tables.SPLIT_TABLE), issues, outcomes, plan.label_separator)
     notes += plan.engine.notes()
     run.write(tables.ISSUES, issues)
     run.update_info(
@@ -260,7 +280,7 @@ def _audit(run: Run, listing: image_listing.Listing, plan: _Plan, stage: Stage, 
             "key": current,
             "seconds": seconds,
             "notes": notes,
-            "predictions": predictions.describe(run) if "predictions" in inputs else None,
+            "predictions": predictions.describe(run) if "predictions" in inputs and one_class else None,
             "outcomes": outcomes,
             **judged,
         }
@@ -270,12 +290,3 @@ def _audit(run: Run, listing: image_listing.Listing, plan: _Plan, stage: Stage, 
     if words := noise_words.beside(judged["label_noise"], run.headlines):
         say(words)
     return Audit(run, issues, pd.DataFrame(outcomes), tuple(notes))
-
-
-def _reuse(run: Run, current: str) -> Audit | None:
-    """The last audit's results, if they were made from the same and none has failed."""
-    info = run.info()
-    outcomes = info.get("outcomes", [])
-    if not outcomes or info.get("key") != current or any(o["outcome"] == "failed" for o in outcomes):
-        return None
-    return Audit(run, run.read(tables.ISSUES), pd.DataFrame(info["outcomes"]), tuple(info.get("notes", ())))

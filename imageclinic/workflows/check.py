@@ -16,6 +16,7 @@ from imageclinic.audit.listing.listing import Listing
 from imageclinic.audit.scan.scan_options import MAX_PIXELS, TIMEOUT, ScanOptions
 from imageclinic.core.errors import InputError
 from imageclinic.core.ids import require_unicode
+from imageclinic.core.naming import label_sets
 from imageclinic.core.progress import Say, Stage, quiet, silent
 from imageclinic.workflows.steps.auditing.packed_data import InMemory
 from imageclinic.workflows.steps.checking import add_to_run, both_sides, check_inputs, check_results
@@ -104,6 +105,7 @@ def check(
         raise InputError("no --against", expected="the run folder of the dataset that the new images are meant for")
     chosen, skipped = run_checks.select(checks, skip)
     side = both_sides.read_run(against)
+    label_sets.refuse(side.run.info(), "check")
     if add is not False:
         add_to_run.check_possible(side)
         if chosen.keys().isdisjoint(("split_leakage", "copy_of_run", "conflicting_label")):

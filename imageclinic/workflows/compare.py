@@ -9,6 +9,7 @@ from typing import Any, Unpack
 from imageclinic.audit.listing.listing import Listing
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
+from imageclinic.core.naming import label_sets
 from imageclinic.core.predicted.tested_images import TEST_PREDICTIONS
 from imageclinic.core.progress import Stage, quiet, silent
 from imageclinic.training.compare.compare_options import CompareKeywords, CompareOptions
@@ -55,7 +56,11 @@ def compare(
         InputError: no test images, one class, datasets whose test images differ, a model that does not fit.
     """
     from imageclinic import training
+    from imageclinic.cleaning.export import export_facts
 
+    for path in (run, after):
+        if path is not None:
+            export_facts.refuse_label_sets(Path(path), "compare")
     use = CompareOptions(**options)
     with stage("Loading TensorFlow"):
         training.load_tensorflow()
@@ -69,6 +74,7 @@ def compare(
     embedded, shift = None, None
     if after is None:
         state = load(run)
+        label_sets.refuse(state.run.info(), "compare")
         arms, test = arms_of.of_run(state, use.seed)
         embedded, shift = arms_of.embedded(state.run), arms_of.test_shift(state)
         file, cache = state.run.comparison, state.run.path / "comparison"

@@ -10,6 +10,7 @@ import pandas as pd
 from imageclinic.cleaning.decisions import annotation_tools, decision_log, import_decisions, label_ranking, policy
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
+from imageclinic.core.naming import label_sets
 from imageclinic.core.run import open_run
 from imageclinic.core.schema import POLICY
 from imageclinic.workflows.steps.run_state import load, propose
@@ -62,6 +63,7 @@ def decide(
         log = decision_log.read(path)
         return log[log["image_id"].isin(images) & log["decision"].eq("undo")].drop_duplicates("image_id", keep="last")
     if source is not None:
+        separator = state.run.info().get(label_sets.KEY)
         if dry_run:
             raise InputError("--from has no dry run", fix="import, and take it back with --undo --reviewer NAME")
         labels = dict(zip(state.dataset["image_id"], state.dataset["label"], strict=True))
@@ -70,8 +72,10 @@ def decide(
             raise InputError("decisions from a file need a reviewer", fix="name one with --reviewer")
         if annotated is not None:
             rows, places = annotated
-            return import_decisions.record(rows, places, Path(source), path, state.dataset, reviewer, state.issues)
-        return import_decisions.import_csv(Path(source), path, state.dataset, reviewer, state.issues)
+            return import_decisions.record(
+                rows, places, Path(source), path, state.dataset, reviewer, state.issues, separator
+            )
+        return import_decisions.import_csv(Path(source), path, state.dataset, reviewer, state.issues, separator)
     name, accepted = _policy(accept, policy_file)
     events = propose(state, accepted, name, include_test=include_test, include_conflicts=include_conflicts)
     return events if dry_run or events.empty else decision_log.append(path, events)

@@ -65,9 +65,13 @@ def _export(run: Path, out: Path, options: ExportOptions, stage: Stage, say: Say
     from imageclinic.cleaning.export.losses import left_out
     from imageclinic.cleaning.split.demanded_split import demanded
     from imageclinic.cleaning.split.stratified_split import require_complete, require_training
+    from imageclinic.core.naming import label_sets
     from imageclinic.workflows.steps import reencode as reencoding
 
     state = load(run)
+    separator = state.run.info().get(label_sets.KEY)
+    if separator is not None:
+        options.check_label_sets()
     with temporary_folder("imageclinic-encoded-") as scratch:
         new, reasons = None, reencoding.unloadable(state)
         if options.reencode != "none":
@@ -76,7 +80,7 @@ def _export(run: Path, out: Path, options: ExportOptions, stage: Stage, say: Say
         if new is not None:
             state = reencoding.mended(state, new)
         cleaned, changes = apply.apply(state.dataset, state.current)
-        gone = left_out.of(state.dataset, cleaned, changes)
+        gone = left_out.of(state.dataset, cleaned, changes, separator)
         for note in gone.notes():
             say(note)
         if not options.allow_lost_classes and (refusal := gone.refusal()):
@@ -90,9 +94,9 @@ def _export(run: Path, out: Path, options: ExportOptions, stage: Stage, say: Say
         splits, notes = splitting.assign(grouped, cleaned, demanded(options.split), options.seed, old)
         cleaned = cleaned[cleaned["image_id"].isin(splits["image_id"])]
         notes = remarks + notes
-        require_training(cleaned, splits)
+        require_training(cleaned, splits, separator)
         if not options.allow_incomplete:
-            require_complete(cleaned, splits, clusters, demanded(options.split))
+            require_complete(cleaned, splits, clusters, demanded(options.split), separator)
         unread = reasons[reasons.index.isin(cleaned["image_id"])]
         if len(unread) and options.reencode == "none":
             first = f"{unread.index[0]}: {unread.iloc[0]}"

@@ -10,6 +10,7 @@ from imageclinic.audit.labels import confident_learning, noise_model
 from imageclinic.cleaning.decisions import label_ranking
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
+from imageclinic.core.naming import label_sets
 from imageclinic.core.progress import Stage, quiet
 from imageclinic.workflows.steps.auditing import annotator_consensus
 from imageclinic.workflows.steps.auditing.embeddings import rows_of
@@ -34,6 +35,7 @@ def rerank(run: str | Path, *, stage: Stage = quiet) -> tuple[Path, pd.DataFrame
 
     state = load(run)
     opened = state.run
+    label_sets.refuse(opened.info(), "rerank")
     made = tables.metadata(opened.predictions)
     if not made:
         raise InputError(f"{opened.path} has no predictions", fix=f"audit with the check {label_ranking.CHECK}")

@@ -31,6 +31,7 @@ def train(
         The metrics; see `training.fit.train_export.train`.
     """
     from imageclinic import training
+    from imageclinic.cleaning.export import export_facts
     from imageclinic.cleaning.export.images_as_files import as_files
 
     if Path(out).is_file():
@@ -39,6 +40,7 @@ def train(
             expected="the folder of an export: what is trained on was audited",
             fix=f"run imageclinic audit {out} and imageclinic export RUN OUT, and train on OUT",
         )
+    export_facts.refuse_label_sets(Path(out), "train")
     with stage("Loading TensorFlow"):
         training.load_tensorflow()
     from imageclinic.training.fit.train_export import train as run

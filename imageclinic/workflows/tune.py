@@ -42,8 +42,10 @@ def tune(
         imageclinic.training.tune.search.Interrupted: Ctrl-C; what is done is written to tuning.json, too.
     """
     from imageclinic import training
+    from imageclinic.cleaning.export import export_facts
 
     require("optuna", "sqlalchemy")
+    export_facts.refuse_label_sets(Path(out), "tune")
     with stage("Loading TensorFlow"):
         training.load_tensorflow()
     from imageclinic.training.tune import search as tuning

@@ -74,6 +74,7 @@ def another_task(where: str, what: str) -> InputError:
     return InputError(
         f"{where} has {what}",
         expected="image classification: one class for each image",
-        fix="imageclinic audits no detection, segmentation or multi-label data: give each image one class, in folders "
-        "or in a manifest with the columns path and label",
+        fix="imageclinic audits no detection or segmentation data: give each image one class, in folders or in a "
+        "manifest with the columns path and label; where an image has several (multi-label), join them in that column "
+        "and name what separates them: --label-separator '|' (label_separator= in Python)",
     )

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from imageclinic.core.errors import InputError
+from imageclinic.core.naming import label_sets
 from imageclinic.core.naming.wording import few
 from imageclinic.core.schema import POLICY
 
@@ -62,12 +63,15 @@ class LeftOut:
         }
 
 
-def of(dataset: pd.DataFrame, cleaned: pd.DataFrame, changes: pd.DataFrame) -> LeftOut:
+def of(
+    dataset: pd.DataFrame, cleaned: pd.DataFrame, changes: pd.DataFrame, label_separator: str | None = None
+) -> LeftOut:
     """What is left out.
 
     Args:
         dataset: tables.DATASET.
         cleaned, changes: see `cleaning.decisions.apply.apply`.
+        label_separator: of label sets, which are counted as they are; lost are classes.
     """
     gone = changes[changes["change"].isin(list(REASONS))]
     label = gone["from_label"].fillna("")
@@ -78,10 +82,13 @@ def of(dataset: pd.DataFrame, cleaned: pd.DataFrame, changes: pd.DataFrame) -> L
         for kind in REASONS
         if (gone["change"] == kind).any()
     }
+    dataset, cleaned = (label_sets.by_class(table, label_separator) for table in (dataset, cleaned))
+    gone = label_sets.by_class(gone, label_separator, "from_label")
+    label = gone["from_label"].fillna("")
     given = dataset["label"].dropna()
     missing = sorted((set(given) - set(cleaned["label"])) & set(label))
     by_person = gone["change"].eq("dropped") & ~gone["reviewer"].fillna(POLICY).str.startswith(POLICY)
-    unasked = [name for name in missing if (~by_person[label == name]).any()]
+    unasked = [name for name in missing if not by_person[(label == name).to_numpy()].all()]
     return LeftOut(counts, {name: int((given == name).sum()) for name in missing}, unasked)
 
 

@@ -15,6 +15,7 @@ from imageclinic.cleaning.export.proof.copies_in_export import find_pairs
 from imageclinic.cleaning.export.proof.outcome import Proof, proof
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
+from imageclinic.core.naming import label_sets
 from imageclinic.core.naming.class_order import of_manifest
 from imageclinic.core.naming.wording import few
 from imageclinic.core.option_fields import SEED
@@ -70,6 +71,7 @@ def _proofs(
     progress: Callable[[int, int], None] | None,
 ) -> list[Proof]:
     """What every export promises."""
+    separator = about.get(label_sets.KEY)
     files = [read.folder / tables.to_path(path) for path in manifest["path"]]
     images = {path for path in manifest["path"] if not path.startswith("../")}
     holders = images if read.records is None else set(read.records["shard"])
@@ -99,7 +101,7 @@ def _proofs(
         ),
         format.folders_proof(manifest),
         *([proof("indexes", stale, f"{named}: as the manifest", "not as the manifest")] if indexes else []),
-        _classes(manifest),
+        _classes(label_sets.by_class(manifest, separator)),
         _counts(manifest, about, format),
         proof("groups", across.index[across > 1].tolist(), f"{len(across)} groups, each in one split", "divided"),
         _pairs(manifest, find_pairs(read.folder, progress), about.get("options", {})),
@@ -131,7 +133,7 @@ def _counts(manifest: pd.DataFrame, about: dict[str, Any], format: ExportFormat)
     there = {name: int((manifest["split"] == name).sum()) for name in tables.SPLITS}
     claimed = about.get("images", {})
     wrong = [f"{name} has {n}, not {claimed.get(name)}" for name, n in there.items() if claimed.get(name) != n]
-    if about.get("classes") != format.classes(manifest):
+    if about.get("classes") != format.classes(label_sets.by_class(manifest, about.get(label_sets.KEY))):
         wrong.append("other classes")
     pairs = manifest[["label", "class_index"]].drop_duplicates()
     if of_manifest(manifest) is not None and sorted(pairs["class_index"]) != list(range(manifest["label"].nunique())):

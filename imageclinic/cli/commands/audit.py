@@ -94,6 +94,13 @@ def audit(
         str | None,
         Option(help="Manifests with a row per label: column of who gave it. Default: annotator.", show_default=False),
     ] = None,
+    label_separator: Annotated[
+        str | None,
+        Option(
+            help="Manifests whose images may have several classes: what separates them, such as '|'.",
+            show_default=False,
+        ),
+    ] = None,
     fail_on: Annotated[
         list[str] | None,
         Option(help="Exit with status 3 when CHECK has N findings or more: CHECK[:N]. Repeatable.", show_default=False),
@@ -122,6 +129,7 @@ def audit(
         out,
         columns={ours: theirs for ours, theirs in given.items() if theirs is not None},
         layout=layout,
+        label_separator=label_separator,
         checks=_names(checks),
         skip=_names(skip),
         options=option or [],

@@ -10,8 +10,10 @@ import numpy as np
 import pandas as pd
 
 from imageclinic.cleaning.decisions import apply
+from imageclinic.cleaning.export import export_facts
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
+from imageclinic.core.naming import label_sets
 from imageclinic.core.progress import Stage, quiet, silent
 from imageclinic.core.reading.saved_verdict import HARMLESS
 from imageclinic.core.run import MARKER
@@ -67,6 +69,7 @@ def find(
     here = isinstance(data, Path)
     if here and (path / MARKER).is_file():
         state = load(path)
+        label_sets.refuse(state.run.info(), "diagnose")
         images, folder = _of_run(state), whole
         known, embedded = audit_causes.find(state), comparison_arms.embedded(state.run)
         noise = state.run.info().get("label_noise")
@@ -79,6 +82,7 @@ def find(
             if line["severity"] >= HARMLESS and line["cause"] not in audit_causes.CAUSES
         ]
     elif here and (path / tables.MANIFEST.file).is_file():
+        export_facts.refuse_label_sets(path, "diagnose")
         manifest = tables.read_csv(path / tables.MANIFEST.file, tables.MANIFEST)
         images, folder = manifest.assign(path=[str(path / tables.to_path(p)) for p in manifest["path"]]), beside
     else:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from imageclinic.cleaning.decisions import decision_log, policy, survivors
 from imageclinic.core import tables
+from imageclinic.core.naming import label_sets
 from imageclinic.core.run import Run, open_run
 
 
@@ -31,6 +32,9 @@ def load(run: str | Path) -> State:
     opened = open_run(Path(run))
     dataset = opened.read(tables.DATASET)
     log = decision_log.read(opened.decisions)
+    current = decision_log.current(log, dataset)
+    if (separator := opened.info().get(label_sets.KEY)) is not None:
+        current["label"] = label_sets.in_order(current["label"], separator)
     return State(
         opened,
         dataset,
@@ -38,7 +42,7 @@ def load(run: str | Path) -> State:
         opened.read_beside(dataset, tables.SPLIT_TABLE),
         opened.read_beside(dataset, tables.ISSUES),
         log,
-        decision_log.current(log, dataset),
+        current,
     )
 
 

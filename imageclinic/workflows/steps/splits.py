@@ -13,6 +13,7 @@ from imageclinic.audit.copies import clusters, find_copies
 from imageclinic.cleaning.decisions import decision_log
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
+from imageclinic.core.naming import label_sets
 from imageclinic.workflows.steps.run_state import State
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ def assign(
     from imageclinic.cleaning.split import stratified_split
     from imageclinic.cleaning.split.split_counts import assign_counts
 
+    separator = state.run.info().get(label_sets.KEY)
     grouped = cleaned.merge(state.clusters[["image_id", "split_group"]], on="image_id", how="left")
     frozen = state.splits[state.splits["split"] == "test"]
     own = state.dataset.loc[state.dataset["split"].isin(["val", "test"]), "image_id"]
@@ -105,17 +107,24 @@ def assign(
         notes.append(f"{len(before):,} images are in the splits that the earlier export gave them.")
     shares = [part for part in demand if isinstance(part, float)]
     if len(shares) < len(demand):
+        if separator is not None:
+            raise InputError(
+                "numbers of images with --split, of images that may have several classes",
+                expected="shares, such as 0.8,0.1,0.1",
+            )
         counts = [None if part is None else int(part) for part in demand]
         splits, deviations = assign_counts(grouped, counts, seed=seed, fixed=frozen if len(frozen) else None)
         return splits, notes + deviations
     if not len(frozen):
-        return stratified_split.assign(grouped, shares, seed=seed)
+        return stratified_split.assign(grouped, shares, seed=seed, label_separator=separator)
     train, val, test = shares
     held = grouped["image_id"].isin(frozen.loc[frozen["split"] == "test", "image_id"]).mean()
     if held and abs(held - test) > 0.01:
         notes.append(f"Images frozen as test stay test: {held:.1%} instead of {test:.1%}. The others share the rest.")
     open_shares = (train, 0.0 if closed_val else val, 0.0 if frozen["split"].eq("test").any() else test)
-    splits, deviations = stratified_split.assign(grouped, open_shares, seed=seed, fixed=frozen)
+    splits, deviations = stratified_split.assign(
+        grouped, open_shares, seed=seed, fixed=frozen, label_separator=separator
+    )
     return splits, notes + deviations
 
 

@@ -15,6 +15,7 @@ from imageclinic.audit.labels import look_alike_names
 from imageclinic.audit.listing import image_listing
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
+from imageclinic.core.naming import label_sets
 from imageclinic.core.naming.wording import few, shown
 from imageclinic.core.progress import Say, Stage
 from imageclinic.core.run import MARKER, Run
@@ -36,6 +37,7 @@ def listed(
     rehash: bool,
     stage: Stage,
     say: Say,
+    label_separator: str | None = None,
 ) -> image_listing.Listing:
     """The listing of what a user gave. Packed data are unpacked into the run folder, see `packed_data`.
 
@@ -46,6 +48,10 @@ def listed(
     if not isinstance(data, pd.DataFrame):
         given = packed_data.given(data)
         packed = packed_data.recognise(given, packed_data.Reading(named, layout))
+        if packed is not None and label_separator is not None:
+            raise InputError(
+                "packed images, and a label separator was given", expected="a .csv or .parquet manifest, or a frame"
+            )
         if packed is not None:
             path = RUNS / packed.name if out is None else Path(out)
             return packed_data.listed(packed, path, layout, rehash, stage, say)
@@ -56,8 +62,8 @@ def listed(
             raise InputError("a frame was given without a root", expected="root=, the folder of its paths")
         if layout is not None:
             raise InputError("a frame was given with a layout of folders", expected="layout= with a folder")
-        return image_listing.from_frame(data, Path(root).resolve(), columns=named)
-    return image_listing.load(Path(data), columns=named, layout=layout)
+        return image_listing.from_frame(data, Path(root).resolve(), columns=named, label_separator=label_separator)
+    return image_listing.load(Path(data), columns=named, layout=layout, label_separator=label_separator)
 
 
 def source(data: str | Path | pd.DataFrame | packed_data.InMemory, listing: image_listing.Listing) -> str:
@@ -143,6 +149,19 @@ def label_changes(before: pd.DataFrame, after: pd.DataFrame) -> str | None:
     names = zip(old[changed].astype(str), new[changed].astype(str), strict=True)
     examples = few([f"{shown(a)} → {shown(b)} {n:,}" for (a, b), n in Counter(names).most_common()])
     return f"labels since the last audit of this run: {int(changed.sum()):,} changed ({examples})"
+
+
+def about_classes(dataset: pd.DataFrame, run: Run, label_separator: str | None) -> list[str | None]:
+    """Sentences about classes that can't be read, and about names that look alike; None where there is nothing."""
+    if label_separator is None:
+        return [unreadable_classes(dataset), look_alikes(dataset, run)]
+    sizes = label_sets.by_class(dataset, label_separator)["label"].value_counts()
+    counted = few([f"{shown(str(name))} {n:,}" for name, n in sizes.items()])
+    return [
+        unreadable_classes(label_sets.by_class(dataset, label_separator)),
+        f"images may have several classes: {len(sizes):,} classes ({counted}) in {dataset['label'].nunique():,} "
+        "combinations; the report and the App show each combination as one label",
+    ]
 
 
 def unreadable_classes(dataset: pd.DataFrame) -> str | None:

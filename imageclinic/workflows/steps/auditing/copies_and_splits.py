@@ -52,7 +52,14 @@ def copies(
     return neighbors, clusters
 
 
-def freeze_splits(run: Run, dataset: pd.DataFrame, clusters: pd.DataFrame, seed: int, notes: list[str]) -> None:
+def freeze_splits(
+    run: Run,
+    dataset: pd.DataFrame,
+    clusters: pd.DataFrame,
+    seed: int,
+    notes: list[str],
+    label_separator: str | None = None,
+) -> None:
     """The dataset's own split where it has one; else drawn once, and kept by every later audit of the run."""
     from imageclinic.cleaning.split import stratified_split
 
@@ -69,6 +76,6 @@ def freeze_splits(run: Run, dataset: pd.DataFrame, clusters: pd.DataFrame, seed:
         added = added_images.frozen(added_table.read(run))
         if fixed is not None and len(added):
             fixed = pd.concat([fixed, added[~added["image_id"].isin(fixed["image_id"])]], ignore_index=True)
-    drawn, found = stratified_split.assign(grouped, SHARES, seed=seed, fixed=fixed)
+    drawn, found = stratified_split.assign(grouped, SHARES, seed=seed, fixed=fixed, label_separator=label_separator)
     run.write(tables.SPLIT_TABLE, drawn)
     notes += found

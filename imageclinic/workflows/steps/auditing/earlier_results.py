@@ -8,8 +8,11 @@ from typing import Any
 
 import pandas as pd
 
+from imageclinic.core import tables
 from imageclinic.core.processes.optional_packages import version
+from imageclinic.core.run import Run
 from imageclinic.workflows.steps import result_keys
+from imageclinic.workflows.steps.auditing.audit_results import Audit
 from imageclinic.workflows.steps.auditing.prediction_method import Brought, Method
 from imageclinic.workflows.steps.result_keys import key
 
@@ -32,3 +35,12 @@ def key_of(
     versions = [version(p) for p in packages]
     made_by = (own, digests, seed, versions, result_keys.code())
     return key(dataset, list(asked), method.arguments, *made_by)
+
+
+def found(run: Run, current: str) -> Audit | None:
+    """The last audit's results, if they were made from the same and none has failed."""
+    info = run.info()
+    outcomes = info.get("outcomes", [])
+    if not outcomes or info.get("key") != current or any(o["outcome"] == "failed" for o in outcomes):
+        return None
+    return Audit(run, run.read(tables.ISSUES), pd.DataFrame(info["outcomes"]), tuple(info.get("notes", ())))
