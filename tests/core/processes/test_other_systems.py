@@ -29,7 +29,7 @@ GUARDED = {
     ("imageclinic/core/atomic.py", "O_NONBLOCK"): "after a look for fcntl",
     ("imageclinic/core/atomic.py", "O_CLOEXEC"): "after a look for fcntl",
     ("imageclinic/core/processes/child_process.py", "SIGKILL"): "on Linux only",
-    ("audit/scan/worker_pool.py", "sysconf"): "AttributeError is caught",
+    ("audit/scan/expendable_worker.py", "sysconf"): "AttributeError is caught",
     ("audit/scan/worker_process.py", "sysconf"): "AttributeError is caught",
 }
 
