@@ -298,6 +298,7 @@ def test_train_takes_its_settings_and_reports_them(export: Path) -> None:
         "logs",
         "metrics.json",
         "model.keras",
+        "test_predictions.parquet",
     ]
     with pytest.raises(InputError, match="lies in the export"):
         train_export.train(export, to=export / "train" / "model")
