@@ -7,6 +7,7 @@ import pandas as pd
 
 from imageclinic.audit.issue_rows import findings
 from imageclinic.audit.labels import label_set_model
+from imageclinic.core.errors import NotApplicable
 from imageclinic.core.naming import label_sets
 
 _NAMED = 5
@@ -22,8 +23,16 @@ def find(predictions: label_set_model.SetPredictions, cleanlab_filter: str | Non
     Returns:
         `tables.ISSUES` without check. Score: the probability that the likeliest wrong class is wrong. Suggested is the
         label set with all flagged classes of the image taken out or put in; none where no class would be left.
+
+    Raises:
+        NotApplicable: when models that did not see an image can't tell its classes.
     """
     given, probs = predictions.given, predictions.pred_probs
+    if not label_set_model.tells_classes(given, probs):
+        raise NotApplicable(
+            "models that did not see an image foretell its classes no better than by how common each is: nothing can "
+            "be said of its labels"
+        )
     doubt = label_set_model.wrong(given, probs)
     if cleanlab_filter is None:
         flagged = label_set_model.flags(doubt)

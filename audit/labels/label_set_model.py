@@ -80,6 +80,15 @@ def wrong(given: Bools, pred_probs: Floats) -> Floats:
     return np.asarray(other * SHARE / (other * SHARE + (1 - other) * (1 - SHARE)), np.float64)
 
 
+def tells_classes(given: Bools, pred_probs: Floats) -> bool:
+    """Whether the probabilities foretell the classes of images better than how common each class is, by more than two
+    standard errors of the gain in log likelihood per image. If not, nothing follows from them about any label."""
+    common = np.clip(given.mean(axis=0), 1e-6, 1 - 1e-6)
+    probs = np.clip(pred_probs, 1e-6, 1 - 1e-6)
+    gain = np.log(np.where(given, probs, 1 - probs) / np.where(given, common, 1 - common)).sum(axis=1)
+    return bool(gain.mean() > 2 * gain.std() / np.sqrt(len(gain)))
+
+
 def flags(doubt: Floats) -> Bools:
     """Which of the (n, k) labels to flag: so many of all, the likeliest wrong ones first, that the expected F1 score is
     greatest."""

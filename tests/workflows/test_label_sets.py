@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 import imageclinic
-from imageclinic.audit.labels import label_set_model
+from imageclinic.audit.labels import label_set_findings, label_set_model
 from imageclinic.core import tables
-from imageclinic.core.errors import InputError
+from imageclinic.core.errors import InputError, NotApplicable
 from imageclinic.core.run import open_run
 
 CLASSES = ["ant", "bee", "cat", "dog"]
@@ -115,3 +115,19 @@ def test_flags_of_planted_errors() -> None:
         label_set_model.cleanlab_flags(there ^ wrong, probs, "prune_by_noise_rate"),
     ):
         assert (flagged & wrong).sum() > 0.65 * wrong.sum() and (flagged & ~wrong).sum() < 0.2 * flagged.sum()
+
+
+def test_where_features_tell_nothing_labels_are_not_called_clean() -> None:
+    random = np.random.default_rng(0)
+    vectors, given = random.normal(size=(200, 8)), random.random((200, 3)) < 0.4
+    given[:, 0] |= ~given.any(axis=1)
+    folds = random.permutation(200)[None] % 5
+    told = label_set_model.out_of_fold(np.hstack([vectors, 3.0 * given]), given, folds)
+    assert label_set_model.tells_classes(given, told)
+    blind = label_set_model.out_of_fold(vectors, given, folds)
+    assert not label_set_model.tells_classes(given, blind)
+    predictions = label_set_model.SetPredictions(
+        pd.Series([str(k) for k in range(200)]), ("a", "b", "c"), given, blind, "|"
+    )
+    with pytest.raises(NotApplicable, match="no better than"):
+        label_set_findings.find(predictions)
