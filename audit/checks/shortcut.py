@@ -87,7 +87,9 @@ def find(
     images = images[images["label"].isin(sizes.index[sizes >= min_images])].reset_index(drop=True)
     labels, classes = pd.factorize(images["label"], sort=True)
     if len(classes) < 2:
-        raise NotApplicable(f"{len(classes)} class(es) have {min_images} or more images that are no copies")
+        raise NotApplicable(
+            f"{len(classes)} of {len(sizes)} classes have {min_images} or more images that are no copies, and 2 are needed"
+        )
     tried = image_properties.separations(
         _properties(images), labels.astype(np.int64), images["split_group"], len(classes)
     )

@@ -15,7 +15,6 @@ _KINDS = {
     "grayscale": ("grey among coloured ones", 0.05),
     "odd_size": ("of unusual size", 0.05),
     "odd_aspect_ratio": ("of unusual shape", 0.05),
-    "wrong_extension": ("named after another format", 0.02),
 }
 
 

@@ -102,8 +102,9 @@ def decide(
     result = {"dry_run": dry_run, "events": records(events), "left_to_persons": left}
     if dry_run:
         classes = class_counts(run, events)
-        terminal.title("Images of each class that would change")
-        terminal.table(classes.head(MOST_CLASSES), right=("before", "after", "change"))
+        if len(classes):
+            terminal.title("Images of each class that would change")
+            terminal.table(classes.head(MOST_CLASSES), right=("before", "after", "change"))
         if len(classes) > MOST_CLASSES:
             terminal.say(f"and {number(len(classes) - MOST_CLASSES, 'more class', 'more classes')} (--json has all)")
         result["classes"] = records(classes)

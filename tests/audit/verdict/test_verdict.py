@@ -210,3 +210,29 @@ def test_frames_may_be_empty() -> None:
     empty = facts(0)
     assert isinstance(empty.issues, pd.DataFrame)
     assert len(ranking.record(empty)) == 1
+
+
+def test_pictures_that_keras_shows_otherwise_have_a_consequence_and_a_remedy() -> None:
+    """All of them black to a model outweighs that there are few images; a GIF's frames weigh little."""
+    black = ranking.verdict(facts(100, issues=[("misread_by_keras", i, None, 1.0, ".") for i in range(100)]))[0]
+    assert black.cause == "keras_loaders" and black.severity == 0.6
+    assert "100 images" in black.sentence and "--reencode png" in black.command
+    frames = ranking.verdict(facts(100, issues=[("misread_by_keras", i, None, 0.2, ".") for i in range(100)]))
+    assert [round(line.severity, 6) for line in frames if line.cause == "keras_loaders"] == [0.12]
+
+
+def test_names_that_stop_keras_that_it_skips_and_that_only_mislead() -> None:
+    scores = [1.0] * 3 + [0.8] * 20 + [0.6] * 7
+    given = facts(100, issues=[("wrong_extension", i, None, score, ".") for i, score in enumerate(scores)])
+    by_cause = {line.cause: line for line in ranking.verdict(given)}
+    assert "stop at 3 images, skip 20 images" in by_cause["keras_loaders"].sentence
+    assert "(23 % of all)" in by_cause["keras_loaders"].sentence
+    assert "7 files (7 %)" in by_cause["misleading_names"].sentence
+    assert by_cause["keras_loaders"].severity > by_cause["misleading_names"].severity > 0
+
+
+def test_a_class_of_which_nothing_is_read_is_counted() -> None:
+    labels = ["c" if i < 5 else "ab"[i % 2] for i in range(100)]
+    given = facts(100, labels=labels, issues=[("unreadable_here", i, None, 0.5, ".") for i in range(6)])
+    line = next(line for line in ranking.verdict(given) if line.cause == "files_not_read_here")
+    assert "6 files (6 %)" in line.sentence and "of 1 class none is read" in line.sentence
