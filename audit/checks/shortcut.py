@@ -88,7 +88,7 @@ def find(
     labels, classes = pd.factorize(images["label"], sort=True)
     if len(classes) < 2:
         raise NotApplicable(
-            f"{len(classes)} of {len(sizes)} classes have {min_images} or more images that are no copies, and 2 are needed"
+            f"{len(classes)} of {len(sizes)} classes have {min_images} or more images that are no copies: 2 are needed"
         )
     tried = image_properties.separations(
         _properties(images), labels.astype(np.int64), images["split_group"], len(classes)

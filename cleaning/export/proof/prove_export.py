@@ -148,7 +148,7 @@ def _classes(manifest: pd.DataFrame) -> Proof:
     counts = pd.crosstab(manifest["label"], manifest["split"]).reindex(columns=list(tables.SPLITS), fill_value=0)
     gaps = [f"{label} not in {split}" for split in there for label in counts.index[counts[split] == 0].astype(str)]
     untrained = bool((counts["train"] == 0).any())
-    good = f"{len(counts)} classes, all in {', '.join(there)}"
+    good = f"{len(counts)} {'class' if len(counts) == 1 else 'classes'}, all in {', '.join(there)}"
     return Proof("classes", not untrained, few(gaps) if gaps else good)
 
 

@@ -236,3 +236,8 @@ def test_a_class_of_which_nothing_is_read_is_counted() -> None:
     given = facts(100, labels=labels, issues=[("unreadable_here", i, None, 0.5, ".") for i in range(6)])
     line = next(line for line in ranking.verdict(given) if line.cause == "files_not_read_here")
     assert "6 files (6 %)" in line.sentence and "of 1 class none is read" in line.sentence
+
+
+def test_one_class_comes_first() -> None:
+    first = ranking.verdict(facts(40, labels=["cat"] * 40))[0]
+    assert first.cause == "class_sizes" and "All 40 readable images" in first.sentence
