@@ -18,7 +18,9 @@ class InputError(Exception):
         if expected:
             parts.append(f"Expected {expected.rstrip('.')}")
         if fix:
-            parts.append(fix[:1].upper() + fix[1:].rstrip("."))
+            # A command stays as it is typed.
+            command = fix.startswith(("imageclinic ", "pip "))
+            parts.append((fix[:1] if command else fix[:1].upper()) + fix[1:].rstrip("."))
         super().__init__(". ".join(parts) + ".")
 
 
