@@ -80,19 +80,12 @@ def table(
     if wrong.empty:
         return None
     pairs = confusions.pairs(wrong)
-    involved = pd.concat([wrong["given"], wrong["predicted"]]).value_counts()
-    order = (
-        sorted(predictions.classes)
-        if len(predictions.classes) <= MOST_CLASSES
-        else sorted(involved.sort_index().sort_values(ascending=False, kind="stable").index[:MOST_CLASSES])
-    )
+    order = confusions.most_confused(wrong, predictions.classes, MOST_CLASSES)
     inside = pairs["given"].isin(order) & pairs["predicted"].isin(order)
     shown = pairs[inside | (pairs.index < MOST_LISTED)]
     sheets = _sheets(wrong, shown, picture, prefix)
     at = {(sheet.given, sheet.predicted): sheet for sheet in sheets}
-    judged = predictions.rows["image_id"].map(labels)
-    judged = judged[judged.isin(predictions.classes)]
-    right = judged.value_counts().sub(wrong["given"].value_counts(), fill_value=0)
+    right = confusions.right(predictions, labels, wrong)
     largest = int(pairs.loc[inside, "n"].max()) if inside.any() else 1
 
     def cell(given: str, predicted: str) -> Cell:
@@ -104,7 +97,7 @@ def table(
     rows = [[cell(given, predicted) for predicted in order] for given in order]
     left_out = len(wrong) - int(pairs.loc[inside, "n"].sum())
     listed = sheets[:MOST_LISTED] if len(predictions.classes) > MOST_CLASSES else []
-    return Table(len(wrong), len(judged), order, rows, sheets, listed, left_out)
+    return Table(len(wrong), len(wrong) + int(right.sum()), order, rows, sheets, listed, left_out)
 
 
 def _sheets(wrong: pd.DataFrame, shown: pd.DataFrame, picture: Callable[[str], Picture], prefix: str) -> list[Sheet]:

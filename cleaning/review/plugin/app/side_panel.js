@@ -59,16 +59,19 @@ function status(blind) {
     el("button.ic-go.ic-plain", { type: "button", onclick: move("calibrate") }, "Calibrate: a random sample"),
     el("button.ic-go.ic-plain", { type: "button", onclick: move("inbox") }, "Inbox: show what is left"),
     facts.map && !blind ? el("button.ic-go.ic-plain", { type: "button", onclick: openMap }, "Map: choose images by a lasso") : null,
+    facts.confusions.length ? el("button.ic-go.ic-plain", { type: "button", onclick: () => context.api.openMatrix(false) }, "Confusion matrix [t]") : null,
     list("Given → predicted label", pairs(facts.confusions, false)),
-    list("Test images, by compare", [...facts.tested.map(([name, n]) => choice(name, n, move("tested", { view: name }))), ...pairs(facts.tested_confusions, true)]),
+    list("Test images, by compare", [...facts.tested.map(([name, n]) => choice(name, n, move("tested", { view: name }))), ...matrixOfTests(), ...pairs(facts.tested_confusions, true)]),
     el("h4", {}, "How far to trust the flags"), trust(facts.trust, facts.lines),
     blind ? null : checks(facts.checks));
 }
 
 const pairs = (rows, tested) => rows.map(([given, predicted, n]) => // label and prediction, each a view of its images
-  choice(`${given} → ${predicted}`, n, async () => context.api.say((await call("confusion", { given, predicted, tested })).message)));
+  choice(`${given} → ${predicted}`, n, () => context.api.openPair(given, predicted, tested)));
 
-const choice = (words, n, onclick) => el("button.ic-button", { type: "button", onclick }, el("span", { title: words }, words), el("i", {}, n.toLocaleString("en")));
+const matrixOfTests = () => (facts.tested_confusions.length ? [choice("Confusion matrix", null, () => context.api.openMatrix(true))] : []);
+
+const choice = (words, n, onclick) => el("button.ic-button", { type: "button", onclick }, el("span", { title: words }, words), n === null ? null : el("i", {}, n.toLocaleString("en")));
 
 function list(title, rows) { // that stays unfolded when the panel is drawn again
   const toggle = (event) => (event.target.open ? unfolded.add(title) : unfolded.delete(title));
