@@ -1,5 +1,4 @@
-"""Run folder → one self-contained HTML file: nothing is fetched, no script runs but the one that draws the map, and
-hostile names stay text."""
+"""Run folder → one self-contained HTML file: nothing is fetched, no script but the map's runs, hostile names stay text."""
 
 from __future__ import annotations
 
@@ -26,6 +25,7 @@ from imageclinic.report import (
     shapes,
     templates,
 )
+from imageclinic.report.app_links import AppLinks
 from imageclinic.report.planted_truth import score
 from imageclinic.report.predicted import confusion_section, tested_images_section
 from imageclinic.report.thumbnails import Picture, RunPictures
@@ -43,6 +43,7 @@ def write(
     embedding_map: pd.DataFrame | str | None = None,
     decisions: Mapping[str, str] | None = None,
     agreement: Sequence[Mapping[str, Any]] = (),
+    app: str = "",
 ) -> Path:
     """Write the report and return its path.
 
@@ -55,6 +56,7 @@ def write(
         embedding_map: ``image_id, x, y``; or why there is no map; None to leave it out.
         decisions: image_id → what is decided, for the map.
         agreement: of each two reviewers, see `cleaning.trust.agreement.table`.
+        app: path of the App's page on the server that serves the report, too; empty: it is a file without links there.
 
     Raises:
         InputError: when the run was not audited, or the file can't be written.
@@ -68,6 +70,7 @@ def write(
         embedding_map=embedding_map,
         decisions=decisions,
         agreement=agreement,
+        app=app,
     )
     try:
         tables.write_text(target, text)
@@ -89,6 +92,7 @@ def render(
     embedding_map: pd.DataFrame | str | None = None,
     decisions: Mapping[str, str] | None = None,
     agreement: Sequence[Mapping[str, Any]] = (),
+    app: str = "",
 ) -> str:
     """The report as HTML; see `write`."""
     info = run.info()
@@ -146,6 +150,7 @@ def render(
         decisions_note=decisions_note,
         progress=review_section.progress(status or [], [o["check"] for o in outcomes]),
         agreement=agreement,
+        app=AppLinks(app),
         comparison=comparison,
         comparisons=compared,
         comparison_note=comparison_note,
@@ -192,8 +197,10 @@ def _facts(dataset: pd.DataFrame, splits: Mapping[str, str]) -> list[tuple[str, 
 
 def _audited(info: Mapping[str, Any]) -> list[str]:
     """Which classes and splits were understood, what was left out, and warnings; [] for runs of earlier versions."""
-    lines: list[str] = info.get("listing", {}).get("in_words", [])
-    return [*lines, *(note for note in info.get("notes", []) if note.startswith("WARNING"))]
+    return [
+        *info.get("listing", {}).get("in_words", []),
+        *(note for note in info.get("notes", []) if note.startswith("WARNING")),
+    ]
 
 
 def splits_of(run: Run, dataset: pd.DataFrame) -> dict[str, str]:

@@ -17,7 +17,12 @@ from imageclinic.workflows.steps import embedding_map
 
 
 def report(
-    run: str | Path, *, to: str | Path | None = None, truth: pd.DataFrame | None = None, stage: Stage = quiet
+    run: str | Path,
+    *,
+    to: str | Path | None = None,
+    truth: pd.DataFrame | None = None,
+    app: str = "",
+    stage: Stage = quiet,
 ) -> Path:
     """Write report.html, one self-contained file, and return its path.
 
@@ -27,6 +32,8 @@ def report(
         run: an audited run.
         to: the file to write; None: report.html in the run folder.
         truth: for datasets with planted faults: check, image_id and label of each.
+        app: path of the App's page on the same server, for the report that a review serves; empty: a file without
+            links to the App.
         stage: reports what takes long.
 
     Raises:
@@ -53,4 +60,5 @@ def report(
         help=helps,
         embedding_map=points,
         decisions=dict(zip(decided["image_id"], decided["decision"], strict=True)),
+        app=app,
     )

@@ -21,8 +21,11 @@ MOST_TILES, MOST_PICTURES, MOST_NAMES = 12, 300, 60
 
 @dataclass(frozen=True)
 class Cell:
-    """A number of the table: how many images, how dark, and where its images are; `anchor` is empty without any."""
+    """A number of the table: its pair, how many images, how dark, and where its images are; `anchor` is empty without
+    any."""
 
+    given: str
+    predicted: str
     n: int
     heat: float
     anchor: str
@@ -90,9 +93,10 @@ def table(
 
     def cell(given: str, predicted: str) -> Cell:
         if given == predicted:
-            return Cell(int(right.get(given, 0)), 0, "", same=True)
+            return Cell(given, predicted, int(right.get(given, 0)), 0, "", same=True)
         sheet = at.get((given, predicted))
-        return Cell(sheet.n, sheet.n / largest, sheet.anchor, same=False) if sheet else Cell(0, 0, "", same=False)
+        n, anchor = (sheet.n, sheet.anchor) if sheet else (0, "")
+        return Cell(given, predicted, n, n / largest, anchor, same=False)
 
     rows = [[cell(given, predicted) for predicted in order] for given in order]
     left_out = len(wrong) - int(pairs.loc[inside, "n"].sum())

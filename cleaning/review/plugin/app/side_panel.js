@@ -60,6 +60,7 @@ function status(blind) {
     el("button.ic-go.ic-plain", { type: "button", onclick: move("inbox") }, "Inbox: show what is left"),
     facts.map && !blind ? el("button.ic-go.ic-plain", { type: "button", onclick: openMap }, "Map: choose images by a lasso") : null,
     facts.confusions.length ? el("button.ic-go.ic-plain", { type: "button", onclick: () => context.api.openMatrix(false) }, "Confusion matrix [t]") : null,
+    blind ? null : el("button.ic-go.ic-plain", { type: "button", onclick: () => window.open("/report", "imageclinic-report") }, "Report: its pictures and numbers lead here"),
     list("Given → predicted label", pairs(facts.confusions, false)),
     list("Test images, by compare", [...facts.tested.map(([name, n]) => choice(name, n, move("tested", { view: name }))), ...matrixOfTests(), ...pairs(facts.tested_confusions, true)]),
     el("h4", {}, "How far to trust the flags"), trust(facts.trust, facts.lines),
