@@ -1,4 +1,4 @@
-"""Run folder → one self-contained HTML file: nothing is fetched, no script but the map's runs, hostile names stay text."""
+"""Run folder → one self-contained HTML file: nothing is fetched, no script but the map's runs, names stay text."""
 
 from __future__ import annotations
 
@@ -136,7 +136,8 @@ def render(
         audited=_audited(info),
         outcomes=outcomes,
         summaries={
-            o["check"]: summary_with_values((help or {}).get(o["check"], ""), o.get("options") or {}) for o in outcomes
+            o["check"]: sections.summary_with_values((help or {}).get(o["check"], ""), o.get("options") or {})
+            for o in outcomes
         },
         outcome_names=sections.OUTCOMES,
         scores=None if truth is None else _records(score(issues, truth)),
@@ -283,15 +284,6 @@ def _diagnosis(run: Run) -> tuple[dict[str, Any], str]:
         return {"diagnosis": shown, "diagnosis_bars": diagnosis_section.bars(content)}, ""
     except InputError as error:
         return nothing, f"{run.diagnosis.name} can't be shown: {error}"
-
-
-def summary_with_values(docstring: str, options: Mapping[str, Any]) -> str:
-    """A check's first paragraph, with the values of its options where it names them."""
-    text = sections.summary(docstring)
-    for name, value in options.items():
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            text = text.replace(f"`{name}`", f"{value:,.10g}")
-    return text
 
 
 def _prose(text: str) -> Markup:

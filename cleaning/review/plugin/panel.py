@@ -25,7 +25,8 @@ class Panel(Unlisted):
 
     Returns:
         ``flagged, done, export`` (see `progress`); ``sample``, the same two of the random sample; ``checks``, rows of
-        name, decided and flagged, none in the random sample, where a count that grew would tell what was found;
+        the view's name, decided and flagged, none in the random sample, where a count that grew would tell what was
+        found;
         ``confusions`` and ``tested_confusions``, see `confusion_views.pairs_listed`, and ``tested``, name and number of
         images of the views of test images, none in the random sample; ``map``, whether the images have one;
         ``ranked``, see `navigation.waiting_order`; ``trust`` and ``lines``, see
@@ -123,13 +124,13 @@ class NewOrder(Unlisted):
         return {}
 
 
-class Tested(Unlisted):
-    """Opens a view of test images, by its ``view``."""
+class OpenView(Unlisted):
+    """Opens the saved view that is named ``view``."""
 
-    name, label = "tested", "tested"
+    name, label = "open_view", "open view"
 
     def execute(self, ctx: Any) -> dict[str, Any]:
-        if ctx.params["view"] in saved_views.TESTED:
+        if ctx.params["view"] in ctx.dataset.list_saved_views():
             ctx.ops.set_view(name=ctx.params["view"])
         return {}
 
@@ -163,10 +164,10 @@ def _counts(name: str, log_size: int) -> dict[str, Any]:
         "done": queued - left.count("queue"),
         "sample": {"flagged": drawn, "done": dataset.match(fo.ViewField("decision") != None).count("calibrate")},  # noqa: E711
         "checks": [
-            [check.replace("_", " "), flagged.get(check, 0) - undecided.get(check, 0), flagged.get(check, 0)]
+            [saved_views.name_of(check), flagged.get(check, 0) - undecided.get(check, 0), flagged.get(check, 0)]
             for check in names
         ],
     }
 
 
-ALL = (Panel, Progress, Changes, Classes, Inbox, Calibrate, NewOrder, Tested)
+ALL = (Panel, Progress, Changes, Classes, Inbox, Calibrate, NewOrder, OpenView)
