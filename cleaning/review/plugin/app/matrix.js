@@ -3,26 +3,28 @@ import { call } from "./app.js";
 import * as dialogs from "./dialogs.js";
 import { el } from "./dom.js";
 
+const number = (n) => n.toLocaleString("en");
+const progress = (n, left) => (left === n ? number(n) : left ? `${number(left)}/${number(n)}` : `${number(n)} ✓`);
+
 /** Show the matrix of out-of-fold predictions, or, where `tested`, of the test images; openPair(given, predicted, tested). */
 export async function open(openPair, tested) {
   const found = await call("confusion_matrix", { tested });
   if (found.message) return dialogs.tell("Confusion matrix", el("p", {}, found.message));
   const largest = Math.max(1, ...found.pairs.map(([, , n]) => n));
   const go = (given, predicted) => () => { dialogs.close(); openPair(given, predicted, tested); };
-  const number = (n) => n.toLocaleString("en");
   const cell = (n, left, given, predicted) => el("td", {}, given === predicted ? el("span.ic-quiet", {}, number(n)) : !n ? "" : el("button.ic-cell", {
     type: "button", style: `--heat:${Math.round((100 * n) / largest)}%`, class: left ? "ic-cell" : "ic-cell ic-cell-done",
     title: `${given} → ${predicted}: ${number(n)}, ${left ? `${number(left)} undecided` : "all decided"}`, onclick: go(given, predicted),
-  }, left ? number(n) : `${number(n)} ✓`));
+  }, progress(n, left)));
   const rows = found.classes.map((given, y) => el("tr", {}, el("th", { title: given }, given),
     found.classes.map((predicted, x) => cell(found.rows[y][x], found.left[y][x], given, predicted))));
   const table = el("table.ic-matrix", {}, el("thead", {}, el("tr", {}, el("th", {}, "given"), found.classes.map((name) => el("th", { title: name }, el("span", {}, name))))), el("tbody", {}, rows));
   const pairs = found.left_out ? [el("h4", {}, "Most frequent"), el("div.ic-pairs", {}, found.pairs.map(([given, predicted, n, left]) => el("button.ic-button", { type: "button", onclick: go(given, predicted) },
-    el("span", {}, `${given} → ${predicted}`), el("i", {}, left ? number(n) : `${number(n)} ✓`))))] : [];
+    el("span", {}, `${given} → ${predicted}`), el("i", {}, progress(n, left)))))] : [];
   const words = tested ? "Test label against what most trainings after cleaning name." : "Given label against what models predict that did not see the image.";
   const note = found.left_out ? ` The classes that are confused most; ${number(found.left_out)} images are confused between others.` : "";
   const box = dialogs.show(el("div.ic-box.ic-wide", {}, el("h3", {}, tested ? "Confusion matrix, test images" : "Confusion matrix"),
-    el("p.ic-quiet", {}, `${words} A number opens its images, the least likely label first; ✓: all decided.${note}`), el("div.ic-scroll", {}, table), ...pairs));
+    el("p.ic-quiet", {}, `${words} A number opens its images, the least likely label first; 1/9: one of nine is undecided; ✓: none is.${note}`), el("div.ic-scroll", {}, table), ...pairs));
   const first = box.querySelector(".ic-cell:not(.ic-cell-done)") || box.querySelector("button");
   if (first) first.focus();
   return box;

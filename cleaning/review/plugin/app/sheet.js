@@ -125,11 +125,17 @@ class Sheet {
       this.say(answer.message, answer.failed ? ERROR : answer.n ? COLOURS[decision] : "");
       this.api.log.push({ decision, n: answer.n });
       if (answer.n) await this.refresh();
+      if (answer.n && decision !== "undo") this.say(`${answer.message} ${this.next()}`, COLOURS[decision]);
       tiles.update(answer.samples);
     } catch (error) {
       this.say("NOT SAVED: " + error.message, ERROR);
     }
     this.busy = false;
+  }
+
+  next() {
+    const left = this.rows.filter((row) => row.waiting).length;
+    return left ? `${images(left)} left: a ticks all of them.` : "All of this pair are decided: t shows the other pairs.";
   }
 
   /** Bring in what was decided since, here or elsewhere; ticks stay. */
