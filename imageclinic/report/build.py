@@ -72,6 +72,11 @@ def write(
         agreement=agreement,
         app=app,
     )
+    return written(target, text)
+
+
+def written(target: Path, text: str) -> Path:
+    """Write a page and return its path. Raises InputError when it can't be written."""
     try:
         tables.write_text(target, text)
     except CanNotWrite as error:
