@@ -85,10 +85,8 @@ def test_what_is_ticked_is_decided_as_one_batch_after_its_count(
     cell = shown.locator(".ic-matrix .ic-cell", has_text="/")
     assert cell.inner_text() == "1/4"
     shown.keyboard.press("Escape")
-    for n in (4, 5):
-        shown.keyboard.press("u")
-        log(run, before + n)
-        wait_for(lambda: shown.locator(f"{SHEET} .ic-message").filter(has_text="Took back").count(), 60)
+    shown.keyboard.press("u")
+    shown.keyboard.press("u")
     wait_for(lambda: shown.locator(f"{SHEET} .ic-done").count() == 0, 60)
     shown.keyboard.press("Escape")
     shown.wait_for_selector(SHEET, state="detached")

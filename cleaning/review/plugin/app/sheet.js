@@ -25,7 +25,7 @@ export function close() {
 
 class Sheet {
   constructor(context, pair, found) {
-    Object.assign(this, { api: context.api, pair, rows: found.images, off: new Set(), seen: new Set(), at: 0, busy: false });
+    Object.assign(this, { api: context.api, pair, rows: found.images, off: new Set(), seen: new Set(), at: 0, busy: false, chain: Promise.resolve() });
     this.head = el("header.ic-head");
     this.keys = el("div.ic-sheet-keys");
     this.grid = el("div.ic-sheet-grid", { role: "listbox", "aria-multiselectable": "true", "aria-label": `${pair.given}, predicted as ${pair.predicted}` });
@@ -82,8 +82,8 @@ class Sheet {
 
   /** A decision about what is ticked, by key or button. */
   press(decision) {
-    if (this.busy) return undefined;
     if (decision === "undo") return this.send("decide", { decision: "undo", ids: [] }, decision);
+    if (this.busy) return undefined; // what is ticked is about to change
     if (decision === "relabel_to") return this.ticked().length ? this.askLabel() : this.say("Nothing is ticked.");
     if (!VERBS[decision]) return this.say("That is about single images: Enter shows one large.");
     return this.confirm(decision, decision === "relabel" ? this.pair.predicted : null);
@@ -105,7 +105,7 @@ class Sheet {
     if (!ids.length) return this.say(this.off.size ? "Nothing is ticked." : "All images of this pair are decided.");
     const to = label ? ` to ${label}` : decision === "keep" ? ` as ${this.pair.given}` : "";
     return dialogs.confirm(`${VERBS[decision]} ${images(ids.length)}${to}?`, this.notes(chosen), `Yes, ${images(ids.length)}`, COLOURS[decision],
-      () => this.send("whole_view", { decision, label, ids, sure: true, from_key: true }, decision, label));
+      () => this.send("whole_view", { decision, label, ids, sure: true, from_key: true }, decision));
   }
 
   notes(chosen) {
@@ -117,7 +117,13 @@ class Sheet {
     return lines.join(" ");
   }
 
-  async send(operator, params, decision, label = null) {
+  /** Write a decision, after those that are on their way. */
+  send(operator, params, decision) {
+    this.chain = this.chain.then(() => this.write(operator, params, decision));
+    return this.chain;
+  }
+
+  async write(operator, params, decision) {
     this.busy = true;
     this.say("saving …");
     try {
