@@ -13,7 +13,7 @@ export async function open(openPair, tested) {
   const largest = Math.max(1, ...found.pairs.map(([, , n]) => n));
   const go = (given, predicted) => () => { dialogs.close(); openPair(given, predicted, tested); };
   const cell = (n, left, given, predicted) => el("td", {}, given === predicted ? el("span.ic-quiet", {}, number(n)) : !n ? "" : el("button.ic-cell", {
-    type: "button", style: `--heat:${Math.round((100 * n) / largest)}%`, class: left ? "ic-cell" : "ic-cell ic-cell-done",
+    type: "button", "data-left": left, style: `--heat:${Math.round((100 * n) / largest)}%`, class: left ? "ic-cell" : "ic-cell ic-cell-done",
     title: `${given} → ${predicted}: ${number(n)}, ${left ? `${number(left)} undecided` : "all decided"}`, onclick: go(given, predicted),
   }, progress(n, left)));
   const rows = found.classes.map((given, y) => el("tr", {}, el("th", { title: given }, given),
@@ -24,8 +24,22 @@ export async function open(openPair, tested) {
   const words = tested ? "Test label against what most trainings after cleaning name." : "Given label against what models predict that did not see the image.";
   const note = found.left_out ? ` The classes that are confused most; ${number(found.left_out)} images are confused between others.` : "";
   const box = dialogs.show(el("div.ic-box.ic-wide", {}, el("h3", {}, tested ? "Confusion matrix, test images" : "Confusion matrix"),
-    el("p.ic-quiet", {}, `${words} A number opens its images, the least likely label first; 1/9: one of nine is undecided; ✓: none is.${note}`), el("div.ic-scroll", {}, table), ...pairs));
-  const first = box.querySelector(".ic-cell:not(.ic-cell-done)") || box.querySelector("button");
-  if (first) first.focus();
+    el("p.ic-quiet", {}, `${words} A number opens its images, the least likely label first; 1/9: one of nine is undecided; ✓: none is.${note}`), el("div.ic-scroll", {}, table), ...pairs), { onkey: (event) => move(event, table) });
+  const cells = [...box.querySelectorAll(".ic-cell")].sort((one, other) => other.dataset.left - one.dataset.left);
+  (cells[0] || box.querySelector("button")).focus(); // where most is undecided
   return box;
+}
+
+/** Arrows: to the next number that way. */
+function move(event, table) {
+  const way = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] }[event.key];
+  const from = way && document.activeElement.closest("td");
+  if (!from) return;
+  event.preventDefault();
+  let x = from.cellIndex, y = from.parentElement.rowIndex, cell = from;
+  do {
+    [x, y] = [x + way[0], y + way[1]];
+    cell = table.rows[y] && table.rows[y].cells[x];
+  } while (cell && !cell.querySelector("button"));
+  if (cell) cell.querySelector("button").focus();
 }

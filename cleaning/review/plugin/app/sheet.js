@@ -32,9 +32,11 @@ class Sheet {
     this.message = el("div.ic-message", { role: "status" });
     this.box = el("div", { id: "imageclinic-sheet", tabindex: "-1" }, this.head, this.keys, this.grid, this.message);
     this.observer = new IntersectionObserver((entries) => entries.forEach((one) => one.isIntersecting && this.seen.add(one.target.dataset.id)), { root: this.grid, threshold: 0.5 });
+    this.classes = call("classes", {}); // there before somebody types
+    this.classes.catch(() => {}); // said when a label is asked for
     document.body.append(this.box);
     this.box.focus();
-    this.say("All undecided images are ticked. Untick those that are not so: click, or arrows and Space.");
+    this.say("All undecided images are ticked. Untick the exceptions by a click, or by arrows and Space; then a key decides about what is ticked.");
   }
 
   /** The images that a key decides about. */
@@ -92,7 +94,7 @@ class Sheet {
   async askLabel() {
     this.busy = true;
     try {
-      const { classes } = await call("classes", {});
+      const { classes } = await this.classes;
       dialogs.askLabel(`New label for ${images(this.ticked().length)}`, classes, (name) => this.confirm("relabel", name));
     } catch (error) {
       this.say("The server does not answer: " + error.message, ERROR);
