@@ -16,8 +16,8 @@ from imageclinic.core import tables
 from imageclinic.core.predicted import confusions, tested_images
 from imageclinic.core.run import open_run
 
-#: Pairs that the panel and the table list, and classes that the table has at most.
-_LISTED, _MOST_CLASSES = 10, 20
+#: Pairs that the panel lists, and those that stand beside the table; classes that the table has at most.
+_LISTED, _BESIDE, _MOST_CLASSES = 10, 60, 20
 _SHOWN = ("id", "image_id", "display_path", "split", "decision", "decided_label", "reviewer", "settled")
 
 
@@ -131,7 +131,7 @@ def _table(judged: _Judged, undecided: pd.DataFrame) -> dict[str, Any]:
         "classes": classes,
         "rows": [[(count | same).get((given, predicted), 0) for predicted in classes] for given in classes],
         "left": [[left.get((given, predicted), 0) for predicted in classes] for given in classes],
-        "pairs": [[*pair, n, left.get(pair, 0)] for pair, n in list(count.items())[:_LISTED]],
+        "pairs": [[*pair, n, left.get(pair, 0)] for pair, n in list(count.items())[:_BESIDE]],
         "left_out": int(pairs.loc[~inside, "n"].sum()),
     }
 

@@ -54,15 +54,16 @@ class Sheet {
 
   tile(row, n) {
     const ticked = row.waiting && !this.off.has(row.id);
-    const words = row.waiting ? `${percent(row.predicted)} ${this.pair.predicted}, ${percent(row.given)} ${this.pair.given}` : row.state || "settled";
+    const shares = [el("span.ic-suggested", {}, percent(row.predicted)), " · ", el("span.ic-given", {}, percent(row.given))]; // in the head's colours
+    const words = `${row.name}: ${percent(row.predicted)} ${this.pair.predicted}, ${percent(row.given)} ${this.pair.given}`;
     return el(`figure.ic-tile.${row.waiting ? (ticked ? "ic-on" : "ic-off") : "ic-done"}`, {
-      "data-id": row.id, role: "option", "aria-selected": String(ticked), title: row.name,
+      "data-id": row.id, role: "option", "aria-selected": String(ticked), title: words,
       onclick: () => { this.mark(n); this.toggle(n); },
     },
     el("img", { src: pictureUrl(row.picture), alt: fileName(row.name), loading: "lazy", decoding: "async" }),
     el("span.ic-tick", { "aria-hidden": "true" }, row.waiting ? (ticked ? "✓" : "") : ""),
     el("button.ic-large", { type: "button", tabindex: "-1", title: "large [Enter]", onclick: (event) => { event.stopPropagation(); this.api.openDesk(row.id); } }, "⤢"),
-    el("figcaption", {}, words, row.split === "test" ? el("b", {}, " test") : null));
+    el("figcaption", {}, row.waiting ? shares : row.state || "settled", row.split === "test" ? el("b", {}, " test") : null));
   }
 
   drawHead() {
