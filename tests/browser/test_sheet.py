@@ -92,7 +92,7 @@ def test_what_is_ticked_is_decided_as_one_batch_after_its_count(
     shown.wait_for_selector(SHEET, state="detached")
     wait_for(lambda: shown.locator(TILE).count() == 4, 60)
     panel(shown).get_by_role("button", name="Bright").click()
-    wait_for(lambda: "view=bright" in shown.url, 60)
+    shown.wait_for_function("location.search.includes('view=bright')")
 
 
 def test_the_report_beside_the_app_leads_to_the_pair_and_to_an_image(served: tuple[Run, str], shown: Page) -> None:
