@@ -351,18 +351,21 @@ def test_the_report_is_behind_the_guard_and_made_again_when_something_was_decide
     app = Answering()
     assert ask(app, run, "/report", headers=changed(cookie=None), report=page).status == 403
     assert ask(app, run, "/report", headers=changed(sec_fetch_site="cross-site"), report=page).status == 403
-    assert not (run.review / "report.html").exists()
+    planted = run.review / "report.html"
+    assert not planted.exists()
+    planted.write_text("<script>alert(1)</script>", "utf-8")
+    os.utime(planted, (2**32, 2**32))
     answer = ask(app, run, "/report", report=page)
     assert (answer.status, answer.body) == (200, b"<p>3")
     assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
     assert answer.headers["cache-control"] == "no-store"
-    written = (run.review / "report.html").stat().st_mtime_ns
-    ask(app, run, "/report", report=page)
-    assert (run.review / "report.html").stat().st_mtime_ns == written, "nothing has changed"
+    written = planted.stat().st_mtime_ns
+    planted.write_text("<script>alert(1)</script>", "utf-8")
+    os.utime(planted, ns=(written, written))
+    assert ask(app, run, "/report", report=page).body == b"<p>3", "nothing has changed"
     run.decisions.write_text("three", "utf-8")
     assert ask(app, run, "/report", report=page).body == b"<p>5"
     run.decisions.unlink()
-    (run.review / "report.html").unlink()
-    failed = ask(app, run, "/report", report=page)
+    failed = ask(app, run, "/report", report=ReportPage(run, [sys.executable, "-c", script, str(run.decisions)]))
     assert failed.status == 500 and b"No such file" in failed.body
     assert not app.scopes, "FiftyOne has no part in it"
