@@ -55,7 +55,6 @@ def test_what_is_ticked_is_decided_as_one_batch_after_its_count(
     run, inbox = served
     before = len(decision_log.read(run.decisions))
     open_view(shown, inbox)
-    assert not shown.get_by_text("Filter", exact=True).is_visible(), "the sidebar is folded away"
     open_pair(shown)
     assert ticked(shown) == 4
     shown.keyboard.press("ArrowRight")
