@@ -17,7 +17,7 @@ from imageclinic import sample_data
 from imageclinic.audit import runner
 from imageclinic.core import tables
 from imageclinic.core.run import Run, open_run
-from imageclinic.report.build import summary_with_values
+from imageclinic.report.sections import summary_with_values
 
 SIDE, GAP, FOUND, MISSED = 72, 6, 8, 4
 TITLE = "# Found and missed"

@@ -53,6 +53,7 @@ def open_review(
     words: Callable[[], Mapping[str, Any]],
     rerank: Sequence[str],
     map_embeddings: Sequence[str] = (),
+    report: Sequence[str] = (),
 ) -> None:
     """Show a run in the FiftyOne App until Ctrl-C or SIGTERM. Call it from the main thread.
 
@@ -69,6 +70,8 @@ def open_review(
         words: says how far the flags can be trusted by the log as it is, for the panel.
         rerank: the command that ranks the labels again with the decisions so far.
         map_embeddings: the command that makes the run's map of its embeddings; none is made without.
+        report: the command that writes the run's report, by the path of the App's page and the file to write; none is
+            served without.
 
     Raises:
         InputError: no run, a busy port, a bad certificate, no database (see `cleaning.review.database.mongod.running`).
@@ -97,7 +100,7 @@ def open_review(
         stack.callback(forget_database)
         with (
             contextlib.suppress(KeyboardInterrupt),
-            serving.serving(run, address, listeners, encryption) as server,
+            serving.serving(run, address, listeners, encryption, report_of(run, report)) as server,
         ):
             dataset = build_dataset.build_from(run, progress=progress)
             announce(f"{len(dataset)} images, of which {dataset.count('queue')} have findings")
@@ -135,6 +138,11 @@ def open_review(
                 database.check()
                 server.wait_until_ready()
     announce(f"Closed. Decisions are in {run.decisions}")
+
+
+def report_of(run: Run, command: Sequence[str]) -> list[str]:
+    """The command that writes the report with links to the App's page, but for the file to write; [] for none."""
+    return [*command, f"/datasets/{build_dataset.dataset_name(run)}"] if command else []
 
 
 def who_may(address: str, loopback: bool, encrypted: bool, name: str) -> str:

@@ -17,7 +17,7 @@ from imageclinic.core import run_lock, tables
 from imageclinic.core.atomic import sweep
 from imageclinic.core.errors import InputError, remedied
 from imageclinic.core.ids import is_below, require_unicode
-from imageclinic.core.reading import image_files, run_shapes, saved_verdict
+from imageclinic.core.reading import image_files, other_folders, run_shapes, saved_verdict
 from imageclinic.core.reading.json_files import parse_json, read_json
 from imageclinic.core.reading.links import refuse_links
 from imageclinic.core.reading.table_checks import check_same_images
@@ -277,7 +277,7 @@ def open_run(path: Path) -> Run:
     require_unicode(path.absolute(), "the run")
     marker = path / MARKER
     if not marker.is_file():
-        raise InputError(f"{path} is no imageclinic run", expected="a folder of imageclinic audit", fix="audit first")
+        raise other_folders.no_run(path)
     try:
         version = read_json(marker, run_shapes.Marker, fix="")["format"]
     except InputError as error:

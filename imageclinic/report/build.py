@@ -1,5 +1,4 @@
-"""Run folder → one self-contained HTML file: nothing is fetched, no script runs but the one that draws the map, and
-hostile names stay text."""
+"""Run folder → one self-contained HTML file: nothing is fetched, no script but the map's runs, names stay text."""
 
 from __future__ import annotations
 
@@ -26,6 +25,7 @@ from imageclinic.report import (
     shapes,
     templates,
 )
+from imageclinic.report.app_links import AppLinks
 from imageclinic.report.planted_truth import score
 from imageclinic.report.predicted import confusion_section, tested_images_section
 from imageclinic.report.thumbnails import Picture, RunPictures
@@ -43,6 +43,7 @@ def write(
     embedding_map: pd.DataFrame | str | None = None,
     decisions: Mapping[str, str] | None = None,
     agreement: Sequence[Mapping[str, Any]] = (),
+    app: str = "",
 ) -> Path:
     """Write the report and return its path.
 
@@ -55,6 +56,7 @@ def write(
         embedding_map: ``image_id, x, y``; or why there is no map; None to leave it out.
         decisions: image_id → what is decided, for the map.
         agreement: of each two reviewers, see `cleaning.trust.agreement.table`.
+        app: path of the App's page on the server that serves the report, too; empty: it is a file without links there.
 
     Raises:
         InputError: when the run was not audited, or the file can't be written.
@@ -68,7 +70,13 @@ def write(
         embedding_map=embedding_map,
         decisions=decisions,
         agreement=agreement,
+        app=app,
     )
+    return written(target, text)
+
+
+def written(target: Path, text: str) -> Path:
+    """Write a page and return its path. Raises InputError when it can't be written."""
     try:
         tables.write_text(target, text)
     except CanNotWrite as error:
@@ -89,6 +97,7 @@ def render(
     embedding_map: pd.DataFrame | str | None = None,
     decisions: Mapping[str, str] | None = None,
     agreement: Sequence[Mapping[str, Any]] = (),
+    app: str = "",
 ) -> str:
     """The report as HTML; see `write`."""
     info = run.info()
@@ -132,7 +141,8 @@ def render(
         audited=_audited(info),
         outcomes=outcomes,
         summaries={
-            o["check"]: summary_with_values((help or {}).get(o["check"], ""), o.get("options") or {}) for o in outcomes
+            o["check"]: sections.summary_with_values((help or {}).get(o["check"], ""), o.get("options") or {})
+            for o in outcomes
         },
         outcome_names=sections.OUTCOMES,
         scores=None if truth is None else _records(score(issues, truth)),
@@ -146,6 +156,7 @@ def render(
         decisions_note=decisions_note,
         progress=review_section.progress(status or [], [o["check"] for o in outcomes]),
         agreement=agreement,
+        app=AppLinks(app),
         comparison=comparison,
         comparisons=compared,
         comparison_note=comparison_note,
@@ -192,8 +203,10 @@ def _facts(dataset: pd.DataFrame, splits: Mapping[str, str]) -> list[tuple[str, 
 
 def _audited(info: Mapping[str, Any]) -> list[str]:
     """Which classes and splits were understood, what was left out, and warnings; [] for runs of earlier versions."""
-    lines: list[str] = info.get("listing", {}).get("in_words", [])
-    return [*lines, *(note for note in info.get("notes", []) if note.startswith("WARNING"))]
+    return [
+        *info.get("listing", {}).get("in_words", []),
+        *(note for note in info.get("notes", []) if note.startswith("WARNING")),
+    ]
 
 
 def splits_of(run: Run, dataset: pd.DataFrame) -> dict[str, str]:
@@ -276,15 +289,6 @@ def _diagnosis(run: Run) -> tuple[dict[str, Any], str]:
         return {"diagnosis": shown, "diagnosis_bars": diagnosis_section.bars(content)}, ""
     except InputError as error:
         return nothing, f"{run.diagnosis.name} can't be shown: {error}"
-
-
-def summary_with_values(docstring: str, options: Mapping[str, Any]) -> str:
-    """A check's first paragraph, with the values of its options where it names them."""
-    text = sections.summary(docstring)
-    for name, value in options.items():
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            text = text.replace(f"`{name}`", f"{value:,.10g}")
-    return text
 
 
 def _prose(text: str) -> Markup:

@@ -101,7 +101,7 @@ def contact_sheet(run: Run, check: str, help: str = "") -> Html:
             "notebook_sheet.html",
             check=check,
             outcome=outcomes[check],
-            summary=build.summary_with_values(help, outcomes[check].get("options") or {}).replace("`", ""),
+            summary=sections.summary_with_values(help, outcomes[check].get("options") or {}).replace("`", ""),
             outcome_name=sections.OUTCOMES[outcomes[check]["outcome"]][1],
             section=made[0] if made else None,
         )

@@ -188,3 +188,12 @@ def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return [
         {str(key): None if pd.isna(value) else value for key, value in row.items()} for row in frame.to_dict("records")
     ]
+
+
+def summary_with_values(docstring: str, options: Mapping[str, Any]) -> str:
+    """A check's first paragraph, with the values of its options where it names them."""
+    text = summary(docstring)
+    for name, value in options.items():
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            text = text.replace(f"`{name}`", f"{value:,.10g}")
+    return text

@@ -17,25 +17,37 @@ from imageclinic.workflows.steps import embedding_map
 
 
 def report(
-    run: str | Path, *, to: str | Path | None = None, truth: pd.DataFrame | None = None, stage: Stage = quiet
+    run: str | Path,
+    *,
+    to: str | Path | None = None,
+    truth: pd.DataFrame | None = None,
+    app: str = "",
+    stage: Stage = quiet,
 ) -> Path:
     """Write report.html, one self-contained file, and return its path.
 
-    Where the run has embeddings and no map of them yet, the map is made first, and kept in the run folder.
+    Of the folder of a model that `train` wrote, the page shows the test images: which are wrong, what they are taken
+    for, and the table of test label against predicted label. Of a run with embeddings and no map of them yet, the map
+    is made first, and kept in the run folder.
 
     Args:
-        run: an audited run.
-        to: the file to write; None: report.html in the run folder.
+        run: an audited run, or the folder of a model.
+        to: the file to write; None: report.html in that folder.
         truth: for datasets with planted faults: check, image_id and label of each.
+        app: path of the App's page on the same server, for the report that a review serves; empty: a file without
+            links to the App.
         stage: reports what takes long.
 
     Raises:
         InputError: the run was not audited, or the file can't be written.
     """
     from imageclinic.report import build
+    from imageclinic.report.predicted import model_page
 
-    helps = {name: check.help for name, check in runner.load().items()}
     target = None if to is None else Path(to)
+    if model_page.is_model(Path(run)):
+        return build.written(target or Path(run) / "report.html", model_page.render(Path(run)))
+    helps = {name: check.help for name, check in runner.load().items()}
     opened = open_run(Path(run))
     state = status(run)
     try:
@@ -53,4 +65,5 @@ def report(
         help=helps,
         embedding_map=points,
         decisions=dict(zip(decided["image_id"], decided["decision"], strict=True)),
+        app=app,
     )

@@ -59,6 +59,7 @@ def review(
             words=lambda: trust_summary.panel_of(open_run(Path(run))),
             rerank=python_module("imageclinic", "rerank", str(Path(run).absolute())),
             map_embeddings=python_module("imageclinic.workflows.steps.embedding_map", str(Path(run).absolute())),
+            report=python_module("imageclinic.workflows.steps.report_in_app", str(Path(run).absolute())),
         )
 
 

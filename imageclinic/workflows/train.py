@@ -47,4 +47,4 @@ def train(
 
     folder = Path(out).absolute().with_name(f"{Path(out).absolute().name}-model") if to is None else Path(to)
     with as_files(Path(out)) as files, stage("Training") as progress:
-        return run(files, to=folder, settings=Settings(**settings), progress=progress)
+        return run(files, to=folder, export=Path(out), settings=Settings(**settings), progress=progress)

@@ -16,7 +16,7 @@ from tests.browser.driver import app, open_image, open_view, page, select
 
 
 def main(run: Path, folder: Path) -> None:
-    """Save grid, desk, cluster and calibrate as PNG files in `folder`."""
+    """Save grid, desk, sheet, cluster and calibrate as PNG files in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     with app(run) as inbox, tempfile.TemporaryDirectory() as profile, page(Path(profile), 1440, 900) as shown:
         open_view(shown, inbox, "mislabeled")
@@ -28,6 +28,15 @@ def main(run: Path, folder: Path) -> None:
         open_image(shown, 1)
         shown.wait_for_timeout(2_000)
         save(shown, folder / "desk.png")
+        shown.keyboard.press("Escape")
+        shown.keyboard.press("t")
+        shown.wait_for_selector(".ic-matrix")
+        shown.keyboard.press("Enter")
+        shown.set_viewport_size({"width": 1440, "height": 560})
+        for n in range(4, 9):
+            shown.locator(".ic-tile").nth(n).click()
+        save(shown, folder / "sheet.png")
+        shown.set_viewport_size({"width": 1440, "height": 900})
         open_view(shown, inbox, "exact-duplicate")
         select(shown, 0)
         decide(shown, "b")

@@ -143,6 +143,9 @@ def test_the_bar_decides_and_keys_typed_into_fields_do_not(served: tuple[Run, st
     before = len(decision_log.read(run.decisions))
     open_view(shown, inbox, "bright")
     select(shown, 0)
+    assert not shown.locator('[data-cy="sidebar"]').count(), "the sidebar is folded away"
+    shown.locator('[data-cy="action-toggle-sidebar"]').click()
+    shown.locator('[data-cy="sidebar"]').wait_for()
     shown.locator("input[type=text]").first.focus()
     shown.keyboard.type("dk")
     shown.locator(f"{BAR} button[data-decision=unsure]").click()

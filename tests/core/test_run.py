@@ -29,6 +29,17 @@ def test_foreign_folders_are_refused_and_left_alone(tmp_path) -> None:
         run.open_run(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("file", "instead"),
+    [("model.keras", "imageclinic report"), ("export.json", "export"), ("comparison.json", "audit")],
+)
+def test_what_another_command_wrote_is_recognised(tmp_path, file: str, instead: str) -> None:
+    (tmp_path / file).touch()
+    with pytest.raises(InputError, match="is no imageclinic run") as caught:
+        run.open_run(tmp_path)
+    assert instead in str(caught.value) and "audit first" not in str(caught.value)
+
+
 def test_other_formats_are_refused(tmp_path) -> None:
     made = run.create(tmp_path / "run")
     tables.write_json(made.path / run.MARKER, {"format": 99})

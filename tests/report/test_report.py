@@ -8,7 +8,9 @@ import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
+import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
@@ -153,6 +155,30 @@ def test_links_lead_somewhere(run: Run) -> None:
     links = page.having("href")
     assert links
     assert {link[1:] for link in links} <= set(page.having("id"))
+
+
+def test_beside_the_app_pictures_and_numbers_lead_there_and_nothing_else_does(run: Run) -> None:
+    names = run.read(tables.DATASET)["image_id"].tolist()
+    rows = {"image_id": names, "fold": [0] * 4, "label_quality": [0.1, 0.2, 0.3, 0.9]}
+    probabilities = np.array([[0.1, 0.9, 0], [0.8, 0.2, 0], [0.3, 0.7, 0], [0, 1, 0]], np.float32)
+    tables.write_vectors(
+        run.predictions, rows, "pred_probs", probabilities, {"classes": json.dumps(["cat", "dog", HOSTILE])}
+    )
+    html = render(run, app="/datasets/a-run")
+    assert HOSTILE not in html
+    links = [attrs for tag, attrs in Page(html).elements if tag == "a" and not (attrs["href"] or "").startswith("#")]
+    assert {attrs["target"] for attrs in links} == {"imageclinic-app"}
+    asked = [urlsplit(attrs["href"] or "") for attrs in links]
+    assert {address.path for address in asked} == {"/datasets/a-run"} and not any(address.netloc for address in asked)
+    queries = [parse_qs(address.query) for address in asked]
+    assert all(query["workspace"] == ["review"] for query in queries)
+    pairs = {(query["given"][0], query["predicted"][0]) for query in queries if "given" in query}
+    assert pairs == {("cat", "dog"), (HOSTILE, "cat")}
+    views = {query["image"][0]: query["view"][0] for query in queries if "image" in query}
+    assert set(views) == {*names} and views["cat/bad.jpg"] == "corrupted" and views["dog/2.png"] == "near-duplicate"
+    of_file = Page(render(run))
+    assert all(link.startswith("#") for link in of_file.having("href")), "a file does not know where the App is"
+    assert {link[1:] for link in of_file.having("href")} <= set(of_file.having("id"))
 
 
 def test_hostile_names_stay_text(run: Run) -> None:

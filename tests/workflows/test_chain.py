@@ -125,6 +125,10 @@ def test_decide_export_verify_compare_report(run: Path, digits: Path, tmp_path: 
     assert (named["label"] == named["predicted"]).mean() == pytest.approx(metrics["test"]["accuracy"])
     assert (tmp_path / "clean-model" / "model.keras").is_file()
     assert all(imageclinic.verify(out)["ok"]), "training leaves the export alone"
+    page = imageclinic.report(model).read_text("utf-8")
+    right = metrics["test"]["accuracy"]
+    assert f"{100 * right:.1f} % of {len(named):,} test images right" in page and metrics["export"] == "../clean"
+    assert page.count("<img src=") > 0 and "imageclinic review" not in page
 
     report = imageclinic.report(run).read_text("utf-8")
     assert "Mislabeled" in report

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -29,6 +30,7 @@ def train(
     out: Path,
     *,
     to: Path | None = None,
+    export: Path | None = None,
     settings: Settings | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
@@ -41,14 +43,16 @@ def train(
         out: a folder that ``imageclinic export`` wrote: images and ``manifest.csv``.
         to: where the three files go; None: the export's name with ``-model``. Never into the export, which is
             proven to hold nothing else.
+        export: the export that metrics.json names; None: `out`, which of records is a copy as files.
         settings: how to train; None: the defaults.
         progress: called with (epochs done, epochs).
 
     Returns:
         The content of metrics.json: `model, parameters, trained_parameters, multiply_adds, classes, size, images,
-        settings, precision` (Keras's dtype policy), `not_validated` (classes without validation images), `starved` (the
-        classes that are changed more), `input_bound` (the share of the training time that was spent waiting for images)
-        and `advice` about it, `history, validation, test`; the last two as `training.fit.metrics.summary` gives them,
+        settings, precision` (Keras's dtype policy), `export` (its path from the folder), `not_validated` (classes
+        without validation images), `starved` (the classes that are changed more), `input_bound` (the share of the
+        training time that was spent waiting for images) and `advice` about it, `history, validation, test`; the last
+        two as `training.fit.metrics.summary` gives them,
         `test` None when the export has no test images.
 
     Raises:
@@ -93,6 +97,7 @@ def train(
         "images": images.counts,
         "settings": {**asdict(use), "mirror": images.flip, "learning_rate": use.rate},
         "precision": backbones.precision(),
+        "export": _seen_from(folder, export or out),
         "not_validated": sorted(set(images.classes) - set(parts["val"].rows["label"])),
         "starved": [images.classes[i] for i in starved],
         "input_bound": None if history.waited is None else round(history.waited, 3),
@@ -130,6 +135,14 @@ def _test_predictions(
         predicted=np.asarray(classes, dtype=object)[best],
         probability=np.clip(probs[np.arange(len(rows)), best].astype(np.float64), 0, 1),
     )
+
+
+def _seen_from(folder: Path, export: Path) -> str:
+    """The export's path from the model's folder: both may be moved together, and it names nobody's home folder."""
+    try:
+        return Path(os.path.relpath(export.resolve(), folder.resolve())).as_posix()
+    except ValueError:  # on another drive of Windows
+        return export.absolute().as_posix()
 
 
 def _save(model: keras.Model, path: Path) -> None:

@@ -23,6 +23,7 @@ from imageclinic.cleaning.review.door.guard import Guard
 from imageclinic.cleaning.review.door.hosts import Hosts
 from imageclinic.cleaning.review.door.invitation import Invitation
 from imageclinic.cleaning.review.door.media import Media
+from imageclinic.cleaning.review.door.report_page import ReportPage
 from imageclinic.core.run import open_run
 
 READY = b"ready"
@@ -32,11 +33,13 @@ def main(channel: int, *listening: int) -> None:
     """Serve until we are ended."""
     with socket.socket(fileno=channel) as parent:
         settings: dict[str, Any] = json.loads(parent.makefile("rb").readline())
+        run = open_run(Path(settings["run"]))
         guard = Guard(
             _fiftyone(settings["port"]),
             hosts=Hosts(tuple(settings["names"]), settings["loopback"], settings["scheme"]),
             invitation=Invitation(settings["secret"], encrypted=settings["scheme"] == "https"),
-            media=Media(open_run(Path(settings["run"]))),
+            media=Media(run),
+            report=ReportPage(run, settings["report"]),
         )
         config = Config()
         config.bind = [f"fd://{number}" for number in listening]

@@ -11,10 +11,11 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from imageclinic.cleaning.review.door import allowed_operators, app_pages
+from imageclinic.cleaning.review.door import allowed_operators, app_pages, report_page
 from imageclinic.cleaning.review.door.hosts import Hosts
 from imageclinic.cleaning.review.door.invitation import Invitation
 from imageclinic.cleaning.review.door.media import Media, Picture
+from imageclinic.cleaning.review.door.report_page import ReportPage
 
 _NO_KEY = (
     "This review is locked. Open the link that imageclinic review has printed; "
@@ -28,8 +29,10 @@ _PARTIAL = (b"if-none-match", b"if-modified-since", b"range", b"if-range")
 class Guard:
     """Passes on what the reviewer's own browser asks for the review, and refuses all else in one line of text."""
 
-    def __init__(self, app: ASGIApp, *, hosts: Hosts, invitation: Invitation, media: Media) -> None:
-        self._app, self._hosts, self._invitation, self._media = app, hosts, invitation, media
+    def __init__(
+        self, app: ASGIApp, *, hosts: Hosts, invitation: Invitation, media: Media, report: ReportPage | None = None
+    ) -> None:
+        self._app, self._hosts, self._invitation, self._media, self._report = app, hosts, invitation, media, report
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -66,6 +69,9 @@ class Guard:
             # What was checked is what is read: FiftyOne gets no other reading of the request.
             scope = {**scope, "path": "/media", "raw_path": b"/media"}
             scope["query_string"] = urlencode({"filepath": picture.path}).encode()
+        elif path == report_page.PATH and self._report and scope["method"] == "GET":
+            await _answer(await self._report.answer(), scope, receive, send)
+            return
         elif path in ("/operators", "/operators/resolve-placements"):
             outgoing.change = allowed_operators.listed
         elif path.startswith("/operators"):

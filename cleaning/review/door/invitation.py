@@ -18,10 +18,15 @@ from starlette.responses import HTMLResponse, Response
 from starlette.types import Scope
 
 PARAMETER = "token"
-# FiftyOne's advert lies over our panel until it was closed once on this address; the App looks for this entry.
+# What FiftyOne's App looks for under this address: its advert, which lies over our panel, was closed; the sidebar of
+# filters is folded away (a reviewer who unfolds it finds it so the next time), and its viewer leaves empty fields out.
 _PAGE = """<!doctype html><meta charset="utf-8"><title>imageclinic review</title>
 <script nonce="{nonce}">
-try {{ localStorage.setItem("fiftyone-enterprise-tooltip-seen", "true"); }} catch (error) {{ /* only an advert */ }}
+try {{
+  for (const [name, value] of [
+    ["fiftyone-enterprise-tooltip-seen", true], ["sidebarVisible-modal-false", false], ["hideNoneValuedFields", true],
+  ]) if (localStorage.getItem(name) === null) localStorage.setItem(name, value);
+}} catch (error) {{ /* only its looks */ }}
 location.replace({target});
 </script>
 <noscript>The App needs JavaScript.</noscript>

@@ -148,7 +148,11 @@ class Server:
 
 @contextlib.contextmanager
 def serving(
-    run: Run, address: str, listeners: Sequence[socket.socket], certificate: Certificate | None
+    run: Run,
+    address: str,
+    listeners: Sequence[socket.socket],
+    certificate: Certificate | None,
+    report: Sequence[str] = (),
 ) -> Iterator[Server]:
     """The App's server, for as long as the context lasts; call `cleaning.review.session.prepare` first.
 
@@ -159,6 +163,7 @@ def serving(
         address: what the user asked for.
         listeners: from `listening`.
         certificate: for https; None for http.
+        report: the command of `report_page`.
     """
     log = run.review / "server.log"
     log.parent.mkdir(exist_ok=True)
@@ -178,6 +183,7 @@ def serving(
         "port": port,
         "certificate": str(certificate.path) if certificate else None,
         "key": str(certificate.key) if certificate else None,
+        "report": list(report),
     }
     ours, theirs = socket.socketpair()
     with ours:

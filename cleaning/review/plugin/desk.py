@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from fiftyone import ViewField as F
+
 from imageclinic.cleaning.decisions import decision_log
 from imageclinic.cleaning.review.plugin import card_facts, log_sync, navigation, panel
 from imageclinic.cleaning.review.plugin.operators import Unlisted
@@ -58,6 +60,16 @@ class Cards(Unlisted):
         return {"cards": card_facts.cards(ctx, ctx.params["ids"], reviewer(ctx), blind(ctx))}
 
 
+class Find(Unlisted):
+    """``id`` of the sample of an image (``image_id``); null when it is not loaded."""
+
+    name, label = "find", "find"
+
+    def execute(self, ctx: Any) -> dict[str, Any]:
+        found = ctx.dataset.match(F("image_id") == str(ctx.params["image_id"])).values("id")
+        return {"id": found[0] if found and not blind(ctx) else None}
+
+
 class ViewCounts(Unlisted):
     """Images of the view, or of those with ``ids``: all, the undecided ones, and of these those in the test split, and
     with a suggested label."""
@@ -85,4 +97,4 @@ def _persons(run: Any) -> list[str]:
     return [name for name in names if not name.startswith(POLICY)]
 
 
-ALL = (Order, Cards, ViewCounts)
+ALL = (Order, Cards, Find, ViewCounts)

@@ -14,12 +14,7 @@ from imageclinic.cleaning.decisions import label_ranking
 from imageclinic.cleaning.review import similar_images
 from imageclinic.cleaning.review.plugin.selection import HIDDEN, UNDECIDED, blind, images_in_words, run_of, shown
 from imageclinic.core import tables
-from imageclinic.core.predicted import confusions as confused
-from imageclinic.core.predicted import tested_images
 from imageclinic.core.run import Run, open_run
-
-#: Pairs of confused classes that the panel lists.
-_LISTED = 10
 
 
 def tidy(ctx: Any) -> None:
@@ -103,51 +98,6 @@ def more_like(ctx: Any, sample_id: str) -> str:
     ctx.ops.set_view(ctx.dataset.select(alike_ids, ordered=True))
     alike = images_in_words(n) if n else "No image"
     return f"{alike} with the same mistake, then what looks like it."
-
-
-def confusions(ctx: Any, tested: bool = False) -> list[list[Any]]:
-    """``given, predicted, n`` of the most frequent pairs of given label and out-of-fold prediction, or, where `tested`,
-    of a test image's label and what the trainings after cleaning name; [] without predictions."""
-    pairs = confused.pairs(_confused(ctx, tested)).head(_LISTED)
-    return [[given, predicted, int(n)] for given, predicted, n in pairs.itertuples(index=False)]
-
-
-def open_confusion(ctx: Any, given: str, predicted: str, tested: bool = False) -> str:
-    """Show the images of a pair of `confusions`; return what to tell the reviewer."""
-    if blind(ctx):
-        return HIDDEN.format("a prediction would show what is suggested")
-    found = confusion_samples(ctx, given, predicted, tested)
-    if not found:
-        return "No image of this pair is loaded."
-    ctx.ops.set_view(ctx.dataset.select(found, ordered=True))
-    return f"{images_in_words(len(found))} labelled {given}, predicted as {predicted}, the least likely label first."
-
-
-def confusion_samples(ctx: Any, given: str, predicted: str, tested: bool = False) -> list[str]:
-    """The samples of a pair of given and predicted label, the least likely label first."""
-    wrong = _confused(ctx, tested)
-    images = wrong.loc[wrong["given"].eq(given) & wrong["predicted"].eq(predicted), "image_id"].tolist()
-    ids = dict(zip(*ctx.dataset.match(F("image_id").is_in(images)).values(["image_id", "id"]), strict=True))
-    return [ids[name] for name in images if name in ids]
-
-
-def _confused(ctx: Any, tested: bool) -> pd.DataFrame:
-    """See `core.predicted.confusions.confused`; empty without predictions."""
-    run = run_of(ctx)
-    file = run.table_path(tested_images.TEST_PREDICTIONS) if tested else run.predictions
-    if not file.is_file():
-        return pd.DataFrame(columns=["image_id", "given", "predicted"])
-    return _confused_images(run.path, tested, file.stat().st_mtime_ns)
-
-
-@functools.lru_cache(maxsize=2)
-def _confused_images(path: Path, tested: bool, changed: int) -> pd.DataFrame:
-    run = open_run(path)
-    if not tested:
-        return confused.confused(run.read_predictions(), run.read(tables.DATASET).set_index("image_id")["label"])
-    rows = run.read(tested_images.TEST_PREDICTIONS)
-    labels = tested_images.per_image(rows).set_index("image_id")["label"]
-    return confused.confused(tested_images.votes(rows), labels)
 
 
 def _likeness(run: Run, image_id: str) -> pd.Series:

@@ -12,7 +12,7 @@ import fiftyone as fo
 from imageclinic.cleaning.review import background_work
 from imageclinic.cleaning.review.dataset import saved_views
 from imageclinic.cleaning.review.dataset.map_panel import MAP
-from imageclinic.cleaning.review.plugin import log_sync, navigation
+from imageclinic.cleaning.review.plugin import confusion_views, log_sync, navigation
 from imageclinic.cleaning.review.plugin.operators import Unlisted, documents
 from imageclinic.cleaning.review.plugin.selection import UNDECIDED, blind, is_reviewed, run_of
 
@@ -25,9 +25,10 @@ class Panel(Unlisted):
 
     Returns:
         ``flagged, done, export`` (see `progress`); ``sample``, the same two of the random sample; ``checks``, rows of
-        name, decided and flagged, none in the random sample, where a count that grew would tell what was found;
-        ``confusions`` and ``tested_confusions``, see `navigation.confusions`, and ``tested``, name and number of images
-        of the views of test images, none in the random sample; ``map``, whether the images have one;
+        the view's name, decided and flagged, none in the random sample, where a count that grew would tell what was
+        found;
+        ``confusions`` and ``tested_confusions``, see `confusion_views.pairs_listed`, and ``tested``, name and number of
+        images of the views of test images, none in the random sample; ``map``, whether the images have one;
         ``ranked``, see `navigation.waiting_order`; ``trust`` and ``lines``, see
         `background_work.words_file`; ``blind``; ``classes``, when they are few. Of a dataset that is not the reviewed
         one only ``other``, what to do.
@@ -47,8 +48,8 @@ class Panel(Unlisted):
             **progress(ctx),
             "sample": counts["sample"],
             "checks": [] if unseen else counts["checks"],
-            "confusions": [] if unseen else navigation.confusions(ctx),
-            "tested_confusions": [] if unseen else navigation.confusions(ctx, tested=True),
+            "confusions": [] if unseen else confusion_views.pairs_listed(ctx),
+            "tested_confusions": [] if unseen else confusion_views.pairs_listed(ctx, tested=True),
             "tested": [] if unseen else counts["tested"],
             "map": ctx.dataset.has_brain_run(MAP),
             "ranked": navigation.waiting_order(ctx),
@@ -123,24 +124,13 @@ class NewOrder(Unlisted):
         return {}
 
 
-class Confusion(Unlisted):
-    """Opens the images of a pair of classes, ``given`` and ``predicted``; ``tested``: of test images. Returns
-    ``message``."""
+class OpenView(Unlisted):
+    """Opens the saved view that is named ``view``."""
 
-    name, label = "confusion", "confusion"
-
-    def execute(self, ctx: Any) -> dict[str, Any]:
-        pair = ctx.params["given"], ctx.params["predicted"]
-        return {"message": navigation.open_confusion(ctx, *pair, tested=bool(ctx.params.get("tested")))}
-
-
-class Tested(Unlisted):
-    """Opens a view of test images, by its ``view``."""
-
-    name, label = "tested", "tested"
+    name, label = "open_view", "open view"
 
     def execute(self, ctx: Any) -> dict[str, Any]:
-        if ctx.params["view"] in saved_views.TESTED:
+        if ctx.params["view"] in ctx.dataset.list_saved_views():
             ctx.ops.set_view(name=ctx.params["view"])
         return {}
 
@@ -174,10 +164,10 @@ def _counts(name: str, log_size: int) -> dict[str, Any]:
         "done": queued - left.count("queue"),
         "sample": {"flagged": drawn, "done": dataset.match(fo.ViewField("decision") != None).count("calibrate")},  # noqa: E711
         "checks": [
-            [check.replace("_", " "), flagged.get(check, 0) - undecided.get(check, 0), flagged.get(check, 0)]
+            [saved_views.name_of(check), flagged.get(check, 0) - undecided.get(check, 0), flagged.get(check, 0)]
             for check in names
         ],
     }
 
 
-ALL = (Panel, Progress, Changes, Classes, Inbox, Calibrate, NewOrder, Confusion, Tested)
+ALL = (Panel, Progress, Changes, Classes, Inbox, Calibrate, NewOrder, OpenView)

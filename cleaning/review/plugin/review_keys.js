@@ -8,7 +8,7 @@
   const foo = window.__foo__, fos = window.__fos__, fop = window.__fop__, React = window.React;
   if (!foo || !fos || !fop || !React || !foo.executeOperator || !fos.useUpdateSamples || !fop.registerComponent) return;
   const PLUGIN = "@imageclinic/review", PANEL = "imageclinic_review";
-  const MODULES = ["main.js", "app.js", "tiles.js", "actions.js", "saver.js", "desk.js", "stock.js", "card_view.js", "side_panel.js", "dialogs.js", "dom.js", "watch.js", "lasso.js", "copies.js"];
+  const MODULES = ["main.js", "app.js", "tiles.js", "actions.js", "saver.js", "desk.js", "stock.js", "card_view.js", "side_panel.js", "dialogs.js", "dom.js", "watch.js", "lasso.js", "copies.js", "sheet.js", "matrix.js", "links.js"];
   const here = document.currentScript.src;
   // What the browser tests read.
   const api = (window.__imageclinic__ = { active: false, log: [], tiles: null, shown: null, selected: [], lasso: [], tasks: new Map(), panels: new Set() });

@@ -16,11 +16,11 @@ PLACE = 140
 def report(
     run: RunFolder,
     to: Annotated[
-        Path | None, Option(help="The file to write. Default: report.html in the run folder.", show_default=False)
+        Path | None, Option(help="The file to write. Default: report.html in that folder.", show_default=False)
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write report.html, one self-contained file."""
+    """Write report.html, one self-contained file. Of a folder that imageclinic train wrote: the test images."""
 
     terminal = terminal_for(as_json)
     path = imageclinic.report(run, to=to, stage=terminal.stage)

@@ -40,4 +40,6 @@ def train(
     if metrics["advice"]:
         terminal.say(metrics["advice"])
     terminal.say(f"Written to {to}: model.keras, metrics.json, MODEL_CARD.md, logs")
+    if metrics["test"]:
+        terminal.say(f"Which test images are wrong, and what they are taken for: imageclinic report {to}")
     terminal.result({"folder": str(to), **metrics})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -41,3 +43,29 @@ def pairs(wrong: pd.DataFrame) -> pd.DataFrame:
     """
     counts = wrong.groupby(["given", "predicted"], as_index=False).size().rename(columns={"size": "n"})
     return counts.sort_values(["n", "given", "predicted"], ascending=[False, True, True], ignore_index=True)
+
+
+def most_confused(wrong: pd.DataFrame, classes: Sequence[str], most: int) -> list[str]:
+    """The classes that a table has room for: all, or the `most` that are confused most. Sorted.
+
+    Args:
+        wrong: see `confused`.
+        classes: of the predictions.
+        most: how many the table has at most.
+    """
+    if len(classes) <= most:
+        return sorted(classes)
+    involved = pd.concat([wrong["given"], wrong["predicted"]]).value_counts()
+    return sorted(involved.sort_index().sort_values(ascending=False, kind="stable").index[:most])
+
+
+def right(predictions: Predictions, labels: pd.Series, wrong: pd.DataFrame) -> pd.Series:
+    """Given label → how many of its images are predicted as it.
+
+    Args:
+        predictions, labels: as for `confused`.
+        wrong: what that returned.
+    """
+    judged = predictions.rows["image_id"].map(labels)
+    judged = judged[judged.isin(predictions.classes)]
+    return judged.value_counts().sub(wrong["given"].value_counts(), fill_value=0).astype(int)

@@ -80,6 +80,8 @@ def wrong(images: pd.DataFrame) -> pd.DataFrame:
 def votes(rows: pd.DataFrame) -> Predictions:
     """The trainings after cleaning as predictions: a class's probability is the share of trainings that name it.
 
+    Of a single training that kept them, it is the model's own probability of the class that it names, and 0 for others.
+
     Args:
         rows: of TEST_PREDICTIONS.
     """
@@ -89,8 +91,16 @@ def votes(rows: pd.DataFrame) -> Predictions:
     shares = shares.reindex(columns=sorted({*shares.columns, *labels}), fill_value=0.0)
     at = shares.columns.get_indexer(pd.Index(labels))
     quality = shares.to_numpy()[np.arange(len(shares)), at] if len(shares) else np.empty(0)
+    if single(judged):
+        sure = judged.set_index("image_id")["probability"].reindex(shares.index).to_numpy()
+        shares, quality = shares.mul(sure, axis=0), np.where(quality > 0, sure, 1 - sure)
     table = pd.DataFrame({"image_id": shares.index.astype(object), "fold": -1, "label_quality": quality})
     return Predictions(table, shares.to_numpy(np.float32), tuple(shares.columns))
+
+
+def single(rows: pd.DataFrame) -> bool:
+    """Whether all rows are of one training that kept its probabilities."""
+    return rows["seed"].nunique() == 1 and rows["side"].nunique() == 1 and bool(rows["probability"].notna().all())
 
 
 def _most_named(rows: pd.DataFrame) -> pd.Series:

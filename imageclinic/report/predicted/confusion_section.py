@@ -21,8 +21,11 @@ MOST_TILES, MOST_PICTURES, MOST_NAMES = 12, 300, 60
 
 @dataclass(frozen=True)
 class Cell:
-    """A number of the table: how many images, how dark, and where its images are; `anchor` is empty without any."""
+    """A number of the table: its pair, how many images, how dark, and where its images are; `anchor` is empty without
+    any."""
 
+    given: str
+    predicted: str
     n: int
     heat: float
     anchor: str
@@ -80,31 +83,25 @@ def table(
     if wrong.empty:
         return None
     pairs = confusions.pairs(wrong)
-    involved = pd.concat([wrong["given"], wrong["predicted"]]).value_counts()
-    order = (
-        sorted(predictions.classes)
-        if len(predictions.classes) <= MOST_CLASSES
-        else sorted(involved.sort_index().sort_values(ascending=False, kind="stable").index[:MOST_CLASSES])
-    )
+    order = confusions.most_confused(wrong, predictions.classes, MOST_CLASSES)
     inside = pairs["given"].isin(order) & pairs["predicted"].isin(order)
     shown = pairs[inside | (pairs.index < MOST_LISTED)]
     sheets = _sheets(wrong, shown, picture, prefix)
     at = {(sheet.given, sheet.predicted): sheet for sheet in sheets}
-    judged = predictions.rows["image_id"].map(labels)
-    judged = judged[judged.isin(predictions.classes)]
-    right = judged.value_counts().sub(wrong["given"].value_counts(), fill_value=0)
+    right = confusions.right(predictions, labels, wrong)
     largest = int(pairs.loc[inside, "n"].max()) if inside.any() else 1
 
     def cell(given: str, predicted: str) -> Cell:
         if given == predicted:
-            return Cell(int(right.get(given, 0)), 0, "", same=True)
+            return Cell(given, predicted, int(right.get(given, 0)), 0, "", same=True)
         sheet = at.get((given, predicted))
-        return Cell(sheet.n, sheet.n / largest, sheet.anchor, same=False) if sheet else Cell(0, 0, "", same=False)
+        n, anchor = (sheet.n, sheet.anchor) if sheet else (0, "")
+        return Cell(given, predicted, n, n / largest, anchor, same=False)
 
     rows = [[cell(given, predicted) for predicted in order] for given in order]
     left_out = len(wrong) - int(pairs.loc[inside, "n"].sum())
     listed = sheets[:MOST_LISTED] if len(predictions.classes) > MOST_CLASSES else []
-    return Table(len(wrong), len(judged), order, rows, sheets, listed, left_out)
+    return Table(len(wrong), len(wrong) + int(right.sum()), order, rows, sheets, listed, left_out)
 
 
 def _sheets(wrong: pd.DataFrame, shown: pd.DataFrame, picture: Callable[[str], Picture], prefix: str) -> list[Sheet]:

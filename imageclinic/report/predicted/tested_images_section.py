@@ -20,7 +20,7 @@ MOST_TILES = 24
 @dataclass(frozen=True)
 class Tile:
     """A test image: its label, the class that most trainings name, and in how many of them that is right, such as
-    ``2/5``. Without trainings before cleaning, that side is empty."""
+    ``2/5``; of a single training, how sure it is. Without trainings before cleaning, that side is empty."""
 
     image_id: str
     picture: Picture
@@ -51,6 +51,7 @@ class Results:
 
     total: int
     compared: bool
+    single: bool
     trainings: str
     sheets: list[Sheet]
     confused: confusion_section.Table | None
@@ -67,7 +68,11 @@ def results(rows: pd.DataFrame, picture: Callable[[str], Picture]) -> Results | 
     before, after = tested_images.trainings(rows)
     if not after or images.empty:
         return None
-    sheets = [("Wrong on the test set", tested_images.wrong(images))]
+    votes, one = tested_images.votes(rows), tested_images.single(rows)
+    wrong, sure = tested_images.wrong(images), rows.drop_duplicates("image_id").set_index("image_id")["probability"]
+    if one:  # the surest mistakes first
+        wrong = wrong.iloc[wrong["image_id"].map(-sure).argsort(kind="stable")]
+    sheets = [("Wrong on the test set", wrong)]
     if before:
         names = {FIXED: "Fixed by cleaning", BROKEN: "Broken by cleaning"}
         sheets = [*((name, tested_images.changed(images, effect)) for effect, name in names.items()), *sheets]
@@ -76,6 +81,8 @@ def results(rows: pd.DataFrame, picture: Callable[[str], Picture]) -> Results | 
         of = {BEFORE: before, AFTER: after}
         right = {side: f"{round(float(str(row[f'right_{side}'])) * n)}/{n}" for side, n in of.items() if n}
         name, label = str(row["image_id"]), str(row["label"])
+        if one:
+            right[AFTER] = f"{100 * sure[name]:.0f} %"
         named = str(row[BEFORE]) if before else ""
         return Tile(name, picture(name), label, named, right.get(BEFORE, ""), str(row[AFTER]), right[AFTER])
 
@@ -84,7 +91,7 @@ def results(rows: pd.DataFrame, picture: Callable[[str], Picture]) -> Results | 
         for title, found in sheets
     ]
     labels = images.set_index("image_id")["label"]
-    confused = confusion_section.table(tested_images.votes(rows), labels, picture, prefix="test-confused")
+    confused = confusion_section.table(votes, labels, picture, prefix="test-confused")
     n = f"{after} training" + ("" if after == 1 else "s")
     words = f"{n} before cleaning and {n} after it." if before else f"{n} on the cleaned images."
-    return Results(len(images), bool(before), words, shown, confused)
+    return Results(len(images), bool(before), one, words, shown, confused)

@@ -39,9 +39,10 @@ class App:
         self.lasso: list[str] = []
 
     def call(self, operator: str, view: str = "", **params: Any) -> dict[str, Any]:
-        from imageclinic.cleaning.review.plugin import desk, operators, panel
+        from imageclinic.cleaning.review.plugin import confusion_views, desk, operators, panel
 
-        known = {each.name: each for each in (*operators.ALL, *desk.ALL, *panel.ALL)}
+        modules = (operators, desk, panel, confusion_views)
+        known = {each.name: each for module in modules for each in module.ALL}
         result: dict[str, Any] = known[operator]().execute(self.context(view, params))
         return result
 
@@ -202,17 +203,16 @@ def test_a_lasso_on_the_map_is_what_the_desk_and_a_batch_are_about(run: Run) -> 
 
 
 def test_the_plugin_names_every_operator(fiftyone: Any) -> None:
-    from imageclinic.cleaning.review.plugin import desk, operators, panel
+    from imageclinic.cleaning.review.plugin import confusion_views, desk, operators, panel
 
     named = yaml.safe_load((Path(panel.__file__).parent / "fiftyone.yml").read_text("utf-8"))["operators"]
-    assert sorted(named) == sorted(each.name for each in (*operators.ALL, *desk.ALL, *panel.ALL))
+    assert sorted(named) == sorted(each.name for each in (*operators.ALL, *desk.ALL, *panel.ALL, *confusion_views.ALL))
 
 
 def test_a_pair_of_confused_classes_opens_its_images_worst_first(run: Run) -> None:
-    from imageclinic.cleaning.review.plugin import navigation
-
     app = App(run)
     assert app.call("panel")["confusions"] == []
+    assert app.call("confusion_matrix")["message"]
     judged = [*MISLABELED, "cat/00.png", "cat/01.png"]
     probabilities = np.array([[0.9, 0.1]] * 2 + [[0.3, 0.7]] * 3 + [[0.2, 0.8], [0.8, 0.2]], np.float32)
     quality = [0.2, 0.1, 0.7, 0.7, 0.7, 0.3, 0.8]
@@ -221,10 +221,26 @@ def test_a_pair_of_confused_classes_opens_its_images_worst_first(run: Run) -> No
     tables.write_vectors(run.predictions, columns, "pred_probs", probabilities, metadata)
     assert app.call("panel")["confusions"] == [["dog", "cat", 2], ["cat", "dog", 1]]
     assert app.call("panel", "Calibrate")["confusions"] == []
-    assert app.call("confusion", "Calibrate", given="dog", predicted="cat")["message"]  # refused: no view is opened
-    samples = navigation.confusion_samples(app.context(), "dog", "cat")
-    assert [app.names[sample] for sample in samples] == [MISLABELED[1], MISLABELED[0]]
-    assert navigation.confusion_samples(app.context(), "dog", "owl") == []
+    pair = {"given": "dog", "predicted": "cat", "again": True}
+    assert not app.call("confusion", "Calibrate", **pair)["images"], "refused: no view is opened"
+    assert [image["name"] for image in app.call("confusion", **pair)["images"]] == [MISLABELED[1], MISLABELED[0]]
+    assert not app.call("confusion", given="dog", predicted="owl")["images"]
+
+    others(run, MISLABELED[1], "drop")
+    app.call("changes")
+    table = app.call("confusion_matrix")
+    assert (table["classes"], table["rows"], table["left"]) == (["cat", "dog"], [[1, 1], [2, 3]], [[0, 1], [1, 0]])
+    assert table["pairs"] == [["dog", "cat", 2, 1], ["cat", "dog", 1, 1]] and table["left_out"] == 0
+    assert set(app.call("confusion_matrix", "Calibrate")) == {"message"}
+    decided, open_one = app.call("confusion", **pair)["images"]
+    assert (decided["waiting"], decided["state"]) == (False, "decided"), "what somebody else decided is not shown"
+    assert (open_one["waiting"], open_one["given"], open_one["predicted"]) == (True, 0.1, 0.9)
+    ids = [decided["id"], open_one["id"]]
+    answer = app.call("whole_view", decision="relabel", label="cat", ids=ids, sure=True, from_key=True)
+    assert answer["ids"] == ids[1:], "what was decided meanwhile stays so"
+    assert app.call("confusion", **pair)["images"][1]["state"] == "relabel to cat"
+    assert app.call("find", image_id=MISLABELED[0])["id"] == open_one["id"]
+    assert app.call("find", image_id="dog")["id"] is app.call("find", "Calibrate", image_id=MISLABELED[0])["id"] is None
 
 
 def test_what_cleaning_did_to_test_images_are_views(run: Run) -> None:

@@ -69,3 +69,21 @@ def test_the_report_shows_a_comparison_and_a_single_training() -> None:
     alone = tested_images_section.results(one, lambda name: Picture(uri=name))
     assert alone is not None and not alone.compared and [sheet.n for sheet in alone.sheets] == [2]
     assert tested_images_section.results(ROWS[ROWS["side"] == "before"], lambda name: Picture()) is None
+
+
+def test_a_single_training_shows_its_surest_mistakes_first() -> None:
+    one = ROWS[ROWS["side"].eq("after") & ROWS["seed"].eq(0)]
+    sure = one.assign(
+        probability=one["image_id"].map(dict(zip("abcdef", (0.9, 0.8, 0.95, 0.6, 0.5, 0.4), strict=True)))
+    )
+    votes = tested_images.votes(sure)
+    assert np.allclose(votes.rows["label_quality"], [0.9, 0.8, 0.05, 0.4, 0.4])
+    assert np.allclose(votes.pred_probs.max(axis=1), [0.9, 0.8, 0.95, 0.6, 0.4])
+    shown = tested_images_section.results(sure, lambda name: Picture(uri=name))
+    assert shown is not None and shown.single
+    assert [(tile.image_id, tile.after, tile.right_after) for tile in shown.sheets[0].tiles] == [
+        ("c", "cat", "95 %"),
+        ("d", "dog", "60 %"),
+    ]
+    unsure = tested_images_section.results(one, lambda name: Picture(uri=name))
+    assert unsure is not None and not unsure.single, "without probabilities it is a vote"

@@ -27,6 +27,8 @@ export const HELP = [
   ["PgUp PgDn", "in an open image: the group of copies before, the next one"],
   ["+ − 0", "in an open image: larger, smaller, as it was; stays for the next"],
   ["o", "in an open image: FiftyOne's own viewer"],
+  ["t", "the confusion matrix; a number opens all images of its pair, ticked"],
+  ["Space a", "on such a sheet: untick or tick an image, all images; a decision is about what is ticked"],
   ["Esc", "back to the grid"],
   ["?", "these keys"],
 ];

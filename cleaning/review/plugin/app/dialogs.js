@@ -9,7 +9,8 @@ let open = null;
 /** Whether a dialog of ours is open: then all keys are its own. */
 export const isOpen = () => !!open;
 
-function show(content, { onkey, onclose } = {}) {
+/** Show a dialog; onkey(event) gets the keys but Escape. */
+export function show(content, { onkey, onclose } = {}) {
   close();
   const box = el("div.ic-dialog", { role: "dialog", "aria-modal": "true", onclick: (event) => { if (event.target === box) close(); } }, content);
   open = { box, onkey, onclose };

@@ -5,6 +5,9 @@ import * as desk from "./desk.js";
 import * as dialogs from "./dialogs.js";
 import { el, images } from "./dom.js";
 import * as lasso from "./lasso.js";
+import { follow } from "./links.js";
+import * as matrix from "./matrix.js";
+import * as sheet from "./sheet.js";
 import * as panel from "./side_panel.js";
 import * as tiles from "./tiles.js";
 import { watch } from "./watch.js";
@@ -17,10 +20,10 @@ export function start(given) {
   context = given;
   for (const module of [app, tiles, panel]) module.use(given);
   document.head.append(el("link", { rel: "stylesheet", href: new URL("style.css", given.base) }));
-  Object.assign(given.api, { opened, press, say, openDesk });
+  Object.assign(given.api, { opened, press, say, openDesk, openPair, openMatrix });
   window.addEventListener("keydown", onKey, true);
   window.addEventListener("click", onClick, true);
-  window.addEventListener("popstate", () => desk.close());
+  window.addEventListener("popstate", () => { desk.close(); sheet.close(); });
   setInterval(look, 300);
   setInterval(catchUp, 15_000);
   watch();
@@ -39,11 +42,22 @@ async function opened() {
   panel.refresh();
   const id = desk.remembered();
   if (id && !desk.isOpen()) openDesk(id);
+  follow(context.api).catch((error) => say("The server does not answer: " + error.message, ERROR));
+}
+
+/** All images of a pair of classes on one sheet, ticked. */
+async function openPair(given, predicted, tested = false) {
+  const found = await app.call("confusion", { given, predicted, tested });
+  if (found.images.length) sheet.open(context, { given, predicted, tested }, found); else say(found.message);
+}
+
+async function openMatrix(tested = false) {
+  await matrix.open(openPair, tested);
 }
 
 async function openDesk(id = null) {
   const first = id || (await app.selection())[0] || null;
-  await desk.open(context, first, (last) => { say(last); panel.refresh(); });
+  await desk.open(context, first, (last) => { say(last); panel.refresh(); if (sheet.isOpen()) sheet.current().refresh(); });
 }
 
 function onKey(event) {
@@ -59,8 +73,8 @@ function onKey(event) {
   const asked = meaning(event);
   if (!asked || (viewer && !desk.isOpen())) return;
   if (asked.help) dialogs.help();
-  else if (asked.decision) { if (!event.repeat) (desk.isOpen() ? desk.current() : context.api).press(asked.decision); }
-  else if (!(desk.isOpen() ? inDesk(asked, event) : !event.repeat && inGrid(asked))) return;
+  else if (asked.decision) { if (!event.repeat) (desk.isOpen() ? desk.current() : sheet.isOpen() ? sheet.current() : context.api).press(asked.decision); }
+  else if (!(desk.isOpen() ? inDesk(asked, event) : sheet.isOpen() ? sheet.current().key(asked) : !event.repeat && inGrid(asked))) return;
   event.stopImmediatePropagation(); // the App must not see it: r resets its zoom
   event.preventDefault();
 }
@@ -88,6 +102,7 @@ function inGrid({ name, number }) {
     if (label !== null) press("relabel", null, label);
     return label !== null;
   }
+  if (name === "t" || name === "T") { openMatrix(); return true; }
   const focus = document.activeElement;
   if (name !== "Enter" || (focus && !/^(BODY|DIV|CANVAS)$/.test(focus.tagName) && focus.type !== "checkbox")) return false;
   openDesk();
@@ -223,7 +238,7 @@ function say(text, colour) {
 
 function typing() {
   const focus = document.activeElement;
-  if (!focus || desk.isOpen()) return false;
+  if (!focus || desk.isOpen() || sheet.isOpen()) return false;
   if (focus.isContentEditable || focus.tagName === "TEXTAREA" || focus.tagName === "SELECT") return true;
   return focus.tagName === "INPUT" && !/^(button|checkbox|radio|range|reset|submit)$/.test(focus.type);
 }

@@ -59,16 +59,21 @@ function status(blind) {
     el("button.ic-go.ic-plain", { type: "button", onclick: move("calibrate") }, "Calibrate: a random sample"),
     el("button.ic-go.ic-plain", { type: "button", onclick: move("inbox") }, "Inbox: show what is left"),
     facts.map && !blind ? el("button.ic-go.ic-plain", { type: "button", onclick: openMap }, "Map: choose images by a lasso") : null,
+    facts.confusions.length ? el("button.ic-go.ic-plain", { type: "button", onclick: () => context.api.openMatrix(false) }, "Confusion matrix [t]") : null,
+    blind ? null : el("button.ic-go.ic-plain", { type: "button", onclick: () => window.open("/report", "imageclinic-report") }, "Report: its pictures and numbers lead here"),
     list("Given → predicted label", pairs(facts.confusions, false)),
-    list("Test images, by compare", [...facts.tested.map(([name, n]) => choice(name, n, move("tested", { view: name }))), ...pairs(facts.tested_confusions, true)]),
+    list("Test images, by compare", [...facts.tested.map(([name, n]) => choice(name, n, move("open_view", { view: name }))), ...matrixOfTests(), ...pairs(facts.tested_confusions, true)]),
     el("h4", {}, "How far to trust the flags"), trust(facts.trust, facts.lines),
-    blind ? null : checks(facts.checks));
+    blind ? null : checks(facts.checks),
+    blind ? null : el("p.ic-views", {}, "Other views: ", ["Undecided", "Disputed", "Decided"].map(opens)));
 }
 
 const pairs = (rows, tested) => rows.map(([given, predicted, n]) => // label and prediction, each a view of its images
-  choice(`${given} → ${predicted}`, n, async () => context.api.say((await call("confusion", { given, predicted, tested })).message)));
+  choice(`${given} → ${predicted}`, n, () => context.api.openPair(given, predicted, tested)));
 
-const choice = (words, n, onclick) => el("button.ic-button", { type: "button", onclick }, el("span", { title: words }, words), el("i", {}, n.toLocaleString("en")));
+const matrixOfTests = () => (facts.tested_confusions.length ? [choice("Confusion matrix", null, () => context.api.openMatrix(true))] : []);
+
+const choice = (words, n, onclick) => el("button.ic-button", { type: "button", onclick }, el("span", { title: words }, words), n === null ? null : el("i", {}, n.toLocaleString("en")));
 
 function list(title, rows) { // that stays unfolded when the panel is drawn again
   const toggle = (event) => (event.target.open ? unfolded.add(title) : unfolded.delete(title));
@@ -82,5 +87,7 @@ function trust(rows, lines) {
   return el("details", {}, el("summary", {}, table || "What the random reviews say"), el("ul", {}, lines.map((line) => el("li", {}, line))));
 }
 
+const opens = (view) => el("button.ic-link", { type: "button", title: `open the view ${view}`, onclick: () => call("open_view", { view }) }, view);
+
 const checks = (rows) => el("table", {}, el("tr", {}, ["check", "decided", "flagged"].map((name) => el("th", {}, name))),
-  rows.map(([name, done, all]) => el("tr", {}, el("td", {}, name, bar(done, all)), el("td", {}, done.toLocaleString("en")), el("td", {}, all.toLocaleString("en")))));
+  rows.map(([name, done, all]) => el("tr", {}, el("td", {}, opens(name), bar(done, all)), el("td", {}, done.toLocaleString("en")), el("td", {}, all.toLocaleString("en")))));

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -16,6 +17,7 @@ from imageclinic.cleaning.review.door.guard import Guard
 from imageclinic.cleaning.review.door.hosts import Hosts
 from imageclinic.cleaning.review.door.invitation import Invitation
 from imageclinic.cleaning.review.door.media import Media
+from imageclinic.cleaning.review.door.report_page import ReportPage
 from imageclinic.core.run import Run
 from tests.helpers.review_run import COPIES, make_run
 
@@ -84,6 +86,7 @@ def ask(
     headers: Headers | None = None,
     body: bytes = b"",
     kind: str = "http",
+    report: ReportPage | None = None,
 ) -> Asked:
     """Ask the guard before `app`; `headers` default to those of the reviewer's own page."""
     guard = Guard(
@@ -91,6 +94,7 @@ def ask(
         hosts=Hosts(("localhost",), True, "http"),
         invitation=Invitation(SECRET, encrypted=False),
         media=Media(run),
+        report=report,
     )
     sent = OWN if headers is None else headers
     scope = {
@@ -337,3 +341,31 @@ def test_pages_ask_the_web_for_nothing(run: Run, path: str, kind: str, sent: byt
     assert "access-control-allow-origin" not in asked.headers
     names = {name.decode() for name, _ in app.scopes[0]["headers"]}
     assert bool({"range", "if-none-match"} & names) == path.endswith(".js")
+
+
+def test_the_report_is_behind_the_guard_and_made_again_when_something_was_decided(run: Run) -> None:
+    run.review.mkdir(exist_ok=True)
+    script = "import sys; log, file = sys.argv[1:]; open(file, 'w').write(f'<p>{len(open(log).read())}')"
+    run.decisions.write_text("one", "utf-8")
+    page = ReportPage(run, [sys.executable, "-c", script, str(run.decisions)])
+    app = Answering()
+    assert ask(app, run, "/report", headers=changed(cookie=None), report=page).status == 403
+    assert ask(app, run, "/report", headers=changed(sec_fetch_site="cross-site"), report=page).status == 403
+    planted = run.review / "report.html"
+    assert not planted.exists()
+    planted.write_text("<script>alert(1)</script>", "utf-8")
+    os.utime(planted, (2**32, 2**32))
+    answer = ask(app, run, "/report", report=page)
+    assert (answer.status, answer.body) == (200, b"<p>3")
+    assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+    assert answer.headers["cache-control"] == "no-store"
+    written = planted.stat().st_mtime_ns
+    planted.write_text("<script>alert(1)</script>", "utf-8")
+    os.utime(planted, ns=(written, written))
+    assert ask(app, run, "/report", report=page).body == b"<p>3", "nothing has changed"
+    run.decisions.write_text("three", "utf-8")
+    assert ask(app, run, "/report", report=page).body == b"<p>5"
+    run.decisions.unlink()
+    failed = ask(app, run, "/report", report=ReportPage(run, [sys.executable, "-c", script, str(run.decisions)]))
+    assert failed.status == 500 and b"No such file" in failed.body
+    assert not app.scopes, "FiftyOne has no part in it"
