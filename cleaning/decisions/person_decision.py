@@ -167,10 +167,11 @@ def undo(run: Run, reviewer: str) -> pd.DataFrame:
     return state(run, decision_log.undo_batch(run.decisions, reviewer))
 
 
-def state(run: Run, image_ids: Sequence[str]) -> pd.DataFrame:
-    """What the log says now about these images (`STATE`), in their order."""
+def state(run: Run, image_ids: Sequence[str], reviewer: str | None = None) -> pd.DataFrame:
+    """What the log says now about these images (`STATE`), in their order; what `reviewer` alone says, where given."""
     dataset, _ = known_tables(run)
     log, known = read_log(run), dataset.reset_index()
+    log = log if reviewer is None else log[log["reviewer"].eq(reviewer)]
     # Only these images, their equals in content, and what the log says about either: the rest has no say.
     contents = known.loc[known["image_id"].isin(image_ids), "sha256"].dropna()
     log = log[log["image_id"].isin(image_ids) | log["sha256"].isin(contents)]

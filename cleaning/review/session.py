@@ -99,7 +99,7 @@ def open_review(
             contextlib.suppress(KeyboardInterrupt),
             serving.serving(run, address, listeners, encryption) as server,
         ):
-            dataset = build_dataset.build_from(run, progress=progress)
+            dataset = build_dataset.build_from(run, reviewer=name, progress=progress)
             announce(f"{len(dataset)} images, of which {dataset.count('queue')} have findings")
             if (every := dataset.info["imageclinic"]["images"]) > len(dataset):
                 announce(f"the App shows the worst of each check and class, not all of {every:,} images")

@@ -42,7 +42,7 @@ def write(
     help: Mapping[str, str] | None = None,
     embedding_map: pd.DataFrame | str | None = None,
     decisions: Mapping[str, str] | None = None,
-    agreement: Sequence[Mapping[str, Any]] = (),
+    team: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write the report and return its path.
 
@@ -54,7 +54,7 @@ def write(
         help: check → docstring: its first paragraph is shown, the rest on demand.
         embedding_map: ``image_id, x, y``; or why there is no map; None to leave it out.
         decisions: image_id → what is decided, for the map.
-        agreement: of each two reviewers, see `cleaning.trust.agreement.table`.
+        team: ``agreement, two_reviewers, gold`` of `workflows.status.status`.
 
     Raises:
         InputError: when the run was not audited, or the file can't be written.
@@ -67,7 +67,7 @@ def write(
         help=help,
         embedding_map=embedding_map,
         decisions=decisions,
-        agreement=agreement,
+        team=team,
     )
     try:
         tables.write_text(target, text)
@@ -88,7 +88,7 @@ def render(
     help: Mapping[str, str] | None = None,
     embedding_map: pd.DataFrame | str | None = None,
     decisions: Mapping[str, str] | None = None,
-    agreement: Sequence[Mapping[str, Any]] = (),
+    team: Mapping[str, Any] | None = None,
 ) -> str:
     """The report as HTML; see `write`."""
     info = run.info()
@@ -145,7 +145,7 @@ def render(
         decided=decided,
         decisions_note=decisions_note,
         progress=review_section.progress(status or [], [o["check"] for o in outcomes]),
-        agreement=agreement,
+        team={"agreement": (), "two_reviewers": None, "gold": (), **(team or {})},
         comparison=comparison,
         comparisons=compared,
         comparison_note=comparison_note,

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from imageclinic.cleaning.decisions import decision_log
+from imageclinic.cleaning.reviewers import double_review, team_settings
 from imageclinic.cleaning.trust import agreement, estimates, trust_summary
 from imageclinic.core.schema import POLICY
 from imageclinic.workflows.steps.run_state import load
@@ -26,7 +27,8 @@ def status(run: str | Path, *, stop_below: float | None = None) -> dict[str, Any
         that no person made), ``stop_below``,
         ``checks``: one record per check with findings, see `cleaning.trust.estimates.by_check`; ``unflagged``: see
         `cleaning.trust.estimates.unflagged`; ``words``: what these two say, a few lines a check; ``agreement`` of each
-        two reviewers, see `cleaning.trust.agreement.table`; ``label_noise``:
+        two reviewers, see `cleaning.trust.agreement.table`; ``two_reviewers``: the images that two must see, see
+        `cleaning.reviewers.double_review.summary`, or null; ``label_noise``:
         see `workflows.steps.auditing.label_noise.estimate`; and ``verdict``: the audit's verdict, see
         `core.run.Run.verdict`.
 
@@ -37,6 +39,7 @@ def status(run: str | Path, *, stop_below: float | None = None) -> dict[str, Any
     if stop_below is not None:
         trust_summary.set_worth(state.run, stop_below)
     worth = trust_summary.worth(state.run)
+    settings = team_settings.read(state.run)
     of_image = state.issues["image_id"].notna()
     flagged = set(state.issues.loc[of_image, "image_id"])
     decided = state.current[state.current["decision"].notna()]
@@ -59,6 +62,7 @@ def status(run: str | Path, *, stop_below: float | None = None) -> dict[str, Any
         "unflagged": unflagged,
         "words": trust_summary.lines(by_check, unflagged, worth),
         "agreement": agreement.table(state.log, state.dataset),
+        "two_reviewers": double_review.summary(settings.two_reviewers, state.log, state.dataset, state.current),
         "label_noise": state.run.info().get("label_noise"),
         "verdict": state.run.verdict,
     }

@@ -9,7 +9,7 @@ from typer import Option
 
 import imageclinic
 from imageclinic.cli.arguments import RunFolder, terminal_for
-from imageclinic.core.option_fields import PORT
+from imageclinic.core.option_fields import PORT, TWO_REVIEWERS
 
 PLACE = 30
 
@@ -26,6 +26,14 @@ def review(
     key: Annotated[Path | None, Option(help="The certificate's private key (PEM).", show_default=False)] = None,
     browser: Annotated[bool, Option("--browser/--no-browser", help="Open a browser.")] = True,
     reviewer: Annotated[str | None, Option(help="Your name in the decision log.", show_default=False)] = None,
+    two_reviewers: Annotated[
+        int | None,
+        Option(
+            help="So many images, drawn once for the run, wait until two persons have decided about each.",
+            show_default=False,
+        ),
+        TWO_REVIEWERS,
+    ] = None,
     tasks: Annotated[
         Path | None,
         Option(
@@ -52,6 +60,7 @@ def review(
         reviewer=reviewer,
         tasks=tasks,
         image_prefix=image_prefix,
+        two_reviewers=two_reviewers,
         say=terminal.say,
         stage=terminal.stage,
     )

@@ -1,0 +1,34 @@
+"""What one reviewer sees of the decisions: not what others decided about an image that still waits for this one. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import pandas as pd
+
+from imageclinic.cleaning.reviewers import double_review
+
+
+def seen(state: pd.DataFrame, mine: Collection[str], two_reviewers: Collection[str]) -> pd.DataFrame:
+    """Decisions as one reviewer sees them.
+
+    An image for two persons looks undecided to who has not decided about it, until two others have. Who decided what
+    about a disputed image is seen after one's own decision.
+
+    Args:
+        state: image_id, decision, reviewer, disputed, note and more, see `person_decision.STATE`; null where undecided.
+        mine: images about which this reviewer has decided, "unsure" too.
+        two_reviewers: the images for two persons.
+
+    Returns:
+        The same rows and columns.
+    """
+    state = state.copy()
+    other = ~state["image_id"].isin(mine)
+    persons = double_review.answering_persons(state[state["reviewer"].notna()])
+    few = state["image_id"].map(persons).fillna(0) < double_review.PERSONS
+    hidden = other & few & state["image_id"].isin(two_reviewers)
+    state.loc[other & state["disputed"].eq(True), "note"] = None
+    state.loc[hidden, [name for name in state.columns if name not in ("image_id", "disputed")]] = None
+    state["disputed"] = state["disputed"].mask(hidden, False)
+    return state
