@@ -176,7 +176,7 @@ def last_batch(path: Path, reviewer: str) -> tuple[datetime, str] | None:
     left = own[_survives(own, own["image_id"])]
     if left.empty:
         return None
-    return pd.Timestamp(left["decided_at"].iloc[-1]).to_pydatetime(), str(left["batch"].iloc[-1])
+    return pd.to_datetime(left["decided_at"].iloc[-1], utc=True).to_pydatetime(), str(left["batch"].iloc[-1])
 
 
 def undo_batch(path: Path, reviewer: str, *, every: bool = False) -> list[str]:

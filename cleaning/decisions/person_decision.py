@@ -29,6 +29,7 @@ def decide(
     reviewer: str,
     labels: Sequence[str | None] | None = None,
     blind: bool = False,
+    batch: str | None = None,
 ) -> pd.DataFrame:
     """Append one batch to the decision log: the same decision on every image.
 
@@ -42,6 +43,7 @@ def decide(
         reviewer: who decided.
         labels: the new label of each image, for relabel.
         blind: decided in the random sample (`cleaning.trust.random_sample`), and logged so, with its chance.
+        batch: the batch's id; a new one when None.
 
     Returns:
         What holds now for these images (`STATE`), in the order of `image_ids`.
@@ -50,7 +52,7 @@ def decide(
         InputError: for an image or a decision that the log does not take.
     """
     news: Sequence[str | None] = labels or [None] * len(image_ids)
-    _log(run, list(zip(image_ids, [decision] * len(image_ids), news, strict=True)), reviewer, blind)
+    _log(run, list(zip(image_ids, [decision] * len(image_ids), news, strict=True)), reviewer, blind, batch=batch)
     return state(run, image_ids)
 
 
@@ -125,7 +127,13 @@ def not_copies(run: Run, image_ids: Sequence[str], *, reviewer: str) -> Apart:
 
 
 def _log(
-    run: Run, rows: Sequence[tuple[str, str, str | None]], reviewer: str, blind: bool, *, apart: bool = False
+    run: Run,
+    rows: Sequence[tuple[str, str, str | None]],
+    reviewer: str,
+    blind: bool,
+    *,
+    apart: bool = False,
+    batch: str | None = None,
 ) -> None:
     """Append one batch of (image_id, decision, new label); `apart`: it says that they are no copies."""
     changed = run.table_path(tables.ISSUES).stat().st_mtime_ns
@@ -148,6 +156,7 @@ def _log(
         events.append(
             {
                 "image_id": image_id,
+                "batch": batch,
                 "decision": actual,
                 "reviewer": reviewer,
                 "label": new if actual == "relabel" else None,

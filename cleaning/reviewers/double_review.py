@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from imageclinic.cleaning.decisions import decision_log, priority
+from imageclinic.cleaning.decisions import priority
 from imageclinic.cleaning.trust import agreement, random_sample
 from imageclinic.core.schema import POLICY
 
@@ -55,8 +55,8 @@ def draw(
     rng = np.random.default_rng(seed + len(kept))
     missing = wanted - len(kept)
     sample = random_sample.draw(issues, dataset)
-    unflagged = sample.loc[sample["stratum"].eq(random_sample.UNFLAGGED), "image_id"]
-    unflagged = unflagged[~unflagged.isin(closed)].tolist()
+    others = sample.loc[sample["stratum"].eq(random_sample.UNFLAGGED), "image_id"]
+    unflagged = [name for name in others if name not in closed]
     flagged = [name for name in priority.per_image(issues)["image_id"] if name not in closed]
     quarter = max(missing // UNFLAGGED, missing - len(flagged))  # more, where few images are flagged
     chosen = unflagged[:quarter]
@@ -81,8 +81,8 @@ def summary(
     """How far the images for two persons are; None where there are none.
 
     Returns:
-        ``images``; ``decided_by_two`` and ``disputed`` ones of them, and ``waiting`` for a first or second person (int);
-        ``agreement`` about just these, see `agreement.table`.
+        ``images``; of them those ``decided_by_two``, those ``waiting`` for a first or second person, and ``disputed``
+        ones; ``agreement`` about just these, see `agreement.table`.
     """
     if not images:
         return None

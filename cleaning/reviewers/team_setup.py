@@ -1,11 +1,16 @@
-"""Setting up a review by several persons: which images two of them must see."""
+"""Setting up a review by several persons: which images two of them must see, and which have a known answer."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from imageclinic.cleaning.decisions import decision_log
-from imageclinic.cleaning.reviewers import double_review, team_settings
+from imageclinic.cleaning.reviewers import double_review, gold_images, team_settings
 from imageclinic.core import tables
 from imageclinic.core.run import Run
+
+#: Of 20 images of a queue one has a known answer.
+GOLD_RATE = 0.05
 
 
 def two_reviewers(run: Run, wanted: int) -> int:
@@ -29,3 +34,22 @@ def two_reviewers(run: Run, wanted: int) -> int:
     )
     team_settings.write(run, settings.change(two_reviewers=tuple(drawn)))
     return len(drawn)
+
+
+def gold(run: Run, file: Path | None, rate: float | None) -> team_settings.TeamSettings:
+    """Mix images with a known answer into all queues that are opened from now on; return the settings as they are.
+
+    Args:
+        run: the run.
+        file: see `gold_images.read_file`; None: those of an earlier file, and what two persons agreed about.
+        rate: the share of a queue that is theirs; None: as before, at first `GOLD_RATE`; 0: no longer.
+
+    Raises:
+        InputError: a file that does not fit.
+    """
+    settings = team_settings.read(run)
+    if file is not None:
+        settings = settings.change(gold=gold_images.read_file(file, run.read(tables.DATASET)))
+    settings = settings.change(gold_rate=settings.gold_rate or GOLD_RATE if rate is None else rate)
+    team_settings.write(run, settings)
+    return settings

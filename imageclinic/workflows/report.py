@@ -49,7 +49,7 @@ def report(
         target,
         truth=truth,
         status=state["checks"],
-        team={name: state[name] for name in ("agreement", "two_reviewers")},
+        team={name: state[name] for name in ("agreement", "two_reviewers", "gold")},
         help=helps,
         embedding_map=points,
         decisions=dict(zip(decided["image_id"], decided["decision"], strict=True)),

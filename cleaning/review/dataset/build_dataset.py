@@ -13,8 +13,7 @@ import pandas as pd
 
 from imageclinic.cleaning.decisions import decision_log, label_ranking
 from imageclinic.cleaning.decisions.survivors import choose as choose_survivors
-from imageclinic.cleaning.review.dataset import appearance, load_samples, sample_rows, saved_views
-from imageclinic.cleaning.review.own_queue import arranged
+from imageclinic.cleaning.review.dataset import appearance, load_samples, own_rows, sample_rows, saved_views
 from imageclinic.cleaning.reviewers import own_decision, team_settings
 from imageclinic.core import tables
 from imageclinic.core.reading.hashing import text_digest
@@ -42,9 +41,7 @@ def build_from(
         )
     if reviewer is not None:
         current = own_decision.current(run, log, dataset, reviewer)
-    return build(
-        run, current=current, survivors=proposed, log_rows=len(log), progress=progress, own_queue=reviewer is not None
-    )
+    return build(run, current=current, survivors=proposed, log_rows=len(log), progress=progress, reviewer=reviewer)
 
 
 def build(
@@ -54,7 +51,7 @@ def build(
     survivors: pd.DataFrame | None = None,
     log_rows: int = 0,
     progress: Callable[[int, int], None] | None = None,
-    own_queue: bool = False,
+    reviewer: str | None = None,
 ) -> fo.Dataset:
     """Make (or rebuild) the FiftyOne dataset of `run`, with saved views, sidebar and colours.
 
@@ -66,17 +63,17 @@ def build(
         survivors: columns ``image_id, cluster, survivor`` (bool), or None when there are no copies.
         log_rows: how many rows of the decision log `current` knows; what comes later, the plugin brings in.
         progress: called with (done, total) while pictures are converted.
-        own_queue: images for two persons come first, see `own_queue.arranged`.
+        reviewer: whose queue it is, see `own_rows.arranged`; None: everybody's.
 
     Returns:
         The persistent dataset, named after the run's path (see `dataset_name`).
     """
     import fiftyone as fo
 
-    two = team_settings.read(run).two_reviewers if own_queue else ()
-    rows, checks = sample_rows.collect(run, current, survivors, progress, two)
-    if two:
-        rows = arranged(rows, two, str(run.info().get("seed")))
+    settings = team_settings.read(run)
+    rows, checks = sample_rows.collect(run, current, survivors, progress, (*settings.two_reviewers, *settings.gold))
+    if reviewer is not None:
+        rows = own_rows.arranged(run, rows, settings, reviewer)
     name = dataset_name(run)
     if fo.dataset_exists(name):
         fo.delete_dataset(name)

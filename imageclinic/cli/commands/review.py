@@ -9,7 +9,7 @@ from typer import Option
 
 import imageclinic
 from imageclinic.cli.arguments import RunFolder, terminal_for
-from imageclinic.core.option_fields import PORT, TWO_REVIEWERS
+from imageclinic.core.option_fields import GOLD_RATE, PORT, TWO_REVIEWERS
 
 PLACE = 30
 
@@ -33,6 +33,23 @@ def review(
             show_default=False,
         ),
         TWO_REVIEWERS,
+    ] = None,
+    gold: Annotated[
+        Path | None,
+        Option(
+            help="CSV with image_id and label: images with a known answer, mixed into the queues to see how often "
+            "reviewers are right.",
+            show_default=False,
+        ),
+    ] = None,
+    gold_rate: Annotated[
+        float | None,
+        Option(
+            help="Share of a queue that is images with a known answer (0.05 with --gold); without a file those about "
+            "which two persons agreed.",
+            show_default=False,
+        ),
+        GOLD_RATE,
     ] = None,
     tasks: Annotated[
         Path | None,
@@ -61,6 +78,8 @@ def review(
         tasks=tasks,
         image_prefix=image_prefix,
         two_reviewers=two_reviewers,
+        gold=gold,
+        gold_rate=gold_rate,
         say=terminal.say,
         stage=terminal.stage,
     )

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from imageclinic.cleaning.decisions import decision_log, person_decision
-from imageclinic.cleaning.review.own_queue import arranged
+from imageclinic.cleaning.review.own_queue import with_two_reviewers
 from imageclinic.cleaning.reviewers import double_review, own_decision, team_settings, team_setup
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
@@ -102,13 +102,18 @@ def test_where_two_differ_a_third_one_decides_unseen(run: Run) -> None:
 
 def test_agreement_about_just_these(run: Run) -> None:
     two(run, *MISLABELED[:3])
-    for name, anns, bobs in zip(MISLABELED[:4], ["keep", "drop", "keep", "keep"], ["keep", "drop", "drop", "drop"]):
+    answers = [("keep", "keep"), ("drop", "drop"), ("keep", "drop"), ("keep", "drop")]
+    for name, (anns, bobs) in zip(MISLABELED, answers, strict=False):
         decide(run, name, anns, "ann")
         decide(run, name, bobs, "bob")
     found = status(run.path)
     assert found["agreement"][0]["images"] == 4
     assert {**found["two_reviewers"], "agreement": None} == {
-        **{"images": 3, "decided_by_two": 3, "waiting": 0, "disputed": 1, "agreement": None}
+        "images": 3,
+        "decided_by_two": 3,
+        "waiting": 0,
+        "disputed": 1,
+        "agreement": None,
     }
     (pair,) = found["two_reviewers"]["agreement"]
     assert (pair["images"], pair["agreed"], pair["reviewers"]) == (3, 2, ["ann", "bob"])
@@ -122,7 +127,7 @@ def test_they_come_in_front_a_few_at_a_time(run: Run) -> None:
     rows.loc[10:11, "cluster"] = "c"
     rows.loc[0, "in_inbox"] = False
     late = names[150:160]
-    order = arranged(rows, [names[0], *late], "7")["image_id"].tolist()
+    order = with_two_reviewers(rows, [names[0], *late], "7")["image_id"].tolist()
     assert sorted(order) == names and order[-1] == names[0], "what is decided does not take a place"
     places = [order.index(name) for name in late]
     assert places == sorted(places) and places[-1] < 100 and places[0] < 20
