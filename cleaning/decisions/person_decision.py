@@ -29,7 +29,6 @@ def decide(
     reviewer: str,
     labels: Sequence[str | None] | None = None,
     blind: bool = False,
-    batch: str | None = None,
 ) -> pd.DataFrame:
     """Append one batch to the decision log: the same decision on every image.
 
@@ -43,7 +42,6 @@ def decide(
         reviewer: who decided.
         labels: the new label of each image, for relabel.
         blind: decided in the random sample (`cleaning.trust.random_sample`), and logged so, with its chance.
-        batch: the batch's id; a new one when None.
 
     Returns:
         What holds now for these images (`STATE`), in the order of `image_ids`.
@@ -51,9 +49,23 @@ def decide(
     Raises:
         InputError: for an image or a decision that the log does not take.
     """
+    append(run, image_ids, decision, reviewer=reviewer, labels=labels, blind=blind)
+    return state(run, image_ids)
+
+
+def append(
+    run: Run,
+    image_ids: Sequence[str],
+    decision: str,
+    *,
+    reviewer: str,
+    labels: Sequence[str | None] | None = None,
+    blind: bool = False,
+    batch: str | None = None,
+) -> None:
+    """As `decide`, without a look at what holds then; `batch`: the batch's id, a new one when None."""
     news: Sequence[str | None] = labels or [None] * len(image_ids)
     _log(run, list(zip(image_ids, [decision] * len(image_ids), news, strict=True)), reviewer, blind, batch=batch)
-    return state(run, image_ids)
 
 
 @dataclass(frozen=True)

@@ -27,10 +27,18 @@ def current(run: Run, log: pd.DataFrame, dataset: pd.DataFrame, reviewer: str) -
 
 def state(run: Run, image_ids: Sequence[str], reviewer: str) -> pd.DataFrame:
     """What the log says now about some images, see `person_decision.STATE`, as a reviewer sees it."""
-    own = person_decision.state(run, image_ids, reviewer)
-    mine = set(own.loc[own["decision"].notna(), "image_id"])
-    seen = own_state.seen(person_decision.state(run, image_ids), mine, team_settings.read(run).two_reviewers)
-    return own_state.with_gold(seen, gold_log.judged(run, reviewer), gold_log.placed(run, reviewer))
+    state, two = person_decision.state(run, image_ids), set(team_settings.read(run).two_reviewers)
+    private = state.loc[state["image_id"].isin(two) | state["disputed"].eq(True), "image_id"].tolist()
+    if private:  # of the others all is seen; and a key waits for this
+        own = person_decision.state(run, private, reviewer)
+        state = own_state.seen(
+            state, set(own.loc[own["decision"].notna(), "image_id"]) | set(image_ids) - set(private), two
+        )
+    placed = gold_log.placed(run, reviewer)
+    among = bool(state["image_id"].isin(placed).any())
+    if among or (state["reviewer"].isna().any() and gold_log.log_path(run).is_file()):
+        return own_state.with_gold(state, gold_log.judged(run, reviewer), placed)
+    return state
 
 
 def decide(
@@ -49,7 +57,7 @@ def decide(
     others = [name for name in image_ids if name not in placed]
     if others:
         news = [new[name] for name in others]
-        person_decision.decide(run, others, decision, reviewer=reviewer, labels=news, blind=blind, batch=batch)
+        person_decision.append(run, others, decision, reviewer=reviewer, labels=news, blind=blind, batch=batch)
     if gold:
         news = [new[name] for name in gold]
         gold_log.judge(run, gold, decision, reviewer=reviewer, labels=news, batch=batch)

@@ -12,14 +12,12 @@ from imageclinic.core.run import Run, open_run
 
 def of(run: Run, reviewer: str) -> str:
     """The notice; empty where there is nothing to say. Nothing but a fall is said: right and wrong are for the team."""
-    logs = (gold_log.log_path(run), run.decisions)
-    return _of(run.path, reviewer, *(path.stat().st_size if path.is_file() else 0 for path in logs))
+    log = gold_log.log_path(run)
+    return _of(run.path, reviewer, log.stat().st_size) if log.is_file() else ""
 
 
 @functools.lru_cache(maxsize=4)
-def _of(path: Path, reviewer: str, answers: int, decisions: int) -> str:
-    if not answers:
-        return ""
+def _of(path: Path, reviewer: str, answers: int) -> str:
     run = open_run(path)
     dataset = person_decision.known_tables(run)[0].reset_index()
     log = gold_log.read(run)
