@@ -14,7 +14,7 @@ from fiftyone import ViewField as F
 from imageclinic.cleaning.decisions import person_decision
 from imageclinic.cleaning.review.dataset.build_dataset import dataset_name
 from imageclinic.cleaning.review.plugin import log_sync
-from imageclinic.cleaning.reviewers import own_decision
+from imageclinic.cleaning.reviewers import own_decision, team_settings
 from imageclinic.core.errors import InputError
 from imageclinic.core.run import Run, open_run
 
@@ -173,7 +173,9 @@ def _answer(ctx: Any, run: Run, decision: str, state: pd.DataFrame, replaced: st
     if state.empty:
         return Answer((), _NOTHING[decision])
     done = f"{_PAST[decision]} {images_in_words(len(state))}."
-    return Answer(log_sync.show(ctx, run, state), done + replaced + _disputed(state))
+    # Who hears at once that another one differs comes round, and agreement means nothing: these are in Disputed.
+    other = state[~state["image_id"].isin(team_settings.read(run).two_reviewers)]
+    return Answer(log_sync.show(ctx, run, state), done + replaced + _disputed(other))
 
 
 def _disputed(state: pd.DataFrame) -> str:
