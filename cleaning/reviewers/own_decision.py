@@ -6,7 +6,7 @@ Answers about images with a known answer go to a log of their own (`gold_log`), 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pandas as pd
 
@@ -15,30 +15,50 @@ from imageclinic.cleaning.reviewers import gold_log, own_state, team_settings
 from imageclinic.core.run import Run
 
 
-def current(run: Run, log: pd.DataFrame, dataset: pd.DataFrame, reviewer: str) -> pd.DataFrame:
-    """What is decided about the images of a run, see `decision_log.current`, as a reviewer sees it who opens it."""
-    mine = decision_log.current(log[log["reviewer"].eq(reviewer)], dataset)["image_id"]
-    seen = own_state.seen(decision_log.current(log, dataset), set(mine), team_settings.read(run).two_reviewers)
+def current(run: Run, log: pd.DataFrame, dataset: pd.DataFrame, known: pd.DataFrame, reviewer: str) -> pd.DataFrame:
+    """What is decided about the images of a run, as a reviewer sees it who opens it.
+
+    Args:
+        run: the run.
+        log, dataset: its tables.
+        known: what the log says, see `decision_log.current`.
+        reviewer: who looks.
+    """
+
+    def decided_by_me(images: pd.Series) -> pd.Series:
+        own = log[log["reviewer"].eq(reviewer)]
+        return decision_log.current(own, dataset[dataset["image_id"].isin(images)])["image_id"]
+
+    seen = _seen(run, known, decided_by_me)
     seen = seen[seen["reviewer"].notna()]
+    if not gold_log.log_path(run).is_file():
+        return seen.reset_index(drop=True)
     judged = gold_log.judged(run, reviewer)
-    more = judged[~judged["image_id"].isin(seen["image_id"])]
-    return pd.concat([seen, more], ignore_index=True) if len(more) else seen.reset_index(drop=True)
+    return pd.concat([seen, judged[~judged["image_id"].isin(seen["image_id"])]], ignore_index=True)
 
 
 def state(run: Run, image_ids: Sequence[str], reviewer: str) -> pd.DataFrame:
     """What the log says now about some images, see `person_decision.STATE`, as a reviewer sees it."""
-    state, two = person_decision.state(run, image_ids), set(team_settings.read(run).two_reviewers)
-    private = state.loc[state["image_id"].isin(two) | state["disputed"].eq(True), "image_id"].tolist()
-    if private:  # of the others all is seen; and a key waits for this
-        own = person_decision.state(run, private, reviewer)
-        state = own_state.seen(
-            state, set(own.loc[own["decision"].notna(), "image_id"]) | set(image_ids) - set(private), two
-        )
-    placed = gold_log.placed(run, reviewer)
-    among = bool(state["image_id"].isin(placed).any())
-    if among or (state["reviewer"].isna().any() and gold_log.log_path(run).is_file()):
-        return own_state.with_gold(state, gold_log.judged(run, reviewer), placed)
-    return state
+
+    def decided_by_me(images: pd.Series) -> pd.Series:
+        own = person_decision.state(run, images.tolist(), reviewer)
+        return own.loc[own["decision"].notna(), "image_id"]
+
+    seen, placed = _seen(run, person_decision.state(run, image_ids), decided_by_me), gold_log.placed(run, reviewer)
+    among = bool(seen["image_id"].isin(placed).any())
+    if among or (seen["reviewer"].isna().any() and gold_log.log_path(run).is_file()):
+        return own_state.with_gold(seen, gold_log.judged(run, reviewer), placed)
+    return seen
+
+
+def _seen(run: Run, state: pd.DataFrame, decided_by_me: Callable[[pd.Series], pd.Series]) -> pd.DataFrame:
+    """See `own_state.seen`; of most images all is seen, and keys wait for this."""
+    two = set(team_settings.read(run).two_reviewers)
+    private = state["image_id"].isin(two) | state["disputed"].eq(True)
+    if not private.any():
+        return state
+    mine = decided_by_me(state.loc[private, "image_id"])
+    return own_state.seen(state, {*mine, *state.loc[~private, "image_id"]}, two)
 
 
 def decide(

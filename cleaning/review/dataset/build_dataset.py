@@ -40,7 +40,7 @@ def build_from(
             current,
         )
     if reviewer is not None:
-        current = own_decision.current(run, log, dataset, reviewer)
+        current = own_decision.current(run, log, dataset, current, reviewer)
     return build(run, current=current, survivors=proposed, log_rows=len(log), progress=progress, reviewer=reviewer)
 
 

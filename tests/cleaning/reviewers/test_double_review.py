@@ -75,7 +75,8 @@ def test_nobody_sees_the_others_decision_before_their_own(run: Run) -> None:
     assert seen(run, ONE, "ann") == ("drop", False, None)
     assert seen(run, ONE, "bob") == (None, False, None)
     assert seen(run, OTHER, "bob")[0] == "drop", "others are as they were"
-    for_bob = own_decision.current(run, decision_log.read(run.decisions), run.read(tables.DATASET), "bob")
+    log, dataset = decision_log.read(run.decisions), run.read(tables.DATASET)
+    for_bob = own_decision.current(run, log, dataset, decision_log.current(log, dataset), "bob")
     assert for_bob["image_id"].tolist() == [OTHER]
     decide(run, ONE, "unsure", "bob")
     assert seen(run, ONE, "bob")[0] == "drop", "an own decision, too"

@@ -42,7 +42,7 @@ def decide(run: Run, name: str, decision: str, reviewer: str, label: str | None 
 def opened(run: Run, reviewer: str) -> pd.DataFrame:
     """Rows of the App's dataset, as a reviewer gets them."""
     dataset, log = run.read(tables.DATASET), decision_log.read(run.decisions)
-    current = own_decision.current(run, log, dataset, reviewer)
+    current = own_decision.current(run, log, dataset, decision_log.current(log, dataset), reviewer)
     rows, _ = sample_rows.collect(run, current, None, None)
     return own_rows.arranged(run, rows, team_settings.read(run), reviewer).set_index("image_id")
 
