@@ -29,7 +29,8 @@ def status(run: str | Path, *, stop_below: float | None = None) -> dict[str, Any
         `cleaning.trust.estimates.unflagged`; ``words``: what these two say, a few lines a check; ``agreement`` of each
         two reviewers, see `cleaning.trust.agreement.table`; ``two_reviewers``: what two must see, see
         `cleaning.reviewers.double_review.summary`, or null; ``gold``: how often each reviewer was right about images
-        with a known answer, see `cleaning.reviewers.gold_results.table`; ``label_noise``:
+        with a known answer, see `cleaning.reviewers.gold_results.table`, and ``gold_undecided``, images of the file of
+        known answers that are to be relabelled or dropped and that nobody has decided about; ``label_noise``:
         see `workflows.steps.auditing.label_noise.estimate`; and ``verdict``: the audit's verdict, see
         `core.run.Run.verdict`.
 
@@ -41,6 +42,8 @@ def status(run: str | Path, *, stop_below: float | None = None) -> dict[str, Any
         trust_summary.set_worth(state.run, stop_below)
     worth = trust_summary.worth(state.run)
     settings = team_settings.read(state.run)
+    answered = settings.gold or gold_log.log_path(state.run).is_file()
+    right = gold_images.answers(settings.gold, state.log, state.dataset) if answered else {}
     of_image = state.issues["image_id"].notna()
     flagged = set(state.issues.loc[of_image, "image_id"])
     decided = state.current[state.current["decision"].notna()]
@@ -64,8 +67,9 @@ def status(run: str | Path, *, stop_below: float | None = None) -> dict[str, Any
         "words": trust_summary.lines(by_check, unflagged, worth),
         "agreement": agreement.table(state.log, state.dataset),
         "two_reviewers": double_review.summary(settings.two_reviewers, state.log, state.dataset, state.current),
-        "gold": gold_results.table(
-            gold_log.read(state.run), gold_images.answers(settings.gold, state.log, state.dataset), state.dataset
+        "gold": gold_results.table(gold_log.read(state.run), right, state.dataset),
+        "gold_undecided": sum(
+            right[name] != "keep" for name in set(settings.gold) & set(right) - set(decided["image_id"])
         ),
         "label_noise": state.run.info().get("label_noise"),
         "verdict": state.run.verdict,

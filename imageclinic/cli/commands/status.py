@@ -74,6 +74,11 @@ def status(
             terminal.say(f"  of these, {agreement.line(pair)}")
     for one in state["gold"]:
         terminal.say(gold_results.line(one))
+    if state["gold_undecided"]:
+        terminal.say(
+            f"By their known answer {state['gold_undecided']:,} images are to be relabelled or dropped, and nobody has "
+            "decided so: imageclinic decide --from FILE does, when the file has a column decision."
+        )
     if state["about_classes"]:
         listed = ", ".join(f"{check} {n:,}" for check, n in state["about_classes"].items())
         terminal.say(f"About classes or all images, and no image alone: {listed}.")

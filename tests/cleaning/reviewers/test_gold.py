@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from imageclinic.cleaning.decisions import decision_log, person_decision
+from imageclinic.cleaning.decisions import decision_log
+from imageclinic.cleaning.review import session
 from imageclinic.cleaning.review.dataset import own_rows, sample_rows
 from imageclinic.cleaning.review.own_queue import with_gold
 from imageclinic.cleaning.reviewers import (
@@ -120,6 +121,16 @@ def test_one_key_about_both_kinds_is_one_step_back(run: Run, tmp_path: Path) -> 
     assert own_decision.undo(run, "ann").empty
 
 
+def test_a_reviewer_has_one_queue_at_a_time(run: Run) -> None:
+    assert not list(session._locks(run, "ann", True)), "without such images nothing is in the way"
+    team_setup.gold(run, None, 0.1)
+    (anns,), (bobs,) = (list(session._locks(run, name, True)) for name in ("ann", "bob"))
+    with session.only_one(*anns), session.only_one(*bobs), pytest.raises(InputError), session.only_one(*anns):
+        pass
+    with session.only_one(*anns):
+        pass
+
+
 def test_what_still_needs_a_decision_is_not_taken(run: Run) -> None:
     dataset = run.read(tables.DATASET)
     decide(run, THIRD, "keep", "bob")
@@ -180,11 +191,12 @@ def test_a_fall_is_noticed_and_chance_is_not(run: Run, monkeypatch: pytest.Monke
     for n, name in enumerate(names):
         gold_log.judge(run, [name], "drop" if n < 4 else "keep", reviewer="ann")
     gold_log.judge(run, ["cat/pale.png"], "unsure", reviewer="bob")
-    (ann,) = (one for one in status(run.path)["gold"] if one["reviewer"] == "ann")
+    found = status(run.path)
+    (ann,) = (one for one in found["gold"] if one["reviewer"] == "ann")
+    assert found["gold_undecided"] == 8, "by the file they are to be dropped, and no answer does that"
     assert ann["fall"] == {"recent": 4, "recent_right": 0, "before": 4, "before_right": 4}
     assert "0 of 4" in gold_results.line(ann) and "4 of 8" in gold_results.line(ann)
     assert "right about 0" in own_notice.of(run, "ann") and not own_notice.of(run, "bob")
     run.update_info({"outcomes": []})
     assert "50 % (" in report(run.path).read_text("utf-8")
-    person_decision.decide(run, [ONE], "keep", reviewer="ann")
-    assert len(status(run.path)["gold"]) == 2
+    assert {one["reviewer"] for one in found["gold"]} == {"ann", "bob"}
