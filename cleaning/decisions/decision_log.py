@@ -1,17 +1,15 @@
 """The decision log: who decided what about which image, append-only, and what counts now.
 
 Rules:
-- The last event per image and reviewer counts, in the order of the log; ``undo`` takes back that reviewer's
-latest
+- The last event per image and reviewer counts, in the order of the log; ``undo`` takes back that reviewer's latest
   event for the image that is still in force, so that several go several steps back.
 - A person outranks a policy (a reviewer called ``policy:<name>``); among policies the last one counts.
 - ``unsure`` is an abstention: the others' decisions count. With nothing else, the image is undecided.
-- Reviewers who decided differently leave the image undecided: it is disputed, and listed.
-- A decision is about a content under a given label. It follows them to another path, when the old path is
-gone or
-  changed and exactly one image fits; a drop as a copy does not, because what fits may be the copy that was
-  kept. A decision made about a path outranks one that followed. What fits nothing is stale: counted, not
-  applied.
+- Where reviewers decided differently, what more than half of them decided counts. Without such a majority the image
+  is undecided: it is disputed, and listed.
+- A decision is about a content under a given label. It follows them to another path, when the old path is gone or
+  changed and exactly one image fits; a drop as a copy does not, because what fits may be the copy that was kept. A
+  decision made about a path outranks one that followed. What fits nothing is stale: counted, not applied.
 """
 
 from __future__ import annotations
@@ -171,6 +169,16 @@ def stale(log: pd.DataFrame, dataset: pd.DataFrame) -> pd.DataFrame:
     return events[TABLE.names].reset_index(drop=True)
 
 
+def last_batch(path: Path, reviewer: str) -> tuple[datetime, str] | None:
+    """When the reviewer's last batch that is still in force was decided, and its id; None when there is none."""
+    log = read(path)
+    own = log[log["reviewer"] == reviewer]
+    left = own[_survives(own, own["image_id"])]
+    if left.empty:
+        return None
+    return pd.to_datetime(left["decided_at"].iloc[-1], utc=True).to_pydatetime(), str(left["batch"].iloc[-1])
+
+
 def undo_batch(path: Path, reviewer: str, *, every: bool = False) -> list[str]:
     """Take back the reviewer's last batch that is still in force (several calls go several steps back), or every one.
 
@@ -217,8 +225,7 @@ def filled(events: pd.DataFrame, where: str) -> pd.DataFrame:
 
 
 def _standing(log: pd.DataFrame, dataset: pd.DataFrame) -> pd.DataFrame:
-    """Events that were not undone, with `target`, the image that each is about now (null: none), and
-    `applies`."""
+    """Events that were not undone, with `target`, the image that each is about now (null: none), and `applies`."""
     target = targets(log, dataset)
     events = log.assign(target=target)[_survives(log, target.fillna(log["image_id"]))]
     as_copy = events["decision"].eq("drop") & events["confirmed"].map(_about_copies).astype(bool)
@@ -227,8 +234,7 @@ def _standing(log: pd.DataFrame, dataset: pd.DataFrame) -> pd.DataFrame:
 
 
 def targets(log: pd.DataFrame, dataset: pd.DataFrame) -> pd.Series:
-    """The image that each event is about now: at its path, else where its content and label went; else
-    null."""
+    """The image that each event is about now: at its path, else where its content and label went; else null."""
     # All that it depends on: the log is short, where the dataset may have millions of rows.
     dataset = dataset[dataset["image_id"].isin(log["image_id"]) | dataset["sha256"].isin(log["sha256"].dropna())]
     known = dataset.set_index("image_id")
@@ -263,19 +269,22 @@ def _survives(log: pd.DataFrame, key: pd.Series) -> npt.NDArray[np.bool_]:
 
 def _merged(events: pd.DataFrame) -> dict[str, object]:
     """One row for the events of several reviewers about one image."""
-    row: dict[str, object] = {str(name): value for name, value in events.iloc[-1].items()}
-    disputed = events["answer"].nunique() > 1
+    votes = events["answer"].value_counts()
+    disputed = 2 * int(votes.iloc[0]) <= len(events)
+    count = events if disputed else events[events["answer"].eq(votes.index[0])]  # the others have no say
+    row: dict[str, object] = {str(name): value for name, value in count.iloc[-1].items()}
     notes = events["note"].dropna().tolist()
-    if disputed:
+    if len(votes) > 1:
         decided = events["reviewer"] + ": " + events["decision"] + (" to " + events["label"]).fillna("")
-        row.update(decision=None, label=None)
         notes = decided.tolist() + notes
+    if disputed:
+        row.update(decision=None, label=None)
     return {
         **row,
         "reviewer": _joined(events["reviewer"]),
         "decided_at": events["decided_at"].max(),
-        "confirmed": _joined(events["confirmed"]),
-        "rejected": _joined(events["rejected"]),
+        "confirmed": _joined(count["confirmed"]),
+        "rejected": _joined(count["rejected"]),
         "disputed": disputed,
         "note": "; ".join(notes) or None,
     }

@@ -49,9 +49,23 @@ def decide(
     Raises:
         InputError: for an image or a decision that the log does not take.
     """
-    news: Sequence[str | None] = labels or [None] * len(image_ids)
-    _log(run, list(zip(image_ids, [decision] * len(image_ids), news, strict=True)), reviewer, blind)
+    append(run, image_ids, decision, reviewer=reviewer, labels=labels, blind=blind)
     return state(run, image_ids)
+
+
+def append(
+    run: Run,
+    image_ids: Sequence[str],
+    decision: str,
+    *,
+    reviewer: str,
+    labels: Sequence[str | None] | None = None,
+    blind: bool = False,
+    batch: str | None = None,
+) -> None:
+    """As `decide`, without a look at what holds then; `batch`: the batch's id, a new one when None."""
+    news: Sequence[str | None] = labels or [None] * len(image_ids)
+    _log(run, list(zip(image_ids, [decision] * len(image_ids), news, strict=True)), reviewer, blind, batch=batch)
 
 
 @dataclass(frozen=True)
@@ -125,7 +139,13 @@ def not_copies(run: Run, image_ids: Sequence[str], *, reviewer: str) -> Apart:
 
 
 def _log(
-    run: Run, rows: Sequence[tuple[str, str, str | None]], reviewer: str, blind: bool, *, apart: bool = False
+    run: Run,
+    rows: Sequence[tuple[str, str, str | None]],
+    reviewer: str,
+    blind: bool,
+    *,
+    apart: bool = False,
+    batch: str | None = None,
 ) -> None:
     """Append one batch of (image_id, decision, new label); `apart`: it says that they are no copies."""
     changed = run.table_path(tables.ISSUES).stat().st_mtime_ns
@@ -148,6 +168,7 @@ def _log(
         events.append(
             {
                 "image_id": image_id,
+                "batch": batch,
                 "decision": actual,
                 "reviewer": reviewer,
                 "label": new if actual == "relabel" else None,
@@ -167,10 +188,11 @@ def undo(run: Run, reviewer: str) -> pd.DataFrame:
     return state(run, decision_log.undo_batch(run.decisions, reviewer))
 
 
-def state(run: Run, image_ids: Sequence[str]) -> pd.DataFrame:
-    """What the log says now about these images (`STATE`), in their order."""
+def state(run: Run, image_ids: Sequence[str], reviewer: str | None = None) -> pd.DataFrame:
+    """What the log says now about these images (`STATE`), in their order; what `reviewer` alone says, where given."""
     dataset, _ = known_tables(run)
     log, known = read_log(run), dataset.reset_index()
+    log = log if reviewer is None else log[log["reviewer"].eq(reviewer)]
     # Only these images, their equals in content, and what the log says about either: the rest has no say.
     contents = known.loc[known["image_id"].isin(image_ids), "sha256"].dropna()
     log = log[log["image_id"].isin(image_ids) | log["sha256"].isin(contents)]

@@ -1,8 +1,10 @@
-"""In which order each of several reviewers takes the images, so that no two look at the same one at once. Pure."""
+"""In which order each of several reviewers takes the images, so that no two look at the same one at once; and images
+that are mixed into a queue. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import random
+from collections.abc import Mapping, Sequence
 
 from imageclinic.core.reading.hashing import text_digest
 
@@ -28,3 +30,31 @@ def shared(units: Sequence[str], reviewers: Sequence[str], me: str) -> list[int]
 
     starts = range(0, len(units), BLOCK)
     return [at for start in starts for at in sorted(range(start, min(start + BLOCK, len(units))), key=part)]
+
+
+def mixed(
+    order: Sequence[str], extra: Sequence[str], share: float, seed: str, units: Mapping[str, str] | None = None
+) -> tuple[list[str], list[str]]:
+    """A queue into which other images are mixed, each place by chance, so that nobody can tell which come next.
+
+    Args:
+        order: the queue, most urgent first.
+        extra: images to mix in, first come first; none of them in `order`.
+        share: probability that a place is one of theirs, from 0 to below 1.
+        seed: of the chance; the same arguments give the same queue.
+        units: image → what must stay side by side, such as a cluster of copies; an image that is missing is alone.
+
+    Returns:
+        The new queue, which ends where `order` does, and those of `extra` for which it had no place.
+    """
+    rng = random.Random(seed)
+    units = units or {}
+    left, result = list(extra), list[str]()
+    before = None
+    for name in order:
+        unit = units.get(name, name)
+        while left and unit != before and rng.random() < share:
+            result.append(left.pop(0))
+        result.append(name)
+        before = unit
+    return result, left

@@ -28,10 +28,12 @@ from imageclinic.cleaning.review import background_work, map_work
 from imageclinic.cleaning.review.database import mongod
 from imageclinic.cleaning.review.dataset import build_dataset
 from imageclinic.cleaning.review.door import serving
+from imageclinic.cleaning.reviewers import team_settings
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
 from imageclinic.core.processes import child_process
 from imageclinic.core.processes.temporary_folders import temporary_folder
+from imageclinic.core.reading.hashing import text_digest
 from imageclinic.core.run import Run, open_run
 
 #: Names to the plugin the run that it decides about: FiftyOne's server is a subprocess and sees only these.
@@ -92,8 +94,8 @@ def open_review(
         listeners = stack.enter_context(serving.listening(address, port))
         check_signals = stack.enter_context(signals_unwind())
         database = stack.enter_context(mongod.running(announce))
-        if database.process is None:
-            stack.enter_context(_only_one(run))
+        for lock in _locks(run, name, database.process is not None):
+            stack.enter_context(only_one(*lock))
         announce("Loading FiftyOne …")
         plugins = stack.enter_context(temporary_folder("imageclinic-plugins-"))
         prepare(database.uri, plugins, run, name)
@@ -102,7 +104,7 @@ def open_review(
             contextlib.suppress(KeyboardInterrupt),
             serving.serving(run, address, listeners, encryption, report_of(run, report)) as server,
         ):
-            dataset = build_dataset.build_from(run, progress=progress)
+            dataset = build_dataset.build_from(run, reviewer=name, progress=progress)
             announce(f"{len(dataset)} images, of which {dataset.count('queue')} have findings")
             if (every := dataset.info["imageclinic"]["images"]) > len(dataset):
                 announce(f"the App shows the worst of each check and class, not all of {every:,} images")
@@ -230,17 +232,25 @@ def signals_unwind() -> Iterator[Callable[[], None]]:
 
 
 @contextlib.contextmanager
-def _only_one(run: Run) -> Iterator[None]:
-    """In a database of the user's, a second review of one run would tear down the first one's dataset."""
-    lock = filelock.FileLock(run.path / ".review.lock")
+def only_one(lock_file: Path, problem: str, fix: str) -> Iterator[None]:
+    """Hold a lock for as long as the review is open. Raises InputError of these words when another one holds it."""
+    lock_file.parent.mkdir(mode=0o700, exist_ok=True)
+    lock = filelock.FileLock(lock_file)
     try:
         lock.acquire(timeout=0)
     except filelock.Timeout:
-        raise InputError(
-            f"another review of {run.path} is open on the same database",
-            fix="close it, or set FIFTYONE_DATABASE_NAME to another name for the second one",
-        ) from None
+        raise InputError(problem, fix=fix) from None
     try:
         yield
     finally:
         lock.release()
+
+
+def _locks(run: Run, reviewer: str, own_database: bool) -> Iterator[tuple[Path, str, str]]:
+    """Arguments of `only_one`: what may be open once at a time."""
+    if not own_database:  # a second review of one run would tear down the first one's dataset
+        fix = "close it, or set FIFTYONE_DATABASE_NAME to another name for the second one"
+        yield run.path / ".review.lock", f"another review of {run.path} is open on the same database", fix
+    if team_settings.read(run).gold_rate:  # a second queue has other images with a known answer
+        file = run.team / f".{text_digest(reviewer, 8)}.lock"
+        yield file, f"{reviewer} has a review of {run.path} open already", "close it, or give another --reviewer"

@@ -49,7 +49,7 @@ def kappa(one: pd.Series, other: pd.Series) -> dict[str, Any]:
     by_chance = float(shares[0].mul(shares[1], fill_value=0).sum())
     if by_chance > 1 - 1e-9:
         return {"images": n, "agreed": agreed, "kappa": None, "low": None, "high": None}
-    low, high = _wilson(agreed / n, n)
+    low, high = wilson(agreed / n, n)
     beyond = [(share - by_chance) / (1 - by_chance) for share in (agreed / n, low, high)]
     return {"images": n, "agreed": agreed, "kappa": beyond[0], "low": max(beyond[1], -1.0), "high": beyond[2]}
 
@@ -64,7 +64,7 @@ def line(pair: dict[str, Any]) -> str:
     return f"{head}: Cohen's kappa {pair['kappa']:.2f} ({pair['low']:.2f} to {pair['high']:.2f}).{few}"
 
 
-def _wilson(share: float, n: int) -> tuple[float, float]:
+def wilson(share: float, n: int) -> tuple[float, float]:
     """Wilson's 95 % interval of a share of n."""
     middle = (share + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
     half = _Z / (1 + _Z**2 / n) * math.sqrt(share * (1 - share) / n + _Z**2 / (4 * n**2))

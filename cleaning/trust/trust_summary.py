@@ -11,6 +11,7 @@ from typing_extensions import TypedDict
 
 from imageclinic.audit import runner
 from imageclinic.cleaning.decisions import decision_log
+from imageclinic.cleaning.reviewers import double_review, team_settings
 from imageclinic.cleaning.trust import agreement, estimates, stopping
 from imageclinic.core import tables
 from imageclinic.core.errors import remedied
@@ -52,6 +53,9 @@ def panel_of(run: Run) -> dict[str, list[Any]]:
     at = worth(run)
     checks = estimates.by_check(issues, log, dataset, at)
     alike = [agreement.line(pair) for pair in agreement.table(log, dataset)]
+    two = double_review.summary(team_settings.read(run).two_reviewers, log, dataset, decision_log.current(log, dataset))
+    if two:
+        alike += [double_review.line(two), *(f"Of these, {agreement.line(pair)}" for pair in two["agreement"])]
     return {"rows": rows(checks), "lines": [*lines(checks, estimates.unflagged(issues, log, dataset), at), *alike]}
 
 

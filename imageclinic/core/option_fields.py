@@ -65,6 +65,10 @@ SEED = whole(0, 2**31 - 1)
 PORT = whole(0, 65_535)  # 0: one that is free
 #: Right ones among the next 100 flags, below which reviewers stop.
 STOP_BELOW = Range(0, 100, above=True)
+#: Images that two persons must decide about.
+TWO_REVIEWERS = whole(0, 100_000)
+#: The share of a queue that is images with a known answer.
+GOLD_RATE = Range(0, 0.5)
 #: A share or a score.
 SHARE = Range(0, 1)
 

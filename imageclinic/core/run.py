@@ -91,6 +91,11 @@ class Run:
         return self.path / "stopping.json"
 
     @property
+    def team(self) -> Path:
+        """Folder: which images two reviewers must see, which have a known answer, and the answers about these."""
+        return self.path / "team"
+
+    @property
     def review(self) -> Path:
         """Folder for what the App shows instead of files that a browser can't draw."""
         return self.path / "review"
@@ -248,11 +253,8 @@ class Run:
 
 
 def create(path: Path) -> Run:
-    """Open the run folder at `path`, making it if it is not there or empty.
-
-    Raises:
-        InputError: when the folder holds something else, or a run of another format.
-    """
+    """Open the run folder at `path`, making it if it is not there or empty. Raises InputError when it holds something
+    else, or a run of another format."""
     require_unicode(path.absolute(), "the run")
     if path.exists() and not path.is_dir():
         raise InputError(f"{path} is a file", expected="a folder for the run", fix="give another --out")
@@ -269,11 +271,7 @@ def create(path: Path) -> Run:
 
 
 def open_run(path: Path) -> Run:
-    """Open an existing run folder.
-
-    Raises:
-        InputError: when `path` is no run folder, or one of a format that this version does not read.
-    """
+    """Open a run folder. Raises InputError when `path` is none, or one of a format that this version does not read."""
     require_unicode(path.absolute(), "the run")
     marker = path / MARKER
     if not marker.is_file():
@@ -289,7 +287,7 @@ def open_run(path: Path) -> Run:
         raise InputError(f"{path} is a run of format {version}", expected=f"format {FORMAT}", fix=fix)
     refuse_links(path)
     run = Run(path.absolute())
-    for folder in (run.path, run.shards, run.folds, run.review):  # what killed processes left
+    for folder in (run.path, run.shards, run.folds, run.review, run.team):  # what killed processes left
         sweep(folder)
     return run
 

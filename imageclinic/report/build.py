@@ -42,7 +42,7 @@ def write(
     help: Mapping[str, str] | None = None,
     embedding_map: pd.DataFrame | str | None = None,
     decisions: Mapping[str, str] | None = None,
-    agreement: Sequence[Mapping[str, Any]] = (),
+    team: Mapping[str, Any] | None = None,
     app: str = "",
 ) -> Path:
     """Write the report and return its path.
@@ -55,7 +55,7 @@ def write(
         help: check → docstring: its first paragraph is shown, the rest on demand.
         embedding_map: ``image_id, x, y``; or why there is no map; None to leave it out.
         decisions: image_id → what is decided, for the map.
-        agreement: of each two reviewers, see `cleaning.trust.agreement.table`.
+        team: ``agreement, two_reviewers, gold`` of `workflows.status.status`.
         app: path of the App's page on the server that serves the report, too; empty: it is a file without links there.
 
     Raises:
@@ -69,7 +69,7 @@ def write(
         help=help,
         embedding_map=embedding_map,
         decisions=decisions,
-        agreement=agreement,
+        team=team,
         app=app,
     )
     return written(target, text)
@@ -96,7 +96,7 @@ def render(
     help: Mapping[str, str] | None = None,
     embedding_map: pd.DataFrame | str | None = None,
     decisions: Mapping[str, str] | None = None,
-    agreement: Sequence[Mapping[str, Any]] = (),
+    team: Mapping[str, Any] | None = None,
     app: str = "",
 ) -> str:
     """The report as HTML; see `write`."""
@@ -155,7 +155,7 @@ def render(
         decided=decided,
         decisions_note=decisions_note,
         progress=review_section.progress(status or [], [o["check"] for o in outcomes]),
-        agreement=agreement,
+        team={"agreement": (), "two_reviewers": None, "gold": (), **(team or {})},
         app=AppLinks(app),
         comparison=comparison,
         comparisons=compared,

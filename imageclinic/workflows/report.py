@@ -61,7 +61,7 @@ def report(
         target,
         truth=truth,
         status=state["checks"],
-        agreement=state["agreement"],
+        team={name: state[name] for name in ("agreement", "two_reviewers", "gold")},
         help=helps,
         embedding_map=points,
         decisions=dict(zip(decided["image_id"], decided["decision"], strict=True)),

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from imageclinic.cleaning.decisions import annotation_tools, priority
+from imageclinic.cleaning.reviewers import team_setup
 from imageclinic.core import tables
-from imageclinic.core.option_fields import PORT
+from imageclinic.core.option_fields import GOLD_RATE, PORT, TWO_REVIEWERS
 from imageclinic.core.processes.child_process import python_module
 from imageclinic.core.processes.optional_packages import require
 from imageclinic.core.progress import Say, Stage, quiet, silent
@@ -25,6 +26,9 @@ def review(
     reviewer: str | None = None,
     tasks: str | Path | None = None,
     image_prefix: str | None = None,
+    two_reviewers: int | None = None,
+    gold: str | Path | None = None,
+    gold_rate: float | None = None,
     say: Say = silent,
     stage: Stage = quiet,
 ) -> None:
@@ -34,6 +38,12 @@ def review(
     instead; `image_prefix` stands before the paths of images in the addresses for Label Studio. What is answered there
     comes back by ``decide(source=…)``.
 
+    With `two_reviewers`, so many images wait until two persons have decided about each, and neither sees the other's
+    decision before their own. With `gold`, a CSV file with columns image_id and label (empty: the image belongs to no
+    class), images whose right answer is known are mixed into the queues, `gold_rate` (.05) of them, and look like all
+    others; ``status`` counts right answers, and none of them is a decision. With `gold_rate` alone, the images about
+    which two persons agreed are taken. The run keeps all this: its reviewers get it, now and later; 0 ends it.
+
     Raises:
         InputError: no run, no mongod, a busy port or a bad certificate; the message says what to do.
     """
@@ -41,10 +51,18 @@ def review(
         _write_tasks(Path(run), Path(tasks), image_prefix, say)
         return
     PORT.check("port", port)
+    TWO_REVIEWERS.check("two reviewers", two_reviewers)
+    GOLD_RATE.check("gold rate", gold_rate)
     require("fiftyone", "hypercorn", "starlette")
     from imageclinic.cleaning.review.session import open_review
     from imageclinic.cleaning.trust import trust_summary
 
+    if two_reviewers is not None:
+        say(f"{team_setup.two_reviewers(open_run(Path(run)), two_reviewers):,} images are for two reviewers.")
+    if gold is not None or gold_rate is not None:
+        settings = team_setup.gold(open_run(Path(run)), Path(gold) if gold else None, gold_rate)
+        known = f"{len(settings.gold):,} from a file, and those about which two persons agreed"
+        say(f"Images with a known answer: {settings.gold_rate:.0%} of each queue ({known}).")
     with stage("Preparing the App") as progress:
         open_review(
             Path(run),

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from imageclinic.cleaning.decisions import decision_log
+from imageclinic.cleaning.reviewers import double_review, gold_images, gold_log, gold_results, team_settings
 from imageclinic.cleaning.trust import agreement, estimates, trust_summary
 from imageclinic.core.schema import POLICY
 from imageclinic.workflows.steps.run_state import load
@@ -26,7 +27,10 @@ def status(run: str | Path, *, stop_below: float | None = None) -> dict[str, Any
         that no person made), ``stop_below``,
         ``checks``: one record per check with findings, see `cleaning.trust.estimates.by_check`; ``unflagged``: see
         `cleaning.trust.estimates.unflagged`; ``words``: what these two say, a few lines a check; ``agreement`` of each
-        two reviewers, see `cleaning.trust.agreement.table`; ``label_noise``:
+        two reviewers, see `cleaning.trust.agreement.table`; ``two_reviewers``: what two must see, see
+        `cleaning.reviewers.double_review.summary`, or null; ``gold``: how often each reviewer was right about images
+        with a known answer, see `cleaning.reviewers.gold_results.table`, and ``gold_undecided``, images of the file of
+        known answers that are to be relabelled or dropped and that nobody has decided about; ``label_noise``:
         see `workflows.steps.auditing.label_noise.estimate`; and ``verdict``: the audit's verdict, see
         `core.run.Run.verdict`.
 
@@ -37,6 +41,9 @@ def status(run: str | Path, *, stop_below: float | None = None) -> dict[str, Any
     if stop_below is not None:
         trust_summary.set_worth(state.run, stop_below)
     worth = trust_summary.worth(state.run)
+    settings = team_settings.read(state.run)
+    answered = settings.gold or gold_log.log_path(state.run).is_file()
+    right = gold_images.answers(settings.gold, state.log, state.dataset) if answered else {}
     of_image = state.issues["image_id"].notna()
     flagged = set(state.issues.loc[of_image, "image_id"])
     decided = state.current[state.current["decision"].notna()]
@@ -59,6 +66,11 @@ def status(run: str | Path, *, stop_below: float | None = None) -> dict[str, Any
         "unflagged": unflagged,
         "words": trust_summary.lines(by_check, unflagged, worth),
         "agreement": agreement.table(state.log, state.dataset),
+        "two_reviewers": double_review.summary(settings.two_reviewers, state.log, state.dataset, state.current),
+        "gold": gold_results.table(gold_log.read(state.run), right, state.dataset),
+        "gold_undecided": sum(
+            right[name] != "keep" for name in set(settings.gold) & set(right) - set(decided["image_id"])
+        ),
         "label_noise": state.run.info().get("label_noise"),
         "verdict": state.run.verdict,
     }

@@ -13,7 +13,8 @@ import pandas as pd
 
 from imageclinic.cleaning.decisions import decision_log, label_ranking
 from imageclinic.cleaning.decisions.survivors import choose as choose_survivors
-from imageclinic.cleaning.review.dataset import appearance, load_samples, sample_rows, saved_views
+from imageclinic.cleaning.review.dataset import appearance, load_samples, own_rows, sample_rows, saved_views
+from imageclinic.cleaning.reviewers import own_decision, team_settings
 from imageclinic.core import tables
 from imageclinic.core.reading.hashing import text_digest
 from imageclinic.core.run import Run
@@ -22,8 +23,10 @@ if TYPE_CHECKING:
     import fiftyone as fo
 
 
-def build_from(run: Run, *, progress: Callable[[int, int], None] | None = None) -> fo.Dataset:
-    """Read decisions and survivors of `run` and `build` its dataset."""
+def build_from(
+    run: Run, *, reviewer: str | None = None, progress: Callable[[int, int], None] | None = None
+) -> fo.Dataset:
+    """Read decisions and survivors of `run` and `build` its dataset, for one reviewer where one is named."""
     dataset = run.read(tables.DATASET)
     log = decision_log.read(run.decisions)
     current = decision_log.current(log, dataset)
@@ -36,7 +39,9 @@ def build_from(run: Run, *, progress: Callable[[int, int], None] | None = None) 
             run.read(tables.SPLIT_TABLE),
             current,
         )
-    return build(run, current=current, survivors=proposed, log_rows=len(log), progress=progress)
+    if reviewer is not None:
+        current = own_decision.current(run, log, dataset, current, reviewer)
+    return build(run, current=current, survivors=proposed, log_rows=len(log), progress=progress, reviewer=reviewer)
 
 
 def build(
@@ -46,6 +51,7 @@ def build(
     survivors: pd.DataFrame | None = None,
     log_rows: int = 0,
     progress: Callable[[int, int], None] | None = None,
+    reviewer: str | None = None,
 ) -> fo.Dataset:
     """Make (or rebuild) the FiftyOne dataset of `run`, with saved views, sidebar and colours.
 
@@ -57,13 +63,17 @@ def build(
         survivors: columns ``image_id, cluster, survivor`` (bool), or None when there are no copies.
         log_rows: how many rows of the decision log `current` knows; what comes later, the plugin brings in.
         progress: called with (done, total) while pictures are converted.
+        reviewer: whose queue it is, see `own_rows.arranged`; None: everybody's.
 
     Returns:
         The persistent dataset, named after the run's path (see `dataset_name`).
     """
     import fiftyone as fo
 
-    rows, checks = sample_rows.collect(run, current, survivors, progress)
+    settings = team_settings.read(run)
+    rows, checks = sample_rows.collect(run, current, survivors, progress, (*settings.two_reviewers, *settings.gold))
+    if reviewer is not None:
+        rows = own_rows.arranged(run, rows, settings, reviewer)
     name = dataset_name(run)
     if fo.dataset_exists(name):
         fo.delete_dataset(name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import pandas as pd
 
@@ -24,14 +24,16 @@ def collect(
     current: pd.DataFrame,
     survivors: pd.DataFrame | None,
     progress: Callable[[int, int], None] | None,
+    wanted: Collection[str] = (),
 ) -> tuple[pd.DataFrame, list[str]]:
-    """One row per image to load, in the order of the Inbox and then of the dataset, and the checks."""
+    """One row per image to load, in the order of the Inbox and then of the dataset, and the checks; `wanted` ones are
+    always loaded."""
     dataset, issues = run.read(tables.DATASET), run.read(tables.ISSUES)
     sample, tested = random_sample.draw(issues, dataset), _tested(run)
     clusters = run.read(tables.CLUSTERS) if run.has(tables.CLUSTERS) else None
     if len(dataset) > MOST_IMAGES:
         chosen = shown_images.shown(issues, dataset, clusters, current, sample, MOST_IMAGES)
-        chosen = chosen.union(pd.Index(tested.loc[tested["cleaning_effect"].notna(), "image_id"]))
+        chosen = chosen.union(pd.Index([*wanted, *tested.loc[tested["cleaning_effect"].notna(), "image_id"]]))
         dataset, issues, current = (t[t["image_id"].isin(chosen)] for t in (dataset, issues, current))
     latest = label_ranking.newest(run)
     doubt = label_ranking.doubt(issues, tables.read(latest, tables.RERANK) if latest else None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pandas as pd
@@ -9,6 +10,7 @@ from fiftyone import ViewField as F
 
 from imageclinic.cleaning.decisions import person_decision
 from imageclinic.cleaning.decisions.settled import settled
+from imageclinic.cleaning.reviewers import own_decision
 from imageclinic.core.run import Run
 
 _STATE = {
@@ -59,7 +61,7 @@ def catch_up(ctx: Any, run: Run) -> tuple[str, ...]:
     log = person_decision.read_log(run)
     known = _known.get(name, ctx.dataset.info["imageclinic"].get("log_rows", 0))
     new = log.iloc[known if known <= len(log) else 0 :]["image_id"].drop_duplicates().tolist()
-    changed = show(ctx, run, person_decision.state(run, new)) if new else ()
+    changed = show(ctx, run, own_decision.state(run, new, os.environ["IMAGECLINIC_REVIEWER"])) if new else ()
     _known[name], _sizes[name] = len(log), size
     return changed
 

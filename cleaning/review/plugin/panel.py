@@ -14,7 +14,8 @@ from imageclinic.cleaning.review.dataset import saved_views
 from imageclinic.cleaning.review.dataset.map_panel import MAP
 from imageclinic.cleaning.review.plugin import confusion_views, log_sync, navigation
 from imageclinic.cleaning.review.plugin.operators import Unlisted, documents
-from imageclinic.cleaning.review.plugin.selection import UNDECIDED, blind, is_reviewed, run_of
+from imageclinic.cleaning.review.plugin.selection import UNDECIDED, blind, is_reviewed, reviewer, run_of
+from imageclinic.cleaning.reviewers import gold_log, own_notice
 
 #: Of the random sample, so many classes have a number key.
 _NUMBERED = 9
@@ -30,8 +31,8 @@ class Panel(Unlisted):
         ``confusions`` and ``tested_confusions``, see `confusion_views.pairs_listed`, and ``tested``, name and number of
         images of the views of test images, none in the random sample; ``map``, whether the images have one;
         ``ranked``, see `navigation.waiting_order`; ``trust`` and ``lines``, see
-        `background_work.words_file`; ``blind``; ``classes``, when they are few. Of a dataset that is not the reviewed
-        one only ``other``, what to do.
+        `background_work.words_file`; ``blind``; ``notice``, see `own_notice`; ``classes``, when they are few. Of
+        a dataset that is not the reviewed one only ``other``, what to do.
     """
 
     name, label = "panel", "panel"
@@ -56,6 +57,7 @@ class Panel(Unlisted):
             "trust": trust.get("rows", []),
             "lines": trust.get("lines", []),
             "blind": unseen,
+            "notice": own_notice.of(run_of(ctx), reviewer(ctx)),
             "classes": classes if len(classes) <= _NUMBERED else [],
         }
 
@@ -143,13 +145,13 @@ def progress(ctx: Any) -> dict[str, Any]:
 
 
 def _now(ctx: Any) -> dict[str, Any]:
-    """Counts, made again when the log has grown."""
-    path = run_of(ctx).decisions
-    return _counts(ctx.dataset.name, path.stat().st_size if path.is_file() else 0)
+    """Counts, made again when a log has grown."""
+    logs = (run_of(ctx).decisions, gold_log.log_path(run_of(ctx)))
+    return _counts(ctx.dataset.name, *(path.stat().st_size if path.is_file() else 0 for path in logs))
 
 
 @functools.lru_cache(maxsize=4)
-def _counts(name: str, log_size: int) -> dict[str, Any]:
+def _counts(name: str, *log_sizes: int) -> dict[str, Any]:
     dataset = fo.load_dataset(name)
     left = dataset.match(UNDECIDED)
     flagged, undecided = dataset.count_values("checks"), left.count_values("checks")

@@ -14,6 +14,7 @@ from fiftyone import ViewField as F
 from imageclinic.cleaning.decisions import person_decision
 from imageclinic.cleaning.review.dataset.build_dataset import dataset_name
 from imageclinic.cleaning.review.plugin import log_sync
+from imageclinic.cleaning.reviewers import own_decision, team_settings
 from imageclinic.core.errors import InputError
 from imageclinic.core.run import Run, open_run
 
@@ -122,7 +123,7 @@ def _decide(
     run = run_of(ctx)
     log_sync.catch_up(ctx, run)
     if decision == "undo":
-        return _answer(ctx, run, decision, person_decision.undo(run, reviewer(ctx)))
+        return _answer(ctx, run, decision, own_decision.undo(run, reviewer(ctx)))
     columns = ["id", "image_id", "suggested.label", "decision", "reviewer"]
     values = ctx.dataset.select(list(ids), ordered=True).values(columns)
     rows = pd.DataFrame(dict(zip(columns, values, strict=True)))
@@ -145,7 +146,7 @@ def _decide(
     labels = rows["new"].tolist() if decision == "relabel" else None
     images = rows["image_id"].tolist()
     me = reviewer(ctx)
-    state = person_decision.decide(run, images, decision, reviewer=me, labels=labels, blind=unseen)
+    state = own_decision.decide(run, images, decision, reviewer=me, labels=labels, blind=unseen)
     return _answer(ctx, run, decision, state, _replaced(rows, me))
 
 
@@ -172,7 +173,9 @@ def _answer(ctx: Any, run: Run, decision: str, state: pd.DataFrame, replaced: st
     if state.empty:
         return Answer((), _NOTHING[decision])
     done = f"{_PAST[decision]} {images_in_words(len(state))}."
-    return Answer(log_sync.show(ctx, run, state), done + replaced + _disputed(state))
+    # Who hears at once that another one differs comes round, and agreement means nothing: these are in Disputed.
+    other = state[~state["image_id"].isin(team_settings.read(run).two_reviewers)]
+    return Answer(log_sync.show(ctx, run, state), done + replaced + _disputed(other))
 
 
 def _disputed(state: pd.DataFrame) -> str:

@@ -9,7 +9,7 @@ from typer import Option
 
 import imageclinic
 from imageclinic.cli.arguments import RunFolder, terminal_for
-from imageclinic.core.option_fields import PORT
+from imageclinic.core.option_fields import GOLD_RATE, PORT, TWO_REVIEWERS
 
 PLACE = 30
 
@@ -26,6 +26,31 @@ def review(
     key: Annotated[Path | None, Option(help="The certificate's private key (PEM).", show_default=False)] = None,
     browser: Annotated[bool, Option("--browser/--no-browser", help="Open a browser.")] = True,
     reviewer: Annotated[str | None, Option(help="Your name in the decision log.", show_default=False)] = None,
+    two_reviewers: Annotated[
+        int | None,
+        Option(
+            help="So many images, drawn once for the run, wait until two persons have decided about each.",
+            show_default=False,
+        ),
+        TWO_REVIEWERS,
+    ] = None,
+    gold: Annotated[
+        Path | None,
+        Option(
+            help="CSV with image_id and label: images with a known answer, mixed into the queues to see how often "
+            "reviewers are right.",
+            show_default=False,
+        ),
+    ] = None,
+    gold_rate: Annotated[
+        float | None,
+        Option(
+            help="Share of a queue that is images with a known answer (0.05 with --gold); without a file those about "
+            "which two persons agreed.",
+            show_default=False,
+        ),
+        GOLD_RATE,
+    ] = None,
     tasks: Annotated[
         Path | None,
         Option(
@@ -52,6 +77,9 @@ def review(
         reviewer=reviewer,
         tasks=tasks,
         image_prefix=image_prefix,
+        two_reviewers=two_reviewers,
+        gold=gold,
+        gold_rate=gold_rate,
         say=terminal.say,
         stage=terminal.stage,
     )

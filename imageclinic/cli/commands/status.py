@@ -30,6 +30,7 @@ def status(
     import pandas as pd
 
     from imageclinic.audit.verdict import noise_words
+    from imageclinic.cleaning.reviewers import double_review, gold_results
     from imageclinic.cleaning.trust import agreement
     from imageclinic.cli.verdict_lines import show_verdict
     from imageclinic.core.run import open_run
@@ -67,6 +68,17 @@ def status(
     opened = open_run(run)
     for pair in state["agreement"]:
         terminal.say(agreement.line(pair))
+    if two := state["two_reviewers"]:
+        terminal.say(double_review.line(two))
+        for pair in two["agreement"]:
+            terminal.say(f"  of these, {agreement.line(pair)}")
+    for one in state["gold"]:
+        terminal.say(gold_results.line(one))
+    if state["gold_undecided"]:
+        terminal.say(
+            f"By their known answer {state['gold_undecided']:,} images are to be relabelled or dropped, and nobody has "
+            "decided so: imageclinic decide --from FILE does, when the file has a column decision."
+        )
     if state["about_classes"]:
         listed = ", ".join(f"{check} {n:,}" for check, n in state["about_classes"].items())
         terminal.say(f"About classes or all images, and no image alone: {listed}.")

@@ -255,6 +255,22 @@ def test_reviewers_who_disagree_leave_the_image_undecided(path):
     assert current.at["b", "decision"] == "keep" and current.at["c", "decision"] == "drop"
 
 
+def test_a_third_decision_settles_what_two_disagree_about(path):
+    data = dataset(a="cat", b="cat")
+    first = [event("a", "drop", confirmed="dark"), event("a", "relabel", "bob", label="dog", confirmed="mislabeled")]
+    log = log_of(path, *first, event("b", "drop"), event("b", "keep", "bob"), data=data)
+    assert decision_log.current(log, data)["disputed"].tolist() == [True, True]
+    third = [event("a", "relabel", "eve", label="dog", confirmed="mislabeled"), event("b", "unsure", "eve")]
+    log = log_of(path, *third, data=data)
+    a, b = decision_log.current(log, data).to_dict("records")
+    assert (a["decision"], a["label"], a["disputed"], a["confirmed"]) == ("relabel", "dog", False, "mislabeled")
+    assert a["reviewer"] == "ann;bob;eve" and "ann: drop" in a["note"]
+    assert b["disputed"], "who is unsure settles nothing"
+    log = log_of(path, event("a", "drop", "fay"), event("b", "drop", "bob"), data=data)
+    current = decision_log.current(log, data)
+    assert current["disputed"].tolist() == [True, False], "two against two; one who came round"
+
+
 def test_a_person_outranks_a_policy_even_when_unsure(path):
     data = dataset(a="cat", b="cat", c="cat")
     log = log_of(

@@ -14,6 +14,7 @@ import yaml
 from imageclinic.cleaning.decisions import decision_log, person_decision
 from imageclinic.cleaning.review import map_work
 from imageclinic.cleaning.review.dataset import build_dataset
+from imageclinic.cleaning.reviewers import team_settings
 from imageclinic.core import tables
 from imageclinic.core.predicted import tested_images
 from imageclinic.core.run import Run
@@ -32,8 +33,8 @@ def run(tmp_path: Path, fiftyone: Any, monkeypatch: pytest.MonkeyPatch) -> Run:
 class App:
     """The open dataset, and calls of the operators as the App makes them."""
 
-    def __init__(self, run: Run) -> None:
-        self.dataset: Any = build_dataset.build_from(run)
+    def __init__(self, run: Run, reviewer: str | None = None) -> None:
+        self.dataset: Any = build_dataset.build_from(run, reviewer=reviewer)
         self.ids = dict(zip(*self.dataset.values(["image_id", "id"]), strict=True))
         self.names = {sample: name for name, sample in self.ids.items()}
         self.lasso: list[str] = []
@@ -297,3 +298,39 @@ def test_near_copies_that_are_none_are_kept_as_one_batch_and_free_for_the_split(
     assert decision_log.kept_by_persons(log, now) == set(near[:2])
     assert app.decide("not_copies", COPIES[0])["n"] == 0, "equal pictures are copies"
     assert set(app.call("decide", decision="undo", ids=[])["ids"]) == {app.ids[name] for name in near[:2]}
+
+
+def test_what_two_must_see_and_what_has_a_known_answer_look_like_all_others(run: Run) -> None:
+    for_two, gold, other = MISLABELED[:3]
+    others(run, for_two, "drop")
+    others(run, other, "drop")
+    for name in ("bob", "eve"):
+        others(run, gold, "keep", name)
+    team_settings.write(run, team_settings.TeamSettings(two_reviewers=(for_two,), gold_rate=0.5))
+    app = App(run, "ann")
+    cards = {name: app.card(name) for name in (for_two, gold, MISLABELED[3])}
+    for card in cards.values():
+        assert (card["decision"], card["reviewer"], card["others"], card["disputed"]) == (None, None, False, False)
+    assert app.card(other)["others"]
+    assert {for_two, gold} <= set(app.dataset.load_saved_view("Inbox").values("image_id"))
+    assert {for_two, gold} <= set(app.dataset.load_saved_view("Undecided").values("image_id"))
+    assert not {for_two, gold} & set(app.dataset.load_saved_view("Decided").values("image_id"))
+    before, done = decision_log.read(run.decisions), app.call("progress")["done"]
+
+    answer = app.decide("drop", gold, shown={app.ids[gold]: None})
+    assert answer["n"] == 1 and answer["message"] == "Dropped 1 image."
+    assert (answer["samples"][0]["decision"], answer["samples"][0]["reviewer"]) == ("drop", "ann")
+    assert len(decision_log.read(run.decisions)) == len(before) and app.call("progress")["done"] == done + 1
+    assert app.call("decide", decision="undo", ids=[])["ids"] == [app.ids[gold]]
+    assert app.card(gold)["decision"] is None
+    answer = app.decide("keep", for_two, shown={app.ids[for_two]: None})
+    assert answer["message"] == "Kept 1 image.", "nobody is moved to come round at once"
+    assert "bob: drop; ann: keep" in app.card(for_two)["who"]
+    others(run, for_two, "drop", "eve")
+    assert app.call("changes")["samples"][0]["decision"] == "drop", "a third one settles it"
+
+    others(run, MISLABELED[4], "drop")
+    others(run, MISLABELED[4], "keep", "eve")
+    app.call("changes")
+    card = app.card(MISLABELED[4])
+    assert card["disputed"] and not card["who"], "a third one decides without a view of the two"

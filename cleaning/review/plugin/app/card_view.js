@@ -40,7 +40,7 @@ export function labels(card, blind) {
 }
 
 function state(card) {
-  if (card.disputed) return el("div.ic-state.ic-warn", {}, "Reviewers disagree. ", card.who || "");
+  if (card.disputed) return el("div.ic-state.ic-warn", {}, "Reviewers disagree. ", card.who || "Who decided what, shows after your own decision.");
   if (card.others) return el("div.ic-state.ic-warn", {}, `${card.reviewer} has decided; what, shows after your own decision.`);
   if (card.decision) {
     const what = card.decision === "relabel" ? `relabel to ${card.label}` : card.decision;

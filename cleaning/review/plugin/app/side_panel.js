@@ -53,6 +53,7 @@ function status(blind) {
     el("button.ic-go", { type: "button", onclick: () => context.api.openDesk() }, "Review one at a time [Enter]"),
     el("h4", {}, `${done.done.toLocaleString("en")} of ${done.flagged.toLocaleString("en")} ${blind ? "of the random sample" : "flagged images"} decided`),
     bar(done.done, done.flagged),
+    facts.notice ? el("p.ic-warn", {}, facts.notice) : null,
     !blind && facts.flagged && facts.done === facts.flagged ? el("p", {}, "Next: ", el("code", {}, facts.export)) : null,
     facts.ranked ? el("p", {}, `Labels were ranked again with ${facts.ranked.toLocaleString("en")} lines of decisions.`) : null,
     facts.ranked ? el("button.ic-go", { type: "button", onclick: move("new_order") }, "Mislabeled: show the new order") : null,
