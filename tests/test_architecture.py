@@ -57,7 +57,7 @@ HOMES = {
     "cleanlab": ("audit/labels/", "audit/checks/"),
     "imagehash": ("audit/scan/", "audit/copies/"),
     "cv2": ("audit/copies/local_differences.py", "audit/copies/keypoint_alignment.py"),
-    "fsspec": ("audit/listing/remote/store.py",),
+    "fsspec": ("imageclinic/core/stores/store.py",),
     "ray": ("imageclinic/core/engines/ray_engine.py",),
     "rich": ("imageclinic/cli/",),
     "typer": ("imageclinic/cli/",),

@@ -22,9 +22,9 @@ from PIL import Image
 import imageclinic
 from imageclinic.audit.listing.packed import packed_listing, unpack
 from imageclinic.audit.listing.packed.packed_source import Reading, recognise
-from imageclinic.audit.listing.remote.addresses import address_of, cleaned, shown
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
+from imageclinic.core.stores.addresses import address_of, cleaned, shown
 from imageclinic.workflows.steps import diagnosis_images
 
 moto_server = pytest.importorskip("moto.server")
