@@ -51,6 +51,12 @@ def shown(address: str) -> str:
     return f"{scheme}://{host if keep else plain}{slash}{path}"
 
 
+def shown_place(place: str | os.PathLike[str]) -> str:
+    """A path as it is; an address as `shown`, also where a `Path` has taken one of its slashes."""
+    address = address_of(place)
+    return os.fspath(place) if address is None else shown(address)
+
+
 def cleaned(message: str) -> str:
     """The first line of a library's message, without what may be a credential."""
     line = (message.strip().splitlines() or [""])[0]

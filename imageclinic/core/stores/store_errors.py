@@ -85,7 +85,9 @@ def understood(where: str, *, write: bool = False) -> Iterator[None]:
                 fix="look at the environment variables that the store's library reads",
             ) from error
         if isinstance(error, NotImplementedError) and write:
-            raise InputError(f"{where} can't be written: such addresses are only read", fix="give another OUT") from error
+            raise InputError(
+                f"{where} can't be written: such addresses are only read", fix="give another OUT"
+            ) from error
         if any(word in names for word in _NO_ANSWER):
             raise InputError(
                 f"the store of {where} does not answer: {text}",
