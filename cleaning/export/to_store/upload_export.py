@@ -83,25 +83,23 @@ def write(store: Store, run: Run, upload: Upload, progress: Callable[[int, int],
     files = upload.format.files(upload.manifest, upload.sources)
     plan = upload_journal.plan_of(upload.folder, packed_format.SHARD)
     store = store.listed()
-    with (
-        temporary_folder("imageclinic-upload-") as scratch,
-        upload_journal.opened(run, plan, store.where) as (before, log),
-    ):
+    with temporary_folder("imageclinic-upload-") as scratch:
         _begin(store, plan, scratch)
-        sizes = _upload(store, files, before, log, upload, scratch, progress)
-        own = sorted(path.relative_to(upload.folder).as_posix() for path in upload.folder.rglob("*") if path.is_file())
-        for name in own:
-            if name not in _LAST:
+        with upload_journal.opened(run, plan, store.where) as (before, log):
+            sizes = _upload(store, files, before, log, upload, scratch, progress)
+            for path in sorted(upload.folder.rglob("*")):
+                name = path.relative_to(upload.folder).as_posix()
+                if path.is_file() and name not in _LAST:
+                    store.put(path, name)
+            proofs = _proofs(store.listed(), sizes, upload, progress)
+            if broken := [f"{proof.name}: {proof.detail}" for proof in proofs if not proof.ok]:
+                raise Failed(
+                    f"what was written does not hold what it promises ({'; '.join(broken)}). {store.where} is not "
+                    f"finished: {UNFINISHED} is there, and {tables.MANIFEST.file} is not. Delete it, and export again"
+                )
+            for name in _LAST:
                 store.put(upload.folder / name, name)
-        proofs = _proofs(store.listed(), sizes, upload, progress)
-        if broken := [f"{proof.name}: {proof.detail}" for proof in proofs if not proof.ok]:
-            raise Failed(
-                f"what was written does not hold what it promises ({'; '.join(broken)}). {store.where} is not "
-                f"finished: {UNFINISHED} is there, and {tables.MANIFEST.file} is not. Delete it, and export again"
-            )
-        for name in _LAST:
-            store.put(upload.folder / name, name)
-        store.remove(UNFINISHED)
+            store.remove(UNFINISHED)
     return proofs
 
 

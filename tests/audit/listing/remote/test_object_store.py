@@ -28,6 +28,7 @@ from tests.helpers.store_server import SECRET, bucket, endpoint, requests
 
 __all__ = ["bucket", "endpoint", "requests"]  # fixtures
 
+
 def png(seed: int) -> bytes:
     pixels = np.random.default_rng(seed).integers(0, 256, (12, 12, 3), np.uint8)
     file = io.BytesIO()
