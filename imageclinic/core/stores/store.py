@@ -6,6 +6,7 @@ Credentials and endpoints are the libraries' business: environment variables (``
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,8 @@ _S3 = {
 }
 _OPTIONS: dict[str, dict[str, Any]] = {"s3": _S3, "s3a": _S3}
 _TRIES = 3
+# gcsfs warns before each request where it finds no credentials, which a public bucket and an emulator don't want.
+_LOUD = {"gs": "gcsfs", "gcs": "gcsfs"}
 
 
 @dataclass(frozen=True)
@@ -116,6 +119,8 @@ def connected(address: str) -> Store:
         InputError: its package is missing, or there is none for such addresses.
     """
     where, scheme = shown(address), address.partition("://")[0]
+    if scheme in _LOUD:
+        logging.getLogger(_LOUD[scheme]).setLevel(logging.ERROR)
     try:
         from fsspec.core import url_to_fs
     except ImportError as error:
@@ -129,7 +134,8 @@ def connected(address: str) -> Store:
     except ValueError as error:
         raise InputError(
             f"{where} can't be opened: {cleaned(str(error))}",
-            expected="an address that fsspec knows, such as s3://bucket/pets",
+            expected="an address that fsspec knows, such as s3://bucket/pets, and what its store's library needs, such "
+            "as AZURE_STORAGE_CONNECTION_STRING or AZURE_STORAGE_ACCOUNT_NAME for az",
         ) from error
     return Store(where, system, root)
 

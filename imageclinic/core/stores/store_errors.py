@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from imageclinic.core.errors import InputError
 from imageclinic.core.stores.addresses import cleaned
@@ -22,7 +22,14 @@ PACKAGES = {
     "http": "'fsspec[http]'",
     "https": "'fsspec[http]'",
 }
-_LOOK = "look at the bucket's name and the path, and at the endpoint (AWS_ENDPOINT_URL for s3)"
+#: Scheme → environment variables from which its library reads credentials, and an endpoint of one's own.
+_CREDENTIALS = {
+    "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; a public bucket: FSSPEC_S3_ANON=true",
+    "gs": "GOOGLE_APPLICATION_CREDENTIALS; a public bucket: FSSPEC_GS_TOKEN=anon",
+    "az": "AZURE_STORAGE_CONNECTION_STRING",
+    "hf": "HF_TOKEN",
+}
+_ENDPOINTS = {"s3": "AWS_ENDPOINT_URL", "gs": "STORAGE_EMULATOR_HOST", "az": "AZURE_STORAGE_CONNECTION_STRING"}
 _NO_ANSWER = ("connect", "timeout", "resolve", "payload", "incompleteread", "httpclient", "responseparser")
 
 
@@ -41,8 +48,18 @@ def nothing(where: str) -> InputError:
     return Missing(
         f"nothing is at {where}",
         expected="a tar, zip or Parquet file, or a prefix with such shards or with class folders",
-        fix=_LOOK,
+        fix=_look(where),
     )
+
+
+def _look(where: str) -> str:
+    return f"look at the bucket's name and the path, and at the endpoint{_such_as(_ENDPOINTS, where)}"
+
+
+def _such_as(names: Mapping[str, str], where: str) -> str:
+    scheme = where.partition("://")[0]
+    scheme = {"s3a": "s3", "gcs": "gs", "abfs": "az", "abfss": "az"}.get(scheme, scheme)
+    return f", such as {names[scheme]}" if scheme in names else ""
 
 
 def not_installed(where: str, scheme: str, otherwise: str) -> InputError:
@@ -75,14 +92,13 @@ def understood(where: str, *, write: bool = False) -> Iterator[None]:
         if "credentials" in names:
             raise NoAccess(
                 f"{where} can't be {done} without credentials, and none were found",
-                fix="set them as the store's library reads them, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; "
-                "a public bucket: FSSPEC_S3_ANON=true",
+                fix=f"set them as the store's library reads them{_such_as(_CREDENTIALS, where)}",
             ) from error
         if isinstance(error, PermissionError) or statuses & {401, 403}:
             raise NoAccess(
                 f"no access to {where} (403): {text}",
                 expected="credentials that may list and read it" + (", and write there" if write else ""),
-                fix="look at the environment variables that the store's library reads",
+                fix=f"look at what the store's library reads{_such_as(_CREDENTIALS, where)}",
             ) from error
         if isinstance(error, NotImplementedError) and write:
             raise InputError(
@@ -91,7 +107,7 @@ def understood(where: str, *, write: bool = False) -> Iterator[None]:
         if any(word in names for word in _NO_ANSWER):
             raise InputError(
                 f"the store of {where} does not answer: {text}",
-                expected="an endpoint that answers (AWS_ENDPOINT_URL for s3)",
+                expected=f"an endpoint that answers{_such_as(_ENDPOINTS, where)}",
                 fix=f"{again} again when it does: {kept}",
             ) from error
         raise InputError(
@@ -101,7 +117,7 @@ def understood(where: str, *, write: bool = False) -> Iterator[None]:
 
 def _missing(where: str, text: str, *, write: bool) -> InputError:
     if write or any(word in text.lower() for word in ("bucket", "container")):
-        error = Missing(f"there is no such bucket: {where}", fix=_LOOK)
+        error = Missing(f"there is no such bucket: {where}", fix=_look(where))
         error.bucket = True
         return error
     return nothing(where)
