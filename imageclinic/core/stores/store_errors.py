@@ -94,7 +94,8 @@ def understood(where: str, *, write: bool = False) -> Iterator[None]:
                 f"{where} can't be {done} without credentials, and none were found",
                 fix=f"set them as the store's library reads them{_such_as(_CREDENTIALS, where)}",
             ) from error
-        if isinstance(error, PermissionError) or statuses & {401, 403}:
+        forbidden = isinstance(error, PermissionError) or text.startswith("Forbidden")  # as gcsfs says
+        if forbidden or statuses & {401, 403}:
             raise NoAccess(
                 f"no access to {where} (403): {text}",
                 expected="credentials that may list and read it" + (", and write there" if write else ""),
