@@ -26,7 +26,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from itertools import cycle, islice
+from itertools import cycle, islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -187,7 +187,7 @@ def one_comparison(name: str, workers: int, data: Path, run: Path) -> None:
     """Compare each image with the next one, and print seconds after the workers' start, pairs, and a hash of the
     verdicts, as JSON. The first part is not measured: the workers start with it."""
     files = sorted(data.rglob("*.*"))
-    pairs = [Pair(one, two, 0, True, (0.0, 1.0, 0.0, 1.0)) for one, two in zip(files, files[1:], strict=False)]
+    pairs = [Pair(one, two, 0, True, (0.0, 1.0, 0.0, 1.0)) for one, two in pairwise(files)]
     steps: list[tuple[float, int]] = []
     distributed_decodes.LEAST = 0
 

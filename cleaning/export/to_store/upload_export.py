@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from imageclinic.cleaning.export import export_facts
@@ -196,9 +197,9 @@ def _proofs(
     there = {file.key: file.size for file in store.files if file.key != UNFINISHED}
     manifest = upload.manifest
     hashes = pd.Series(None, manifest.index, dtype="str")
-    for path, (size, rows) in sizes.items():
-        if there.get(path) == size:
-            hashes[rows] = manifest.loc[rows, "sha256"]
+    if there_whole := [rows for path, (size, rows) in sizes.items() if there.get(path) == size]:
+        rows = np.concatenate(there_whole)
+        hashes[rows] = manifest.loc[rows, "sha256"]
     files = dict(zip(manifest["path"], upload.sources, strict=True))
 
     def text(name: str) -> str | None:
