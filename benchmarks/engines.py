@@ -40,7 +40,7 @@ from imageclinic.audit.scan import scan
 from imageclinic.core import engines, tables
 from imageclinic.core.formats import SUFFIXES
 from imageclinic.core.run import Run, create
-from imageclinic.workflows.steps.auditing import distributed_decodes
+from imageclinic.workflows.steps.distributed import distributed_decodes
 
 HEADER = ("engine", "workers", "images", "scan, s", "img/s", "processor, s", "ms per image")
 DECODES = ("engine", "workers", "pairs", "decodes, s", "pairs/s", "processor, s", "verdicts")

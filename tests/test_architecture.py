@@ -56,7 +56,7 @@ HOMES = {
     "sqlalchemy": ("training/tune/",),
     "cleanlab": ("audit/labels/", "audit/checks/"),
     "imagehash": ("audit/scan/", "audit/copies/"),
-    "cv2": ("audit/copies/local_differences.py", "audit/copies/keypoint_alignment.py"),
+    "cv2": ("audit/copies/local_differences.py", "audit/copies/laid_over/keypoint_alignment.py"),
     "fsspec": ("imageclinic/core/stores/store.py",),
     "ray": ("imageclinic/core/engines/ray_engine.py",),
     "rich": ("imageclinic/cli/",),

@@ -14,10 +14,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from imageclinic.audit.copies import clusters, embedding_pairs, full_decode_match, thumbnail_match
+from imageclinic.audit.copies import clusters, full_decode_match, thumbnail_match
 from imageclinic.audit.copies.candidate_pairs import MAX_EQUAL, Pairs, by_chance, hamming_pairs, strangers
 from imageclinic.audit.copies.hamming import Search
 from imageclinic.audit.copies.heavy_steps import HERE, HeavySteps
+from imageclinic.audit.copies.laid_over import embedding_pairs
 from imageclinic.core import tables
 from imageclinic.core.naming.wording import few
 
@@ -38,7 +39,6 @@ CHANCE = 0.1
 FLAT = 0.01
 #: Upright pairs of one size within so many bits are checked for equal pixels: a PNG made from a JPEG.
 EQUAL_BITS = 2
-
 #: An image that looks like more than so many others, and like more than this share of a dataset, is one of a fixed
 #: camera's, or of one kind of page: an original whose copies are so large a part of a dataset is not met with.
 SCENE = (30, 0.25)

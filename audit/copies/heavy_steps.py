@@ -10,9 +10,10 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from imageclinic.audit.copies import embedding_pairs, full_decode_match, hamming
+from imageclinic.audit.copies import full_decode_match, hamming
 from imageclinic.audit.copies.full_decode_match import Pair, Progress, Verdict
 from imageclinic.audit.copies.hamming import Search
+from imageclinic.audit.copies.laid_over import embedding_pairs
 
 
 class Compare(Protocol):
@@ -30,7 +31,7 @@ class PixelDigests(Protocol):
 
 
 class Confirm(Protocol):
-    """See `audit.copies.embedding_pairs.confirm`."""
+    """See `audit.copies.laid_over.embedding_pairs.confirm`."""
 
     def __call__(
         self, pairs: npt.NDArray[np.intp], path: Callable[[int], Path], *, progress: Progress | None = None

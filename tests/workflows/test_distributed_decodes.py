@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imageclinic.audit.copies import embedding_pairs, full_decode_match
+from imageclinic.audit.copies import full_decode_match
 from imageclinic.audit.copies.full_decode_match import Pair
 from imageclinic.audit.copies.heavy_steps import HERE
+from imageclinic.audit.copies.laid_over import embedding_pairs
 from imageclinic.core.engines import LOCAL
-from imageclinic.workflows.steps.auditing import distributed_decodes
+from imageclinic.workflows.steps.distributed import distributed_decodes
 from tests.conftest import picture
 from tests.helpers.away import Away
 

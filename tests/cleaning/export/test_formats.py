@@ -308,5 +308,5 @@ def test_reflinks_share_blocks_or_say_that_they_can_not(tmp_path: Path) -> None:
 
 
 def test_records_are_no_links(run: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="records hold"):
+    with pytest.raises(InputError, match="shards hold"):
         imageclinic.export(run, tmp_path / "out", format="tfrecord", link="symlink")

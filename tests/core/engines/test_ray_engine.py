@@ -12,7 +12,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from itertools import pairwise
 from pathlib import Path
 
 import psutil
@@ -27,7 +26,7 @@ from imageclinic.core.engines import address_check, ray_engine, worker_facts
 from imageclinic.core.engines.engine import Engine
 from imageclinic.core.errors import Failed, InputError
 from imageclinic.core.run import Run, create
-from imageclinic.workflows.steps.auditing import distributed_decodes
+from imageclinic.workflows.steps.distributed import distributed_decodes
 from tests.conftest import picture
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -14,7 +14,8 @@ from imageclinic.core.engines.engine import Engine
 from imageclinic.core.progress import Progress
 from imageclinic.core.reading import added_table
 from imageclinic.core.run import Run
-from imageclinic.workflows.steps.auditing import added_images, distributed_decodes, distributed_search
+from imageclinic.workflows.steps.auditing import added_images
+from imageclinic.workflows.steps.distributed import distributed_decodes, distributed_search
 from imageclinic.workflows.steps.result_keys import key
 
 #: Shares of train, val and test that are drawn when the dataset came without splits.

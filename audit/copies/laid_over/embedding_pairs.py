@@ -15,8 +15,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from imageclinic.audit.copies import full_decode_match, keypoint_alignment, local_differences
-from imageclinic.audit.copies.keypoint_alignment import Keypoints
+from imageclinic.audit.copies import full_decode_match, local_differences
+from imageclinic.audit.copies.laid_over import keypoint_alignment
+from imageclinic.audit.copies.laid_over.keypoint_alignment import Keypoints
 
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.intp]

@@ -16,9 +16,10 @@ import numpy as np
 import numpy.typing as npt
 import xxhash
 
-from imageclinic.audit.copies import embedding_pairs, full_decode_match
+from imageclinic.audit.copies import full_decode_match
 from imageclinic.audit.copies.full_decode_match import Pair, Progress, Verdict
 from imageclinic.audit.copies.heavy_steps import HERE, HeavySteps
+from imageclinic.audit.copies.laid_over import embedding_pairs
 from imageclinic.core.engines.engine import Engine
 from imageclinic.core.engines.witnesses import witnesses
 from imageclinic.core.errors import Failed
