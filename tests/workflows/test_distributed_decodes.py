@@ -5,14 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
-from imageclinic.audit.copies import full_decode_match
+from imageclinic.audit.copies import find_copies, full_decode_match
 from imageclinic.audit.copies.full_decode_match import Pair
 from imageclinic.audit.copies.heavy_steps import HERE
 from imageclinic.audit.copies.laid_over import embedding_pairs
+from imageclinic.audit.listing import image_listing
+from imageclinic.audit.scan import scan
+from imageclinic.core import tables
 from imageclinic.core.engines import LOCAL
+from imageclinic.core.run import create
 from imageclinic.workflows.steps.distributed import distributed_decodes
 from tests.conftest import picture
 from tests.helpers.away import Away
@@ -56,6 +61,24 @@ def test_results_are_those_of_this_machine(files: list[Path], tmp_path: Path, mo
     picture(99).save(files[2])  # another image now: its parts are made again
     with pytest.raises(pytest.fail.Exception, match="nothing is left"):
         decodes.pixel_digests(files)
+
+
+def test_tables_are_those_of_this_machine(files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files[3].unlink()
+    listing = image_listing.load(tmp_path, layout="any")
+    run = create(tmp_path / "run")
+    dataset, features = scan.scan(run, listing.images, listing.root, workers=1)
+    given = (dataset, features, run.read_thumbnails(), lambda i: tmp_path / i)
+    embeddings = tables.Embeddings(dataset["image_id"], np.random.default_rng(0).normal(size=(len(dataset), 8)))
+    neighbors, clusters, notes = find_copies.find(*given, embeddings=embeddings)
+    assert len(neighbors) > 2
+    monkeypatch.setattr(distributed_decodes, "LEAST", 0)
+    monkeypatch.setattr(distributed_decodes, "PART", 2)
+    steps = distributed_decodes.decodes_on(Away(), tmp_path / "parts")
+    found = find_copies.find(*given, embeddings=embeddings, steps=steps)
+    pd.testing.assert_frame_equal(found[0], neighbors)
+    pd.testing.assert_frame_equal(found[1], clusters)
+    assert found[2] == notes and len(list((tmp_path / "parts" / "decodes").iterdir())) > 2
 
 
 def test_few_are_decoded_here(files: list[Path], tmp_path: Path) -> None:
