@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from imageclinic.core.reading.hashing import file_sha256
 from imageclinic.core.run import Run
 
 _FOLDER = "uploads"
@@ -22,8 +23,7 @@ def plan_of(folder: Path, *parts: object) -> str:
     and over what else decides."""
     digest = hashlib.sha256(repr(parts).encode())
     for file in sorted(path for path in folder.rglob("*") if path.is_file()):
-        digest.update(f"\0{file.relative_to(folder).as_posix()}\0".encode())
-        digest.update(file.read_bytes())
+        digest.update(f"\0{file.relative_to(folder).as_posix()}\0{file_sha256(file)}".encode())
     return digest.hexdigest()
 
 
