@@ -65,6 +65,7 @@ def _export(run: Path, out: Path | str, options: ExportOptions, stage: Stage, sa
     from imageclinic.cleaning.decisions import apply
     from imageclinic.cleaning.export import write_export
     from imageclinic.cleaning.export.losses import left_out
+    from imageclinic.cleaning.export.to_store import upload_export
     from imageclinic.cleaning.split.demanded_split import demanded
     from imageclinic.cleaning.split.stratified_split import require_complete, require_training
     from imageclinic.core.naming import label_sets
@@ -74,6 +75,8 @@ def _export(run: Path, out: Path | str, options: ExportOptions, stage: Stage, sa
     separator = state.run.info().get(label_sets.KEY)
     if separator is not None:
         options.check_label_sets()
+    if isinstance(out, str):
+        upload_export.look(out, state.run, options)
     with temporary_folder("imageclinic-encoded-") as scratch:
         new, reasons = None, reencoding.unloadable(state)
         if options.reencode != "none":

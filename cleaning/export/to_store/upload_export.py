@@ -31,7 +31,7 @@ from imageclinic.core.processes.temporary_folders import temporary_folder
 from imageclinic.core.reading.hashing import text_digest
 from imageclinic.core.run import Run
 from imageclinic.core.stores.addresses import address_of, shown
-from imageclinic.core.stores.store import Store
+from imageclinic.core.stores.store import RemoteFile, Store, connected
 
 #: Is there as long as an export is not finished.
 UNFINISHED = "imageclinic-unfinished.json"
@@ -69,6 +69,12 @@ def check(address: str, run: Run, options: ExportOptions) -> str:
     return where
 
 
+def look(address: str, run: Run, options: ExportOptions) -> None:
+    """Raises InputError, before any work, for what `check` and `write` would refuse as far as a listing shows it."""
+    check(address, run, options)
+    _unfinished(connected(address).listed())
+
+
 def write(store: Store, run: Run, upload: Upload, progress: Callable[[int, int], None]) -> list[Proof]:
     """Write an export, or what is missing of it.
 
@@ -104,8 +110,8 @@ def write(store: Store, run: Run, upload: Upload, progress: Callable[[int, int],
     return proofs
 
 
-def _begin(store: Store, plan: str, scratch: Path) -> None:
-    """Leave the mark; or find that of a killed export of the same plan."""
+def _unfinished(store: Store) -> RemoteFile | None:
+    """The mark of an unfinished export. Raises InputError where there is none, and anything else is."""
     mark = next((file for file in store.files if file.key == UNFINISHED), None)
     if mark is None and store.files:
         raise InputError(
@@ -113,6 +119,12 @@ def _begin(store: Store, plan: str, scratch: Path) -> None:
             expected="an address at which nothing is",
             fix="give another OUT, or delete what is there",
         )
+    return mark
+
+
+def _begin(store: Store, plan: str, scratch: Path) -> None:
+    """Leave the mark; or find that of a killed export of the same plan."""
+    mark = _unfinished(store)
     if mark is not None:
         try:
             found = json.loads(store.read(mark))["plan"]
