@@ -9,13 +9,15 @@ fixed cost. *Scan* is the time from the first to the last image, without the sta
 what the process and all of its children used, sampled five times a second, less the fixed cost: on a busy machine it
 says more than the clock. Then Ray's workers are killed while they scan, and the driver, which is run again.
 
-The tables of all runs have to be the same, byte by byte.
+The tables of all runs have to be the same, byte by byte. Then pairs of neighbours in the listing are compared on full
+decodes, which is most of the work of a search for copies, and the verdicts have to be the same.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import hashlib
 import json
 import os
 import signal
@@ -24,20 +26,24 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from itertools import cycle, islice
+from itertools import cycle, islice, pairwise
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from benchmarks.show import table
+from imageclinic.audit.copies import full_decode_match
+from imageclinic.audit.copies.full_decode_match import Pair
 from imageclinic.audit.listing import image_listing
 from imageclinic.audit.scan import scan
 from imageclinic.core import engines, tables
 from imageclinic.core.formats import SUFFIXES
 from imageclinic.core.run import Run, create
+from imageclinic.workflows.steps.distributed import distributed_decodes
 
 HEADER = ("engine", "workers", "images", "scan, s", "img/s", "processor, s", "ms per image")
+DECODES = ("engine", "workers", "pairs", "decodes, s", "pairs/s", "processor, s", "verdicts")
 _SAMPLING = 0.2
 #: Workers that are killed, and the share of the images after which each is.
 KILLED = (0.2, 0.4, 0.6)
@@ -72,6 +78,7 @@ def main() -> None:
         print(f"{found['killed']} of Ray's workers killed: {found['notes']}")
         print(driver_killed(data, runs / "driver-killed"))
         made.append(runs / "driver-killed")
+        print(table(DECODES, [decoded(name, n, data, runs) for name in ("local", "ray") for n in (1, 2)]), flush=True)
         same = {contents(create(path)) for path in made}
         print(f"tables of {len(made)} runs: {len(same)} version{'s' * (len(same) > 1)}")
 
@@ -91,17 +98,27 @@ def contents(run: Run) -> tuple[bytes, ...]:
     return tuple(p.read_bytes() for p in (*map(run.table_path, (tables.DATASET, tables.FEATURES)), run.thumbnails))
 
 
-def command(name: str, workers: int, data: Path, run: Path) -> list[str]:
-    """Runs `one_scan` in a process."""
-    return [sys.executable, "-m", "benchmarks.engines", "--one", name, str(workers), str(data), str(run)]
+def command(name: str, workers: int, data: Path, run: Path, what: str = "--one") -> list[str]:
+    """Runs `one_scan` in a process, or `one_comparison`."""
+    return [sys.executable, "-m", "benchmarks.engines", what, name, str(workers), str(data), str(run)]
 
 
-def measured(name: str, workers: int, data: Path, run: Path, *, kill: Sequence[float] = ()) -> dict[str, Any]:
-    """One run: what `one_scan` reports, seconds of ``processor``, and how many of Ray's workers were ``killed``."""
+def decoded(name: str, workers: int, data: Path, runs: Path) -> tuple[object, ...]:
+    """A row of the table of full decodes."""
+    found = measured(name, workers, data, runs / f"decodes-{name}-{workers}", what="--decodes")
+    speed = f"{found['pairs'] / found['seconds']:.0f}"
+    digest = found["verdicts"][:8]
+    return name, workers, found["pairs"], f"{found['seconds']:.1f}", speed, f"{found['processor']:.1f}", digest
+
+
+def measured(
+    name: str, workers: int, data: Path, run: Path, *, kill: Sequence[float] = (), what: str = "--one"
+) -> dict[str, Any]:
+    """One run: what it reports, seconds of ``processor``, and how many of Ray's workers were ``killed``."""
     used: dict[int, float] = {}
     hit: list[int] = []
     total = sum(1 for _ in data.rglob("*.*"))
-    with subprocess.Popen(command(name, workers, data, run), stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command(name, workers, data, run, what), stdout=subprocess.PIPE, text=True) as process:
         while process.poll() is None:
             done = sum(1 for _ in run.glob("shards/*.arrow")) * scan.BATCH / total
             for child in tree(process.pid):
@@ -166,8 +183,31 @@ def one_scan(name: str, workers: int, data: Path, run: Path) -> None:
     print(json.dumps({"scan": seconds, "images": len(dataset), "known": known, "notes": notes}))
 
 
+def one_comparison(name: str, workers: int, data: Path, run: Path) -> None:
+    """Compare each image with the next one, and print seconds after the workers' start, pairs, and a hash of the
+    verdicts, as JSON. The first part is not measured: the workers start with it."""
+    files = sorted(data.rglob("*.*"))
+    pairs = [Pair(one, two, 0, True, (0.0, 1.0, 0.0, 1.0)) for one, two in pairwise(files)]
+    steps: list[tuple[float, int]] = []
+    distributed_decodes.LEAST = 0
+
+    def report(done: int, total: int) -> None:
+        steps.append((time.perf_counter(), done))
+
+    with engines.opened(name, None, workers) as engine:
+        if engine.distributed:
+            verdicts = distributed_decodes.decodes_on(engine, run).compare(pairs, progress=report)
+        else:
+            verdicts = full_decode_match.compare(pairs, progress=report, threads=workers)
+    (began, before), (ended, last) = next(step for step in steps if step[1] >= distributed_decodes.PART), steps[-1]
+    digest = hashlib.sha256(repr(verdicts).encode()).hexdigest()
+    print(json.dumps({"seconds": ended - began, "pairs": last - before, "verdicts": digest}))
+
+
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--one"]:
         one_scan(sys.argv[2], int(sys.argv[3]), Path(sys.argv[4]), Path(sys.argv[5]))
+    elif sys.argv[1:2] == ["--decodes"]:
+        one_comparison(sys.argv[2], int(sys.argv[3]), Path(sys.argv[4]), Path(sys.argv[5]))
     else:
         main()

@@ -27,7 +27,7 @@ def find(dataset: pd.DataFrame, neighbors: pd.DataFrame, clusters: pd.DataFrame)
     copies are not looked for among such images; the audit says so. Where the images are embedded, pictures that are
     cropped to a part, turned by a few degrees, sheared or framed are found, too: pairs that lie nearer to each other
     than to the look-alikes around them, whose keypoints lay one over the other, and which then differ in nothing (see
-    `audit/copies/embedding_pairs.py`; pictures of 64 pixels and more). Score: the correlation of the detail.
+    `audit/copies/laid_over/embedding_pairs.py`; pictures of 64 pixels and more). Score: the correlation of the detail.
     """
     found = partners(neighbors, clusters, ("near",))
     labels = dataset.set_index("image_id")["label"]

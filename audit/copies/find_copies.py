@@ -14,10 +14,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from imageclinic.audit.copies import clusters, embedding_pairs, full_decode_match, thumbnail_match
+from imageclinic.audit.copies import clusters, full_decode_match, thumbnail_match
 from imageclinic.audit.copies.candidate_pairs import MAX_EQUAL, Pairs, by_chance, hamming_pairs, strangers
 from imageclinic.audit.copies.hamming import Search
-from imageclinic.audit.copies.hamming import search as hamming_search
+from imageclinic.audit.copies.heavy_steps import HERE, HeavySteps
+from imageclinic.audit.copies.laid_over import embedding_pairs
 from imageclinic.core import tables
 from imageclinic.core.naming.wording import few
 
@@ -27,9 +28,8 @@ VERSION = "7"
 RADIUS = 12
 #: Images, and the radius for upright and for mirrored or turned copies up to so many. Candidates grow with the square
 #: of the images, and seven of eight orientations are turned, so these have seven times the chances to be look-alikes:
-#: hands before a wall are, at 12 bits. At 8 bits, recall of copies that are only turned,
-#: re-encoded, resized or brightened is ≥ 95 %; of those cropped by 5 % 73 to 96 % (12 bits: 92 to 100 %), by 10 % 20 to
-#: 63 % (12 bits: 57 to 93 %).
+#: hands before a wall are, at 12 bits. At 8 bits, recall of copies that are only turned, re-encoded, resized or
+#: brightened is ≥ 95 %; of those cropped by 5 % 73 to 96 % (12 bits: 92 to 100 %), by 10 % 20 to 63 % (57 to 93 %).
 RADII = ((100_000, RADIUS, 10), (300_000, RADIUS, 8), (None, 10, 8))
 #: Bound on candidates: so many, and so many for each image.
 CANDIDATES, CANDIDATES_EACH = 200_000, 8
@@ -39,7 +39,6 @@ CHANCE = 0.1
 FLAT = 0.01
 #: Upright pairs of one size within so many bits are checked for equal pixels: a PNG made from a JPEG.
 EQUAL_BITS = 2
-
 #: An image that looks like more than so many others, and like more than this share of a dataset, is one of a fixed
 #: camera's, or of one kind of page: an original whose copies are so large a part of a dataset is not met with.
 SCENE = (30, 0.25)
@@ -57,7 +56,7 @@ def find(
     image_path: Callable[[str], Path],
     *,
     embeddings: tables.Embeddings | None = None,
-    search: Search = hamming_search,
+    steps: HeavySteps = HERE,
     progress: Progress | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
     """Find the copies in a dataset.
@@ -67,7 +66,7 @@ def find(
         thumbnails: image ids, and uint8 (n, 32·32).
         image_path: image_id → file.
         embeddings: of its images, by which copies are found that a hash of the whole picture does not see.
-        search: searches sets of hashes.
+        steps: what searches sets of hashes and compares images in full.
         progress: called with (done, total) of each step of the search.
 
     Returns:
@@ -81,15 +80,15 @@ def find(
     # drawn, decides which pairs are copies; and an export is proven free of copies under other names.
     content = single["image_id"].map(dataset.set_index("image_id")["sha256"]).sort_values()
     single = single.loc[content.index].reset_index(drop=True)
-    same_pixels = _same_pixels(single, content.reset_index(drop=True), image_path, notes, progress)
+    same_pixels = _same_pixels(single, content.reset_index(drop=True), image_path, steps, notes, progress)
     single = single[~single["image_id"].isin(_spare(same_pixels))]
     flat = single["contrast"] < FLAT
     if flat.any():
         notes.append(f"{flat.sum():,} nearly blank images were compared for equal pixels only, not for near copies")
     single = single[~flat].reset_index(drop=True)
-    near, separate = _near(single, dataset, thumbnails, image_path, search, notes, progress)
+    near, separate = _near(single, dataset, thumbnails, image_path, steps, notes, progress)
     if embeddings is not None:
-        laid = _laid_over(single, dataset, embeddings, separate, image_path, notes, progress)
+        laid = _laid_over(single, dataset, embeddings, separate, image_path, steps, notes, progress)
         near = pd.concat([near, laid], ignore_index=True).drop_duplicates(["image_id", "other_id"], ignore_index=True)
     parts = [
         clusters.group_pairs(same_bytes, "bytes"),
@@ -110,6 +109,7 @@ def _same_pixels(
     features: pd.DataFrame,
     content: pd.Series,
     image_path: Callable[[str], Path],
+    steps: HeavySteps,
     notes: list[str],
     progress: Progress | None,
 ) -> pd.Series:
@@ -117,7 +117,7 @@ def _same_pixels(
     single = features["frames"].fillna(1).le(1)  # of several frames the scan saw the first one only
     features, content = features[single].reset_index(drop=True), content[single.to_numpy()].reset_index(drop=True)
     alike = clusters.equal(features["image_id"], features["pixel_hash"], content).index.to_series()
-    found = full_decode_match.pixel_digests([image_path(i) for i in alike], progress=progress)
+    found = steps.pixel_digests([image_path(i) for i in alike], progress=progress)
     gone = [f"{i} ({error})" for i, (_, error) in zip(alike, found, strict=True) if error is not None]
     _note_gone(gone, "files look equal to others", notes)
     order = alike.map(pd.Series(content.to_numpy(), index=features["image_id"]))
@@ -129,14 +129,14 @@ def _near(
     dataset: pd.DataFrame,
     thumbnails: Thumbnails,
     image_path: Callable[[str], Path],
-    search: Search,
+    steps: HeavySteps,
     notes: list[str],
     progress: Progress | None,
 ) -> tuple[pd.DataFrame, set[tuple[str, str]]]:
     """Near copies, and pairs that are separate shots of one scene."""
     ids = features["image_id"].to_numpy()
     hashes = features[[f"phash_{o}" for o in tables.ORIENTATIONS]].to_numpy(np.uint64)
-    pairs = _candidates(hashes, search, notes, progress)
+    pairs = _candidates(hashes, steps.search, notes, progress)
     if not len(pairs):
         return tables.empty(tables.NEIGHBORS), set()
     upright, turned = radii(len(hashes))
@@ -159,7 +159,7 @@ def _near(
     size = dataset.set_index("image_id")[["width", "height"]].reindex(ids).to_numpy(dtype=np.int64)
     may_equal = (size[i] == size[j]).all(axis=1) & (orientation == 0) & (distance <= EQUAL_BITS)
     asked = np.flatnonzero(sure | may_equal)
-    verdicts = full_decode_match.compare(
+    verdicts = steps.compare(
         [
             full_decode_match.Pair(
                 image_path(ids[i[k]]),
@@ -212,6 +212,7 @@ def _laid_over(
     embeddings: tables.Embeddings,
     separate: set[tuple[str, str]],
     image_path: Callable[[str], Path],
+    steps: HeavySteps,
     notes: list[str],
     progress: Progress | None,
 ) -> pd.DataFrame:
@@ -230,7 +231,7 @@ def _laid_over(
         return tables.empty(tables.NEIGHBORS)
     pairs = embedding_pairs.candidates(embeddings.alike[row])
     asked = np.array([(min(ids[i], ids[j]), max(ids[i], ids[j])) not in separate for i, j in pairs], dtype=bool)
-    found = embedding_pairs.confirm(pairs[asked], lambda at: image_path(ids[at]), progress=progress)
+    found = steps.confirm(pairs[asked], lambda at: image_path(ids[at]), progress=progress)
     _note_gone([str(ids[at]) for at in found.gone], "files look like others", notes)
     kept = ~_one_scene(found.i, found.j, len(ids), notes)
     i, j = found.i[kept], found.j[kept]

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 import xxhash
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from imageclinic.audit.copies import local_differences
 from imageclinic.core import pixels
@@ -63,15 +63,18 @@ class Verdict:
     error: str | None = None
 
 
-def compare(pairs: Sequence[Pair], *, progress: Progress | None = None) -> list[Verdict]:
-    """Compare pairs on full decodes; nothing is raised for a file that vanished or changed."""
-    return _side_by_side(_compare, pairs, progress)
+def compare(pairs: Sequence[Pair], *, progress: Progress | None = None, threads: int | None = None) -> list[Verdict]:
+    """Compare pairs on full decodes; nothing is raised for a file that vanished or changed. `threads`: as many as there
+    are cores, if not given."""
+    return _side_by_side(_compare, pairs, progress, threads)
 
 
-def pixel_digests(paths: Sequence[Path], *, progress: Progress | None = None) -> list[tuple[str | None, str | None]]:
+def pixel_digests(
+    paths: Sequence[Path], *, progress: Progress | None = None, threads: int | None = None
+) -> list[tuple[str | None, str | None]]:
     """For each file a 128-bit hash (xxh3) of its size and its pixels in full, in all frames, or else why it can't be
-    decoded."""
-    return _side_by_side(_digest, paths, progress)
+    decoded. `threads`: see `compare`."""
+    return _side_by_side(_digest, paths, progress, threads)
 
 
 def picture(path: Path) -> Image.Image:
@@ -87,10 +90,12 @@ def hash_share(one: Image.Image, two: Image.Image) -> float:
     return (imagehash.phash(one.convert("L"), hash_size=16) - imagehash.phash(two.convert("L"), hash_size=16)) / 256
 
 
-def _side_by_side(work: Callable[[Item], Result], items: Sequence[Item], progress: Progress | None) -> list[Result]:
+def _side_by_side(
+    work: Callable[[Item], Result], items: Sequence[Item], progress: Progress | None, threads: int | None
+) -> list[Result]:
     results: list[Result] = []
     # The filter is the whole process's: set once, and not by every thread.
-    with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
+    with warnings.catch_warnings(), ThreadPoolExecutor(threads or os.cpu_count()) as pool:
         warnings.simplefilter("ignore")  # Pillow warns of odd metadata and of size, which the scan has judged
         for start in range(0, len(items), _WAITING):
             for result in pool.map(work, items[start : start + _WAITING]):
@@ -110,8 +115,15 @@ def _digest(path: Path) -> tuple[str | None, str | None]:
                 digest.update(f"{stored.shape} {stored.dtype}".encode())
                 digest.update(np.ascontiguousarray(stored).data)
     except Exception as error:  # decoders raise anything, and one file must not stop a run
-        return None, str(error) or type(error).__name__
+        return None, _reason(error)
     return digest.hexdigest(), None
+
+
+def _reason(error: Exception) -> str:
+    """What a decoder says, without the number of an open file."""
+    if isinstance(error, UnidentifiedImageError):
+        return "cannot identify image file"
+    return str(error) or type(error).__name__
 
 
 def _compare(pair: Pair) -> Verdict:
@@ -124,7 +136,7 @@ def _compare(pair: Pair) -> Verdict:
                 return Verdict(equal=True, copy=True, difference=0.0)
             return _worst(_look(one, two, pair, frame) for frame in _sampled(frames))
     except Exception as error:  # as above
-        return Verdict(error=str(error) or type(error).__name__)
+        return Verdict(error=_reason(error))
 
 
 def _look(one: Image.Image, two: Image.Image, pair: Pair, frame: int) -> Verdict:

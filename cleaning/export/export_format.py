@@ -28,11 +28,31 @@ class ReadBack:
     records: pd.DataFrame | None = None
 
 
+@dataclass(frozen=True)
+class ExportFile:
+    """One file of an export that holds images, to be written anywhere.
+
+    Attributes:
+        path: in the export.
+        rows: of the manifest: its images.
+        size: bytes of its images.
+        write: called with a new file in a folder that is there, and what is to be called after each image. Raises
+            InputError when a source is gone or changed, OSError when the file can't be written.
+    """
+
+    path: str
+    rows: pd.DataFrame
+    size: int
+    write: Callable[[Path, Callable[[], None]], None]
+
+
 class ExportFormat(ABC):
     """One format: where it puts images, the files beside them, the lines that load it, and how it is read back."""
 
     #: A folder between those of the split and of the class.
     inner: str = ""
+    #: Whether a file holds many images.
+    packed: bool = False
 
     @property
     def name(self) -> str:
@@ -127,6 +147,32 @@ class ExportFormat(ABC):
         for done, (source, path, sha256, new) in enumerate(rows, 1):
             place_file.put(source, folder / path, sha256, link if pd.isna(new) else "copy")
             progress(done, len(manifest))
+
+    def files(self, manifest: pd.DataFrame, sources: Sequence[Path]) -> Iterator[ExportFile]:
+        """The files that hold images, where they are not placed but written one by one: in an object store.
+
+        Args:
+            manifest: tables.MANIFEST.
+            sources: the file of each row; only read.
+
+        Raises:
+            InputError: a source is gone; the format holds no images.
+        """
+
+        def file(at: int, source: Path, path: str, sha256: str) -> ExportFile:
+            def write(to: Path, done: Callable[[], None]) -> None:
+                place_file.put(source, to, sha256, "copy")
+                done()
+
+            return ExportFile(path, manifest.iloc[at : at + 1], place_file.size(source), write)
+
+        each = zip(range(len(manifest)), sources, manifest["path"], manifest["sha256"], strict=True)
+        yield from (file(*one) for one in each)
+
+    def unlike(self, file: Path, rows: pd.DataFrame, classes: Sequence[str]) -> str | None:
+        """The path of the first image that a file of `files`, read back, holds otherwise than the manifest's rows say;
+        None: all are as they say. Raises InputError when it is damaged."""
+        return None  # an image's own bytes, compared while they were written
 
     def indexes(self, manifest: pd.DataFrame) -> dict[str, str]:
         """Path in the export → content of the files by which the format's loader finds its images. They depend on the

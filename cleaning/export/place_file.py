@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from imageclinic.core.errors import InputError
 from imageclinic.core.reading.regular_files import open_regular
@@ -31,20 +33,13 @@ def put(source: Path, place: Path | None, sha256: str, link: str) -> None:
         OSError: the place can't be written.
     """
     digest = hashlib.sha256()
-    try:
-        opened = open_regular(source)
-    except FileNotFoundError:
-        raise InputError(f"the image {source} is gone since the audit", fix="audit again") from None
-    except OSError as error:
-        raise InputError(f"can't read the image {source}: {error.strerror}", fix="audit again") from error
-    with opened as file, contextlib.ExitStack() as stack:
+    with _opened(source) as file, contextlib.ExitStack() as stack:
         copy = stack.enter_context(place.open("xb")) if place is not None and link == "copy" else None
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
             if copy:
                 copy.write(chunk)
-    if digest.hexdigest() != sha256:
-        raise InputError(f"the image {source} changed since the audit", fix="audit again")
+    _compare(source, digest.hexdigest(), sha256)
     if place is None or link == "copy":
         return
     if link == "reflink":
@@ -61,6 +56,40 @@ def put(source: Path, place: Path | None, sha256: str, link: str) -> None:
             raise InputError(
                 f"can't hard-link {source}: {error.strerror}", fix="use --link copy, symlink or reflink"
             ) from error
+
+
+def content(source: Path, sha256: str) -> bytes:
+    """The bytes of a file, which are those that were audited. Raises InputError as `put`."""
+    with _opened(source) as file:
+        data = file.read()
+    _compare(source, hashlib.sha256(data).hexdigest(), sha256)
+    return data
+
+
+def size(source: Path) -> int:
+    """The bytes of a file, as the system says. Raises InputError when it is gone, or can't be looked at."""
+    with _source(source):
+        return source.stat().st_size
+
+
+@contextlib.contextmanager
+def _source(source: Path) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        raise InputError(f"the image {source} is gone since the audit", fix="audit again") from None
+    except OSError as error:
+        raise InputError(f"can't read the image {source}: {error.strerror}", fix="audit again") from error
+
+
+def _opened(source: Path) -> BinaryIO:
+    with _source(source):
+        return open_regular(source)
+
+
+def _compare(source: Path, digest: str, sha256: str) -> None:
+    if digest != sha256:
+        raise InputError(f"the image {source} changed since the audit", fix="audit again")
 
 
 def _clone(source: Path, place: Path) -> None:

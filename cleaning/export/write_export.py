@@ -16,11 +16,14 @@ from imageclinic.cleaning.export.export_options import ExportOptions
 from imageclinic.cleaning.export.losses.left_out import LeftOut
 from imageclinic.cleaning.export.losses.value_range import ValueRange
 from imageclinic.cleaning.export.proof.prove_export import verify
+from imageclinic.cleaning.export.to_store import upload_export
 from imageclinic.cleaning.split.stratified_split import split_groups
 from imageclinic.core import tables
 from imageclinic.core.errors import Failed, InputError
 from imageclinic.core.naming import class_order, label_sets
+from imageclinic.core.processes.temporary_folders import temporary_folder
 from imageclinic.core.run import Run
+from imageclinic.core.stores.store import connected
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class CleanedDataset:
 def export(
     cleaned: CleanedDataset,
     run: Run,
-    out: Path,
+    out: Path | str,
     options: ExportOptions,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
@@ -64,7 +67,8 @@ def export(
     Args:
         cleaned: the images, their splits and what was done to them.
         run: the audited run: where the images are, and the counts before.
-        out: a new or empty folder, outside the dataset and the run.
+        out: a new or empty folder, outside the dataset and the run; or, as text, the address of an object store, where
+            files appear one by one, manifest.csv last (see `to_store.upload_export`).
         options: how; split and keep_split are only written down, for `cleaned` is split already.
         progress: called with (done, total) images.
 
@@ -89,7 +93,12 @@ def export(
             classes = format.unnumbered(manifest)
         manifest["class_index"] = manifest["label"].map({name: n for n, name in enumerate(classes)}).astype("Int64")
     sources = [run.image_path(image_id) for image_id in manifest["image_id"]]
-    target = output_folder.check(out, run, sources)
+    target: Path | None = None
+    if isinstance(out, Path):
+        target = output_folder.check(out, run, sources)
+        shown = str(target)
+    else:
+        shown = upload_export.check(out, run, options)
     changes = cleaned.changes
     if cleaned.encoded is not None:
         manifest["original_sha256"] = _original(manifest, cleaned.encoded, run)
@@ -97,7 +106,7 @@ def export(
         files = dict(zip(cleaned.encoded["image_id"], cleaned.encoded["file"], strict=True))
         sources = [files.get(image_id, source) for image_id, source in zip(manifest["image_id"], sources, strict=True)]
     image_format = manifest["image_id"].map(cleaned.images.set_index("image_id")["format"])
-    manifest["path"] = format.paths(manifest, image_format, sources, target)
+    manifest["path"] = format.paths(manifest, image_format, sources, target or Path())
     about = export_facts.of(
         manifest, changes, run, format, options.flags(), cleaned.notes, cleaned.left_out, cleaned.ranges
     )
@@ -109,28 +118,29 @@ def export(
         if separator is None
         else label_set_lines(about["classes"], separator, size)
     )
-    with output_folder.writing(target) as partial:
-        needed = format.bytes_to_write(int(cleaned.images["bytes"].sum()), options.link)
-        output_folder.check_space(needed, partial)
-        format.place(manifest, sources, partial, options.link, progress or (lambda done, total: None))
-        for path, content in {
-            **format.indexes(manifest),
-            **export_facts.class_file(manifest, format),
-            **weighed,
-        }.items():
-            tables.write_text(partial / path, content)
-        tables.write_csv(partial / tables.MANIFEST.file, manifest, tables.MANIFEST)
-        tables.write_json(partial / export_facts.FILE, about)
-        tables.write_text(partial / datasheet.FILE, datasheet.text(manifest, changes, run, about, loading))
-        proofs = verify(partial, progress)
-        broken = [f"{proof.name}: {proof.detail}" for proof in proofs if not proof.ok]
-        if broken:
-            raise Failed(
-                f"what was written does not hold what it promises ({'; '.join(broken)}). {out} was not made. "
-                "Export again; if that fails too, tell us, with these words"
-            )
+    texts = {**format.indexes(manifest), **export_facts.class_file(manifest, format), **weighed}
+    texts[datasheet.FILE] = datasheet.text(manifest, changes, run, about, loading)
+    tell = progress or (lambda done, total: None)
+    if target is None:
+        with temporary_folder("imageclinic-tables-") as scratch:
+            _write_tables(scratch, manifest, about, texts)
+            upload = upload_export.Upload(format, manifest, sources, about, scratch)
+            proofs = upload_export.write(connected(str(out)), run, upload, tell)
+    else:
+        with output_folder.writing(target) as partial:
+            needed = format.bytes_to_write(int(cleaned.images["bytes"].sum()), options.link)
+            output_folder.check_space(needed, partial)
+            format.place(manifest, sources, partial, options.link, tell)
+            _write_tables(partial, manifest, about, texts)
+            proofs = verify(partial, progress)
+            broken = [f"{proof.name}: {proof.detail}" for proof in proofs if not proof.ok]
+            if broken:
+                raise Failed(
+                    f"what was written does not hold what it promises ({'; '.join(broken)}). {out} was not made. "
+                    "Export again; if that fails too, tell us, with these words"
+                )
     return {
-        "out": str(target),
+        "out": shown,
         "format": options.format,
         "link": options.link,
         "images": len(manifest),
@@ -143,6 +153,14 @@ def export(
         "value_range": about["value_range"],
         "proofs": proofs,
     }
+
+
+def _write_tables(folder: Path, manifest: pd.DataFrame, about: Mapping[str, Any], texts: Mapping[str, str]) -> None:
+    """All of an export but its images."""
+    for path, content in texts.items():
+        tables.write_text(folder / path, content)
+    tables.write_csv(folder / tables.MANIFEST.file, manifest, tables.MANIFEST)
+    tables.write_json(folder / export_facts.FILE, about)
 
 
 def _usual_size(images: pd.DataFrame) -> tuple[int, int]:

@@ -17,7 +17,7 @@ from imageclinic.core.schemas.annotator_tables import ANNOTATIONS, CONSENSUS
 #: The eight orientations of the plane, in the order of the hash columns. ``rot90`` turns anticlockwise;
 #: ``flip_*`` mirrors left-right first, then turns.
 ORIENTATIONS = ("identity", "rot90", "rot180", "rot270", "flip", "flip_rot90", "flip_rot180", "flip_rot270")
-#: A map that lays one copy over the other, see `audit.copies.keypoint_alignment`.
+#: A map that lays one copy over the other, see `audit.copies.laid_over.keypoint_alignment`.
 ALIGNED = "aligned"
 TRANSFORMS = (*ORIENTATIONS, ALIGNED)
 OUTCOMES = ("found", "clean", "not_applicable", "skipped", "failed")

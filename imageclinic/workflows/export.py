@@ -10,6 +10,7 @@ from typing import Any
 from imageclinic.cleaning.export.export_options import ExportOptions
 from imageclinic.core.processes.temporary_folders import temporary_folder
 from imageclinic.core.progress import Say, Stage, quiet, silent
+from imageclinic.core.stores.addresses import address_of
 from imageclinic.workflows.steps import splits as splitting
 from imageclinic.workflows.steps.run_state import load
 
@@ -34,11 +35,12 @@ def export(
     """Write the cleaned dataset to `out`, split so that copies stay together, and prove it.
 
     The images that the audit froze as test stay test; `split` divides the rest (and, where the audit found no test
-    images, everything). `out` appears whole and proven, or not at all.
+    images, everything). A folder appears whole and proven, or not at all; in an object store manifest.csv comes last.
 
     Args:
         run: an audited run.
-        out: a new or empty folder, outside the dataset and the run.
+        out: a new or empty folder, outside the dataset and the run; or the address of an object store, such as
+            ``s3://bucket/pets-clean``, at which nothing is yet or the same export was begun.
         split, format, link, keep_split, balance, reencode, near_copies, allow_incomplete, seed, allow_lost_classes: see
             `cleaning.export.export_options.ExportOptions`.
         stage, say: progress.
@@ -56,13 +58,14 @@ def export(
     options = ExportOptions(
         split, format, link, keep_split, balance, reencode, near_copies, allow_incomplete, seed, allow_lost_classes
     )
-    return _export(Path(run), Path(out), options, stage, say)
+    return _export(Path(run), address_of(out) or Path(out), options, stage, say)
 
 
-def _export(run: Path, out: Path, options: ExportOptions, stage: Stage, say: Say) -> dict[str, Any]:
+def _export(run: Path, out: Path | str, options: ExportOptions, stage: Stage, say: Say) -> dict[str, Any]:
     from imageclinic.cleaning.decisions import apply
     from imageclinic.cleaning.export import write_export
     from imageclinic.cleaning.export.losses import left_out
+    from imageclinic.cleaning.export.to_store import upload_export
     from imageclinic.cleaning.split.demanded_split import demanded
     from imageclinic.cleaning.split.stratified_split import require_complete, require_training
     from imageclinic.core.naming import label_sets
@@ -72,6 +75,8 @@ def _export(run: Path, out: Path, options: ExportOptions, stage: Stage, say: Say
     separator = state.run.info().get(label_sets.KEY)
     if separator is not None:
         options.check_label_sets()
+    if isinstance(out, str):
+        upload_export.look(out, state.run, options)
     with temporary_folder("imageclinic-encoded-") as scratch:
         new, reasons = None, reencoding.unloadable(state)
         if options.reencode != "none":

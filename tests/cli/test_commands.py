@@ -40,7 +40,9 @@ def test_every_command_explains_itself(run: Run) -> None:
         (["audit", "missing.csv"], "none of the 1 images is there"),
         (["audit", "leaves.csv"], "row 2: '../pets/cat/0.png' leaves the dataset's root"),
         (["review", "pets"], "is no imageclinic run"),
-        (["export", "pets", "out"], "is no imageclinic run"),
+        (["export", "pets", "--out", "out"], "is no imageclinic run"),
+        (["export", "pets"], "no place to export to"),
+        (["export", "pets", "out", "--out", "out"], "two places to export to"),
         (["explain", "drak"], "there is no check 'drak'"),
         (["verify", "pets"], "manifest.csv is missing"),
         (["train", "pets"], "manifest.csv"),
@@ -148,6 +150,6 @@ def test_a_manifest_may_lie_above_the_run_and_the_export(run: Run, folder: Path,
     table.to_csv(tmp_path / "all.csv", index=False, header=["path", "label"])
     assert run("audit", "all.csv", LIGHT, cwd=tmp_path).returncode == 0
     made = f"imageclinic-runs/{tmp_path.name}"
-    assert run("export", made, "clean", cwd=tmp_path).returncode == 0
+    assert run("export", made, "--out", "clean", cwd=tmp_path).returncode == 0
     assert run("export", made, "pets/clean", cwd=tmp_path).returncode == 2
     assert run("audit", "all.csv", LIGHT, "--out", "pets", cwd=tmp_path).returncode == 2

@@ -9,7 +9,7 @@ import pytest
 
 from imageclinic.audit.copies import candidate_pairs, hamming
 from imageclinic.core.engines import LOCAL
-from imageclinic.workflows.steps.auditing import distributed_search
+from imageclinic.workflows.steps.distributed import distributed_search
 from tests.helpers.away import Away
 
 

@@ -75,14 +75,16 @@ def _annotated(
         return False
     stems = [sample_stem(str(name))[0] for name in images["name"]]
     several = Counter(zip(images["part"], stems, strict=True))
+    said: dict[str, dict[tuple[int, str], str]] = {kind: {} for kind in KINDS}
+    for part, found in enumerate(parts):
+        for stem, kind, label in found.annotations:
+            if label is not None:
+                said[kind][part, stem] = label
     for kind in KINDS:
-        said = {
-            (part, stem): label
-            for part, found in enumerate(parts)
-            for stem, of, label in found.annotations
-            if of == kind and label is not None
-        }
-        labels = pd.Series([said.get(key) for key in zip(images["part"], stems, strict=True)], images.index, object)
+        if kind == "cls" and _only_number(said["cls"], said["json"]):
+            continue
+        keys = zip(images["part"], stems, strict=True)
+        labels = pd.Series([said[kind].get(key) for key in keys], images.index, object)
         given = labels.dropna()
         if given.empty or (kind == "txt" and _are_captions(given)):
             continue
@@ -96,6 +98,13 @@ def _annotated(
             )
         return True
     return False
+
+
+def _only_number(cls: dict[tuple[int, str], str], names: dict[tuple[int, str], str]) -> bool:
+    """Whether .cls files number the classes that .json files name: as `imageclinic export` writes them."""
+    pairs = {(number, names.get(sample)) for sample, number in cls.items()}
+    numbered = all(name is not None and number.isdecimal() for number, name in pairs)
+    return numbered and len(pairs) == len({number for number, _ in pairs}) == len({name for _, name in pairs})
 
 
 def _are_captions(texts: pd.Series) -> bool:

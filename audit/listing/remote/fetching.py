@@ -3,6 +3,7 @@ fetched side by side, a bounded number ahead of what is written."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 from collections import deque
@@ -15,10 +16,20 @@ import xxhash
 
 from imageclinic.audit.listing.packed import packed_source
 from imageclinic.audit.listing.packed.member_kind import may_be_image, passed_over
-from imageclinic.audit.listing.packed.packed_source import LARGEST, Damaged, Event, Other, Picture, Reading, Trouble
-from imageclinic.audit.listing.remote.store import RemoteFile, Store
+from imageclinic.audit.listing.packed.packed_source import (
+    LARGEST,
+    Damaged,
+    Event,
+    Gone,
+    Other,
+    Picture,
+    Reading,
+    Trouble,
+)
 from imageclinic.core.atomic import replacing
 from imageclinic.core.errors import InputError
+from imageclinic.core.stores.store import RemoteFile, Store
+from imageclinic.core.stores.store_errors import Missing, NoAccess
 
 #: Images that are fetched at once, and the most that wait to be written.
 AT_ONCE = 16
@@ -43,7 +54,7 @@ def shard_events(
     else:
         shutil.rmtree(scratch, ignore_errors=True)
         try:
-            with replacing(local, sync=False) as temporary:
+            with replacing(local, sync=False) as temporary, _one_object():
                 store.fetch(file, temporary, got)
         except Damaged as error:
             if store.single:
@@ -83,6 +94,17 @@ def _named(error: InputError, local: Path, where: str) -> InputError:
     return InputError(about(error.problem), expected=about(error.expected), fix=about(error.fix))
 
 
+@contextlib.contextmanager
+def _one_object() -> Iterator[None]:
+    """What concerns one object only, as the reason that users see; what concerns all stays as it is."""
+    try:
+        yield
+    except Missing as error:
+        raise Gone("it vanished between listing and fetching") from error
+    except NoAccess as error:
+        raise Damaged(f"can't be read: {error.problem}") from error
+
+
 @dataclass
 class _Fetched:
     """An image that is on its way. `done`: its bytes were given, and are what was listed."""
@@ -93,7 +115,8 @@ class _Fetched:
     done: bool = False
 
     def read(self) -> bytes:
-        data = self.store.read(self.file) if self.coming is None else self.coming.result()
+        with _one_object():
+            data = self.store.read(self.file) if self.coming is None else self.coming.result()
         self.done = len(data) == self.file.size
         return data
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -27,9 +27,14 @@ def find_pairs(folder: Path, progress: Callable[[int, int], None] | None = None)
         Pairs of copies: image_id and other_id (the manifest's ``path``), kind, as tables.NEIGHBORS.
     """
     manifest = tables.read_csv(folder / tables.MANIFEST.file, tables.MANIFEST)
-    # A manifest names files outside of the export: the root of the search is the folder above all of them.
     base = folder.resolve()
     files = {path: Path(os.path.normpath(base / tables.to_path(path))) for path in sorted(set(manifest["path"]))}
+    return pairs_among(files, progress)
+
+
+def pairs_among(files: Mapping[str, Path], progress: Callable[[int, int], None] | None = None) -> pd.DataFrame:
+    """As `find_pairs`, of files that have a name each."""
+    # A manifest names files outside of the export: the root of the search is the folder above all of them.
     root = Path(os.path.commonpath([file.parent for file in files.values()]))
     named = {tables.to_image_id(file.relative_to(root).as_posix()): path for path, file in files.items()}
     listing = pd.DataFrame({"image_id": sorted(named), "label": None, "split": None, "group": None})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,29 @@ from imageclinic.core.reading.hashing import readable_sha256
 from imageclinic.core.reading.regular_files import read_bytes
 
 #: Files of an export that are no images, and files that systems leave in folders.
-_OWN = frozenset({tables.MANIFEST.file, datasheet.FILE, export_facts.FILE})
+OWN = frozenset({tables.MANIFEST.file, datasheet.FILE, export_facts.FILE})
 #: No index of a format is larger, in bytes.
 LARGEST_TEXT = 1 << 30
 _LITTER = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What was found of an export.
+
+    Attributes:
+        names: paths of all of its files.
+        holders: of these, those that hold images; None: the images themselves are files.
+        hashes: sha256 of each image, indexed like the manifest; null where it is not there.
+        text: the content of a file, or None.
+        pairs: of copies, see `copies_in_export.find_pairs`.
+    """
+
+    names: set[str]
+    holders: set[str] | None
+    hashes: pd.Series
+    text: Callable[[str], str | None]
+    pairs: pd.DataFrame
 
 
 def verify(out: Path, progress: Callable[[int, int], None] | None = None) -> list[Proof]:
@@ -49,7 +69,7 @@ def verify(out: Path, progress: Callable[[int, int], None] | None = None) -> lis
     try:
         about = export_facts.read(out)
         format = formats.load(about["format"])
-        balanced = _balance(manifest, about, format)
+        _balance(manifest, about, format)  # raises
     except InputError as error:
         return [Proof("facts", False, str(error))]
     with contextlib.ExitStack() as stack:
@@ -57,45 +77,59 @@ def verify(out: Path, progress: Callable[[int, int], None] | None = None) -> lis
             read = stack.enter_context(format.as_files(out))
         except InputError as error:
             return [Proof("records", False, str(error))]
-        proofs = _proofs(out, read, manifest, about, format, balanced, progress)
-        return [*proofs, *format.own_proofs(manifest, about["classes"], read)]
+        found = _contents(out, read, manifest, progress)
+        return [*promises(manifest, about, format, found), *format.own_proofs(manifest, about["classes"], read)]
 
 
-def _proofs(
+def _contents(
     out: Path,
     read: ReadBack,
     manifest: pd.DataFrame,
-    about: dict[str, Any],
-    format: ExportFormat,
-    balanced: dict[str, str],
     progress: Callable[[int, int], None] | None,
-) -> list[Proof]:
-    """What every export promises."""
-    separator = about.get(label_sets.KEY)
-    files = [read.folder / tables.to_path(path) for path in manifest["path"]]
-    images = {path for path in manifest["path"] if not path.startswith("../")}
-    holders = images if read.records is None else set(read.records["shard"])
-    own = {**export_facts.class_file(manifest, format), **_balance(manifest, about, format)}
-    indexes = {**format.indexes(manifest), **own}
-    found = {
+) -> Contents:
+    """What is in a folder."""
+    names = {
         tables.to_image_id(file.relative_to(out).as_posix())
         for file in out.rglob("*")
         if not file.is_dir() and file.name not in _LITTER
-    } - _OWN
+    }
     hashes = []
-    for done, file in enumerate(files, 1):
-        hashes.append(readable_sha256(file))
+    for done, path in enumerate(manifest["path"], 1):
+        hashes.append(readable_sha256(read.folder / tables.to_path(path)))
         if progress:
-            progress(done, len(files))
+            progress(done, len(manifest))
+    holders = None if read.records is None else set(read.records["shard"])
     actual = pd.Series(hashes, index=manifest.index, dtype="str")
+    return Contents(names, holders, actual, lambda path: _text(out / path), find_pairs(read.folder, progress))
+
+
+def promises(manifest: pd.DataFrame, about: Mapping[str, Any], format: ExportFormat, found: Contents) -> list[Proof]:
+    """Prove what every export promises.
+
+    Args:
+        manifest: tables.MANIFEST.
+        about: export.json.
+        format: of the export.
+        found: what is there.
+
+    Raises:
+        InputError: export.json names a balance that there is none of.
+    """
+    separator = about.get(label_sets.KEY)
+    images = {path for path in manifest["path"] if not path.startswith("../")}
+    holders = images if found.holders is None else found.holders
+    own = {**export_facts.class_file(manifest, format), **_balance(manifest, about, format)}
+    indexes = {**format.indexes(manifest), **own}
+    actual = found.hashes
     wrong = actual.notna() & actual.ne(manifest["sha256"])
     across = manifest.groupby("split_group")["split"].nunique()
     named = ", ".join(indexes)
-    stale = [path for path, content in indexes.items() if _text(out / path) != content]
+    stale = [path for path, content in indexes.items() if found.text(path) != content]
+    others = sorted(found.names - OWN - holders - set(indexes))
     return [
         proof("files", manifest.loc[actual.isna(), "path"], f"{len(manifest)} files are there", "missing"),
         proof("hashes", manifest.loc[wrong, "path"], f"{actual.notna().sum()} files are as written", "changed"),
-        proof("nothing else", sorted(found - holders - set(indexes)), "no other files", "not in the manifest"),
+        proof("nothing else", others, "no other files", "not in the manifest"),
         proof(
             "one row per file", manifest.loc[manifest["path"].duplicated(), "path"], "every path once", "listed twice"
         ),
@@ -104,11 +138,11 @@ def _proofs(
         _classes(label_sets.by_class(manifest, separator)),
         _counts(manifest, about, format),
         proof("groups", across.index[across > 1].tolist(), f"{len(across)} groups, each in one split", "divided"),
-        _pairs(manifest, find_pairs(read.folder, progress), about.get("options", {})),
+        _pairs(manifest, found.pairs, about.get("options", {})),
     ]
 
 
-def _balance(manifest: pd.DataFrame, about: dict[str, Any], format: ExportFormat) -> dict[str, str]:
+def _balance(manifest: pd.DataFrame, about: Mapping[str, Any], format: ExportFormat) -> dict[str, str]:
     """The file that should balance the training images; it depends on the manifest only."""
     options = about.get("options", {})
     how, seed = options.get("balance", "none"), options.get("seed", "0")
@@ -128,7 +162,7 @@ def _text(file: Path) -> str | None:
         return None
 
 
-def _counts(manifest: pd.DataFrame, about: dict[str, Any], format: ExportFormat) -> Proof:
+def _counts(manifest: pd.DataFrame, about: Mapping[str, Any], format: ExportFormat) -> Proof:
     """export.json counts what is there."""
     there = {name: int((manifest["split"] == name).sum()) for name in tables.SPLITS}
     claimed = about.get("images", {})

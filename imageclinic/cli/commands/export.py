@@ -13,13 +13,19 @@ from imageclinic.cleaning.export.export_options import ExportOptions
 from imageclinic.cli.arguments import AsJson, RunFolder, Seed, terminal_for
 from imageclinic.cli.commands.verify import show_proofs
 from imageclinic.core.errors import InputError
+from imageclinic.core.stores.addresses import shown_place
 
 PLACE = 70
 
 
 def export(
     run: RunFolder,
-    out: Annotated[Path, Argument(help="A new folder.", show_default=False)],
+    out: Annotated[
+        Path | None, Argument(help="A new folder, or an address such as s3://bucket/pets.", show_default=False)
+    ] = None,
+    out_option: Annotated[
+        Path | None, Option("--out", help="The same as the argument OUT, as audit has it.", show_default=False)
+    ] = None,
     split: Annotated[
         str,
         Option(
@@ -62,10 +68,15 @@ def export(
 ) -> None:
     """Write the cleaned dataset: stratified, copies on one side, proven before OUT gets its name."""
 
+    if (out is None) == (out_option is None):
+        problem = "no place to export to" if out is None else f"two places to export to: {out} and --out {out_option}"
+        raise InputError(problem, expected="imageclinic export RUN OUT, or imageclinic export RUN --out OUT")
+    target = out or out_option
+    assert target is not None
     terminal = terminal_for(as_json)
     summary = imageclinic.export(
         run,
-        out,
+        target,
         split=_parts(split),
         format=format,
         link=link,
@@ -79,9 +90,9 @@ def export(
         stage=terminal.stage,
         say=terminal.say,
     )
-    terminal.say(f"Exported to {out}")
+    terminal.say(f"Exported to {shown_place(target)}")
     terminal.result(summary)
-    show_proofs(summary["proofs"], terminal, out)
+    show_proofs(summary["proofs"], terminal, target)
 
 
 def _parts(text: str) -> list[float | None]:

@@ -11,7 +11,8 @@ import pytest
 from PIL import Image, ImageOps
 from sklearn.datasets import load_sample_images
 
-from imageclinic.audit.copies import embedding_pairs, find_copies, keypoint_alignment
+from imageclinic.audit.copies import find_copies
+from imageclinic.audit.copies.laid_over import embedding_pairs, keypoint_alignment
 from imageclinic.core import tables
 from tests.audit.copies.test_find_copies import scanned
 

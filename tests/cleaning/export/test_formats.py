@@ -23,6 +23,8 @@ import imageclinic
 from imageclinic.cleaning.decisions.apply import apply
 from imageclinic.cleaning.export import formats, place_file
 from imageclinic.cleaning.export.export_options import ExportOptions
+from imageclinic.cleaning.export.formats import tfrecord
+from imageclinic.cleaning.export.packed import packed_format
 from imageclinic.cleaning.export.proof.prove_export import verify
 from imageclinic.cleaning.export.write_export import CleanedDataset
 from imageclinic.cleaning.export.write_export import export as write
@@ -30,7 +32,6 @@ from imageclinic.cleaning.review import session
 from imageclinic.cleaning.review.database import mongod
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
-from imageclinic.training.data import record_files
 from imageclinic.workflows.steps.run_state import load
 from imageclinic.workflows.steps.splits import assign
 from tests.conftest import LEARNING
@@ -40,6 +41,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("only_equal_files_are_co
 #: Hostile to folders, to CSV files that are read by guessing, and to Markdown.
 CLASSES = ("01", "a|b`c", "../up")
 N = 60
+RECORDS = tfrecord.Format()
 
 
 def picture(seed: int, kind: int) -> Image.Image:
@@ -147,7 +149,7 @@ def test_the_lines_give_datasets(format: str, exports: Callable[[str], Path], mo
     assert learns(names["train"]) > 0.9
 
 
-@pytest.mark.parametrize("format", ["manifest", "imagefolder", "fiftyone"])
+@pytest.mark.parametrize("format", ["manifest", "imagefolder", "fiftyone", "parquet", "webdataset"])
 def test_the_lines_give_arrays(
     format: str,
     exports: Callable[[str], Path],
@@ -185,14 +187,22 @@ def test_equal_inputs_give_equal_records(run: Path, exports: Callable[[str], Pat
         assert (tmp_path / "again" / file.name).read_bytes() == file.read_bytes()
 
 
-def test_records_are_sharded_and_come_back(exports: Callable[[str], Path], run: Path, tmp_path: Path) -> None:
+def unpacked(out: Path, folder: Path) -> pd.DataFrame:
+    return RECORDS.unpack(sorted(out.glob("*.tfrecord")), folder)
+
+
+def test_records_are_sharded_and_come_back(
+    exports: Callable[[str], Path], run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     out = exports("folders")
     manifest = tables.read_csv(out / "manifest.csv", tables.MANIFEST)
-    record_files.write(manifest, [out / p for p in manifest["path"]], tmp_path, lambda done, total: None, shard=4000)
+    monkeypatch.setattr(packed_format, "SHARD", 4000)
+    files = [out / p for p in manifest["path"]]
+    RECORDS.place(manifest, files, tmp_path, "copy", lambda done, total: None)
     shards = sorted(path.name for path in tmp_path.glob("train-*"))
     assert len(shards) > 3
     assert shards[-1] == f"train-{len(shards) - 1:05}-of-{len(shards):05}.tfrecord"
-    records = record_files.unpack(tmp_path, tmp_path / "back").set_index("path")
+    records = unpacked(tmp_path, tmp_path / "back").set_index("path")
     folder_of = dict(zip(manifest["label"], manifest["path"].str.split("/").str[1], strict=True))
     as_keras_sorts = sorted(CLASSES, key=folder_of.__getitem__)
     assert sorted(records.index) == sorted(manifest["path"])
@@ -206,16 +216,16 @@ def test_a_record_can_not_leave_the_folder(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"x")
     manifest["sha256"] = "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"
     (tmp_path / "deep" / "out").mkdir(parents=True)
-    record_files.write(manifest, [tmp_path / "a.png"], tmp_path / "deep" / "out", lambda done, total: None)
+    RECORDS.place(manifest, [tmp_path / "a.png"], tmp_path / "deep" / "out", "copy", lambda done, total: None)
     with pytest.raises(InputError, match=r"evil\.png"):
-        record_files.unpack(tmp_path / "deep" / "out", tmp_path / "deep" / "back")
+        unpacked(tmp_path / "deep" / "out", tmp_path / "deep" / "back")
     assert not (tmp_path / "evil.png").exists()
 
 
 def test_a_pipe_in_a_shards_place_does_not_hold_us(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "train-00000-of-00001.tfrecord")
     with pytest.raises(InputError, match="no regular file"):
-        record_files.unpack(tmp_path, tmp_path / "back")
+        unpacked(tmp_path, tmp_path / "back")
 
 
 def failing(out: Path) -> set[str]:
@@ -298,5 +308,5 @@ def test_reflinks_share_blocks_or_say_that_they_can_not(tmp_path: Path) -> None:
 
 
 def test_records_are_no_links(run: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="records hold"):
+    with pytest.raises(InputError, match="shards hold"):
         imageclinic.export(run, tmp_path / "out", format="tfrecord", link="symlink")

@@ -345,7 +345,7 @@ def test_an_export_that_is_there_is_not_overwritten(data, tmp_path):
 
 def test_unknown_options_list_the_valid_ones(data, tmp_path):
     run = audited(data)
-    with pytest.raises(InputError, match="fiftyone, folders, imagefolder, manifest, tfrecord"):
+    with pytest.raises(InputError, match="fiftyone, folders, imagefolder, manifest, parquet, tfrecord, webdataset"):
         exported(run, tmp_path / "out", format="zip")
     with pytest.raises(InputError, match="copy, hardlink, symlink"):
         exported(run, tmp_path / "out", link="move")

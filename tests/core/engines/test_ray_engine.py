@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import os
 import signal
 import socket
@@ -16,6 +17,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from imageclinic.audit.copies import full_decode_match
+from imageclinic.audit.copies.full_decode_match import Pair
 from imageclinic.audit.listing import image_listing
 from imageclinic.audit.scan import scan
 from imageclinic.core import engines, tables
@@ -23,6 +26,7 @@ from imageclinic.core.engines import address_check, ray_engine, worker_facts
 from imageclinic.core.engines.engine import Engine
 from imageclinic.core.errors import Failed, InputError
 from imageclinic.core.run import Run, create
+from imageclinic.workflows.steps.distributed import distributed_decodes
 from tests.conftest import picture
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -133,6 +137,27 @@ def test_a_killed_driver_goes_on_with_what_is_missing(ray: Engine, local: Run, f
     run = scanned(tmp_path / "run", folder, ray, lambda done, _: known.append(done))
     assert known[0] > 0
     assert contents(run) == contents(local)
+
+
+@pytest.mark.slow
+def test_full_decodes_survive_a_killed_worker(
+    ray: Engine, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files and pairs in parts of ten; a worker is killed after the first part: the results are those of here."""
+    monkeypatch.setattr(distributed_decodes, "LEAST", 0)
+    monkeypatch.setattr(distributed_decodes, "PART", 10)
+    files = sorted(folder.rglob("*.jpg"))
+    pairs = [Pair(one, two, 0, True, (0.0, 1.0, 0.0, 1.0)) for one, two in itertools.pairwise(files)]
+    killed: list[int] = []
+
+    def kill(done: int, total: int) -> None:
+        if 0 < done < total and not killed:
+            killed.append(children("ray::_Actor").pop())
+            os.kill(killed[-1], signal.SIGKILL)
+
+    decodes = distributed_decodes.decodes_on(ray, tmp_path)
+    assert decodes.compare(pairs, progress=kill) == full_decode_match.compare(pairs)
+    assert killed and decodes.pixel_digests(files) == full_decode_match.pixel_digests(files)
 
 
 @pytest.mark.slow

@@ -12,9 +12,11 @@ from imageclinic.audit.listing.packed.formats import image_parquet, tar_shards, 
 from imageclinic.audit.listing.packed.member_kind import may_be_image, passed_over
 from imageclinic.audit.listing.packed.packed_source import Part, Reading, Source
 from imageclinic.audit.listing.packed.shard_files import split_in_name, stem
-from imageclinic.audit.listing.remote import addresses, fetching, store
-from imageclinic.audit.listing.remote.store import RemoteFile, Store
+from imageclinic.audit.listing.remote import fetching
+from imageclinic.audit.listing.remote.dataset_name import dataset_name
 from imageclinic.core.errors import InputError
+from imageclinic.core.stores import store
+from imageclinic.core.stores.store import RemoteFile, Store
 
 PLACE = 5
 _SHARDS = (
@@ -28,7 +30,7 @@ def recognise(data: Any, reading: Reading) -> Source | None:
     """The source at an address, which is listed here and fetched later. Addresses are texts, local places are paths.
 
     Raises:
-        InputError: see `audit.listing.remote.store.opened`; or there are neither shards nor images.
+        InputError: see `core.stores.store.opened`; or there are neither shards nor images.
     """
     if not isinstance(data, str):
         return None
@@ -39,7 +41,7 @@ def recognise(data: Any, reading: Reading) -> Source | None:
     for suffixes, folders, layout in _SHARDS:
         if shards := [file for file in plain if file.key.lower().endswith(suffixes)]:
             parts = [_part(found, file, suffixes, reading) for file in shards]
-            name = addresses.dataset_name(data, suffixes)
+            name = dataset_name(data, suffixes)
             return Source(name, found.where, parts, folders, layout=layout)
     raise InputError(
         f"{found.where} has {len(found.files):,} objects, and none is an image or a shard of images",
@@ -64,4 +66,4 @@ def _images(found: Store, address: str) -> Source:
     size = sum(file.size for file in found.files if may_be_image(file.key))
     fetch = partial(fetching.image_events, found, found.files)
     part = Part("images", content.hexdigest(), fetch=fetch, needed=size, units=size)
-    return Source(addresses.dataset_name(address, ()), found.where, [part], True, layout="samples")
+    return Source(dataset_name(address, ()), found.where, [part], True, layout="samples")

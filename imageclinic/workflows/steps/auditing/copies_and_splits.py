@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 
 import pandas as pd
@@ -13,7 +14,8 @@ from imageclinic.core.engines.engine import Engine
 from imageclinic.core.progress import Progress
 from imageclinic.core.reading import added_table
 from imageclinic.core.run import Run
-from imageclinic.workflows.steps.auditing import added_images, distributed_search
+from imageclinic.workflows.steps.auditing import added_images
+from imageclinic.workflows.steps.distributed import distributed_decodes, distributed_search
 from imageclinic.workflows.steps.result_keys import key
 
 #: Shares of train, val and test that are drawn when the dataset came without splits.
@@ -42,7 +44,9 @@ def copies(
         run.read_thumbnails(),
         run.files,
         embeddings=embeddings,
-        search=distributed_search.search_on(engine, parts),
+        steps=dataclasses.replace(
+            distributed_decodes.decodes_on(engine, parts), search=distributed_search.search_on(engine, parts)
+        ),
         progress=progress,
     )
     shutil.rmtree(parts, ignore_errors=True)

@@ -9,10 +9,11 @@ from typing import Any
 from imageclinic.audit.listing import image_listing
 from imageclinic.audit.listing.packed import packed_listing, unpack
 from imageclinic.audit.listing.packed.packed_source import InMemory, Reading, Source, recognise
-from imageclinic.audit.listing.remote.addresses import address_of, dataset_name, shown
+from imageclinic.audit.listing.remote.dataset_name import dataset_name
 from imageclinic.core.errors import InputError
 from imageclinic.core.progress import Say, Stage
 from imageclinic.core.run import Run, create
+from imageclinic.core.stores.addresses import address_of, shown
 
 __all__ = ["TAKEN", "InMemory", "Reading", "Source", "given", "listed", "name_of", "plain_path", "recognise"]
 

@@ -6,9 +6,7 @@ from __future__ import annotations
 import os
 import re
 
-from imageclinic.audit.listing.packed.shard_files import stem
 from imageclinic.core.errors import InputError
-from imageclinic.core.tables import to_image_id
 
 # A `Path` has made one slash of two.
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/{1,2}(?=[^/])(.*)", re.DOTALL)
@@ -53,15 +51,14 @@ def shown(address: str) -> str:
     return f"{scheme}://{host if keep else plain}{slash}{path}"
 
 
+def shown_place(place: str | os.PathLike[str]) -> str:
+    """A path as it is; an address as `shown`, also where a `Path` has taken one of its slashes."""
+    address = address_of(place)
+    return os.fspath(place) if address is None else shown(address)
+
+
 def cleaned(message: str) -> str:
     """The first line of a library's message, without what may be a credential."""
     line = (message.strip().splitlines() or [""])[0]
     line = _INSIDE.sub(lambda found: shown(found[0]), line)
     return _SECRET.sub(r"\1…", line)[:_LONGEST]
-
-
-def dataset_name(address: str, suffixes: tuple[str, ...]) -> str:
-    """The name of the dataset at an address, fit for a folder's name: the last part of its path."""
-    last = shown(address).rstrip("/").rpartition("/")[2]
-    name = to_image_id(stem(last, suffixes)).replace("\\", "_").replace("\0", "_")
-    return name if name not in ("", ".", "..") else "dataset"

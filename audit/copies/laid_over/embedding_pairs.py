@@ -7,7 +7,7 @@ other (`keypoint_alignment`), and what the two then differ in has the last word 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +15,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from imageclinic.audit.copies import full_decode_match, keypoint_alignment, local_differences
-from imageclinic.audit.copies.keypoint_alignment import Keypoints
+from imageclinic.audit.copies import full_decode_match, local_differences
+from imageclinic.audit.copies.laid_over import keypoint_alignment
+from imageclinic.audit.copies.laid_over.keypoint_alignment import Keypoints
 
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.intp]
@@ -87,18 +88,21 @@ def candidates(vectors: Floats) -> Ints:
     return np.asarray(kept[np.sort(first)][: max(LEAST, int(EACH * n))])
 
 
-def confirm(pairs: Ints, path: Callable[[int], Path], *, progress: Progress | None = None) -> Pairs:
+def confirm(
+    pairs: Ints, path: Callable[[int], Path], *, progress: Progress | None = None, threads: int | None = None
+) -> Pairs:
     """Lay the pictures of each pair over each other, and keep the pairs that then differ in nothing.
 
     Args:
         pairs: (m, 2), see `candidates`.
         path: position → file.
         progress: called with (pairs done, pairs).
+        threads: None: some for each core.
     """
     ordered = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
     found: list[tuple[int, int, bool, float, float]] = []
     gone: set[int] = set()
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(threads) as pool:
         for batch in _batches(ordered):
             files = np.unique(batch)
             known = dict(zip(files.tolist(), pool.map(lambda at: _keypoints(path(int(at))), files), strict=True))
@@ -110,6 +114,11 @@ def confirm(pairs: Ints, path: Callable[[int], Path], *, progress: Progress | No
                     found.append((i, j, *verdict))
             if progress:
                 progress(int(np.searchsorted(ordered[:, 0], batch[-1, 0], side="right")), len(ordered))
+    return tabulated(found, gone)
+
+
+def tabulated(found: Sequence[Sequence[float]], gone: Iterable[int]) -> Pairs:
+    """The columns of rows (i, j, moved, similarity, difference)."""
     table = np.array(found, np.float64).reshape(-1, 5)
     return Pairs(
         table[:, 0].astype(np.intp),

@@ -1,0 +1,1 @@
+"""Copies that show when one picture is laid over the other."""

@@ -1,0 +1,1 @@
+"""Exports whose images are packed into shards."""

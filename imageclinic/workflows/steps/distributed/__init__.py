@@ -1,0 +1,1 @@
+"""Steps of an audit on the workers of an engine."""
