@@ -51,8 +51,9 @@ class ExportFormat(ABC):
 
     #: A folder between those of the split and of the class.
     inner: str = ""
-    #: Whether a file holds many images.
+    #: Whether a file holds many images, and whether there are images at all.
     packed: bool = False
+    holds_images: bool = True
 
     @property
     def name(self) -> str:
@@ -156,7 +157,7 @@ class ExportFormat(ABC):
             sources: the file of each row; only read.
 
         Raises:
-            InputError: a source is gone; the format holds no images.
+            InputError: a source is gone.
         """
 
         def file(at: int, source: Path, path: str, sha256: str) -> ExportFile:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from imageclinic.cleaning.export import place_file
-from imageclinic.cleaning.export.export_format import ExportFile, ExportFormat, reading_line
+from imageclinic.cleaning.export.export_format import ExportFormat, reading_line
 from imageclinic.cleaning.export.export_options import ExportOptions
 from imageclinic.cleaning.export.proof.outcome import Proof, proof
 from imageclinic.core import tables
@@ -18,6 +18,8 @@ from imageclinic.core.errors import InputError
 
 class Format(ExportFormat):
     """No images: they stay where they are."""
+
+    holds_images = False
 
     def refusal(self, options: ExportOptions) -> InputError | None:
         """Images that are re-encoded have no source to point to."""
@@ -50,13 +52,6 @@ class Format(ExportFormat):
         for done, (source, sha256) in enumerate(zip(sources, manifest["sha256"], strict=True), 1):
             place_file.put(source, None, sha256, link)
             progress(done, len(manifest))
-
-    def files(self, manifest: pd.DataFrame, sources: Sequence[Path]) -> Iterator[ExportFile]:
-        """None: from a store no path leads to the source."""
-        raise InputError(
-            "--format manifest in an object store: its paths lead to images on this machine",
-            expected="a format that holds images, such as webdataset, parquet or folders",
-        )
 
     def folder_names(self, manifest: pd.DataFrame) -> dict[str, str]:
         """None: there are no folders of classes."""

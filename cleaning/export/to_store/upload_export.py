@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from imageclinic.cleaning.export import export_facts
+from imageclinic.cleaning.export import export_facts, formats
 from imageclinic.cleaning.export.export_format import ExportFile, ExportFormat
 from imageclinic.cleaning.export.export_options import ExportOptions
 from imageclinic.cleaning.export.packed import packed_format
@@ -53,7 +53,11 @@ class Upload:
 
 
 def check(address: str, run: Run, options: ExportOptions) -> str:
-    """The address, fit to be shown. Raises InputError when it overlaps with the dataset, and for links."""
+    """The address, fit to be shown.
+
+    Raises:
+        InputError: it overlaps with the dataset; links, or paths to images on this machine.
+    """
     where = shown(address).rstrip("/")
     source = address_of(str(run.info().get("source", "")))
     if source is not None:
@@ -66,6 +70,11 @@ def check(address: str, run: Run, options: ExportOptions) -> str:
             )
     if options.link != "copy":
         raise InputError(f"--link {options.link} with {where}", expected="copy: a store has no links")
+    if not formats.load(options.format).holds_images:
+        raise InputError(
+            f"--format {options.format} with {where}: its paths lead to images on this machine",
+            expected="a format that holds images, such as webdataset, parquet or folders",
+        )
     return where
 
 
@@ -84,7 +93,7 @@ def write(store: Store, run: Run, upload: Upload, progress: Callable[[int, int],
 
     Raises:
         InputError: another export or anything else is there; no such bucket, no access, no answer; a source is gone or
-            changed; the format can't be written to a store.
+            changed.
         Failed: what was written does not hold what it promises; the mark of the unfinished export stays.
     """
     files = upload.format.files(upload.manifest, upload.sources)
