@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+from bson import ObjectId, json_util
 
 from imageclinic.cleaning.review.dataset.fields import BOOLEANS, FIELDS, FLOATS, INTEGERS
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 #: Documents that are sent to the database at once.
 _BATCH = 10_000
+#: What becomes FiftyOne's labels: the given one, the suggested one, and how sure that is.
+_LABELLING = ("label", "suggested_label", "confidence")
 Document = dict[str, Any]
 
 
@@ -39,16 +42,12 @@ class Place:
 
     def to_text(self) -> str:
         """For another process, which gives it to `from_text`."""
-        from bson import json_util
-
         where = None if self.collection is None else (self.collection.database.name, self.collection.name)
         return json_util.dumps({"dataset": self.dataset, "where": where, "learned": self.learned})
 
     @staticmethod
     def from_text(text: str, client: MongoClient[Document]) -> Place:
         """The place that another process has found, by a connection of our own to its database."""
-        from bson import json_util
-
         found = json_util.loads(text)
         collection = found["where"] and client[found["where"][0]][found["where"][1]]
         return Place(found["dataset"], collection, found["learned"])
@@ -56,10 +55,10 @@ class Place:
 
 def example(checks: Sequence[str]) -> Document:
     """What `_values` gives for an image of which everything is known."""
-    fields: Document = dict.fromkeys(FIELDS, "text")
-    fields |= dict.fromkeys(INTEGERS, 1) | dict.fromkeys((*FLOATS, *checks), 0.5) | dict.fromkeys(BOOLEANS, True)
-    fields |= {"checks": ["text"], "decided_at": datetime.datetime(2000, 1, 1)}  # noqa: DTZ001 (databases keep UTC)
-    return {"filepath": "/text.jpg", "ground_truth": "text", "suggested": "text", "confidence": 0.5, "fields": fields}
+    values: Document = dict.fromkeys(FIELDS, "text")
+    values |= dict.fromkeys(INTEGERS, 1) | dict.fromkeys((*FLOATS, *checks), 0.5) | dict.fromkeys(BOOLEANS, True)
+    values |= {"checks": ["text"], "decided_at": datetime.datetime(2000, 1, 1)}
+    return {**values, "filepath": "/text.jpg", "label": "text", "suggested_label": "text", "confidence": 0.5}
 
 
 def place_of(dataset: fo.Dataset) -> Place:
@@ -100,53 +99,45 @@ def _load_slowly(items: pd.DataFrame, checks: Sequence[str], name: str) -> None:
 
 def _values(items: pd.DataFrame, checks: Sequence[str]) -> Iterator[Document]:
     """Each item as plain Python values, None for null: what a sample needs, whichever way it is loaded."""
-    plain = {name: _plain(items[name]) for name in (*FIELDS, *checks)}
+    plain = {name: _plain(items[name]) for name in (*FIELDS, *checks, "checks", "filepath", *_LABELLING)}
     for name in INTEGERS:
         plain[name] = [None if value is None else int(value) for value in plain[name]]
-    plain["checks"] = [value or [] for value in _plain(items["checks"])]
+    plain["checks"] = [value or [] for value in plain["checks"]]
     plain["decided_at"] = [None if at is None else pd.Timestamp(at).to_pydatetime() for at in plain["decided_at"]]
-    head = [_plain(items[name]) for name in ("filepath", "label", "suggested_label", "confidence")]
-    names = ("filepath", "ground_truth", "suggested", "confidence")
-    for first, values in zip(zip(*head, strict=True), zip(*plain.values(), strict=True), strict=True):
-        yield dict(zip(names, first, strict=True), fields=dict(zip(plain, values, strict=True)))
+    return (dict(zip(plain, values, strict=True)) for values in zip(*plain.values(), strict=True))
 
 
 def _plain(column: pd.Series) -> list[Any]:
     """The values of a column, None for null."""
-    return [None if null else value for value, null in zip(column.tolist(), column.isna(), strict=True)]
+    return [None if null else value for value, null in zip(column.tolist(), column.isna().tolist(), strict=True)]
 
 
 def _sample(values: Document) -> fo.Sample:
     import fiftyone as fo
 
-    suggested = values["suggested"]
+    given, suggested, confidence = (values[name] for name in _LABELLING)
     return fo.Sample(
-        filepath=values["filepath"],
-        ground_truth=values["ground_truth"] and fo.Classification(label=values["ground_truth"]),
-        suggested=suggested and fo.Classification(label=suggested, confidence=values["confidence"]),
-        **values["fields"],
+        ground_truth=given and fo.Classification(label=given),
+        suggested=suggested and fo.Classification(label=suggested, confidence=confidence),
+        **{name: value for name, value in values.items() if name not in _LABELLING},
     )
 
 
 def _document(values: Document, learned: Document) -> Document:
-    """A sample as FiftyOne's documents have it, with what is not ours taken from the learned one."""
-    from bson import ObjectId
+    """A sample as FiftyOne's documents have it: what is not ours is as in the learned one. Uses up the values."""
+    given, suggested, confidence = (values.pop(name) for name in _LABELLING)
+    own = {"_id": ObjectId(), "_rand": random.random()}
+    labels = {"ground_truth": _classification(given), "suggested": _classification(suggested, confidence)}
+    return {**learned, **values, **own, **labels}
 
-    def classification(label: str | None, confidence: float | None = None) -> Document | None:
-        if label is None:
-            return None
-        document: Document = {"_id": ObjectId(), "_cls": "Classification", "tags": [], "label": label}
-        return document if confidence is None else {**document, "confidence": confidence}
 
-    return {
-        **learned,
-        "_id": ObjectId(),
-        "_rand": random.random(),
-        "filepath": values["filepath"],
-        **values["fields"],
-        "ground_truth": classification(values["ground_truth"]),
-        "suggested": classification(values["suggested"], values["confidence"]),
-    }
+def _classification(label: str | None, confidence: float | None = None) -> Document | None:
+    if label is None:
+        return None
+    document: Document = {"_id": ObjectId(), "_cls": "Classification", "tags": [], "label": label}
+    if confidence is not None:
+        document["confidence"] = confidence
+    return document
 
 
 def _shape(document: Any) -> Any:

@@ -198,7 +198,8 @@ def serving(
 ) -> Iterator[Server]:
     """The App's server, for as long as the context lasts; call `cleaning.review.session.prepare` first.
 
-    It waits for `Server.start` and `Server.make_dataset`. It runs without a FiftyOne session, which would load FiftyOne a third time and tie all browsers to one view.
+    It waits for `Server.start` and `Server.make_dataset`. It runs without a FiftyOne session, which would load FiftyOne
+    once more and tie all browsers to one view.
 
     Args:
         run: the run that is reviewed; only its pictures are shown.
