@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pandas as pd
 
 from imageclinic.cleaning.decisions import label_ranking, priority
@@ -73,7 +74,8 @@ def collect(
     shown = browser_pictures.shown(run, items[dataset.columns.intersection(items.columns)], files, progress)
     items["display_path"] = shown.to_numpy()
     # FiftyOne identifies images by the file's name, and a database holds valid Unicode only.
-    items["filepath"] = files.where(files.map(browser_pictures.says_image), shown.to_numpy())
+    named = files.map(browser_pictures.says_image)
+    items["filepath"] = np.where(named, files, shown)
     return items, list(scores.columns)
 
 
