@@ -1,7 +1,7 @@
 """Arrow columns from Python values and NumPy arrays, without pandas.
 
-`pyarrow.array` loads pandas to find out whether it was given one of its objects. That takes a worker process longer than
-all else that it loads, so its columns are made of the buffers that Arrow's format describes.
+`pyarrow.array` loads pandas to find out whether it was given one of its objects. That takes a worker process longer
+than all else that it loads, so its columns are made of the buffers that Arrow's format describes.
 https://arrow.apache.org/docs/format/Columnar.html
 """
 

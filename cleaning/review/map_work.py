@@ -9,6 +9,9 @@ from imageclinic.core.processes import child_process
 from imageclinic.core.reading import saved_map
 from imageclinic.core.run import Run
 
+#: After so many looks the App's page may have been loaded without the map.
+_LATE = 2
+
 
 class Shows(Protocol):
     """What shows the map; see `door.serving.Server`."""
@@ -50,9 +53,11 @@ def make_and_show(
             announce(f"The map of the images could not be made: {child_process.last_line(log)} (see {log})")
             return
     server.show_map()
+    looks = 0
     while (error := server.map_error()) is None:
+        looks += 1
         yield
     if error:
         announce(f"The map of the images could not be shown: {error}")
-    elif made:
+    elif made or looks > _LATE:
         announce("The map of the images is there: reload the App's page.")

@@ -106,6 +106,15 @@ def open_review(
             if (every := contents.plan["facts"]["images"]) > len(contents.items):
                 announce(f"the App shows the worst of each check and class, not all of {every:,} images")
             load(contents, server, database.uri)
+            attending = background_work.attend(run, words=words, rerank=rerank, announce=announce)
+            tasks = [stack.enter_context(contextlib.closing(attending))]
+            if run.embeddings.is_file():
+                command = background_work.nice(map_embeddings) if map_embeddings else []
+                mapping = stack.enter_context(
+                    contextlib.closing(map_work.make_and_show(run, server, command, announce))
+                )
+                next(mapping, None)  # a map that is there is in the App before the browser is
+                tasks.append(mapping)
             server.wait_until_ready()
             page = f"/datasets/{contents.plan['name']}"
             link = server.link(page, server.secret_name, view="inbox", workspace="review")
@@ -124,12 +133,6 @@ def open_review(
             announce(f"Decisions go to {run.decisions} as they are made. Ctrl-C ends the review.")
             if open_browser:
                 webbrowser.open(stack.enter_context(link_file(run, link)).as_uri())
-            tasks = [background_work.attend(run, words=words, rerank=rerank, announce=announce)]
-            if run.embeddings.is_file():
-                command = background_work.nice(map_embeddings) if map_embeddings else []
-                tasks.append(map_work.make_and_show(run, server, command, announce))
-            for task in tasks:
-                stack.enter_context(contextlib.closing(task))
             while True:
                 for task in tasks:
                     next(task, None)

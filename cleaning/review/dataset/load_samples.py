@@ -7,6 +7,7 @@ version of FiftyOne writes them is learned from one sample, which it writes and 
 from __future__ import annotations
 
 import datetime
+import itertools
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -86,7 +87,7 @@ def load(items: pd.DataFrame, checks: Sequence[str], place: Place) -> None:
         _load_slowly(items, checks, place.dataset)
         return
     documents = (_document(values, place.learned) for values in _values(items, checks))
-    while batch := [document for document, _ in zip(documents, range(_BATCH), strict=False)]:
+    while batch := list(itertools.islice(documents, _BATCH)):
         place.collection.insert_many(batch, ordered=False)
 
 

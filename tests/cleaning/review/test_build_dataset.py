@@ -155,8 +155,10 @@ def test_documents_of_ours_and_samples_of_fiftyones_are_the_same(run: Run, monke
         return sample(values)
 
     monkeypatch.setattr(load_samples, "_sample", counted)
+    monkeypatch.setattr(load_samples, "_BATCH", 7)
     fast = build_dataset.build_from(run).values(fields)
     assert len(one_by_one) == 1, "only the one that teaches the format"
+    assert sorted(fast[0]) == sorted(run.read(tables.DATASET)["image_id"])
     monkeypatch.setattr(load_samples, "_document", lambda values, learned: {**document(values, learned), "unknown": 1})
     assert build_dataset.build_from(run).values(fields) == fast
     assert len(one_by_one) == 2 + len(fast[0])
