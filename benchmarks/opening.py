@@ -26,12 +26,15 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import numpy as np
+import pandas as pd
 import psutil
+from PIL import Image
 
 from benchmarks.made_up_tables import make
 from benchmarks.show import table
+from imageclinic.audit.copies import find_copies
 from imageclinic.core import tables
-from imageclinic.core.run import Run, create
+from imageclinic.core.run import create
 
 _LABELS = 100
 _QUERY = """query ($dataset: String!, $view: BSONArray!) {
@@ -51,16 +54,14 @@ class Opening:
     """Process → processor seconds until the samples were there."""
 
 
-def made_up(folder: Path, images: int) -> Run:
+def make_run(folder: Path, images: int) -> None:
     """A run of so many images that do not exist, each of them with a finding."""
-    from imageclinic.audit.copies import find_copies
-
     run = create(folder)
     make(run, images, _LABELS, 0)
     dataset = run.read(tables.DATASET)
     ids, labels = dataset["image_id"], dataset["label"]
     picture = run.path / "picture.png"
-    _noise(picture)
+    Image.fromarray(np.zeros((32, 32, 3), dtype=np.uint8)).save(picture)  # what proves that near hashes are copies
     neighbors, clusters, _ = find_copies.find(
         dataset, run.read(tables.FEATURES), run.read_thumbnails(), lambda _: picture
     )
@@ -87,9 +88,8 @@ def made_up(folder: Path, images: int) -> Run:
         suggested_action="review",
         evidence="A copy of another image.",
     )
-    run.write(tables.ISSUES, tables.frame(tables.ISSUES, **_together(wrong, copies)))
+    run.write(tables.ISSUES, pd.concat([wrong, copies], ignore_index=True))
     run.update_info({"root": str(run.path / "nowhere"), "seed": 0, "notes": [], "outcomes": []})
-    return run
 
 
 def opened(run: Path) -> Opening:
@@ -115,18 +115,6 @@ def opened(run: Path) -> Opening:
         process.send_signal(signal.SIGINT)
         process.communicate()
     return Opening(link, samples, cpu)
-
-
-def _noise(path: Path) -> None:
-    from PIL import Image
-
-    Image.fromarray(np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)).save(path)
-
-
-def _together(*parts: object) -> dict[str, object]:
-    import pandas as pd
-
-    return dict(pd.concat(parts, ignore_index=True).drop(columns=[]).items())  # type: ignore[arg-type]
 
 
 def _first_samples(address: str) -> None:
@@ -167,7 +155,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory(prefix="imageclinic-opening-") as scratch:
         run = given.run or given.keep or Path(scratch) / "run"
         if not given.run and not (run / tables.ISSUES.file).is_file():
-            made_up(run, given.images)
+            make_run(run, given.images)
         found = [opened(run) for _ in range(given.repeats)]
     rows = [("link", "seconds", [o.link for o in found]), ("samples", "seconds", [o.samples for o in found])]
     rows += [(name, "processor s", [o.cpu[name] for o in found]) for name in found[0].cpu]
