@@ -190,7 +190,8 @@ def load(contents: run_contents.Contents, server: serving.Server, uri: str) -> N
     from pymongo import MongoClient  # FiftyOne's own client
 
     server.make_dataset(contents.plan)
-    with MongoClient(uri) as client:
+    client: MongoClient[dict[str, Any]] = MongoClient(uri)
+    with client:
         place = load_samples.Place.from_text(server.place(), client)
         load_samples.load(contents.items, contents.plan["checks"], place)
 
