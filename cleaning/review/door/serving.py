@@ -161,8 +161,9 @@ class Server:
     def _send(self, message: Mapping[str, Any]) -> None:
         try:
             self._channel.sendall(json.dumps(message).encode() + b"\n")
-        except BrokenPipeError:
-            self._process.wait(_END_SECONDS)
+        except ConnectionError:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(_END_SECONDS)
             raise self._failed() from None
 
     def _wait_for(self, answer: str) -> str:

@@ -143,6 +143,10 @@ def test_reviewers_who_disagree_leave_it_in_the_inbox(run: Run) -> None:
     assert build_dataset.build_from(run).load_saved_view("Disputed").values("image_id") == [MISLABELED[0]]
 
 
+def view_lengths(dataset: Any) -> dict[str, int]:
+    return {name: len(dataset.load_saved_view(name)) for name in dataset.list_saved_views()}
+
+
 def test_documents_of_ours_and_samples_of_fiftyones_are_the_same(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     person_decision.decide(run, [MISLABELED[0]], "keep", reviewer="ann")
     fields = ["image_id", "filepath", "checks", "queue", "mislabeled", "decision", "decided_at", "survivor"]
@@ -156,11 +160,13 @@ def test_documents_of_ours_and_samples_of_fiftyones_are_the_same(run: Run, monke
 
     monkeypatch.setattr(load_samples, "_sample", counted)
     monkeypatch.setattr(load_samples, "_BATCH", 7)
-    fast = build_dataset.build_from(run).values(fields)
+    dataset = build_dataset.build_from(run)
+    fast, views = dataset.values(fields), view_lengths(dataset)
     assert len(one_by_one) == 1, "only the one that teaches the format"
     assert sorted(fast[0]) == sorted(run.read(tables.DATASET)["image_id"])
     monkeypatch.setattr(load_samples, "_document", lambda values, learned: {**document(values, learned), "unknown": 1})
-    assert build_dataset.build_from(run).values(fields) == fast
+    dataset = build_dataset.build_from(run)
+    assert dataset.values(fields) == fast and view_lengths(dataset) == views
     assert len(one_by_one) == 2 + len(fast[0])
 
 
