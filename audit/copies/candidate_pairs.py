@@ -24,6 +24,8 @@ BAND, SAMPLE = 6, 1500
 _BUDGET = 1 << 23
 #: Images whose strangers are looked for, among as many as the budget allows: one image's look-alikes are no sample.
 _LEAST_ROWS = 1024
+#: Distances that are worked out at a time.
+_AT_ONCE = 1 << 20
 #: More images of one hash than this are paired with the first of them only: k equal ones make k(k−1)/2 pairs.
 MAX_EQUAL = 64
 
@@ -129,16 +131,20 @@ def strangers(hashes: Hashes, radius: int, *, turned: int | None = None) -> Pair
     n = len(hashes)
     rows = _evenly(n, max(_LEAST_ROWS, _BUDGET // max(n, 1)))
     others = _evenly(n, _BUDGET // max(len(rows), 1))
+    step = max(1, _AT_ONCE // max(1, len(others)))
     parts = []
     for orientations, reach in (((0,), radius), ((1, 4), radius if turned is None else turned)):
-        found = []
+        found = [np.empty((4, 0), dtype=np.intp)]
         for orientation in orientations:
-            for row in rows:
-                distance = np.bitwise_count(hashes[row, 0] ^ hashes[others, orientation])
-                at = np.flatnonzero((distance > reach) & (distance <= reach + BAND) & (others != row))
-                near = others[at]
-                found.append(np.stack([np.full(len(near), row), near, distance[at], np.full(len(near), orientation)]))
-        every = np.concatenate(found, axis=1) if found else np.empty((4, 0), dtype=np.intp)
+            there = hashes[others, orientation]
+            for start in range(0, len(rows), step):
+                some = rows[start : start + step]
+                distance = np.bitwise_count(hashes[some, :1] ^ there)
+                within = (distance > reach) & (distance <= reach + BAND) & (some[:, None] != others)
+                row, other = np.nonzero(within)
+                turn = np.full(len(row), orientation)
+                found.append(np.stack([some[row], others[other], distance[row, other].astype(np.intp), turn]))
+        every = np.concatenate(found, axis=1)
         parts.append(every[:, np.linspace(0, every.shape[1] - 1, min(SAMPLE, every.shape[1])).astype(np.intp)])
     i, j, distance, orientation = np.concatenate(parts, axis=1)
     return Pairs(i, j, distance.astype(np.uint8), orientation.astype(np.uint8), distance.astype(np.uint8))

@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 import xxhash
 
+from imageclinic.audit.scan import arrow_columns
 from imageclinic.audit.scan.decode import NO_MEMORY, Decoded, decode
 from imageclinic.audit.scan.image_statistics import THUMBNAIL, statistics
 from imageclinic.audit.scan.scan_options import MAX_PIXELS
@@ -167,7 +168,7 @@ def _table(files: list[dict[str, Any]], computed: list[tuple[list[int], dict[str
     for column in MEASURED:
         packed = pa.types.is_fixed_size_binary(column.type)
         if not packed and not any(column.name in values for _, values in computed):
-            columns.append(pa.array([file.get(column.name) for file in files], column.type))
+            columns.append(arrow_columns.from_values([file.get(column.name) for file in files], column.type))
             continue
         kind = np.dtype((np.uint8, column.type.byte_width)) if packed else np.dtype(column.type.to_pandas_dtype())
         whole = np.zeros(n, dtype=kind)
@@ -176,5 +177,5 @@ def _table(files: list[dict[str, Any]], computed: list[tuple[list[int], dict[str
         if packed:
             columns.append(pa.Array.from_buffers(column.type, n, [None, pa.py_buffer(whole)]))
         else:
-            columns.append(pa.array(whole, column.type, mask=absent))
+            columns.append(arrow_columns.from_numpy(whole, ~absent, column.type))
     return pa.Table.from_arrays(columns, schema=MEASURED)

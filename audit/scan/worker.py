@@ -71,18 +71,19 @@ def _write(path: Path, ids: list[str], table: Any, tries: int) -> dict[str, Any]
     """Write a shard. In a first try files that ran out of memory are left out; their numbers are in the answer."""
     import pyarrow as pa
 
+    from imageclinic.audit.scan.arrow_columns import from_values
     from imageclinic.audit.scan.decode import NO_MEMORY
     from imageclinic.core.atomic import replacing
 
     errors = table["read_error"].to_pylist()
     short = [at for at, error in enumerate(errors) if error and error.endswith(NO_MEMORY)]
     rest = sorted(set(range(len(ids))) - set(short))
-    table = table.add_column(0, pa.field("image_id", pa.string(), nullable=False), [pa.array(ids, pa.string())])
+    table = table.add_column(0, pa.field("image_id", pa.string(), nullable=False), [from_values(ids, pa.string())])
     if tries:
         for at in short:
             errors[at] += f", in {tries + 1} of {tries + 1} tries"
         where = table.schema.get_field_index("read_error")
-        table = table.set_column(where, table.schema.field(where), [pa.array(errors, pa.string())])
+        table = table.set_column(where, table.schema.field(where), [from_values(errors, pa.string())])
     elif short:
         table = table.take(rest).combine_chunks()
     with (

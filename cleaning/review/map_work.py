@@ -3,45 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from imageclinic.cleaning.review.dataset import map_panel
 from imageclinic.core.processes import child_process
 from imageclinic.core.reading import saved_map
 from imageclinic.core.run import Run
 
-if TYPE_CHECKING:
-    import fiftyone as fo
+#: After so many looks the App's page may have been loaded without the map.
+_LATE = 2
 
 
-def show_if_there(run: Run, dataset: fo.Dataset) -> bool:
-    """Show the map that the run has; whether nothing is left to do, because it is shown or there is nothing to map."""
-    if not run.embeddings.is_file():
-        return True
-    positions = saved_map.read(run.embedding_map, run.embeddings)
-    if positions is not None:
-        map_panel.show(dataset, positions)
-    return positions is not None
+class Shows(Protocol):
+    """What shows the map; see `door.serving.Server`."""
+
+    def show_map(self) -> None:
+        """Begin to."""
+
+    def map_error(self) -> str | None:
+        """Empty when it is shown, None as long as it is not."""
 
 
-def make(
-    run: Run, dataset: fo.Dataset, command: Sequence[str], announce: Callable[[str], None]
+def is_there(run: Run) -> bool:
+    """Whether the run has a map of its embeddings."""
+    return run.embeddings.is_file() and saved_map.read(run.embedding_map, run.embeddings) is not None
+
+
+def make_and_show(
+    run: Run, server: Shows, command: Sequence[str], announce: Callable[[str], None]
 ) -> Generator[None, None, None]:
-    """Make the map in the background and show it; ends then. Advance it from the main thread, close it to end what it
-    started.
+    """Show the map, made in the background where there is none; ends then. Advance it from the main thread, close it
+    to end what it started.
 
     Args:
-        run: one that has embeddings and no map of them.
-        dataset: the App's.
-        command: makes the map.
-        announce: called when the map is there, or why it is not.
+        run: one that has embeddings.
+        server: the App's.
+        command: makes the map; empty for none.
+        announce: called when a map was made, or why there is none.
     """
-    log = run.review / "map.log"
-    log.unlink(missing_ok=True)
-    with child_process.running(command, log) as process:
-        while process.poll() is None:
-            yield
-    if show_if_there(run, dataset):
+    made = not is_there(run)
+    if made and not command:
+        return
+    if made:
+        log = run.review / "map.log"
+        log.unlink(missing_ok=True)
+        with child_process.running(command, log) as process:
+            while process.poll() is None:
+                yield
+        if not is_there(run):
+            announce(f"The map of the images could not be made: {child_process.last_line(log)} (see {log})")
+            return
+    server.show_map()
+    looks = 0
+    while (error := server.map_error()) is None:
+        looks += 1
+        yield
+    if error:
+        announce(f"The map of the images could not be shown: {error}")
+    elif made or looks > _LATE:
         announce("The map of the images is there: reload the App's page.")
-    else:
-        announce(f"The map of the images could not be made: {child_process.last_line(log)} (see {log})")

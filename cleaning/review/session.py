@@ -9,12 +9,11 @@ import contextlib
 import getpass
 import html
 import ipaddress
-import logging
 import os
 import signal
 import socket
+import sys
 import time
-import warnings
 import webbrowser
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -26,7 +25,7 @@ import filelock
 from imageclinic.cleaning.decisions import log_file
 from imageclinic.cleaning.review import background_work, map_work
 from imageclinic.cleaning.review.database import mongod
-from imageclinic.cleaning.review.dataset import build_dataset
+from imageclinic.cleaning.review.dataset import load_samples, run_contents
 from imageclinic.cleaning.review.door import serving
 from imageclinic.cleaning.reviewers import team_settings
 from imageclinic.core import tables
@@ -93,7 +92,7 @@ def open_review(
     with contextlib.ExitStack() as stack:
         listeners = stack.enter_context(serving.listening(address, port))
         check_signals = stack.enter_context(signals_unwind())
-        database = stack.enter_context(mongod.running(announce))
+        database = stack.enter_context(mongod.running(announce, wait=False))
         for lock in _locks(run, name, database.process is not None):
             stack.enter_context(only_one(*lock))
         announce("Loading FiftyOne …")
@@ -104,13 +103,25 @@ def open_review(
             contextlib.suppress(KeyboardInterrupt),
             serving.serving(run, address, listeners, encryption, report_of(run, report)) as server,
         ):
-            dataset = build_dataset.build_from(run, reviewer=name, progress=progress)
-            announce(f"{len(dataset)} images, of which {dataset.count('queue')} have findings")
-            if (every := dataset.info["imageclinic"]["images"]) > len(dataset):
+            # The database starts while the server does, and the server loads FiftyOne while we read the run.
+            database.wait_until_ready()
+            server.start()
+            contents = run_contents.of_run(run, reviewer=name, progress=progress)
+            announce(f"{len(contents.items)} images, of which {contents.flagged} have findings")
+            if (every := contents.plan["facts"]["images"]) > len(contents.items):
                 announce(f"the App shows the worst of each check and class, not all of {every:,} images")
-            mapped = map_work.show_if_there(run, dataset)
+            load(contents, server, database.uri)
+            attending = background_work.attend(run, words=words, rerank=rerank, announce=announce)
+            tasks = [stack.enter_context(contextlib.closing(attending))]
+            if run.embeddings.is_file():
+                command = background_work.nice(map_embeddings) if map_embeddings else []
+                mapping = stack.enter_context(
+                    contextlib.closing(map_work.make_and_show(run, server, command, announce))
+                )
+                next(mapping, None)  # a map that is there is in the App before the browser is
+                tasks.append(mapping)
             server.wait_until_ready()
-            page = f"/datasets/{dataset.name}"
+            page = f"/datasets/{contents.plan['name']}"
             link = server.link(page, server.secret_name, view="inbox", workspace="review")
             host, port = listeners[0].getsockname()[:2]
             loopback = ipaddress.ip_address(host).is_loopback
@@ -127,11 +138,6 @@ def open_review(
             announce(f"Decisions go to {run.decisions} as they are made. Ctrl-C ends the review.")
             if open_browser:
                 webbrowser.open(stack.enter_context(link_file(run, link)).as_uri())
-            tasks = [background_work.attend(run, words=words, rerank=rerank, announce=announce)]
-            if not mapped and map_embeddings:
-                tasks.append(map_work.make(run, dataset, background_work.nice(map_embeddings), announce))
-            for task in tasks:
-                stack.enter_context(contextlib.closing(task))
             while True:
                 for task in tasks:
                     next(task, None)
@@ -144,7 +150,7 @@ def open_review(
 
 def report_of(run: Run, command: Sequence[str]) -> list[str]:
     """The command that writes the report with links to the App's page, but for the file to write; [] for none."""
-    return [*command, f"/datasets/{build_dataset.dataset_name(run)}"] if command else []
+    return [*command, f"/datasets/{run_contents.dataset_name(run)}"] if command else []
 
 
 def who_may(address: str, loopback: bool, encrypted: bool, name: str) -> str:
@@ -176,31 +182,36 @@ def link_file(run: Run, link: str) -> Iterator[Path]:
 
 
 def prepare(uri: str, plugins: Path, run: Run, reviewer: str) -> None:
-    """Import FiftyOne on our database with our plugin and no other, and quiet."""
+    """Name to FiftyOne, when it is imported here or in a child, our database and our plugin and no other, and quiet."""
     os.environ["FIFTYONE_DATABASE_URI"] = uri
     os.environ["FIFTYONE_DO_NOT_TRACK"] = "true"
     os.environ.setdefault("FIFTYONE_LOGGING_LEVEL", "WARNING")
     os.environ.setdefault("FIFTYONE_SHOW_PROGRESS_BARS", "false")
+    os.environ["FIFTYONE_PLUGINS_DIR"] = str(plugins)
     os.environ[RUN_VARIABLE] = str(run.path)
     os.environ[REVIEWER_VARIABLE] = reviewer
-    with warnings.catch_warnings():  # FiftyOne's own dependencies warn while they are loaded
-        warnings.simplefilter("ignore", DeprecationWarning)
-        warnings.simplefilter("ignore", SyntaxWarning)
-        import fiftyone as fo
-    # It says at every start that mongod 6.0 is the oldest version that it accepts.
-    logging.getLogger("fiftyone.core.odm.database").setLevel(logging.ERROR)
     ours = plugins / "@imageclinic"
     ours.mkdir()
     (ours / "review").symlink_to(Path(__file__).parent / "plugin")
-    os.environ["FIFTYONE_PLUGINS_DIR"] = fo.config.plugins_dir = str(plugins)
-    fo.config.database_uri = uri
+
+
+def load(contents: run_contents.Contents, server: serving.Server, uri: str) -> None:
+    """Let the server make the dataset, and load the images into it."""
+    from pymongo import MongoClient  # FiftyOne's own client
+
+    server.make_dataset(contents.plan)
+    client: MongoClient[dict[str, Any]] = MongoClient(uri)
+    with client:
+        place = load_samples.Place.from_text(server.place(), client)
+        load_samples.load(contents.items, contents.plan["checks"], place)
 
 
 def forget_database() -> None:
     """FiftyOne tidies up its database when Python ends. Ours is gone by then: waiting for it costs 3 s."""
-    from fiftyone.core.odm import database
+    if "fiftyone" in sys.modules:
+        from fiftyone.core.odm import database
 
-    database._disconnect()
+        database._disconnect()
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ Frames are joined on ``image_id``, never by position.
 from __future__ import annotations
 
 import csv
+import functools
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -149,6 +150,8 @@ def frame(table: Table, **columns: Any) -> pd.DataFrame:
     """Build a validated frame of `table` from columns; scalars are repeated, missing nullable columns are null."""
     lengths = {len(v) for v in columns.values() if not isinstance(v, str) and hasattr(v, "__len__")}
     n = lengths.pop() if lengths else 0
+    if not n and not lengths:
+        return empty(table)
     data = {}
     for column in table.columns:
         value = columns.get(column.name)
@@ -160,6 +163,11 @@ def frame(table: Table, **columns: Any) -> pd.DataFrame:
 
 def empty(table: Table) -> pd.DataFrame:
     """A frame of `table` without rows."""
+    return _empty(table).copy()
+
+
+@functools.cache
+def _empty(table: Table) -> pd.DataFrame:
     return _to_pandas(table.schema.empty_table(), table)
 
 

@@ -44,6 +44,11 @@ class Database:
     process: subprocess.Popen[bytes] | None = None
     folder: Path | None = field(default=None, repr=False)
 
+    def wait_until_ready(self) -> None:
+        """Return when the mongod that we started takes connections. Raises InputError when it does not start."""
+        if self.process is not None and self.folder is not None:
+            _wait_for_start(self.process, self.folder / "log")
+
     def check(self) -> None:
         """Raise InputError when the mongod that we started is gone."""
         if self.process is not None and self.folder is not None and self.process.poll() is not None:
@@ -55,12 +60,15 @@ class Database:
 
 
 @contextlib.contextmanager
-def running(announce: Callable[[str], None]) -> Iterator[Database]:
+def running(announce: Callable[[str], None], *, wait: bool = True) -> Iterator[Database]:
     """A database that answers, for as long as the context lasts. Call it from the main thread.
 
     A mongod that we start has no login, so it listens on no port but on a Unix socket, in a folder that only the
     user can open. It ends with the context, or with our process however that ends (on Linux, kill -9 included).
-    `announce` gets a line before something large is fetched.
+
+    Args:
+        announce: gets a line before something large is fetched.
+        wait: False to go on while mongod starts; `Database.wait_until_ready` then says when it answers.
 
     Raises:
         InputError: no mongod to be had, a dead or too old database of the user's, a mongod that won't start,
@@ -83,10 +91,13 @@ def running(announce: Callable[[str], None]) -> Iterator[Database]:
         command = _command(binary, folder, sockets)
         # Its files are thrown away, so there is nothing that a slower end could save.
         process = stack.enter_context(child_process.running(command, folder / "printed", at_once=True))
-        _wait_for_start(process, folder / "log")
         # FiftyOne names no uuidRepresentation, which pymongo warns about; this one is its default.
         options = "serverSelectionTimeoutMS=3000&uuidRepresentation=pythonLegacy"
-        yield Database(f"mongodb://{quote(str(sockets / _SOCKET), safe='')}/?{options}", process, folder)
+        address = f"mongodb://{quote(str(sockets / _SOCKET), safe='')}/?{options}"
+        database = Database(address, process, folder)
+        if wait:
+            database.wait_until_ready()
+        yield database
 
 
 def _writable(cache: Path) -> Path:

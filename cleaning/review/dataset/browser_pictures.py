@@ -8,6 +8,7 @@ placeholder. The pictures live in the run folder; the user's files are only read
 
 from __future__ import annotations
 
+import functools
 import mimetypes
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -31,25 +32,27 @@ _LARGEST = 2048
 _PLACEHOLDER = "undecodable.png"
 
 
-def shown(run: Run, dataset: pd.DataFrame, progress: Callable[[int, int], None] | None = None) -> pd.Series:
+def shown(
+    run: Run, dataset: pd.DataFrame, files: pd.Series, progress: Callable[[int, int], None] | None = None
+) -> pd.Series:
     """The absolute path of the picture to show for each image, converting what needs it.
 
     Args:
         run: the run whose folder takes the converted pictures.
         dataset: rows of the table ``dataset``.
+        files: the absolute path of each one's file, in the same order.
         progress: called with (converted, to convert).
 
     Returns:
         Paths (str), indexed by ``image_id``. Always valid Unicode.
     """
-    files = run.files
-    paths = {image_id: files(image_id) for image_id in dataset["image_id"]}
-    result = {image_id: str(path) for image_id, path in paths.items()}
+    paths = dict(zip(dataset["image_id"].tolist(), files.tolist(), strict=True))
+    result = dict(paths)
     placeholder = _placeholder(run.review / _PLACEHOLDER)
     broken = dataset["read_error"].notna() | dataset["format"].isna()
     result.update(dict.fromkeys(dataset.loc[broken, "image_id"], str(placeholder)))
     drawn = dataset["format"].isin(_DRAWN) & dataset["mode"].isin(_LAYOUTS)
-    drawn &= np.array([says_image(path) for path in paths.values()], bool)
+    drawn &= np.array([says_image(path) for path in files], bool)
     marked = [pair in _MARKED for pair in zip(dataset["format"], dataset["mode"], strict=True)]
     with ThreadPoolExecutor() as pool:
         doubtful = dataset.loc[~broken & drawn & np.array(marked, bool), "image_id"]
@@ -68,14 +71,18 @@ def shown(run: Run, dataset: pd.DataFrame, progress: Callable[[int, int], None] 
     return pd.Series(result, index=pd.Index(dataset["image_id"], name="image_id"), dtype="str")
 
 
-def says_image(path: Path) -> bool:
+def says_image(path: str) -> bool:
     """Whether browser and FiftyOne take the file for an image by its name, and a database can hold it."""
-    kind = mimetypes.guess_type(path.name)[0] or ""
     try:
-        str(path).encode("utf-8")
+        path.encode("utf-8")
     except UnicodeEncodeError:
         return False
-    return kind.startswith("image/")
+    return _is_image(path.rpartition("/")[2].partition(".")[2])
+
+
+@functools.lru_cache(maxsize=1024)
+def _is_image(endings: str) -> bool:
+    return (mimetypes.guess_type(f"name.{endings}")[0] or "").startswith("image/")
 
 
 def _name(image_id: object, sha256: object) -> str:
@@ -83,21 +90,21 @@ def _name(image_id: object, sha256: object) -> str:
     return text_digest(f"{pixels.VERSION}/{sha256}/{image_id}", 24) + ".png"
 
 
-def _has_alpha(source: Path) -> bool:
+def _has_alpha(source: str) -> bool:
     """Whether a file's header names a transparent colour; False for one that can't be opened."""
     try:
-        with pixels.open_file(source) as opened:
+        with pixels.open_file(Path(source)) as opened:
             return opened.has_transparency_data
     except pixels.DECODE_ERRORS:
         return False
 
 
-def _convert(source: Path, target: Path) -> Path | None:
+def _convert(source: str, target: Path) -> Path | None:
     """Write `source` as an 8-bit PNG to `target`; None when it can't be decoded after all."""
     if target.is_file():
         return target
     try:
-        with pixels.open_file(source) as opened:
+        with pixels.open_file(Path(source)) as opened:
             picture = pixels.plain(ImageOps.exif_transpose(opened))
             picture.thumbnail((_LARGEST, _LARGEST))
     except pixels.DECODE_ERRORS:

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import fiftyone as fo
+
 LABELS = {
     "ground_truth": "the given label",
     "suggested": "the label that a check suggests, and how sure it is",
@@ -57,3 +63,23 @@ HINTS = (
     *("settled", "who_decided_what"),
     *TESTED,
 )
+
+
+def declare(dataset: fo.Dataset, checks: Sequence[str]) -> None:
+    """Give an empty dataset its fields, and one for the scores of each check."""
+    import fiftyone as fo
+
+    types = {"decided_at": fo.DateTimeField}
+    types |= dict.fromkeys(INTEGERS, fo.IntField) | dict.fromkeys(BOOLEANS, fo.BooleanField)
+    types |= dict.fromkeys(FLOATS, fo.FloatField)
+    for name, meaning in LABELS.items():
+        embedded = {"embedded_doc_type": fo.Classification, "description": meaning}
+        dataset.add_sample_field(name, fo.EmbeddedDocumentField, **embedded)
+    dataset.add_sample_field(
+        "checks", fo.ListField, subfield=fo.StringField, description="the checks that found something"
+    )
+    for name, meaning in FIELDS.items():
+        fixed = name in READ_ONLY  # now, for to save each of them later takes a second in all
+        dataset.add_sample_field(name, types.get(name, fo.StringField), description=meaning, read_only=fixed)
+    for name in checks:
+        dataset.add_sample_field(name, fo.FloatField, description=f"score of {name}: 1 is worst", read_only=True)

@@ -1,138 +1,148 @@
-"""Rows into a FiftyOne dataset, tens of thousands in seconds."""
+"""Rows into a FiftyOne dataset, tens of thousands in seconds.
+
+Documents go into the database as FiftyOne would write them, which is many times faster than its samples are. How this
+version of FiftyOne writes them is learned from one sample, which it writes and we read.
+"""
 
 from __future__ import annotations
 
-import json
+import datetime
+import itertools
 import random
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+from bson import ObjectId, json_util
 
-from imageclinic.cleaning.review.dataset.fields import BOOLEANS, FIELDS, FLOATS, INTEGERS, LABELS, READ_ONLY
-from imageclinic.core.processes.temporary_folders import temporary_folder
+from imageclinic.cleaning.review.dataset.fields import BOOLEANS, FIELDS, FLOATS, INTEGERS
 
 if TYPE_CHECKING:
     import fiftyone as fo
+    from pymongo import MongoClient
+    from pymongo.collection import Collection
 
-_IMPORTED = ("created_at", "last_modified_at", "_dataset_id")
-
-
-def _declare(dataset: fo.Dataset, checks: list[str]) -> None:
-    import fiftyone as fo
-
-    types = {"decided_at": fo.DateTimeField}
-    types |= dict.fromkeys(INTEGERS, fo.IntField) | dict.fromkeys(BOOLEANS, fo.BooleanField)
-    types |= dict.fromkeys(FLOATS, fo.FloatField)
-    for name, meaning in LABELS.items():
-        embedded = {"embedded_doc_type": fo.Classification, "description": meaning}
-        dataset.add_sample_field(name, fo.EmbeddedDocumentField, **embedded)
-    dataset.add_sample_field(
-        "checks", fo.ListField, subfield=fo.StringField, description="the checks that found something"
-    )
-    for name, meaning in FIELDS.items():
-        fixed = name in READ_ONLY  # now, for to save each of them later takes a second in all
-        dataset.add_sample_field(name, types.get(name, fo.StringField), description=meaning, read_only=fixed)
-    for name in checks:
-        dataset.add_sample_field(name, fo.FloatField, description=f"score of {name}: 1 is worst", read_only=True)
+#: Documents that are sent to the database at once.
+_BATCH = 10_000
+#: What becomes FiftyOne's labels: the given one, the suggested one, and how sure that is.
+_LABELLING = ("label", "suggested_label", "confidence")
+Document = dict[str, Any]
 
 
-def _values(items: pd.DataFrame, checks: list[str]) -> Iterator[dict[str, Any]]:
-    """Each item as plain Python values, None for null: what a sample needs, whichever way it is loaded."""
-    plain = items.astype(object).where(items.notna(), None)
-    for row in plain.to_dict("records"):
-        values = {name: row[name] for name in (*FIELDS, *checks)}
-        values |= {name: None if row[name] is None else int(row[name]) for name in INTEGERS}
-        values["checks"] = row["checks"] or []
-        values["decided_at"] = None if row["decided_at"] is None else pd.Timestamp(row["decided_at"])
-        yield {
-            "filepath": row["filepath"],
-            "ground_truth": row["label"],
-            "suggested": row["suggested_label"],
-            "confidence": row["confidence"],
-            "fields": values,
-        }
+@dataclass(frozen=True)
+class Place:
+    """Where the documents of a dataset go, and what they look like."""
+
+    dataset: str
+    """The dataset's name."""
+    collection: Collection[Document] | None
+    """In the database; None where this version of FiftyOne does not show it."""
+    learned: Document
+    """How FiftyOne has written the sample `example`."""
+
+    def to_text(self) -> str:
+        """For another process, which gives it to `from_text`."""
+        where = None if self.collection is None else (self.collection.database.name, self.collection.name)
+        return json_util.dumps({"dataset": self.dataset, "where": where, "learned": self.learned})
+
+    @staticmethod
+    def from_text(text: str, client: MongoClient[Document]) -> Place:
+        """The place that another process has found, by a connection of our own to its database."""
+        found = json_util.loads(text)
+        collection = found["where"] and client[found["where"][0]][found["where"][1]]
+        return Place(found["dataset"], collection, found["learned"])
 
 
-def load(name: str, items: pd.DataFrame, checks: list[str]) -> fo.Dataset:
-    """Load the items through FiftyOne's file format, which is ten times faster than sample by sample.
+def example(checks: Sequence[str]) -> Document:
+    """What `_values` gives for an image of which everything is known."""
+    values: Document = dict.fromkeys(FIELDS, "text")
+    values |= dict.fromkeys(INTEGERS, 1) | dict.fromkeys((*FLOATS, *checks), 0.5) | dict.fromkeys(BOOLEANS, True)
+    values |= {"checks": ["text"], "decided_at": datetime.datetime(2000, 1, 1)}
+    return {**values, "filepath": "/text.jpg", "label": "text", "suggested_label": "text", "confidence": 0.5}
 
-    One sample goes through the slow way and is exported, to learn the format of this version; when ours looks
-    otherwise, or the number that arrives is wrong, all go the slow way.
+
+def place_of(dataset: fo.Dataset) -> Place:
+    """Learn how FiftyOne writes a sample of this dataset, which stays empty."""
+    checks = dataset.info["imageclinic"]["checks"]
+    sample = _sample(example(checks))
+    dataset.add_sample(sample)
+    collection = getattr(dataset, "_sample_collection", None)
+    learned = collection.find_one() if collection is not None else None
+    dataset.delete_samples([sample.id])
+    return Place(dataset.name, collection, learned or {})
+
+
+def load(items: pd.DataFrame, checks: Sequence[str], place: Place) -> None:
+    """Load the items into a dataset that has the fields and no samples.
+
+    Where this version of FiftyOne writes other documents than we do, they go through FiftyOne one by one.
+
+    Args:
+        items: see `sample_rows.collect`.
+        checks: the columns of `items` that hold their scores.
+        place: see `place_of`.
     """
+    if place.collection is None or _shape(_document(example(checks), place.learned)) != _shape(place.learned):
+        _load_slowly(items, checks, place.dataset)
+        return
+    documents = (_document(values, place.learned) for values in _values(items, checks))
+    while batch := list(itertools.islice(documents, _BATCH)):
+        place.collection.insert_many(batch, ordered=False)
+
+
+def _load_slowly(items: pd.DataFrame, checks: Sequence[str], name: str) -> None:
     import fiftyone as fo
 
-    template = fo.Dataset()
-    try:
-        _declare(template, checks)
-        if len(items):
-            template.add_sample(_sample(next(_values(items.head(1), checks))))
-        with temporary_folder("imageclinic-review-") as scratch:
-            folder = str(scratch / "dataset")  # one that exists is warned about
-            template.export(folder, dataset_type=fo.types.FiftyOneDataset, export_media=False)
-            path = Path(folder) / "samples.json"
-            learned = json.loads(path.read_text("utf-8"))["samples"]
-            if learned and _shape(learned[0]) == _shape(_document(next(_values(items.head(1), checks)), learned[0])):
-                # The import writes these itself; to parse them is a quarter of its time.
-                ours = {name: value for name, value in learned[0].items() if name not in _IMPORTED}
-                documents = (_document(values, ours) for values in _values(items, checks))
-                with path.open("w", encoding="utf-8") as file:
-                    file.write('{"samples": [')
-                    for n, document in enumerate(documents):
-                        file.write((", " if n else "") + json.dumps(document))
-                    file.write("]}")
-                dataset = fo.Dataset.from_dir(
-                    folder, dataset_type=fo.types.FiftyOneDataset, name=name, persistent=True, progress=False
-                )
-                if len(dataset) == len(items):
-                    return dataset
-                dataset.delete()
-    finally:
-        template.delete()
-    dataset = fo.Dataset(name, persistent=True)
-    _declare(dataset, checks)
+    dataset = fo.load_dataset(name)
     dataset.add_samples((_sample(values) for values in _values(items, checks)), validate=False, progress=False)
-    return dataset
 
 
-def _sample(values: dict[str, Any]) -> fo.Sample:
+def _values(items: pd.DataFrame, checks: Sequence[str]) -> Iterator[Document]:
+    """Each item as plain Python values, None for null: what a sample needs, whichever way it is loaded."""
+    plain = {name: _plain(items[name]) for name in (*FIELDS, *checks, "checks", "filepath", *_LABELLING)}
+    for name in INTEGERS:
+        plain[name] = [None if value is None else int(value) for value in plain[name]]
+    plain["checks"] = [value or [] for value in plain["checks"]]
+    plain["decided_at"] = [None if at is None else pd.Timestamp(at).to_pydatetime() for at in plain["decided_at"]]
+    return (dict(zip(plain, values, strict=True)) for values in zip(*plain.values(), strict=True))
+
+
+def _plain(column: pd.Series) -> list[Any]:
+    """The values of a column, None for null."""
+    return [None if null else value for value, null in zip(column.tolist(), column.isna().tolist(), strict=True)]
+
+
+def _sample(values: Document) -> fo.Sample:
     import fiftyone as fo
 
-    suggested = values["suggested"]
+    given, suggested, confidence = (values[name] for name in _LABELLING)
     return fo.Sample(
-        filepath=values["filepath"],
-        ground_truth=values["ground_truth"] and fo.Classification(label=values["ground_truth"]),
-        suggested=suggested and fo.Classification(label=suggested, confidence=values["confidence"]),
-        **values["fields"],
+        ground_truth=given and fo.Classification(label=given),
+        suggested=suggested and fo.Classification(label=suggested, confidence=confidence),
+        **{name: value for name, value in values.items() if name not in _LABELLING},
     )
 
 
-def _document(values: dict[str, Any], learned: dict[str, Any]) -> dict[str, Any]:
-    """A sample as FiftyOne's format has it, with what is not ours taken from the learned one."""
-    from bson import ObjectId
+def _document(values: Document, learned: Document) -> Document:
+    """A sample as FiftyOne's documents have it: what is not ours is as in the learned one. Uses up the values."""
+    given, suggested, confidence = (values.pop(name) for name in _LABELLING)
+    own = {"_id": ObjectId(), "_rand": random.random()}
+    labels = {"ground_truth": _classification(given), "suggested": _classification(suggested, confidence)}
+    return {**learned, **values, **own, **labels}
 
-    def classification(label: str | None, confidence: float | None = None) -> dict[str, Any] | None:
-        if label is None:
-            return None
-        document: dict[str, Any] = {"_id": {"$oid": str(ObjectId())}, "_cls": "Classification", "tags": []}
-        return document | {"label": label} | ({} if confidence is None else {"confidence": confidence})
 
-    at = values["fields"]["decided_at"]
-    return {
-        **learned,
-        "_id": {"$oid": str(ObjectId())},
-        "_rand": random.random(),
-        "filepath": values["filepath"],
-        **values["fields"],
-        "ground_truth": classification(values["ground_truth"]),
-        "suggested": classification(values["suggested"], values["confidence"]),
-        "decided_at": None if at is None else {"$date": at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")},
-    }
+def _classification(label: str | None, confidence: float | None = None) -> Document | None:
+    if label is None:
+        return None
+    document: Document = {"_id": ObjectId(), "_cls": "Classification", "tags": [], "label": label}
+    if confidence is not None:
+        document["confidence"] = confidence
+    return document
 
 
 def _shape(document: Any) -> Any:
-    """The names and types in a document, without what is null: FiftyOne leaves that out."""
+    """The names and types in a document."""
     if isinstance(document, dict):
-        return {name: _shape(value) for name, value in document.items() if value is not None}
+        return {name: _shape(value) for name, value in document.items()}
     return type(document)

@@ -31,10 +31,12 @@ def show(dataset: fo.Dataset, positions: pd.DataFrame) -> None:
     there = points["x"].notna().to_numpy()
     if not there.any():
         return
-    of = dataset if there.all() else dataset.select([i for i, known in zip(ids, there, strict=True) if known])
+    mapped = [i for i, known in zip(ids, there, strict=True) if known]
+    of = dataset if there.all() else dataset.select(mapped)
     # The App's panel has y upwards, the report downwards.
     places = points[there].to_numpy(dtype="float32") * [1, -1]
-    fob.compute_visualization(of, points=places, brain_key=MAP)
+    # By id: FiftyOne would else ask the database for all ids once more.
+    fob.compute_visualization(of, points=dict(zip(mapped, places, strict=True)), brain_key=MAP)
     scatter = fo.Panel(type="Embeddings", state={"brainResult": MAP, "colorByField": "ground_truth.label"})
     panels = (scatter, fo.Panel(type="Samples", pinned=True), fo.Panel(type=PANEL))
     left, middle, right = (fo.Space(children=[panel], active_child=panel.component_id) for panel in panels)

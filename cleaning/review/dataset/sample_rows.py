@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
+import numpy as np
 import pandas as pd
 
 from imageclinic.cleaning.decisions import label_ranking, priority
@@ -70,12 +71,13 @@ def collect(
     items = items.sort_values(["queue", "image_id"], kind="stable", na_position="last", ignore_index=True)
     open_ones = items["decision"].isna() & ~items["settled"].eq(True)
     items["in_inbox"] = items["queue"].notna() & open_ones
-    shown = browser_pictures.shown(run, items[dataset.columns.intersection(items.columns)], progress)
-    items["display_path"] = items["image_id"].map(shown)
-    originals = items["image_id"].map(run.files)
+    at = run.files
+    files = pd.Series([at.absolute(image_id) for image_id in items["image_id"].tolist()], dtype="object")
+    shown = browser_pictures.shown(run, items[dataset.columns.intersection(items.columns)], files, progress)
+    items["display_path"] = shown.to_numpy()
     # FiftyOne identifies images by the file's name, and a database holds valid Unicode only.
-    named = originals.map(browser_pictures.says_image)
-    items["filepath"] = originals.astype("object").where(named, items["display_path"]).map(str)
+    named = files.map(browser_pictures.says_image)
+    items["filepath"] = np.where(named, files, shown)
     return items, list(scores.columns)
 
 

@@ -23,6 +23,8 @@ from imageclinic.core.processes import child_process
 from imageclinic.core.run import Run
 
 _START_SECONDS = 120
+#: How long a server that has closed its side takes to end.
+_END_SECONDS = 10
 #: How many free ports are tried for one that is free in both families of addresses.
 _PORTS = 20
 #: This machine has only the other family of addresses.
@@ -113,34 +115,79 @@ def _family(address: str) -> socket.AddressFamily:
 
 
 class Server:
-    """The App's server: where it is reached, and whether it lives."""
+    """The App's server: what it is asked and answers, where it is reached, and whether it lives."""
 
     def __init__(
         self, process: subprocess.Popen[bytes], channel: socket.socket, log: Path, settings: Mapping[str, Any]
     ) -> None:
-        self._process, self._channel, self._log = process, channel, log
+        self._process, self._channel, self._log, self._settings = process, channel, log, settings
         self._scheme, self._host, self._port = settings["scheme"], settings["host"], settings["port"]
-        self._secret, self._ready = settings["secret"], False
+        self._answers: dict[str, str] = {}
+        self._read = b""
         #: The name that no other review has and nobody else knows; empty where there is none.
         self.secret_name: str = settings["secret_name"]
 
     def link(self, path: str, host: str = "", **query: str) -> str:
         """The secret link to a page of the App; `host` is the name or address to reach it by."""
         where = origin(self._scheme, host or self._host, self._port)
-        return f"{where}{path}?{urlencode({**query, invitation.PARAMETER: self._secret})}"
+        return f"{where}{path}?{urlencode({**query, invitation.PARAMETER: self._settings['secret']})}"
+
+    def start(self) -> None:
+        """Let it load FiftyOne: the database answers."""
+        self._send(self._settings)
+
+    def make_dataset(self, plan: Mapping[str, Any]) -> None:
+        """Let it make the dataset, and then answer requests. See `place` for what comes back."""
+        self._send(plan)
+
+    def place(self) -> str:
+        """Wait for the dataset: where its images go, for `load_samples.Place.from_text`. Raises as below."""
+        return self._wait_for("place")
 
     def wait_until_ready(self) -> None:
         """Return when the server answers. Raises Failed when it has ended, or is not ready in two minutes."""
+        self._wait_for("ready")
+
+    def show_map(self) -> None:
+        """Let it show the run's map; `map_error` is None until it has."""
+        self._answers.pop("map", None)
+        self._send({"show": "map"})
+
+    def map_error(self) -> str | None:
+        """Why the map is not shown, empty when it is, None as long as it is at work."""
+        self._receive(0)
+        return self._answers.get("map")
+
+    def _send(self, message: Mapping[str, Any]) -> None:
+        try:
+            self._channel.sendall(json.dumps(message).encode() + b"\n")
+        except ConnectionError:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(_END_SECONDS)
+            raise self._failed() from None
+
+    def _wait_for(self, answer: str) -> str:
         deadline = time.monotonic() + _START_SECONDS
         while self._process.poll() is None and time.monotonic() < deadline:
-            if self._ready:
-                return
-            # Ends at once when it is ready or has ended.
-            if select.select([self._channel], [], [], 0.2)[0]:
-                self._ready = bool(self._channel.recv(16))
-                time.sleep(0 if self._ready else 0.2)
+            if answer in self._answers:
+                return self._answers[answer]
+            self._receive(0.2)
+        raise self._failed()
+
+    def _receive(self, seconds: float) -> None:
+        """Read what has come; wait for so long for something, or until the server has ended."""
+        if not select.select([self._channel], [], [], seconds)[0]:
+            return
+        received = self._channel.recv(1 << 16)
+        if not received:  # it has ended, which its status says in a moment
+            time.sleep(min(seconds, 0.2))
+        *lines, self._read = (self._read + received).split(b"\n")
+        for line in lines:
+            self._answers |= json.loads(line)
+
+    def _failed(self) -> Failed:
         state = "does not answer" if self._process.poll() is None else f"ended with status {self._process.returncode}"
-        raise Failed(
+        return Failed(
             f"the App's server {state}: {child_process.last_line(self._log)} (see {self._log}). "
             "Every decision is in decisions.csv: open the review again"
         )
@@ -156,7 +203,8 @@ def serving(
 ) -> Iterator[Server]:
     """The App's server, for as long as the context lasts; call `cleaning.review.session.prepare` first.
 
-    It runs without a FiftyOne session, which would load FiftyOne a third time and tie all browsers to one view.
+    It waits for `Server.start` and `Server.make_dataset`. It runs without a FiftyOne session, which would load FiftyOne
+    once more and tie all browsers to one view.
 
     Args:
         run: the run that is reviewed; only its pictures are shown.
@@ -191,7 +239,6 @@ def serving(
         command = child_process.python_module("imageclinic.cleaning.review.door.app_server", *map(str, inherited))
         with child_process.running(command, log, inherited=inherited) as process:
             theirs.close()
-            ours.sendall(json.dumps(settings).encode() + b"\n")
             yield Server(process, ours, log, settings)
 
 

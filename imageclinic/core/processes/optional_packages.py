@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import importlib.util
 
@@ -40,6 +41,7 @@ def installed(package: str) -> bool:
         return False
 
 
+@functools.cache
 def version(package: str) -> str | None:
     """The version of a package; None where it is not installed."""
     try:

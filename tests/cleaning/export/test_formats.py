@@ -35,6 +35,7 @@ from imageclinic.core.errors import InputError
 from imageclinic.workflows.steps.run_state import load
 from imageclinic.workflows.steps.splits import assign
 from tests.conftest import LEARNING
+from tests.helpers.prepared_fiftyone import prepare
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("only_equal_files_are_copies")]
 
@@ -92,7 +93,7 @@ def fiftyone(tmp_path_factory: pytest.TempPathFactory, run: Path) -> Iterator[An
     before = dict(os.environ)
     os.environ.pop("FIFTYONE_DATABASE_URI", None)
     with mongod.running(lambda line: None) as database:
-        session.prepare(database.uri, tmp_path_factory.mktemp("plugins"), open_run(run), "ann")
+        prepare(database.uri, tmp_path_factory.mktemp("plugins"), open_run(run), "ann")
         import fiftyone
 
         yield fiftyone

@@ -10,6 +10,7 @@ import pytest
 
 from imageclinic.cleaning.review import session
 from imageclinic.cleaning.review.database import mongod
+from tests.helpers.prepared_fiftyone import prepare
 from tests.helpers.review_run import make_run
 
 
@@ -20,7 +21,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str
     run = make_run(tmp_path_factory.mktemp("first"))
     os.environ.pop("FIFTYONE_DATABASE_URI", None)
     with mongod.running(lambda line: None) as database:
-        session.prepare(database.uri, tmp_path_factory.mktemp("plugins"), run, "ann")
+        prepare(database.uri, tmp_path_factory.mktemp("plugins"), run, "ann")
         environment = dict(os.environ)
         restore(before)
         yield environment

@@ -6,8 +6,10 @@ import contextlib
 import json
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from imageclinic.cleaning.decisions import label_ranking, person_decision
@@ -15,7 +17,7 @@ from imageclinic.cleaning.review import background_work, map_work
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
 from imageclinic.core.run import Run
-from tests.helpers.review_run import MISLABELED, make_run
+from tests.helpers.review_run import MISLABELED, make_run, write_map
 
 IMAGES = [f"cat/{n:02d}.png" for n in range(6)]
 
@@ -116,10 +118,34 @@ def test_the_newest_scores_count_and_the_audits_fill_in(run: Run) -> None:
     assert IMAGES[0] not in doubt
 
 
-def test_a_map_that_cant_be_made_is_reported(run: Run) -> None:
+class Server:
+    """Shows a map at the second look, or says why not."""
+
+    def __init__(self, error: str = "") -> None:
+        self.error, self.looks = error, -1
+
+    def show_map(self) -> None:
+        self.looks = 0
+
+    def map_error(self) -> str | None:
+        self.looks += 1
+        return self.error if self.looks > 1 else None
+
+
+def work_on_the_map(run: Run, server: Server, command: Sequence[str]) -> list[str]:
     run.review.mkdir(exist_ok=True)
     lines: list[str] = []
-    work = map_work.make(run, None, [sys.executable, "-c", "raise SystemExit('no room')"], lines.append)
-    for _ in work:
+    for _ in map_work.make_and_show(run, server, command, lines.append):
         time.sleep(0.05)
-    assert len(lines) == 1 and "no room" in lines[0] and "map.log" in lines[0]
+    return lines
+
+
+def test_a_map_that_is_there_is_shown_and_nothing_is_made(run: Run) -> None:
+    tables.write_vectors(run.embeddings, {"image_id": IMAGES}, "embedding", np.eye(len(IMAGES), dtype=np.float32))
+    server = Server()
+    assert work_on_the_map(run, server, []) == [] and server.looks == -1, "no map, and nothing that makes one"
+    lines = work_on_the_map(run, server, [sys.executable, "-c", "raise SystemExit('no room')"])
+    assert len(lines) == 1 and "no room" in lines[0] and "map.log" in lines[0] and server.looks == -1
+    write_map(run, IMAGES)
+    assert work_on_the_map(run, server, ["/bin/false"]) == [] and server.looks == 2
+    assert "out of memory" in work_on_the_map(run, Server("out of memory"), [])[0]

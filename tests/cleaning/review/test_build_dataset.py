@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from imageclinic.cleaning.decisions import decision_log, person_decision
-from imageclinic.cleaning.review.dataset import build_dataset, load_samples, sample_rows
+from imageclinic.cleaning.review.dataset import build_dataset, load_samples, run_contents, sample_rows
 from imageclinic.cleaning.trust import random_sample
 from imageclinic.core import tables
 from imageclinic.core.run import Run
@@ -143,7 +143,11 @@ def test_reviewers_who_disagree_leave_it_in_the_inbox(run: Run) -> None:
     assert build_dataset.build_from(run).load_saved_view("Disputed").values("image_id") == [MISLABELED[0]]
 
 
-def test_loading_through_the_format_and_sample_by_sample_is_the_same(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def view_lengths(dataset: Any) -> dict[str, int]:
+    return {name: len(dataset.load_saved_view(name)) for name in dataset.list_saved_views()}
+
+
+def test_documents_of_ours_and_samples_of_fiftyones_are_the_same(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     person_decision.decide(run, [MISLABELED[0]], "keep", reviewer="ann")
     fields = ["image_id", "filepath", "checks", "queue", "mislabeled", "decision", "decided_at", "survivor"]
     fields += ["ground_truth.label", "suggested.label", "suggested.confidence", "bytes", "width", "in_inbox"]
@@ -155,11 +159,24 @@ def test_loading_through_the_format_and_sample_by_sample_is_the_same(run: Run, m
         return sample(values)
 
     monkeypatch.setattr(load_samples, "_sample", counted)
-    fast = build_dataset.build_from(run).values(fields)
+    monkeypatch.setattr(load_samples, "_BATCH", 7)
+    dataset = build_dataset.build_from(run)
+    fast, views = dataset.values(fields), view_lengths(dataset)
     assert len(one_by_one) == 1, "only the one that teaches the format"
+    assert sorted(fast[0]) == sorted(run.read(tables.DATASET)["image_id"])
     monkeypatch.setattr(load_samples, "_document", lambda values, learned: {**document(values, learned), "unknown": 1})
-    assert build_dataset.build_from(run).values(fields) == fast
+    dataset = build_dataset.build_from(run)
+    assert dataset.values(fields) == fast and view_lengths(dataset) == views
     assert len(one_by_one) == 2 + len(fast[0])
+
+
+def test_where_the_images_go_reaches_another_process(run: Run) -> None:
+    dataset = build_dataset.make(run_contents.of_run(run).plan)
+    place = load_samples.place_of(dataset)
+    assert place.collection is not None and len(dataset) == 0
+    there = load_samples.Place.from_text(place.to_text(), place.collection.database.client)
+    assert there.collection == place.collection and there.dataset == dataset.name
+    assert load_samples._shape(there.learned) == load_samples._shape(place.learned)
 
 
 def test_above_the_limit_only_the_flagged_and_the_decided(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

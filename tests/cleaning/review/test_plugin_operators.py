@@ -12,11 +12,11 @@ import pytest
 import yaml
 
 from imageclinic.cleaning.decisions import decision_log, person_decision
-from imageclinic.cleaning.review import map_work
-from imageclinic.cleaning.review.dataset import build_dataset
+from imageclinic.cleaning.review.dataset import build_dataset, map_panel
 from imageclinic.cleaning.reviewers import team_settings
 from imageclinic.core import tables
 from imageclinic.core.predicted import tested_images
+from imageclinic.core.reading import saved_map
 from imageclinic.core.run import Run
 from tests.helpers.review_run import COPIES, MISLABELED, make_run, write_map
 
@@ -179,7 +179,7 @@ def test_a_lasso_on_the_map_is_what_the_desk_and_a_batch_are_about(run: Run) -> 
     mapped = [name for name in app.ids if name != "dog/torn.jpg"]
     tables.write_vectors(run.embeddings, {"image_id": mapped}, "embedding", np.eye(len(mapped), dtype=np.float32))
     write_map(run, mapped)
-    assert map_work.show_if_there(run, app.dataset)
+    map_panel.show(app.dataset, saved_map.read(run.embedding_map, run.embeddings))
     assert app.call("panel")["map"]
     assert "map" in app.dataset.list_workspaces()
     points = app.dataset.load_brain_results("map")
