@@ -6,8 +6,9 @@ Makes the dataset, features and thumbnails tables of N images that do not exist 
 step runs in a process of its own, from the tables on disk, as an audit does it: writing and reading tables, copies and
 clusters, frozen splits, the checks that need no embeddings and the verdict, all of them in one process; and then what
 comes after an audit: status, decisions by a policy, the report, what the App loads, and an export up to its list of
-files. The full decodes that prove copies all read one small file, because there are no images; those of an export find
-none. Memory is the peak of the process, with what it has mapped of files.
+files. Where the search for copies takes too long, ``--steps "without thumbnails" "made-up copies" checks …`` makes up
+what it would find. The full decodes that prove copies all read one small file, because there are no images; those of
+an export find none. Memory is the peak of the process, with what it has mapped of files.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.made_up_tables import make
+from benchmarks.made_up_tables import make, make_copies
 from benchmarks.neighbors import peak
 from benchmarks.show import table
 from imageclinic.audit import runner
@@ -146,7 +147,10 @@ def export(run: Run) -> None:
     print(f"  {len(listed):,} images")
 
 
+#: Steps that make the tables of a scan: with thumbnails, which the search for copies needs, or without.
+MADE = ("make tables", "without thumbnails")
 STEPS: dict[str, Callable[[Run], None]] = {
+    "made-up copies": make_copies,
     "read tables": read,
     "write tables": write,
     "near hashes": search,
@@ -169,16 +173,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--labels", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", type=Path, help="folder for the tables; default: a temporary one")
-    parser.add_argument("--steps", nargs="+", choices=["make tables", *STEPS], help="only these; default: all")
+    parser.add_argument("--steps", nargs="+", choices=[*MADE, *STEPS], help="only these; default: all")
     parser.add_argument("--most", type=float, default=10, help="GB of memory at which a step is stopped; default: 10")
-    parser.add_argument("--step", choices=["make tables", *STEPS], help=argparse.SUPPRESS)
+    parser.add_argument("--step", choices=[*MADE, *STEPS], help=argparse.SUPPRESS)
     given = parser.parse_args(argv)
     if given.step:
         run = create(given.keep)
         start = time.perf_counter()
         _stop_above(given.most)
-        if given.step == "make tables":
-            make(run, given.n, given.labels, given.seed)
+        if given.step in ("make tables", "without thumbnails"):
+            make(run, given.n, given.labels, given.seed, thumbnails=given.step == "make tables")
         else:
             STEPS[given.step](run)
         print(json.dumps({"seconds": time.perf_counter() - start, "cpu": time.process_time(), "memory": peak()}))
@@ -196,7 +200,7 @@ def measure(given: argparse.Namespace, folder: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
     Image.fromarray(noise).save(run.path / "picture.png")
     lines = []
-    for step in given.steps or ("make tables", *STEPS):
+    for step in given.steps or ("make tables", *(name for name in STEPS if name != "made-up copies")):
         command = [sys.executable, "-m", "benchmarks.memory", str(given.n), "--step", step, "--keep", str(folder)]
         command += ["--labels", str(given.labels), "--seed", str(given.seed), "--most", str(given.most)]
         done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[1], check=False)
