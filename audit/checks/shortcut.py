@@ -8,8 +8,11 @@ from typing import Annotated
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from imageclinic.audit.copies.content_groups import by_content, in_order_of_content
+from imageclinic.audit import split_groups
+from imageclinic.audit.copies.content_groups import in_order_of_content
 from imageclinic.audit.issue_rows import findings
 from imageclinic.audit.labels import image_properties
 from imageclinic.audit.labels.image_properties import Property, contrast, p_value
@@ -17,6 +20,7 @@ from imageclinic.audit.labels.separability import Separation
 from imageclinic.core.errors import NotApplicable
 from imageclinic.core.naming.wording import few
 from imageclinic.core.option_fields import SHARE, whole
+from imageclinic.core.rows import lookup
 
 URGENCY = 200
 ABOUT = ("classes",)
@@ -25,6 +29,8 @@ Mask = npt.NDArray[np.bool_]
 
 #: So many classes are named in the evidence.
 _NAMED = 3
+#: Columns of the dataset beside its properties.
+_KNOWN = ("image_id", "label", "sha256")
 
 
 #: Groups of classes that share so much are set apart by one cause.
@@ -84,7 +90,8 @@ def find(
     """
     images = _independent(dataset, features, clusters)
     sizes = images["label"].value_counts()
-    images = images[images["label"].isin(sizes.index[sizes >= min_images])].reset_index(drop=True)
+    if (sizes < min_images).any():
+        images = images[images["label"].isin(sizes.index[sizes >= min_images])].reset_index(drop=True)
     labels, classes = pd.factorize(images["label"], sort=True)
     if len(classes) < 2:
         raise NotApplicable(f"{len(classes)} class(es) have {min_images} or more images that are no copies")
@@ -159,11 +166,14 @@ def _folded(others: list[_Separated]) -> str:
 
 def _independent(dataset: pd.DataFrame, features: pd.DataFrame, clusters: pd.DataFrame) -> pd.DataFrame:
     """One labelled, readable image per class and split group, with all columns; groups are named by content."""
-    known = dataset[dataset["label"].notna()].merge(features, on="image_id", validate="1:1")
-    known = known.merge(clusters[["image_id", "split_group"]], on="image_id", how="left", validate="1:1")
-    known["split_group"] = known["split_group"].fillna(known["image_id"])
-    known["split_group"] = by_content(known)
-    return in_order_of_content(known).drop_duplicates(["label", "split_group"], ignore_index=True)
+    known = dataset.loc[dataset["label"].notna(), [*_KNOWN, *image_properties.OF_DATASET]]
+    known = lookup.joined(known, features, image_properties.OF_FEATURES)
+    known["split_group"] = split_groups.named_by_content(known, clusters)
+    in_groups = lookup.among(known["image_id"], clusters["image_id"])
+    firsts = in_order_of_content(known.loc[in_groups, [*_KNOWN, "split_group"]])
+    firsts = firsts.drop_duplicates(["label", "split_group"])
+    kept = ~in_groups | lookup.among(known["image_id"], firsts["image_id"])
+    return known[kept].drop(columns="sha256").reset_index(drop=True)
 
 
 def _properties(images: pd.DataFrame) -> list[Property]:
@@ -173,10 +183,10 @@ def _properties(images: pd.DataFrame) -> list[Property]:
 
 def _folders(image_id: pd.Series, label: pd.Series) -> pd.Series:
     """The folders of each image without the one that is named after its class; "" where that path holds one class."""
-    folder = image_id.str.rpartition("/")[0]
     # Few folders hold millions of images.
-    pairs = pd.DataFrame({"folder": folder, "label": label})
-    distinct = pairs.drop_duplicates()
+    folder = pd.Series(pc.replace_substring_regex(pa.array(image_id, pa.large_string()), "/?[^/]*$", "").to_pandas())
+    kind, first = lookup.kinds(folder, label)
+    distinct = pd.DataFrame({"folder": folder.iloc[first].array, "label": label.iloc[first].array})
     sources = []
     for path, name in zip(distinct["folder"], distinct["label"], strict=True):
         parts = path.split("/")
@@ -186,7 +196,7 @@ def _folders(image_id: pd.Series, label: pd.Series) -> pd.Series:
     distinct = distinct.assign(source=pd.Series(sources, index=distinct.index, dtype="str"))
     shared = distinct.groupby("source")["label"].transform("nunique") > 1
     distinct["source"] = distinct["source"].where(shared, "")
-    return pairs.merge(distinct, on=["folder", "label"], how="left")["source"]
+    return distinct["source"].iloc[kind].reset_index(drop=True)
 
 
 def _evidence(
