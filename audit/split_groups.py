@@ -9,8 +9,8 @@ from imageclinic.core.rows import lookup
 
 
 def named_by_content(images: pd.DataFrame, clusters: pd.DataFrame) -> pd.Series:
-    """For each image the name of its group, see `audit.copies.content_groups.by_content`; an image that is in no pair and
-    no group is one of its own.
+    """For each image the name of its group, see `audit.copies.content_groups.by_content`; an image that is in no pair
+    and no group is one of its own.
 
     Args:
         images: rows with image_id and sha256.

@@ -83,6 +83,7 @@ def freeze(run: Run) -> None:
 def check(run: Run) -> None:
     """The checks that the scan and the copies can feed."""
     inputs = {t.name: run.read(t) for t in (tables.DATASET, tables.FEATURES, tables.NEIGHBORS, tables.CLUSTERS)}
+    inputs["features"] = inputs["features"].drop(columns=list(runner.OF_COPIES))
     chosen = {name: c for name, c in runner.load().items() if set(c.inputs) <= set(inputs)}
     issues, outcomes = runner.run(chosen, [], inputs, {}, {})
     judged = audit_verdict.judge(inputs, run.read(tables.SPLIT_TABLE), issues, outcomes)

@@ -38,10 +38,8 @@ def find(dataset: pd.DataFrame, neighbors: pd.DataFrame, clusters: pd.DataFrame)
     several = dataset[dataset["given_labels"].notna()]
     given = several["given_labels"].map(json.loads)
     pairs = both_ways(neighbors)
-    pairs = pairs.assign(
-        own=lookup.values(pairs["image_id"], dataset, "label"),
-        theirs=lookup.values(pairs["other_id"], dataset, "label"),
-    )
+    own, theirs = (lookup.values(pairs[end], dataset, "label") for end in ("image_id", "other_id"))
+    pairs = pairs.assign(own=own, theirs=theirs)
     pairs = pairs.dropna(subset=["own", "theirs"])
     # Runs of earlier versions did not look at local differences.
     pairs = pairs[pairs["difference"].fillna(0).le(1)]

@@ -29,8 +29,6 @@ Mask = npt.NDArray[np.bool_]
 
 #: So many classes are named in the evidence.
 _NAMED = 3
-#: Columns of the dataset beside its properties.
-_KNOWN = ("image_id", "label", "sha256")
 
 
 #: Groups of classes that share so much are set apart by one cause.
@@ -166,14 +164,16 @@ def _folded(others: list[_Separated]) -> str:
 
 def _independent(dataset: pd.DataFrame, features: pd.DataFrame, clusters: pd.DataFrame) -> pd.DataFrame:
     """One labelled, readable image per class and split group, with all columns; groups are named by content."""
-    known = dataset.loc[dataset["label"].notna(), [*_KNOWN, *image_properties.OF_DATASET]]
-    known = lookup.joined(known, features, image_properties.OF_FEATURES)
+    known = dataset.loc[dataset["label"].notna(), ["image_id", "label", "sha256"]]
+    known = lookup.joined(known, features, ())
     known["split_group"] = split_groups.named_by_content(known, clusters)
     in_groups = lookup.among(known["image_id"], clusters["image_id"])
-    firsts = in_order_of_content(known.loc[in_groups, [*_KNOWN, "split_group"]])
+    firsts = in_order_of_content(known[in_groups])
     firsts = firsts.drop_duplicates(["label", "split_group"])
     kept = ~in_groups | lookup.among(known["image_id"], firsts["image_id"])
-    return known[kept].drop(columns="sha256").reset_index(drop=True)
+    known = known.loc[kept, ["image_id", "label", "split_group"]]
+    known = known.join(dataset[list(image_properties.OF_DATASET)])
+    return lookup.joined(known, features, image_properties.OF_FEATURES).reset_index(drop=True)
 
 
 def _properties(images: pd.DataFrame) -> list[Property]:

@@ -27,10 +27,8 @@ def find(dataset: pd.DataFrame, neighbors: pd.DataFrame, clusters: pd.DataFrame)
     if dataset["split"].nunique() < 2:
         raise NotApplicable("the dataset came without splits; those that the audit draws keep copies together")
     pairs = both_ways(neighbors)
-    pairs = pairs.assign(
-        own=lookup.values(pairs["image_id"], dataset, "split"),
-        theirs=lookup.values(pairs["other_id"], dataset, "split"),
-    )
+    own, theirs = (lookup.values(pairs[end], dataset, "split") for end in ("image_id", "other_id"))
+    pairs = pairs.assign(own=own, theirs=theirs)
     across = pairs[(pairs["own"] != pairs["theirs"]) & pairs["own"].notna() & pairs["theirs"].notna()]
     worst = across.sort_values(["image_id", "similarity", "other_id"], ascending=[True, False, True])
     worst = worst.drop_duplicates("image_id")
