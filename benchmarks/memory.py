@@ -126,11 +126,10 @@ def report(run: Run) -> None:
 
 def review(run: Run) -> None:
     """The rows that the App loads."""
-    from imageclinic.cleaning.review.dataset import sample_rows
-    from imageclinic.workflows.steps.run_state import load, proposed_survivors
+    from imageclinic.cleaning.review.dataset import build_dataset, sample_rows
 
-    state = load(run.path)
-    items, _ = sample_rows.collect(run, state.current, proposed_survivors(state), None)
+    current, survivors, _ = build_dataset.decided(run)
+    items, _ = sample_rows.collect(run, current, survivors, None)
     print(f"  {len(items):,} images")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from imageclinic.core.reading import image_files, run_shapes, saved_verdict
 from imageclinic.core.reading.json_files import parse_json, read_json
 from imageclinic.core.reading.links import refuse_links
 from imageclinic.core.reading.table_checks import check_same_images
+from imageclinic.core.rows.lookup import Ids
 
 FORMAT = 1
 MARKER = ".imageclinic-run"
@@ -196,14 +197,20 @@ class Run:
         """Whether a table has been written."""
         return self.table_path(table).is_file()
 
-    def read(self, table: tables.Table) -> pd.DataFrame:
-        """Read and validate a table. Raises InputError when the audit has not written it."""
-        return tables.read(self.table_path(table), table)
+    def read(self, table: tables.Table, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """Read and validate a table, or some of its columns. Raises InputError when the audit has not written it."""
+        return tables.read(self.table_path(table), table, columns)
 
-    def read_beside(self, dataset: pd.DataFrame, table: tables.Table) -> pd.DataFrame:
-        """As `read`, of a table about images: raises InputError for one that `dataset` (the table) has not, and
-        where features are not of the readable images."""
-        found = self.read(table)
+    def read_rows(self, table: tables.Table, ids: Ids) -> pd.DataFrame:
+        """As `read`, of the rows about these images alone: see `tables.read_rows`."""
+        return tables.read_rows(self.table_path(table), table, ids)
+
+    def read_beside(
+        self, dataset: pd.DataFrame, table: tables.Table, columns: Sequence[str] | None = None
+    ) -> pd.DataFrame:
+        """As `read`, of a table about images: raises InputError for one that `dataset` (the table, or its columns
+        image_id and read_error) has not, and where features are not of the readable images."""
+        found = self.read(table, columns)
         check_same_images(found, dataset, self.table_path(table), of_readable=table is tables.FEATURES)
         return found
 

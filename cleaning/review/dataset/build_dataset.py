@@ -22,21 +22,31 @@ if TYPE_CHECKING:
     import fiftyone as fo
 
 
+#: What decides which copy stays, and which decisions hold.
+_OF_SURVIVORS = ("image_id", "label", "split", "bytes", "sha256", "width", "height", "read_error")
+
+
 def build_from(run: Run, *, progress: Callable[[int, int], None] | None = None) -> fo.Dataset:
     """Read decisions and survivors of `run` and `build` its dataset."""
-    dataset = run.read(tables.DATASET)
+    current, proposed, rows = decided(run)
+    return build(run, current=current, survivors=proposed, log_rows=rows, progress=progress)
+
+
+def decided(run: Run) -> tuple[pd.DataFrame, pd.DataFrame | None, int]:
+    """The decisions in force, the survivors of the copies as `build` takes them, and how many rows the log has."""
+    dataset = run.read(tables.DATASET, _OF_SURVIVORS)
     log = decision_log.read(run.decisions)
     current = decision_log.current(log, dataset)
     proposed = None
     if run.has(tables.CLUSTERS) and run.has(tables.SPLIT_TABLE) and run.has(tables.FEATURES):
         proposed = choose_survivors(
             dataset,
-            run.read(tables.FEATURES),
+            run.read(tables.FEATURES, ["image_id", "sharpness"]),
             run.read(tables.CLUSTERS),
             run.read(tables.SPLIT_TABLE),
             current,
         )
-    return build(run, current=current, survivors=proposed, log_rows=len(log), progress=progress)
+    return current, proposed, len(log)
 
 
 def build(
@@ -70,7 +80,7 @@ def build(
     dataset = load_samples.load(name, rows, checks)
     for field in ("image_id", "queue", "doubt", "in_inbox", "calibrate", "decision", "cluster", *checks):
         dataset.create_index(field)
-    labels = run.read(tables.DATASET)["label"]
+    labels = run.read(tables.DATASET, ["label"])["label"]
     dataset.default_classes = sorted(labels.dropna().unique())
     dataset.description = f"imageclinic review of {run.path}"
     latest = label_ranking.newest(run)

@@ -13,10 +13,13 @@ from imageclinic.cleaning.review.dataset.fields import FIELDS, TESTED
 from imageclinic.cleaning.trust import random_sample
 from imageclinic.core import tables
 from imageclinic.core.predicted import tested_images
+from imageclinic.core.rows import lookup
 from imageclinic.core.run import Run
 
 #: Above this many images so many of the worst of each check and class are loaded, see `shown_images`.
 MOST_IMAGES = 100_000
+#: The columns of the issues that say which.
+_CHOSEN_BY = ("check", "image_id", "score")
 
 
 def collect(
@@ -26,13 +29,17 @@ def collect(
     progress: Callable[[int, int], None] | None,
 ) -> tuple[pd.DataFrame, list[str]]:
     """One row per image to load, in the order of the Inbox and then of the dataset, and the checks."""
-    dataset, issues = run.read(tables.DATASET), run.read(tables.ISSUES)
+    dataset, issues = run.read(tables.DATASET, ["image_id", "label"]), run.read(tables.ISSUES, _CHOSEN_BY)
     sample, tested = random_sample.draw(issues, dataset), _tested(run)
     clusters = run.read(tables.CLUSTERS) if run.has(tables.CLUSTERS) else None
     if len(dataset) > MOST_IMAGES:
         chosen = shown_images.shown(issues, dataset, clusters, current, sample, MOST_IMAGES)
         chosen = chosen.union(pd.Index(tested.loc[tested["cleaning_effect"].notna(), "image_id"]))
-        dataset, issues, current = (t[t["image_id"].isin(chosen)] for t in (dataset, issues, current))
+        dataset, issues = run.read_rows(tables.DATASET, chosen), run.read_rows(tables.ISSUES, chosen)
+        current = current[lookup.among(current["image_id"], chosen)]
+    else:
+        chosen = pd.Index(dataset["image_id"])
+        dataset, issues = run.read(tables.DATASET), run.read(tables.ISSUES)
     latest = label_ranking.newest(run)
     doubt = label_ranking.doubt(issues, tables.read(latest, tables.RERANK) if latest else None)
     labels = issues["check"].eq(label_ranking.CHECK)
@@ -40,9 +47,9 @@ def collect(
     found, scores = priority.per_image(issues.assign(score=urgency)), priority.scores(issues)
     items = dataset.merge(found, on="image_id", how="left").merge(scores, on="image_id", how="left")
     if clusters is not None:
-        items = items.merge(clusters[["image_id", "cluster"]], on="image_id", how="left")
+        items["cluster"] = lookup.values(items["image_id"], clusters, "cluster")
     if run.has(tables.SPLIT_TABLE):
-        frozen = run.read(tables.SPLIT_TABLE)
+        frozen = run.read_rows(tables.SPLIT_TABLE, chosen)
         items = items.drop(columns="split").merge(frozen, on="image_id", how="left")
     if survivors is not None:
         # Where nobody was chosen (labels conflict), nobody is marked.
@@ -51,7 +58,7 @@ def collect(
             {True: ": would stay", False: ": copy"}
         )
         marks = marks.where(resolved)
-        items = items.merge(survivors[["image_id"]].assign(survivor=marks), on="image_id", how="left")
+        items["survivor"] = lookup.values(items["image_id"], survivors.assign(survivor=marks), "survivor")
     decided = current.rename(columns={"label": "decided_label"})
     decided = decided.rename(columns={"note": "who_decided_what"})
     kept = ["image_id", "decision", "decided_label", "reviewer", "decided_at", "disputed", "who_decided_what"]

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from imageclinic.core.columns import Column, Table
 from imageclinic.core.errors import InputError
 from imageclinic.core.ids import PATTERN
+from imageclinic.core.rows import lookup
 
 # A path that leads out of the folder that it is relative to.
 _LEADS_OUT = r"^/|(?:^|/)\.\.(?:/|$)"
@@ -154,9 +155,7 @@ def check_same_images(found: pd.DataFrame, dataset: pd.DataFrame, path: Path, *,
     """Raises InputError when a table of a run has an image that `dataset` has not; with `of_readable`, also when it has
     not as many as can be read."""
     ids = found["image_id"].dropna()
-    # Not by pandas' isin, which makes Python strings of all known ones.
-    given, known = (pa.array(column, pa.large_string()) for column in (ids, dataset["image_id"]))
-    strange = ids[pc.invert(pc.is_in(given, known)).to_numpy(zero_copy_only=False)]
+    strange = ids[~lookup.among(ids, dataset["image_id"])]
     if len(strange):
         raise InputError(
             f"{path} has the image {strange.iloc[0]!r}, which the dataset table has not",

@@ -7,7 +7,7 @@ ids and `merge` do the same. Here Arrow hashes the shorter side and looks the lo
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-Ids = pd.Series | pd.Index | Collection[str]
+Ids: TypeAlias = pd.Series | pd.Index | pa.Array | Collection[str]
 
 
 def places(ids: Ids, table: Ids) -> npt.NDArray[np.intp]:
@@ -104,5 +104,7 @@ def _index_in(values: pa.ChunkedArray, table: pa.ChunkedArray) -> npt.NDArray[np
 
 
 def _text(ids: Ids) -> pa.ChunkedArray:
+    if isinstance(ids, pa.Array):
+        return pa.chunked_array([ids])
     made = pa.array(ids if isinstance(ids, pd.Series | pd.Index) else list(ids), pa.large_string())
     return made if isinstance(made, pa.ChunkedArray) else pa.chunked_array([made], pa.large_string())
