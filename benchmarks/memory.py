@@ -133,6 +133,20 @@ def review(run: Run) -> None:
     print(f"  {len(items):,} images")
 
 
+def manifest(run: Run) -> None:
+    """An export's cleaned table and its manifest, by the clusters and splits of the audit."""
+    from imageclinic.cleaning.decisions import apply
+    from imageclinic.cleaning.export import write_export
+    from imageclinic.workflows.steps.run_state import load
+
+    state = load(run.path)
+    cleaned, changes = apply.apply(state.dataset, state.current)
+    content = write_export.CleanedDataset(cleaned, state.splits, state.clusters, changes, state.current)
+    listed = write_export.manifest_of(content)
+    tables.write_csv(run.path / tables.MANIFEST.file, listed, tables.MANIFEST)
+    print(f"  {len(listed):,} images, {len(changes):,} changes")
+
+
 def export(run: Run) -> None:
     """An export's list of files: cleaned, regrouped and split."""
     from imageclinic.cleaning.decisions import apply
@@ -162,6 +176,7 @@ STEPS: dict[str, Callable[[Run], None]] = {
     "decide": decide,
     "report": report,
     "review": review,
+    "manifest": manifest,
     "export": export,
 }
 

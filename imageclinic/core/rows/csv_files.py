@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import warnings
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -15,6 +16,8 @@ from imageclinic.core.errors import InputError, remedied
 from imageclinic.core.reading.regular_files import open_regular
 from imageclinic.core.rows.frames import validate, with_later_columns
 
+#: Rows that are written together.
+_PIECE = 1 << 18
 # Cells that begin so are run as formulas by spreadsheets. See OWASP, "CSV Injection". A quote is in the list
 # because it marks an escaped cell, so that escaping can be undone.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
@@ -33,12 +36,14 @@ def unescape_cell(value: str) -> str:
 def write_csv(path: Path, data: pd.DataFrame, table: Table) -> None:
     """Validate `data` and write it as CSV, cells escaped against spreadsheet formulas, then renamed."""
     valid = validate(data, table, where=str(path))
-    for column in table.columns:
-        if pa.types.is_string(column.type):
-            valid[column.name] = valid[column.name].map(escape_cell, na_action="ignore")
-    with replacing(path) as temporary:
-        # Everything but numbers is quoted: pandas would leave a bare carriage return bare, and read it as a new row.
-        valid.to_csv(temporary, index=False, encoding="utf-8", lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
+    text = [column.name for column in table.columns if pa.types.is_string(column.type)]
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        for start in range(0, max(1, len(valid)), _PIECE):  # these are Python strings
+            piece = valid.iloc[start : start + _PIECE]
+            piece = piece.assign(**{name: piece[name].map(escape_cell, na_action="ignore") for name in text})
+            # All but numbers is quoted: pandas would leave a bare carriage return bare, and read it as a new row.
+            how: dict[str, Any] = {"index": False, "lineterminator": "\n", "quoting": csv.QUOTE_NONNUMERIC}
+            piece.to_csv(file, header=not start, **how)
 
 
 def read_csv(path: Path, table: Table) -> pd.DataFrame:
