@@ -19,5 +19,6 @@ def named_by_content(images: pd.DataFrame, clusters: pd.DataFrame) -> pd.Series:
     group = lookup.values(images["image_id"], clusters, "split_group")
     alone = group.isna()
     together = by_content(images.loc[~alone, ["sha256"]].assign(split_group=group[~alone]))
-    own = images["sha256"].fillna(images["image_id"])
-    return pd.concat([own[alone], together]).reindex(images.index)
+    own = images["sha256"]
+    own = own.fillna(images["image_id"]) if own.isna().any() else own
+    return own.where(alone, together.reindex(images.index)) if len(together) else own

@@ -45,7 +45,7 @@ def find(
     intact ones; CleanVision, whose measure grows with contrast, 3, 4, 6, 6 and 7, most of these dark and sharp.
     Blank pictures are left to `low_information`. Score: 1 − sharpness / median.
     """
-    judged = features[features["contrast"] >= FLAT]
+    judged = features.loc[features["contrast"] >= FLAT, ["image_id", "sharpness"]]
     if judged.empty:
         return findings()
     sharp = judged["sharpness"].to_numpy(dtype=np.float64)

@@ -94,7 +94,7 @@ def find(
     if len(classes) < 2:
         raise NotApplicable(f"{len(classes)} class(es) have {min_images} or more images that are no copies")
     tried = image_properties.separations(
-        _properties(images), labels.astype(np.int64), images["split_group"], len(classes)
+        _properties(images), labels.astype(np.int64), images["fold"].to_numpy(), len(classes)
     )
     separated = [row for row in tried if row[2] < alpha and row[1].accuracy >= min_accuracy]
     causes = _by_cause(separated)
@@ -163,7 +163,7 @@ def _folded(others: list[_Separated]) -> str:
 
 
 def _independent(dataset: pd.DataFrame, features: pd.DataFrame, clusters: pd.DataFrame) -> pd.DataFrame:
-    """One labelled, readable image per class and split group, with all columns; groups are named by content."""
+    """One labelled, readable image per class and split group, with its properties and its fold."""
     known = dataset.loc[dataset["label"].notna(), ["image_id", "label", "sha256"]]
     known = lookup.joined(known, features, ())
     known["split_group"] = split_groups.named_by_content(known, clusters)
@@ -171,8 +171,8 @@ def _independent(dataset: pd.DataFrame, features: pd.DataFrame, clusters: pd.Dat
     firsts = in_order_of_content(known[in_groups])
     firsts = firsts.drop_duplicates(["label", "split_group"])
     kept = ~in_groups | lookup.among(known["image_id"], firsts["image_id"])
-    known = known.loc[kept, ["image_id", "label", "split_group"]]
-    known = known.join(dataset[list(image_properties.OF_DATASET)])
+    known = known[kept].assign(fold=image_properties.folds_of(known["split_group"][kept]))
+    known = known[["image_id", "label", "fold"]].join(dataset[list(image_properties.OF_DATASET)])
     return lookup.joined(known, features, image_properties.OF_FEATURES).reset_index(drop=True)
 
 

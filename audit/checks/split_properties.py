@@ -101,7 +101,7 @@ def _separated(images: pd.DataFrame, split: str, min_accuracy: float, alpha: flo
     """Score and evidence of the strongest property; the others are named behind it."""
     own = images["split"].eq(split).to_numpy()
     tried = image_properties.separations(
-        image_properties.of_images(images), own.astype(np.int64), images["split_group"], 2
+        image_properties.of_images(images), own.astype(np.int64), image_properties.folds_of(images["split_group"]), 2
     )
     found = [(one, how.accuracy, p) for one, how, p in tried if p < alpha and how.accuracy >= min_accuracy]
     if not found:

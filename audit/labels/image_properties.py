@@ -60,7 +60,7 @@ def of_images(images: pd.DataFrame) -> list[Property]:
 
 
 def separations(
-    candidates: Iterable[Property], labels: Codes, groups: pd.Series, classes: int
+    candidates: Iterable[Property], labels: Codes, folds: Codes, classes: int
 ) -> list[tuple[Property, Separation, float]]:
     """How well each property alone tells classes apart, and the probability of so much by chance, corrected for the
     number of properties (Holm, 1979).
@@ -68,13 +68,12 @@ def separations(
     Args:
         candidates: properties of the same n images.
         labels: (n,), the class of each, 0 to classes − 1, each of them there.
-        groups: (n,), the split group of each: a group is in one fold.
+        folds: (n,), the fold of each, see `folds_of`.
         classes: how many there are, at least 2.
 
     Returns:
         One row for each property that varies; of several that cut the images alike (all images are square), the first.
     """
-    folds = _folds(groups)
     tried: list[tuple[Property, Separation]] = []
     seen: list[npt.NDArray[np.int16]] = []
     for candidate in candidates:
@@ -87,8 +86,9 @@ def separations(
     return [(candidate, found, float(p)) for (candidate, found), p in zip(tried, corrected, strict=True)]
 
 
-def _folds(groups: pd.Series) -> Codes:
-    """The fold of each group, by its name; a piece at a time, for these are Python strings."""
+def folds_of(groups: pd.Series) -> Codes:
+    """(n,), the fold of each image by the name of its split group, whose images are so in one fold. A piece at a time,
+    for these are Python strings."""
     starts = range(0, len(groups), _PIECE)
     pieces = (groups.iloc[start : start + _PIECE].to_numpy(dtype=object) for start in starts)
     hashes = [pd.util.hash_array(piece, categorize=False) % _FOLDS for piece in pieces]

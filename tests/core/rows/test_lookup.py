@@ -28,6 +28,22 @@ def test_the_first_of_two_equal_ids_counts_on_either_side() -> None:
     assert lookup.places(["b", "a", "x", "b", "b", "b", "c"], twice).tolist() == [1, 0, -1, 1, 1, 1, 4]
 
 
+@pytest.mark.parametrize("given", [range(0, 90, 3), range(5, 200, 5), range(40), [99]])
+def test_ordered_ids_are_found_piece_by_piece(given: range, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids, table = ([f"{n:03d}" for n in numbers] for numbers in (given, range(10, 100)))
+    expected = lookup.places(ids, table).tolist()
+    assert expected == [n - 10 if 10 <= n < 100 else -1 for n in given]
+    monkeypatch.setattr(lookup, "_PIECE", 4)
+    assert lookup.places(ids, table).tolist() == expected
+
+
+def test_kinds_are_rows_with_equal_values() -> None:
+    one = pd.Series(["a", None, "a", "b", None])
+    kind, first = lookup.kinds(one, pd.Series([1, 2, 1, 1, 2]))
+    assert (kind.tolist(), first.tolist()) == ([0, 1, 0, 2, 1], [0, 1, 3])
+    assert lookup.kinds(one.head(0))[1].tolist() == []
+
+
 def test_ids_in_several_pieces_of_memory() -> None:
     parts = pd.concat([pd.Series(["a", "b"]), pd.Series(["c", None, "d"])], ignore_index=True)
     assert lookup.places(["d", "c", None], parts).tolist() == [4, 2, -1]
