@@ -93,9 +93,9 @@ def find(
     labels, classes = pd.factorize(images["label"], sort=True)
     if len(classes) < 2:
         raise NotApplicable(f"{len(classes)} class(es) have {min_images} or more images that are no copies")
-    tried = image_properties.separations(
-        _properties(images), labels.astype(np.int64), images["fold"].to_numpy(), len(classes)
-    )
+    properties, folds = _properties(images), images["fold"].to_numpy()
+    del images  # most of it is no property
+    tried = image_properties.separations(properties, labels.astype(np.int64), folds, len(classes))
     separated = [row for row in tried if row[2] < alpha and row[1].accuracy >= min_accuracy]
     causes = _by_cause(separated)
     strongest = [cause[0] for cause in causes]
@@ -166,13 +166,14 @@ def _independent(dataset: pd.DataFrame, features: pd.DataFrame, clusters: pd.Dat
     """One labelled, readable image per class and split group, with its properties and its fold."""
     known = dataset.loc[dataset["label"].notna(), ["image_id", "label", "sha256"]]
     known = lookup.joined(known, features, ())
-    known["split_group"] = split_groups.named_by_content(known, clusters)
+    groups = split_groups.named_by_content(known, clusters)
     in_groups = lookup.among(known["image_id"], clusters["image_id"])
-    firsts = in_order_of_content(known[in_groups])
+    firsts = in_order_of_content(known[in_groups].assign(split_group=groups[in_groups]))
     firsts = firsts.drop_duplicates(["label", "split_group"])
-    kept = ~in_groups | lookup.among(known["image_id"], firsts["image_id"])
-    known = known[kept].assign(fold=image_properties.folds_of(known["split_group"][kept]))
-    known = known[["image_id", "label", "fold"]].join(dataset[list(image_properties.OF_DATASET)])
+    known = known[["image_id", "label"]].assign(fold=image_properties.folds_of(groups))
+    del groups  # as large as all of these
+    known = known[~in_groups | lookup.among(known["image_id"], firsts["image_id"])]
+    known = known.join(dataset.loc[known.index, list(image_properties.OF_DATASET)])
     return lookup.joined(known, features, image_properties.OF_FEATURES).reset_index(drop=True)
 
 
