@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from imageclinic.core.reading import image_files, run_shapes, saved_verdict
 from imageclinic.core.reading.json_files import parse_json, read_json
 from imageclinic.core.reading.links import refuse_links
 from imageclinic.core.reading.table_checks import check_same_images
-from imageclinic.core.rows.lookup import Ids
+from imageclinic.core.rows.parquet_tables import Columns
 
 FORMAT = 1
 MARKER = ".imageclinic-run"
@@ -176,8 +176,7 @@ class Run:
 
     @property
     def verdict(self) -> list[dict[str, Any]]:
-        """What matters most of what the audit found, worst first: see `core.reading.saved_verdict`. Empty before an
-        audit, and where an earlier version made it."""
+        """What matters most, worst first: `core.reading.saved_verdict`. Empty before an audit, and in early runs."""
         return saved_verdict.with_run(self.info().get("verdict") or [], self.path)
 
     @property
@@ -197,17 +196,11 @@ class Run:
         """Whether a table has been written."""
         return self.table_path(table).is_file()
 
-    def read(self, table: tables.Table, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    def read(self, table: tables.Table, columns: Columns = None) -> pd.DataFrame:
         """Read and validate a table, or some of its columns. Raises InputError when the audit has not written it."""
         return tables.read(self.table_path(table), table, columns)
 
-    def read_rows(self, table: tables.Table, ids: Ids) -> pd.DataFrame:
-        """As `read`, of the rows about these images alone: see `tables.read_rows`."""
-        return tables.read_rows(self.table_path(table), table, ids)
-
-    def read_beside(
-        self, dataset: pd.DataFrame, table: tables.Table, columns: Sequence[str] | None = None
-    ) -> pd.DataFrame:
+    def read_beside(self, dataset: pd.DataFrame, table: tables.Table, columns: Columns = None) -> pd.DataFrame:
         """As `read`, of a table about images: raises InputError for one that `dataset` (the table, or its columns
         image_id and read_error) has not, and where features are not of the readable images."""
         found = self.read(table, columns)

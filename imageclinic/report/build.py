@@ -3,6 +3,7 @@ hostile names stay text."""
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -107,11 +108,11 @@ def render(
     outcomes = sections.by_severity(info["outcomes"], run.verdict)
     pictures = RunPictures(run)
     of_checks = sections_of(run, outcomes, dataset, issues, splits, help or {}, pictures.picture)
-    try:
-        predictions = run.read_predictions() if run.predictions.is_file() else None
-        confused = confusion_section.table(predictions, _given(dataset), pictures.small) if predictions else None
-    except InputError:  # what the checks made of them is there all the same
-        confused = None
+    confused = None
+    with contextlib.suppress(InputError):  # what the checks made of them is there all the same
+        if run.predictions.is_file():
+            labels = dataset.set_index("image_id")["label"]
+            confused = confusion_section.table(run.read_predictions(), labels, pictures.small)
     tested, tested_note = _tested(run, pictures)
     drawn: dict[str, Any] | None = None
     if isinstance(embedding_map, pd.DataFrame) and len(embedding_map):
@@ -175,11 +176,6 @@ def headline(dataset: pd.DataFrame, issues: pd.DataFrame, outcomes: Sequence[Map
         f", most by {', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else f", by {names[0]}" if names else ""
     )
     return f"{flagged:,} of {len(dataset):,} images{share} have at least one finding{most}.{warning}"
-
-
-def _given(dataset: pd.DataFrame) -> pd.Series:
-    """image_id → label."""
-    return dataset.set_index("image_id")["label"]
 
 
 def _facts(dataset: pd.DataFrame, splits: pd.DataFrame) -> list[tuple[str, str]]:

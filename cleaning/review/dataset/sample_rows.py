@@ -35,7 +35,7 @@ def collect(
     if len(dataset) > MOST_IMAGES:
         chosen = shown_images.shown(issues, dataset, clusters, current, sample, MOST_IMAGES)
         chosen = chosen.union(pd.Index(tested.loc[tested["cleaning_effect"].notna(), "image_id"]))
-        dataset, issues = run.read_rows(tables.DATASET, chosen), run.read_rows(tables.ISSUES, chosen)
+        dataset, issues = _rows(run, tables.DATASET, chosen), _rows(run, tables.ISSUES, chosen)
         current = current[lookup.among(current["image_id"], chosen)]
     else:
         chosen = pd.Index(dataset["image_id"])
@@ -49,7 +49,7 @@ def collect(
     if clusters is not None:
         items["cluster"] = lookup.values(items["image_id"], clusters, "cluster")
     if run.has(tables.SPLIT_TABLE):
-        frozen = run.read_rows(tables.SPLIT_TABLE, chosen)
+        frozen = _rows(run, tables.SPLIT_TABLE, chosen)
         items = items.drop(columns="split").merge(frozen, on="image_id", how="left")
     if survivors is not None:
         # Where nobody was chosen (labels conflict), nobody is marked.
@@ -82,6 +82,10 @@ def collect(
     named = originals.map(browser_pictures.says_image)
     items["filepath"] = originals.astype("object").where(named, items["display_path"]).map(str)
     return items, list(scores.columns)
+
+
+def _rows(run: Run, table: tables.Table, chosen: pd.Index) -> pd.DataFrame:
+    return tables.read_rows(run.table_path(table), table, chosen)
 
 
 def _group_numbers(clusters: pd.Series) -> pd.Series:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import pandas as pd
 import pyarrow as pa
@@ -14,11 +15,13 @@ from imageclinic.core.reading import parquet_files, table_checks
 from imageclinic.core.rows import frames, lookup
 from imageclinic.core.rows.lookup import Ids
 
+#: Names of columns; None: all.
+Columns: TypeAlias = Sequence[str] | None
 #: Rows that are written together.
 GROUP = 1 << 20
 
 
-def read(path: Path, table: Table, columns: Sequence[str] | None = None) -> pd.DataFrame:
+def read(path: Path, table: Table, columns: Columns = None) -> pd.DataFrame:
     """Read and validate the Parquet file at `path`, or some of its columns: what is not asked for is not looked at.
 
     One column after the other, so that no more than one is in memory twice.
