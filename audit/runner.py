@@ -25,6 +25,8 @@ INPUTS = ("dataset", "features", "neighbors", "clusters", "embeddings", "predict
 SUBJECTS = ("images", "labels", "copies", "classes")
 #: Which images of a cluster a check of copies means: all, those with equal pixels, or those in several splits.
 COPIES = ("all", "equal", "across splits")
+#: Columns of the features that the search for copies reads, and no check.
+OF_COPIES = (*(f"phash_{orientation}" for orientation in tables.ORIENTATIONS), "pixel_hash")
 #: What an option of a check takes that names no range: neither NaN nor infinity.
 ANY_NUMBER = Range(-1e12, 1e12)
 #: A check that flags more than this share of the images has found a property of the dataset.

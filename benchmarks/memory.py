@@ -6,8 +6,9 @@ Makes the dataset, features and thumbnails tables of N images that do not exist 
 step runs in a process of its own, from the tables on disk, as an audit does it: writing and reading tables, copies and
 clusters, frozen splits, the checks that need no embeddings and the verdict, all of them in one process; and then what
 comes after an audit: status, decisions by a policy, the report, what the App loads, and an export up to its list of
-files. The full decodes that prove copies all read one small file, because there are no images; those of an export find
-none. Memory is the peak of the process, with what it has mapped of files.
+files. Where the search for copies takes too long, ``--steps "without thumbnails" "made-up copies" checks …`` makes up
+what it would find. The full decodes that prove copies all read one small file, because there are no images; those of
+an export find none. Memory is the peak of the process, with what it has mapped of files.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.made_up_tables import make
+from benchmarks.made_up_tables import make, make_copies
 from benchmarks.neighbors import peak
 from benchmarks.show import table
 from imageclinic.audit import runner
@@ -82,6 +83,7 @@ def freeze(run: Run) -> None:
 def check(run: Run) -> None:
     """The checks that the scan and the copies can feed."""
     inputs = {t.name: run.read(t) for t in (tables.DATASET, tables.FEATURES, tables.NEIGHBORS, tables.CLUSTERS)}
+    inputs["features"] = inputs["features"].drop(columns=list(runner.OF_COPIES))
     chosen = {name: c for name, c in runner.load().items() if set(c.inputs) <= set(inputs)}
     issues, outcomes = runner.run(chosen, [], inputs, {}, {})
     judged = audit_verdict.judge(inputs, run.read(tables.SPLIT_TABLE), issues, outcomes)
@@ -124,12 +126,23 @@ def report(run: Run) -> None:
 
 def review(run: Run) -> None:
     """The rows that the App loads."""
-    from imageclinic.cleaning.review.dataset import sample_rows
-    from imageclinic.workflows.steps.run_state import load, proposed_survivors
+    from imageclinic.cleaning.review.dataset import run_contents
+
+    print(f"  {len(run_contents.of_run(run).items):,} images")
+
+
+def manifest(run: Run) -> None:
+    """An export's cleaned table and its manifest, by the clusters and splits of the audit."""
+    from imageclinic.cleaning.decisions import apply
+    from imageclinic.cleaning.export import write_export
+    from imageclinic.workflows.steps.run_state import load
 
     state = load(run.path)
-    items, _ = sample_rows.collect(run, state.current, proposed_survivors(state), None)
-    print(f"  {len(items):,} images")
+    cleaned, changes = apply.apply(state.dataset, state.current)
+    content = write_export.CleanedDataset(cleaned, state.splits, state.clusters, changes, state.current)
+    listed = write_export.manifest_of(content)
+    tables.write_csv(run.path / tables.MANIFEST.file, listed, tables.MANIFEST)
+    print(f"  {len(listed):,} images, {len(changes):,} changes")
 
 
 def export(run: Run) -> None:
@@ -146,7 +159,10 @@ def export(run: Run) -> None:
     print(f"  {len(listed):,} images")
 
 
+#: Steps that make the tables of a scan: with thumbnails, which the search for copies needs, or without.
+MADE = ("make tables", "without thumbnails")
 STEPS: dict[str, Callable[[Run], None]] = {
+    "made-up copies": make_copies,
     "read tables": read,
     "write tables": write,
     "near hashes": search,
@@ -158,6 +174,7 @@ STEPS: dict[str, Callable[[Run], None]] = {
     "decide": decide,
     "report": report,
     "review": review,
+    "manifest": manifest,
     "export": export,
 }
 
@@ -169,16 +186,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--labels", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", type=Path, help="folder for the tables; default: a temporary one")
-    parser.add_argument("--steps", nargs="+", choices=["make tables", *STEPS], help="only these; default: all")
+    parser.add_argument("--steps", nargs="+", choices=[*MADE, *STEPS], help="only these; default: all")
     parser.add_argument("--most", type=float, default=10, help="GB of memory at which a step is stopped; default: 10")
-    parser.add_argument("--step", choices=["make tables", *STEPS], help=argparse.SUPPRESS)
+    parser.add_argument("--step", choices=[*MADE, *STEPS], help=argparse.SUPPRESS)
     given = parser.parse_args(argv)
     if given.step:
         run = create(given.keep)
         start = time.perf_counter()
         _stop_above(given.most)
-        if given.step == "make tables":
-            make(run, given.n, given.labels, given.seed)
+        if given.step in ("make tables", "without thumbnails"):
+            make(run, given.n, given.labels, given.seed, thumbnails=given.step == "make tables")
         else:
             STEPS[given.step](run)
         print(json.dumps({"seconds": time.perf_counter() - start, "cpu": time.process_time(), "memory": peak()}))
@@ -196,7 +213,7 @@ def measure(given: argparse.Namespace, folder: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
     Image.fromarray(noise).save(run.path / "picture.png")
     lines = []
-    for step in given.steps or ("make tables", *STEPS):
+    for step in given.steps or ("make tables", *(name for name in STEPS if name != "made-up copies")):
         command = [sys.executable, "-m", "benchmarks.memory", str(given.n), "--step", step, "--keep", str(folder)]
         command += ["--labels", str(given.labels), "--seed", str(given.seed), "--most", str(given.most)]
         done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[1], check=False)

@@ -11,6 +11,7 @@ from imageclinic.audit.copies.find_copies import FLAT
 from imageclinic.audit.issue_rows import findings, is_property, robust_z
 from imageclinic.core.errors import NotApplicable
 from imageclinic.core.option_fields import SHARE, Range
+from imageclinic.core.rows import lookup
 
 URGENCY = 110
 ABOUT = ("images",)
@@ -44,7 +45,7 @@ def find(
     intact ones; CleanVision, whose measure grows with contrast, 3, 4, 6, 6 and 7, most of these dark and sharp.
     Blank pictures are left to `low_information`. Score: 1 − sharpness / median.
     """
-    judged = features[features["contrast"] >= FLAT]
+    judged = features.loc[features["contrast"] >= FLAT, ["image_id", "sharpness"]]
     if judged.empty:
         return findings()
     sharp = judged["sharpness"].to_numpy(dtype=np.float64)
@@ -52,8 +53,9 @@ def find(
     # Of a picture without any edge nobody needs to know how wide its edges are.
     sharp = np.maximum(sharp, max(median, 1e-6) / 10_000)
     flagged = (robust_z(np.log(sharp)) < -deviations) & (sharp < share * median)
-    labels = judged["image_id"].map(dataset.set_index("image_id")["label"])
-    for _, rows in pd.Series(np.arange(len(judged))).groupby(labels.to_numpy()):
+    codes, labels = pd.factorize(lookup.values(judged["image_id"], dataset, "label"))
+    ends = np.cumsum(np.bincount(codes + 1, minlength=len(labels) + 1))  # without a label first
+    for rows in np.split(np.argsort(codes, kind="stable"), ends[:-1])[1:]:
         if len(rows) >= _CLASS:
             own = sharp[rows]
             flagged[rows] &= (robust_z(np.log(own)) < -deviations) & (own < share * np.median(own))

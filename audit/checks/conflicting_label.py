@@ -6,8 +6,9 @@ import json
 
 import pandas as pd
 
-from imageclinic.audit.copies.pair_views import both_ways, first_clusters, in_words
+from imageclinic.audit.copies.pair_views import both_ways, in_words
 from imageclinic.audit.issue_rows import findings
+from imageclinic.core.rows import lookup
 
 URGENCY = 10
 ABOUT = ("copies", "labels")
@@ -36,9 +37,9 @@ def find(dataset: pd.DataFrame, neighbors: pd.DataFrame, clusters: pd.DataFrame)
     """
     several = dataset[dataset["given_labels"].notna()]
     given = several["given_labels"].map(json.loads)
-    labels = dataset.set_index("image_id")["label"].dropna()
     pairs = both_ways(neighbors)
-    pairs = pairs.assign(own=pairs["image_id"].map(labels), theirs=pairs["other_id"].map(labels))
+    own, theirs = (lookup.values(pairs[end], dataset, "label") for end in ("image_id", "other_id"))
+    pairs = pairs.assign(own=own, theirs=theirs)
     pairs = pairs.dropna(subset=["own", "theirs"])
     # Runs of earlier versions did not look at local differences.
     pairs = pairs[pairs["difference"].fillna(0).le(1)]
@@ -52,7 +53,7 @@ def find(dataset: pd.DataFrame, neighbors: pd.DataFrame, clusters: pd.DataFrame)
     among_copies = findings(
         image_id=worst["image_id"],
         score=worst["similarity"].clip(0, 1).astype("float64"),
-        cluster=worst["image_id"].map(first_clusters(clusters)),
+        cluster=lookup.values(worst["image_id"], clusters, "cluster"),
         suggested_action=["review"] * len(worst),
         suggested_label=suggested,
         evidence=[

@@ -12,6 +12,7 @@ from imageclinic.audit.issue_rows import findings, to_keras
 from imageclinic.core import pixels
 from imageclinic.core.errors import NotApplicable
 from imageclinic.core.option_fields import SHARE
+from imageclinic.core.rows import lookup
 
 URGENCY = 120
 ABOUT = ("images",)
@@ -31,7 +32,7 @@ def find(dataset: pd.DataFrame, features: pd.DataFrame, *, threshold: Annotated[
     Source: CleanVision's definition and threshold. Brightness is perceived brightness in [0, 1]. Not applicable when
     more than half of the images are dark: then it is how they look. Score: 1 − brightness / threshold.
     """
-    brightness = _brightness(features, features["image_id"].map(dataset.set_index("image_id")["mode"]))
+    brightness = _brightness(features, lookup.values(features["image_id"], dataset, "mode"))
     dark = features.assign(brightness=brightness)[brightness < threshold]
     if len(dark) * 2 > len(features):
         raise NotApplicable(f"{len(dark):,} of {len(features):,} images are dark: it is a dark dataset")

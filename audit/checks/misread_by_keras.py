@@ -11,6 +11,7 @@ from imageclinic.audit.issue_rows import findings
 from imageclinic.core.option_fields import SHARE
 from imageclinic.core.pictures.keras_pictures import keras_misreads
 from imageclinic.core.pixels import deep
+from imageclinic.core.rows import lookup
 
 URGENCY = 85
 ABOUT = ("images",)
@@ -49,7 +50,11 @@ def find(dataset: pd.DataFrame, features: pd.DataFrame, *, least: Annotated[floa
     given = dataset.loc[dataset["read_error"].isna(), ["image_id", "format", "mode"]]
     columns = ["image_id", "frames", "transparent", "luminance_mean", "entropy", "value_low", "value_high"]
     keras = ["keras_difference", "keras_luminance_mean", "keras_entropy"]
-    rows = given.merge(features[columns + keras], on="image_id", how="inner", validate="1:1")
+    measured = features[columns + keras]
+    odd = measured["keras_difference"].ge(least).fillna(False) | measured["frames"].gt(1).fillna(False)
+    unusual = [mode for mode in given["mode"].dropna().unique() if deep(mode)]
+    given = given[given["mode"].isin(unusual) | lookup.among(given["image_id"], measured.loc[odd, "image_id"])]
+    rows = lookup.joined(given, measured, columns[1:] + keras)
     rows = rows.astype({"format": "object", "mode": "object"}).fillna({"format": "", "mode": ""})
     moving = rows["format"].eq("GIF") & rows["frames"].gt(1).fillna(False)
     rows = rows[rows["keras_difference"].ge(least).fillna(False) | rows["mode"].map(deep).astype(bool) | moving]

@@ -6,6 +6,7 @@ import pandas as pd
 
 from imageclinic.audit.copies.pair_views import in_words, partners
 from imageclinic.audit.issue_rows import findings
+from imageclinic.core.rows import lookup
 
 URGENCY = 50
 ABOUT = ("copies",)
@@ -30,8 +31,7 @@ def find(dataset: pd.DataFrame, neighbors: pd.DataFrame, clusters: pd.DataFrame)
     `audit/copies/laid_over/embedding_pairs.py`; pictures of 64 pixels and more). Score: the correlation of the detail.
     """
     found = partners(neighbors, clusters, ("near",))
-    labels = dataset.set_index("image_id")["label"]
-    own, theirs = found["image_id"].map(labels), found["other_id"].map(labels)
+    own, theirs = (lookup.values(found[end], dataset, "label") for end in ("image_id", "other_id"))
     # Of upright copies, that is a finding of conflicting_label.
     elsewhere = own.notna() & theirs.notna() & own.ne(theirs) & found["transform"].ne("identity")
     return findings(

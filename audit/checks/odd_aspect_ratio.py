@@ -32,7 +32,8 @@ def find(
     Where more than 5 % of the images (and more than 20) are odd, the dataset mixes shapes, and that is one finding.
     Score: 1 − median / ratio (or ratio / median).
     """
-    sized = dataset[dataset["read_error"].isna() & dataset["width"].notna() & dataset["height"].notna()]
+    known = dataset["read_error"].isna() & dataset["width"].notna() & dataset["height"].notna()
+    sized = dataset.loc[known, ["image_id", "width", "height"]]
     width, height = (sized[side].to_numpy(dtype=np.float64) for side in ("width", "height"))
     ratio = np.abs(np.log(width / height))
     if not len(ratio):

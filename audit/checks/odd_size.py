@@ -31,7 +31,8 @@ def find(
     factor: where most images have one size, it flags every other. Where more than 5 % of the images (and more than
     20) are odd, the dataset mixes sizes, and that is one finding. Score: 1 − median / area (or area / median).
     """
-    sized = dataset[dataset["read_error"].isna() & dataset["width"].notna() & dataset["height"].notna()]
+    known = dataset["read_error"].isna() & dataset["width"].notna() & dataset["height"].notna()
+    sized = dataset.loc[known, ["image_id", "width", "height"]]
     area = np.log(sized["width"].to_numpy(dtype=np.float64) * sized["height"].to_numpy(dtype=np.float64))
     if not len(area):
         return findings()

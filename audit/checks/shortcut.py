@@ -8,8 +8,11 @@ from typing import Annotated
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from imageclinic.audit.copies.content_groups import by_content, in_order_of_content
+from imageclinic.audit import split_groups
+from imageclinic.audit.copies.content_groups import in_order_of_content
 from imageclinic.audit.issue_rows import findings
 from imageclinic.audit.labels import image_properties
 from imageclinic.audit.labels.image_properties import Property, contrast, p_value
@@ -17,6 +20,7 @@ from imageclinic.audit.labels.separability import Separation
 from imageclinic.core.errors import NotApplicable
 from imageclinic.core.naming.wording import few
 from imageclinic.core.option_fields import SHARE, whole
+from imageclinic.core.rows import lookup
 
 URGENCY = 200
 ABOUT = ("classes",)
@@ -84,15 +88,16 @@ def find(
     """
     images = _independent(dataset, features, clusters)
     sizes = images["label"].value_counts()
-    images = images[images["label"].isin(sizes.index[sizes >= min_images])].reset_index(drop=True)
+    if (sizes < min_images).any():
+        images = images[images["label"].isin(sizes.index[sizes >= min_images])].reset_index(drop=True)
     labels, classes = pd.factorize(images["label"], sort=True)
     if len(classes) < 2:
         raise NotApplicable(
             f"{len(classes)} of {len(sizes)} classes have {min_images} or more images that are no copies: 2 are needed"
         )
-    tried = image_properties.separations(
-        _properties(images), labels.astype(np.int64), images["split_group"], len(classes)
-    )
+    properties, folds = _properties(images), images["fold"].to_numpy()
+    del images  # most of it is no property
+    tried = image_properties.separations(properties, labels.astype(np.int64), folds, len(classes))
     separated = [row for row in tried if row[2] < alpha and row[1].accuracy >= min_accuracy]
     causes = _by_cause(separated)
     strongest = [cause[0] for cause in causes]
@@ -160,12 +165,18 @@ def _folded(others: list[_Separated]) -> str:
 
 
 def _independent(dataset: pd.DataFrame, features: pd.DataFrame, clusters: pd.DataFrame) -> pd.DataFrame:
-    """One labelled, readable image per class and split group, with all columns; groups are named by content."""
-    known = dataset[dataset["label"].notna()].merge(features, on="image_id", validate="1:1")
-    known = known.merge(clusters[["image_id", "split_group"]], on="image_id", how="left", validate="1:1")
-    known["split_group"] = known["split_group"].fillna(known["image_id"])
-    known["split_group"] = by_content(known)
-    return in_order_of_content(known).drop_duplicates(["label", "split_group"], ignore_index=True)
+    """One labelled, readable image per class and split group, with its properties and its fold."""
+    known = dataset.loc[dataset["label"].notna(), ["image_id", "label", "sha256"]]
+    known = lookup.joined(known, features, ())
+    groups = split_groups.named_by_content(known, clusters)
+    in_groups = lookup.among(known["image_id"], clusters["image_id"])
+    firsts = in_order_of_content(known[in_groups].assign(split_group=groups[in_groups]))
+    firsts = firsts.drop_duplicates(["label", "split_group"])
+    known = known[["image_id", "label"]].assign(fold=image_properties.folds_of(groups))
+    del groups  # as large as all of these
+    known = known[~in_groups | lookup.among(known["image_id"], firsts["image_id"])]
+    known = known.join(dataset.loc[known.index, list(image_properties.OF_DATASET)])
+    return lookup.joined(known, features, image_properties.OF_FEATURES).reset_index(drop=True)
 
 
 def _properties(images: pd.DataFrame) -> list[Property]:
@@ -175,10 +186,10 @@ def _properties(images: pd.DataFrame) -> list[Property]:
 
 def _folders(image_id: pd.Series, label: pd.Series) -> pd.Series:
     """The folders of each image without the one that is named after its class; "" where that path holds one class."""
-    folder = image_id.str.rpartition("/")[0]
     # Few folders hold millions of images.
-    pairs = pd.DataFrame({"folder": folder, "label": label})
-    distinct = pairs.drop_duplicates()
+    folder = pd.Series(pc.replace_substring_regex(pa.array(image_id, pa.large_string()), "/?[^/]*$", "").to_pandas())
+    kind, first = lookup.kinds(folder, label)
+    distinct = pd.DataFrame({"folder": folder.iloc[first].array, "label": label.iloc[first].array})
     sources = []
     for path, name in zip(distinct["folder"], distinct["label"], strict=True):
         parts = path.split("/")
@@ -188,7 +199,7 @@ def _folders(image_id: pd.Series, label: pd.Series) -> pd.Series:
     distinct = distinct.assign(source=pd.Series(sources, index=distinct.index, dtype="str"))
     shared = distinct.groupby("source")["label"].transform("nunique") > 1
     distinct["source"] = distinct["source"].where(shared, "")
-    return pairs.merge(distinct, on=["folder", "label"], how="left")["source"]
+    return distinct["source"].iloc[kind].reset_index(drop=True)
 
 
 def _evidence(

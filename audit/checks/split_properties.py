@@ -8,11 +8,13 @@ from typing import Annotated
 import numpy as np
 import pandas as pd
 
-from imageclinic.audit.copies.content_groups import by_content, in_order_of_content
+from imageclinic.audit import split_groups
+from imageclinic.audit.copies.content_groups import in_order_of_content
 from imageclinic.audit.issue_rows import findings
 from imageclinic.audit.labels import image_properties
 from imageclinic.core.errors import NotApplicable
 from imageclinic.core.option_fields import SHARE, whole
+from imageclinic.core.rows import lookup
 
 URGENCY = 200
 ABOUT = ("classes",)
@@ -53,12 +55,12 @@ def find(
     Score: 2 · accuracy − 1, so 0 for chance and 1 for a property that tells the splits apart without a fault. What a
     network sees (brightness, contrast, colour, entropy, sharpness, border, mode) comes before a property of the file.
     """
-    known = dataset[dataset["label"].notna() & dataset["split"].notna()].merge(features, on="image_id", validate="1:1")
+    came = dataset["label"].notna() & dataset["split"].notna()
+    known = dataset.loc[came, ["image_id", "label", "split", "sha256", *image_properties.OF_DATASET]]
+    known = lookup.joined(known, features, image_properties.OF_FEATURES)
     if known["split"].nunique() < 2 or not known["split"].eq("train").any():
         raise NotApplicable("the dataset came without splits; those that the audit draws are of one kind")
-    known = known.merge(clusters[["image_id", "split_group"]], on="image_id", how="left", validate="1:1")
-    known["split_group"] = known["split_group"].fillna(known["image_id"])
-    known["split_group"] = by_content(known)
+    known["split_group"] = split_groups.named_by_content(known, clusters)
     known = in_order_of_content(known).drop_duplicates(["split", "split_group"])
     pairs = {split: _matched(known, split) for split in ("val", "test") if known["split"].eq(split).any()}
     judged = {split: images for split, images in pairs.items() if len(images) >= 2 * min_images}
@@ -99,7 +101,7 @@ def _separated(images: pd.DataFrame, split: str, min_accuracy: float, alpha: flo
     """Score and evidence of the strongest property; the others are named behind it."""
     own = images["split"].eq(split).to_numpy()
     tried = image_properties.separations(
-        image_properties.of_images(images), own.astype(np.int64), images["split_group"], 2
+        image_properties.of_images(images), own.astype(np.int64), image_properties.folds_of(images["split_group"]), 2
     )
     found = [(one, how.accuracy, p) for one, how, p in tried if p < alpha and how.accuracy >= min_accuracy]
     if not found:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from imageclinic.audit.issue_rows import findings
 from imageclinic.core.formats import KERAS_SUFFIXES, suffixes
 from imageclinic.core.pictures.keras_pictures import keras_refuses
+from imageclinic.core.rows import lookup
 
 URGENCY = 80
 ABOUT = ("images",)
@@ -35,21 +39,28 @@ def find(dataset: pd.DataFrame, features: pd.DataFrame, *, keras: bool = True) -
     Score: 1 where Keras stops, 0.8 where it skips the file, 0.6 for a contradiction that Keras reads all the same.
     """
     known = dataset.loc[dataset["read_error"].isna() & dataset["format"].notna(), ["image_id", "format", "mode"]]
-    known = known.merge(features[["image_id", "frames"]], on="image_id", how="left", validate="1:1")
-    known["extension"] = known["image_id"].str.extract(r"(\.[^./]+)$", expand=False).str.lower().fillna("")
     known["mode"] = known["mode"].fillna("")
-    known["moving"] = known["frames"].fillna(1) > 1
+    several = features.loc[features["frames"].fillna(1) > 1, "image_id"]
+    known = known.assign(extension=_extensions(known["image_id"]), moving=lookup.among(known["image_id"], several))
     # Millions of images have few kinds: each is judged once.
-    kinds = known[["format", "extension", "mode", "moving"]].drop_duplicates()
-    verdicts = [_judge(*kind, keras=keras) for kind in kinds.itertuples(index=False, name=None)]
-    kinds = kinds.assign(score=[score for score, _ in verdicts], evidence=[text for _, text in verdicts])
-    found = known.merge(kinds[kinds["score"] > 0], on=["format", "extension", "mode", "moving"], how="inner")
+    kind, first = lookup.kinds(*(known[name] for name in ("format", "extension", "mode", "moving")))
+    kinds = known.iloc[first][["format", "extension", "mode", "moving"]]
+    verdicts = [_judge(*each, keras=keras) for each in kinds.itertuples(index=False, name=None)]
+    scores = np.array([score for score, _ in verdicts], dtype=np.float64)
+    found = np.flatnonzero(scores[kind] > 0)
     return findings(
-        image_id=found["image_id"],
-        score=found["score"].astype("float64"),
+        image_id=known["image_id"].iloc[found],
+        score=scores[kind[found]],
         suggested_action=["review"] * len(found),
-        evidence=found["evidence"],
+        evidence=[verdicts[k][1] for k in kind[found]],
     )
+
+
+def _extensions(ids: pd.Series) -> pd.Series:
+    """The last suffix of each name, in small letters; "" where it has none."""
+    name = pa.array(ids, pa.large_string())
+    suffix = pc.struct_field(pc.extract_regex(name, r"(?P<suffix>\.[^./]+)$"), "suffix")
+    return pd.Series(pc.utf8_lower(pc.fill_null(suffix, "")).to_pandas(), dtype="str").set_axis(ids.index)
 
 
 def _judge(kind: str, extension: str, mode: str, moving: bool, *, keras: bool) -> tuple[float, str]:

@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 import pandas as pd
 
+from imageclinic.core.rows import lookup
 from imageclinic.core.tables import ALIGNED
 
 
@@ -24,11 +25,6 @@ def in_words(transform: str) -> str:
     return " and ".join(part for part in (mirrored, turned) if part) or "upright"
 
 
-def first_clusters(clusters: pd.DataFrame) -> pd.Series:
-    """image_id → cluster."""
-    return clusters.set_index("image_id")["cluster"]
-
-
 def partners(neighbors: pd.DataFrame, clusters: pd.DataFrame, kinds: Collection[str]) -> pd.DataFrame:
     """For every image with a copy of one of `kinds`: its nearest such copy (the pair's columns), the number `n` of
     such copies, and its `cluster`; ordered by image_id."""
@@ -38,6 +34,6 @@ def partners(neighbors: pd.DataFrame, clusters: pd.DataFrame, kinds: Collection[
     )
     pairs = pairs.assign(
         n=pairs.groupby("image_id")["image_id"].transform("size"),
-        cluster=pairs["image_id"].map(first_clusters(clusters)),
+        cluster=lookup.values(pairs["image_id"], clusters, "cluster"),
     )
     return pairs.drop_duplicates("image_id", ignore_index=True)

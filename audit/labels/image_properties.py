@@ -14,6 +14,10 @@ from imageclinic.audit.labels.separability import Codes, Separation, bins_for, h
 #: So many of the commonest formats, cameras, folders count for themselves; the rest counts as one.
 _MOST_NAMES = 256
 _FOLDS = 5
+_PIECE = 1 << 16
+#: Columns of the tables that `of_images` looks at.
+OF_DATASET = ("bytes", "width", "height", "format", "mode")
+OF_FEATURES = ("luminance_mean", "contrast", "colour", "entropy", "sharpness", "border", "jpeg_quality", "camera")
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class Property:
 
 
 def of_images(images: pd.DataFrame) -> list[Property]:
-    """The properties that the tables hold, of images with the columns of `tables.DATASET` and `tables.FEATURES`."""
+    """The properties that the tables hold, of images with the columns `OF_DATASET` and `OF_FEATURES`."""
     width, height = images["width"].astype("float64"), images["height"].astype("float64")
     size = images["bytes"].astype("float64")
     return [
@@ -56,7 +60,7 @@ def of_images(images: pd.DataFrame) -> list[Property]:
 
 
 def separations(
-    candidates: Iterable[Property], labels: Codes, groups: pd.Series, classes: int
+    candidates: Iterable[Property], labels: Codes, folds: Codes, classes: int
 ) -> list[tuple[Property, Separation, float]]:
     """How well each property alone tells classes apart, and the probability of so much by chance, corrected for the
     number of properties (Holm, 1979).
@@ -64,30 +68,42 @@ def separations(
     Args:
         candidates: properties of the same n images.
         labels: (n,), the class of each, 0 to classes − 1, each of them there.
-        groups: (n,), the split group of each: a group is in one fold.
+        folds: (n,), the fold of each, see `folds_of`.
         classes: how many there are, at least 2.
 
     Returns:
         One row for each property that varies; of several that cut the images alike (all images are square), the first.
     """
-    folds = (pd.util.hash_array(groups.to_numpy(dtype=object)) % _FOLDS).astype(np.int64)
     tried: list[tuple[Property, Separation]] = []
-    seen: list[Codes] = []
+    seen: list[npt.NDArray[np.int16]] = []
     for candidate in candidates:
         codes = _codes(candidate, classes)
-        if codes.max() > 0 and not any(np.array_equal(codes, other) for other in seen):
-            seen.append(codes)
+        small = codes.astype(np.int16)
+        if codes.max() > 0 and not any(np.array_equal(small, other) for other in seen):
+            seen.append(small)
             tried.append((candidate, separation(codes, labels, folds, classes)))
     corrected = holm([found.p for _, found in tried])
     return [(candidate, found, float(p)) for (candidate, found), p in zip(tried, corrected, strict=True)]
+
+
+def folds_of(groups: pd.Series) -> Codes:
+    """(n,), the fold of each image by the name of its split group, whose images are so in one fold. A piece at a time,
+    for these are Python strings."""
+    starts = range(0, len(groups), _PIECE)
+    pieces = (groups.iloc[start : start + _PIECE].to_numpy(dtype=object) for start in starts)
+    hashes = [pd.util.hash_array(piece, categorize=False) % _FOLDS for piece in pieces]
+    return np.concatenate([*hashes, []]).astype(np.int64)
 
 
 def _codes(candidate: Property, classes: int) -> Codes:
     values = candidate.values
     if candidate.is_number:
         return number_codes(values, bins_for(len(values), classes))
-    names = values.value_counts().sort_index().sort_values(ascending=False, kind="stable").index[:_MOST_NAMES]
-    return values.map({name: code for code, name in enumerate(names)}).fillna(len(names)).to_numpy(dtype=np.int64)
+    own, names = pd.factorize(values, sort=True)
+    order = np.argsort(-np.bincount(own, minlength=len(names)), kind="stable")[:_MOST_NAMES]
+    code = np.full(len(names) + 1, len(order), dtype=np.int64)  # the last one is of null
+    code[order] = np.arange(len(order))
+    return code[own]
 
 
 def contrast(candidate: Property, group: npt.NDArray[np.bool_]) -> str:

@@ -57,19 +57,18 @@ class Facts:
 
     @cached_property
     def readable(self) -> pd.DataFrame:
-        """The images that can be decoded."""
-        return self.dataset[self.dataset["read_error"].isna()]
+        """The images that can be decoded: image_id and label."""
+        return self.dataset.loc[self.dataset["read_error"].isna(), ["image_id", "label"]]
 
     @cached_property
     def own_splits(self) -> pd.Series:
-        """image_id → split, of the images that the dataset itself put into one."""
-        known = self.dataset.dropna(subset=["split"])
-        return pd.Series(known["split"].to_numpy(), index=known["image_id"])
+        """The split of each image that the dataset itself put into one."""
+        return self.dataset["split"].dropna()
 
     @cached_property
-    def test(self) -> frozenset[str]:
-        """The test images, the dataset's own or those that the audit drew."""
-        return frozenset(self.splits.loc[self.splits["split"] == "test", "image_id"])
+    def test(self) -> pd.Series:
+        """Ids of the test images, the dataset's own or those that the audit drew."""
+        return self.splits.loc[self.splits["split"] == "test", "image_id"]
 
     @cached_property
     def sizes(self) -> pd.Series:

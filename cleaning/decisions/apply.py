@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from imageclinic.core import tables
+from imageclinic.core.rows import lookup
 
 CHANGES = ("image_id", "change", "from_label", "to_label", "why", "reviewer")
 
@@ -23,38 +24,42 @@ def apply(dataset: pd.DataFrame, current: pd.DataFrame) -> tuple[pd.DataFrame, p
         decision did it).
     """
     at = dataset["image_id"]
-    decided = current.set_index("image_id")
-    decision = at.map(decided["decision"]).astype("str")
+    decision = lookup.values(at, current, "decision").astype("str")
     relabel = decision.eq("relabel")
-    label = dataset["label"].where(~relabel, at.map(decided["label"])).astype("str")
+    label = dataset["label"]
+    if relabel.any():
+        label = label.where(~relabel, lookup.values(at, current, "label")).astype("str")
 
     change = pd.Series(None, index=dataset.index, dtype="str")
     change = change.mask(relabel & label.ne(dataset["label"]), "relabelled")
     change = change.mask(label.isna(), "unlabelled")
     change = change.mask(dataset["read_error"].notna(), "unreadable")
     change = change.mask(decision.eq("drop"), "dropped")
-    by_decision = change.isin(["dropped", "relabelled"])
-    why = _reasons(current).reindex(at).set_axis(dataset.index).astype("str")
-    why = why.where(by_decision, dataset["read_error"].where(change.eq("unreadable"), "no label"))
-
     gone = change.notna() & change.ne("relabelled")
     cleaned = tables.validate(dataset.assign(label=label)[~gone].reset_index(drop=True), tables.DATASET)
+
+    # Few of the images change.
+    changed, change = dataset[change.notna()], change[change.notna()]
+    at, reasons = changed["image_id"], current.assign(why=_reasons(current))
+    by_decision = change.isin(["dropped", "relabelled"])
+    why = lookup.values(at, reasons, "why").astype("str")
+    why = why.where(by_decision, changed["read_error"].where(change.eq("unreadable"), "no label"))
     changes = pd.DataFrame(
         {
             "image_id": at,
             "change": change,
-            "from_label": dataset["label"],
-            "to_label": label.where(~gone),
+            "from_label": changed["label"],
+            "to_label": label[at.index].where(~gone[at.index]),
             "why": why,
-            "reviewer": at.map(decided["reviewer"]).astype("str").where(by_decision),
+            "reviewer": lookup.values(at, current, "reviewer").astype("str").where(by_decision),
         }
     )
-    return cleaned, changes[change.notna()].sort_values("image_id", ignore_index=True)[list(CHANGES)]
+    return cleaned, changes.sort_values("image_id", ignore_index=True)[list(CHANGES)]
 
 
 def _reasons(current: pd.DataFrame) -> pd.Series:
-    """The reason of each decision, by image_id: the checks that were confirmed, and the note."""
+    """The reason of each decision: the checks that were confirmed, and the note."""
     checks = current["confirmed"].str.replace(";", ", ").fillna("")
     note = current["note"].fillna("")
     both = checks + (": " + note).where((checks != "") & (note != ""), note)
-    return both.where(both != "", "decided").set_axis(current["image_id"])
+    return both.where(both != "", "decided")

@@ -28,6 +28,7 @@ from imageclinic.cleaning.decisions import batches, log_file
 from imageclinic.cleaning.decisions.policy import policy_events
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
+from imageclinic.core.rows import lookup
 from imageclinic.core.schema import POLICY
 
 __all__ = ["append", "current", "filled", "policy_events", "read", "stale", "targets", "undo_batch"]
@@ -111,9 +112,8 @@ def current(log: pd.DataFrame, dataset: pd.DataFrame) -> pd.DataFrame:
     answer = events["decision"].ne("unsure")
     events = events[answer | ~answer.groupby(events["target"]).transform("any")]
 
-    given = dataset[dataset["image_id"].isin(events["target"])].set_index("image_id")["label"]
     relabel = events["decision"].eq("relabel")
-    final = events["label"].where(relabel, events["target"].map(given)).astype("str")
+    final = events["label"].where(relabel, lookup.values(events["target"], dataset, "label")).astype("str")
     events = events.assign(
         label=events["label"].where(relabel),
         answer=events["decision"].replace({"relabel": "keep"})
@@ -236,7 +236,8 @@ def _standing(log: pd.DataFrame, dataset: pd.DataFrame) -> pd.DataFrame:
 def targets(log: pd.DataFrame, dataset: pd.DataFrame) -> pd.Series:
     """The image that each event is about now: at its path, else where its content and label went; else null."""
     # All that it depends on: the log is short, where the dataset may have millions of rows.
-    dataset = dataset[dataset["image_id"].isin(log["image_id"]) | dataset["sha256"].isin(log["sha256"].dropna())]
+    wanted = lookup.among(dataset["image_id"], log["image_id"]) | lookup.among(dataset["sha256"], log["sha256"])
+    dataset = dataset.loc[wanted, ["image_id", "sha256", "label"]]
     known = dataset.set_index("image_id")
     there = log["image_id"].isin(known.index)
     for recorded, now in (("sha256", "sha256"), ("given_label", "label")):

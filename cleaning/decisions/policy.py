@@ -13,6 +13,7 @@ from imageclinic.audit import runner
 from imageclinic.cleaning.decisions import survivors
 from imageclinic.core.errors import InputError
 from imageclinic.core.reading.regular_files import read_bytes
+from imageclinic.core.rows import lookup
 from imageclinic.core.schema import POLICY
 
 #: A policy has a line a check.
@@ -111,39 +112,38 @@ def policy_events(
     Raises:
         InputError: for an unknown check, one about classes, or a score outside [0, 1]; lists the valid ones.
     """
-    found = issues[issues["image_id"].notna() & issues["image_id"].isin(dataset["image_id"])]
-    _validate(accept, name, set(checks) | set(issues["check"]))
+    _validate(accept, name, {*checks, *issues["check"].unique()})
+    found = issues[issues["check"].isin(list(accept))]
+    found = found[lookup.among(found["image_id"], dataset["image_id"])]
     decided = current[~current["reviewer"].str.startswith(POLICY) | current["decision"].eq("drop")]
     threshold = found["check"].map(accept).astype("float64")
-    found = found[~found["image_id"].isin(decided["image_id"]) & found["score"].ge(threshold)]
+    found = found[~lookup.among(found["image_id"], decided["image_id"]) & found["score"].ge(threshold)]
     for check, accepted in ((c.name, c.accepted) for c in runner.load().values() if c.accepted is not None):
         found = found[found["check"].ne(check) | found["suggested_action"].isin(accepted)]
 
     labels, copies = runner.names_about("labels"), runner.names_about("copies")
     test = pd.concat([t.loc[t["split"].eq("test"), "image_id"] for t in (splits, dataset)])
-    left = frozenset[str]() if include_test else frozenset(test)
+    left = test.head(0) if include_test else test
 
-    def conflicts(proposals: Sequence[pd.DataFrame]) -> frozenset[str]:
+    def conflicts(*proposals: pd.DataFrame) -> pd.Series:
         if include_conflicts:
-            return frozenset()
+            return test.head(0)
         return _conflicting(dataset, clusters, after(current, _events(proposals, dataset, name)))
 
     majority = _without(_majorities(found[found["check"].isin(labels & copies)], dataset, clusters, current), left)
     relabels = _without(_relabels(found[found["check"].isin(labels - copies)], dataset), left)
-    relabels = _without(relabels, conflicts([majority]) | conflicts([majority, relabels]))
+    relabels = _without(_without(relabels, conflicts(majority)), conflicts(majority, relabels))
     drops = found[~found["check"].isin(labels | copies)].assign(decision="drop", label=None)
-    proposals = [majority, relabels, _without(drops, left | conflicts([majority, relabels]))]
+    proposals = [majority, relabels, _without(_without(drops, left), conflicts(majority, relabels))]
     for check in sorted(copies - labels):  # exact copies, near copies, leaks
         flagged = found[found["check"] == check]
         if len(flagged):
             so_far = after(current, _events(proposals, dataset, name))
             copied = _copies(runner.load()[check].copies, flagged, dataset, features, clusters, splits, so_far)
-            proposals.append(_without(copied, left | conflicts(proposals)))
+            proposals.append(_without(_without(copied, left), conflicts(*proposals)))
     events = _events(proposals, dataset, name)
-    standing = current.set_index("image_id")
-    same = events["decision"].eq(events["image_id"].map(standing["decision"])) & events["label"].eq(
-        events["image_id"].map(standing["label"])
-    )
+    decision, label = (lookup.values(events["image_id"], current, name) for name in ("decision", "label"))
+    same = events["decision"].eq(decision) & events["label"].eq(label)
     return events[~same].reset_index(drop=True)
 
 
@@ -170,27 +170,26 @@ def _validate(accept: Mapping[str, float], name: str, known: Collection[str]) ->
             raise InputError(f"unknown check {check!r}", expected=f"one of {valid}")
 
 
-def _without(proposal: pd.DataFrame, image_ids: Collection[str]) -> pd.DataFrame:
-    return proposal[~proposal["image_id"].isin(image_ids)]
+def _without(proposal: pd.DataFrame, image_ids: pd.Series) -> pd.DataFrame:
+    return proposal[~lookup.among(proposal["image_id"], image_ids)]
 
 
-def _labels(dataset: pd.DataFrame, current: pd.DataFrame) -> pd.Series:
-    """image_id → the label that holds, of the images that are not dropped."""
-    decided = current.set_index("image_id")
-    labels = dataset.set_index("image_id")["label"]
-    relabelled = decided.loc[decided["decision"].eq("relabel"), "label"]
-    return relabelled.combine_first(labels).drop(decided.index[decided["decision"].eq("drop")], errors="ignore")
+def _labels(ids: pd.Series, dataset: pd.DataFrame, current: pd.DataFrame) -> pd.Series:
+    """The label that holds for each image; null for one that is dropped."""
+    given = lookup.values(ids, dataset, "label")
+    decision, label = (lookup.values(ids, current, name) for name in ("decision", "label"))
+    return given.mask(decision.eq("relabel"), label).mask(decision.eq("drop"))
 
 
-def _conflicting(dataset: pd.DataFrame, clusters: pd.DataFrame, current: pd.DataFrame) -> frozenset[str]:
+def _conflicting(dataset: pd.DataFrame, clusters: pd.DataFrame, current: pd.DataFrame) -> pd.Series:
     """Images of clusters whose copies carry different labels."""
     members = clusters[clusters["cluster"].notna()]
-    different = members["image_id"].map(_labels(dataset, current)).groupby(members["cluster"]).nunique().gt(1)
-    return frozenset(members.loc[members["cluster"].map(different), "image_id"])
+    different = _labels(members["image_id"], dataset, current).groupby(members["cluster"]).transform("nunique").gt(1)
+    return members.loc[different, "image_id"]
 
 
 def _relabels(found: pd.DataFrame, dataset: pd.DataFrame) -> pd.DataFrame:
-    given = found["image_id"].map(dataset.set_index("image_id")["label"])
+    given = lookup.values(found["image_id"], dataset, "label")
     wanted = found["suggested_label"].notna() & found["suggested_label"].ne(given)
     return found[wanted].assign(decision="relabel", label=found["suggested_label"])
 
@@ -199,15 +198,13 @@ def _majorities(
     found: pd.DataFrame, dataset: pd.DataFrame, clusters: pd.DataFrame, current: pd.DataFrame
 ) -> pd.DataFrame:
     """Relabel the copies that disagree with more than half of their cluster."""
-    labels = _labels(dataset, current)
     members = clusters[clusters["cluster"].notna()]
-    members = members.assign(label=members["image_id"].map(labels)).dropna(subset=["label"])
+    members = members.assign(label=_labels(members["image_id"], dataset, current)).dropna(subset=["label"])
     votes = members.groupby(["cluster", "label"]).size()
     share = votes / votes.groupby("cluster").transform("sum")
     winners = share[share > 0.5].reset_index().set_index("cluster")["label"]
-    home = clusters.set_index("image_id")["cluster"]
-    majority = found["image_id"].map(home).map(winners)
-    wanted = majority.notna() & majority.ne(found["image_id"].map(labels))
+    majority = lookup.values(found["image_id"], clusters, "cluster").map(winners)
+    wanted = majority.notna() & majority.ne(_labels(found["image_id"], dataset, current))
     return found.assign(decision="relabel", label=majority)[wanted]
 
 
@@ -224,18 +221,18 @@ def _copies(
     members = clusters[clusters["cluster"].notna()]
     if which == "equal":
         # Near copies share a cluster with exact ones: only equal pictures are copies here.
-        pixels = members["image_id"].map(features.set_index("image_id")["pixel_hash"].astype("str"))
-        content = members["image_id"].map(dataset.set_index("image_id")["sha256"])
+        members = members[lookup.among(members["image_id"], found["image_id"])]
+        hashes = features.assign(pixel_hash=features["pixel_hash"].astype("UInt64"))
+        pixels = lookup.values(members["image_id"], hashes, "pixel_hash").astype("str")
+        content = lookup.values(members["image_id"], dataset, "sha256")
         members = members.assign(cluster=members["cluster"] + "/" + pixels.fillna(content))
-        members = members[members["image_id"].isin(found["image_id"])]
     chosen = survivors.choose(dataset, features, members, splits, current)
     chosen = chosen[chosen.groupby("cluster")["survivor"].transform("any")]
     if which == "across splits":
-        split = chosen["image_id"].map(dataset.set_index("image_id")["split"])
+        split = lookup.values(chosen["image_id"], dataset, "split")
         home = split[chosen["survivor"]].set_axis(chosen.loc[chosen["survivor"], "cluster"])
         chosen = chosen[split.ne(chosen["cluster"].map(home))]
-    losers = chosen[~chosen["survivor"]].set_index("image_id")["reason"]
-    reason = found["image_id"].map(losers).astype("str")
+    reason = lookup.values(found["image_id"], chosen[~chosen["survivor"]], "reason").astype("str")
     return found.assign(decision="drop", label=None, evidence=reason + "; " + found["evidence"])[reason.notna()]
 
 
@@ -248,7 +245,7 @@ def _events(proposals: Sequence[pd.DataFrame], dataset: pd.DataFrame, name: str)
     first = proposed.drop_duplicates("image_id").set_index("image_id")
     same = proposed["decision"].eq(proposed["image_id"].map(first["decision"]))
     by_image = proposed[same].groupby("image_id")
-    known = dataset.set_index("image_id").loc[first.index]
+    known = dataset.iloc[lookup.places(first.index, dataset["image_id"])]
     return pd.DataFrame(
         {
             "image_id": first.index,

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from imageclinic.core.rows import lookup
 from imageclinic.core.schema import POLICY
 
 COLUMNS = ("image_id", "cluster", "survivor", "reason")
@@ -104,11 +105,11 @@ def keep_best(
         image_id, cluster, plan (`BEST`, `REST`, `SPARED` or `UNRESOLVED`), sorted by cluster and image_id; without
         the images that are dropped already.
     """
-    wanted = clusters.loc[clusters["image_id"].isin(image_ids), "cluster"].dropna()
-    chosen = choose(dataset, features, clusters[clusters["cluster"].isin(wanted)], splits, current)
+    wanted = clusters.loc[lookup.among(clusters["image_id"], image_ids), "cluster"].dropna()
+    chosen = choose(dataset, features, clusters[lookup.among(clusters["cluster"], wanted)], splits, current)
     dropped = current.loc[current["decision"].eq("drop"), "image_id"]
-    chosen = chosen[~chosen["image_id"].isin(dropped)]
-    given = chosen["image_id"].map(dataset.set_index("image_id")["split"])
+    chosen = chosen[~lookup.among(chosen["image_id"], dropped)]
+    given = lookup.values(chosen["image_id"], dataset, "split")
     plan = pd.Series(REST, index=chosen.index, dtype="str").mask(given.eq("test"), SPARED)
     plan = plan.mask(chosen["survivor"], BEST)
     plan = plan.where(chosen.groupby("cluster")["survivor"].transform("any"), UNRESOLVED)
@@ -125,25 +126,23 @@ def _members(
 ) -> pd.DataFrame:
     """One row per image in a cluster with the values that decide."""
     members = clusters.loc[clusters["cluster"].notna(), ["image_id", "cluster"]]
-    members = members.merge(
-        dataset[["image_id", "label", "split", "bytes", "width", "height", "read_error"]], on="image_id"
-    )
+    columns = ("label", "split", "bytes", "width", "height", "read_error")
+    members = lookup.joined(members, dataset, columns).reset_index(drop=True)
     at = members["image_id"]
-    decided = current.set_index("image_id")
-    decision = at.map(decided["decision"])
+    decision = lookup.values(at, current, "decision")
     by_policy = current.loc[current["reviewer"].astype("str").str.startswith(POLICY), "image_id"]
     relabelled = decision.eq("relabel")
-    frozen = at.map(splits.set_index("image_id")["split"])
+    frozen = lookup.values(at, splits, "split")
     readable = members["read_error"].isna()
     return members.assign(
-        label=members["label"].where(~relabelled, at.map(decided["label"])),
+        label=members["label"].where(~relabelled, lookup.values(at, current, "label")),
         readable=readable,
         candidate=readable & decision.ne("drop"),
         in_test=frozen.eq("test") | members["split"].eq("test"),
-        reviewed=(relabelled | decision.eq("keep")) & ~at.isin(by_policy),
+        reviewed=(relabelled | decision.eq("keep")) & ~lookup.among(at, by_policy),
         labelled=members["label"].notna() | relabelled,
         pixels=(members["width"] * members["height"]).astype("float64").fillna(0.0),
-        sharpness=at.map(features.set_index("image_id")["sharpness"]).fillna(-1.0),
+        sharpness=lookup.values(at, features, "sharpness").fillna(-1.0),
     ).reset_index(drop=True)
 
 

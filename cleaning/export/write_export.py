@@ -22,6 +22,7 @@ from imageclinic.core import tables
 from imageclinic.core.errors import Failed, InputError
 from imageclinic.core.naming import class_order, label_sets
 from imageclinic.core.processes.temporary_folders import temporary_folder
+from imageclinic.core.rows import lookup, ordering
 from imageclinic.core.run import Run
 from imageclinic.core.stores.store import connected
 
@@ -85,14 +86,14 @@ def export(
     if cleaned.images.empty:
         raise InputError("no image is left to export", fix="take back decisions with imageclinic decide --undo")
     format = formats.load(options.format)
-    manifest = _manifest(cleaned)
+    manifest = manifest_of(cleaned)
     separator = run.info().get(label_sets.KEY)
     if separator is None:  # a label set has no number
         classes = class_order.in_order(manifest["label"])
         if not class_order.are_numbers(classes):
             classes = format.unnumbered(manifest)
         manifest["class_index"] = manifest["label"].map({name: n for n, name in enumerate(classes)}).astype("Int64")
-    sources = [run.image_path(image_id) for image_id in manifest["image_id"]]
+    sources: Sequence[Path] = run.files.of(manifest["image_id"])
     target: Path | None = None
     if isinstance(out, Path):
         target = output_folder.check(out, run, sources)
@@ -105,7 +106,7 @@ def export(
         changes = _with_encoded(changes, manifest, cleaned.encoded)
         files = dict(zip(cleaned.encoded["image_id"], cleaned.encoded["file"], strict=True))
         sources = [files.get(image_id, source) for image_id, source in zip(manifest["image_id"], sources, strict=True)]
-    image_format = manifest["image_id"].map(cleaned.images.set_index("image_id")["format"])
+    image_format = lookup.values(manifest["image_id"], cleaned.images, "format")
     manifest["path"] = format.paths(manifest, image_format, sources, target or Path())
     about = export_facts.of(
         manifest, changes, run, format, options.flags(), cleaned.notes, cleaned.left_out, cleaned.ranges
@@ -169,22 +170,24 @@ def _usual_size(images: pd.DataFrame) -> tuple[int, int]:
     return (96, 96) if sides.isna().any() else (int(sides["height"]), int(sides["width"]))
 
 
-def _manifest(cleaned: CleanedDataset) -> pd.DataFrame:
+def manifest_of(cleaned: CleanedDataset) -> pd.DataFrame:
     """The manifest, sorted by image_id; its column path is filled in later."""
-    rows = cleaned.images.sort_values("image_id", ignore_index=True)
+    rows = cleaned.images[["image_id", "label", "sha256"]]
+    rows = ordering.in_order(rows, {"image_id": "ascending"}).reset_index(drop=True)
     at = rows["image_id"]
-    split = at.map(cleaned.splits.set_index("image_id")["split"])
+    split = lookup.values(at, cleaned.splits, "split")
     lost = at[split.isna() | rows["sha256"].isna()]
     if len(lost):
         raise InputError(
             f"{len(lost)} images, such as {lost.iloc[0]}, have no split or no content hash",
             expected="a row in splits for every image",
         )
-    relabelled = cleaned.changes[cleaned.changes["change"] == "relabelled"].set_index("image_id")
-    original = rows["label"].where(~at.isin(relabelled.index), at.map(relabelled["from_label"]))
-    decision = pd.Series(None, index=rows.index, dtype="str").mask(at.isin(relabelled.index), "relabel")
+    relabelled = cleaned.changes[cleaned.changes["change"] == "relabelled"]
+    changed = lookup.among(at, relabelled["image_id"])
+    original = rows["label"].mask(changed, lookup.values(at, relabelled, "from_label"))
+    decision = pd.Series(None, index=rows.index, dtype="str").mask(changed, "relabel")
     if cleaned.current is not None:
-        decided = at.map(cleaned.current.set_index("image_id")["decision"]).astype("str")
+        decided = lookup.values(at, cleaned.current, "decision").astype("str")
         decision = decision.fillna(decided.where(decided.isin(["keep", "relabel"])))
     return tables.frame(
         tables.MANIFEST,
@@ -201,14 +204,14 @@ def _manifest(cleaned: CleanedDataset) -> pd.DataFrame:
 
 def _original(manifest: pd.DataFrame, encoded: pd.DataFrame, run: Run) -> pd.Series:
     """The hash of the source of each image that was re-encoded; null for the others."""
-    source = run.read(tables.DATASET).set_index("image_id")["sha256"]
     at = manifest["image_id"]
-    return at.map(source).where(at.isin(encoded["image_id"])).astype("str")
+    source = lookup.values(at, run.read(tables.DATASET, ["image_id", "sha256"]), "sha256")
+    return source.where(lookup.among(at, encoded["image_id"])).astype("str")
 
 
 def _with_encoded(changes: pd.DataFrame, manifest: pd.DataFrame, encoded: pd.DataFrame) -> pd.DataFrame:
     """The changes, and a row for each exported image that was re-encoded."""
-    rows = encoded.loc[encoded["image_id"].isin(manifest["image_id"]), ["image_id", "why"]]
-    label = rows["image_id"].map(manifest.set_index("image_id")["label"])
+    rows = encoded.loc[lookup.among(encoded["image_id"], manifest["image_id"]), ["image_id", "why"]]
+    label = lookup.values(rows["image_id"], manifest, "label")
     rows = rows.assign(change="encoded", from_label=label, to_label=label, reviewer=None)
     return pd.concat([changes, rows[changes.columns].astype("str")], ignore_index=True)

@@ -10,6 +10,7 @@ import pandas as pd
 from imageclinic.audit import runner
 from imageclinic.cleaning.trust import stopping
 from imageclinic.cleaning.trust.reviews import Log, Reviews
+from imageclinic.core.rows import lookup
 
 COLUMNS = (
     *("check", "flagged", "reviewed", "confirmed", "rejected", "random", "precision", "low", "high", "note"),
@@ -59,10 +60,10 @@ def by_check(
         rest = stopping.rest(about)
         missed = (math.nan,) * 3
         if check in label_checks():
-            others = dataset.loc[~dataset["image_id"].isin(found["image_id"]), "image_id"]
+            others = dataset.loc[~lookup.among(dataset["image_id"], found["image_id"]), "image_id"]
             missed = known.about_others(others, ("relabel",), flags["image_id"]).rest()
         coming, errors = stopping.ahead(about)
-        reviewed = int(found["image_id"].isin(known.answers.index).sum())
+        reviewed = int(lookup.among(found["image_id"], known.answers.index).sum())
         right, random = int(about.right.sum()), int((about.weight > 0).sum())
         counts = (len(found), reviewed, right, int((~about.unseen).sum()) - right, random)
         estimate = _all(about, rest)
@@ -83,7 +84,7 @@ def unflagged(issues: pd.DataFrame, log: pd.DataFrame, dataset: pd.DataFrame) ->
         ``images`` without a finding, ``reviewed`` (drawn and judged), and ``changed, low, high``: the share of those
         not reviewed that a person would relabel or drop, with its 95 % interval; None where nothing was drawn.
     """
-    images = dataset.loc[~dataset["image_id"].isin(issues["image_id"].dropna()), "image_id"]
+    images = dataset.loc[~lookup.among(dataset["image_id"], issues["image_id"]), "image_id"]
     about = Log(log, dataset).about_others(images, ("relabel", "drop"))
     share = about.rest()
     values = dict(zip(("changed", "low", "high"), share, strict=True))

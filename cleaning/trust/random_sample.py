@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from imageclinic.core.rows import lookup, ordering
+
 FLAGGED, UNFLAGGED = "flagged", "unflagged"
 COLUMNS = ("image_id", "stratum", "inclusion_prob")
 
@@ -29,12 +31,12 @@ def draw(
         inclusion_prob in (0, 1].
     """
     rng = np.random.default_rng(seed)
-    has = dataset["image_id"].isin(issues["image_id"].dropna())
+    has = lookup.among(dataset["image_id"], issues["image_id"])
     parts = []
     for stratum, mask, wanted in ((FLAGGED, has, flagged), (UNFLAGGED, ~has, unflagged)):
-        images = np.sort(dataset.loc[mask, "image_id"].to_numpy(object))
+        images = ordering.in_order(dataset.loc[mask, ["image_id"]], {"image_id": "ascending"})["image_id"]
         n = min(wanted, len(images))
-        chosen = rng.choice(images, n, replace=False)
+        chosen = images.iloc[rng.choice(len(images), n, replace=False)].to_numpy(object)
         parts.append(pd.DataFrame({"image_id": chosen, "stratum": stratum, "inclusion_prob": n / max(len(images), 1)}))
     sample = pd.concat(parts, ignore_index=True)
     mixed = sample.iloc[rng.permutation(len(sample))].reset_index(drop=True)

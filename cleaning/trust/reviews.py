@@ -11,6 +11,7 @@ import pandas as pd
 
 from imageclinic.cleaning.decisions import decision_log
 from imageclinic.cleaning.trust import bounds
+from imageclinic.core.rows import lookup, ordering
 from imageclinic.core.schema import POLICY
 
 Mask = npt.NDArray[np.bool_]
@@ -81,10 +82,10 @@ class Log:
 
     def about_flags(self, flags: pd.DataFrame, check: str) -> Reviews:
         """Reviews of a check's flags (image_id and score, one row an image): right where a person confirmed it."""
-        flags = flags.sort_values(["score", "image_id"], ascending=[False, True])
-        answers = self.answers.reindex(flags["image_id"])
-        confirmed, rejected = (_names(answers[column], check) for column in ("confirmed", "rejected"))
-        unclear = flags["image_id"].isin(self.answers.index).to_numpy() & (confirmed == rejected)
+        flags = ordering.in_order(flags, {"score": "descending", "image_id": "ascending"})
+        at = lookup.places(flags["image_id"], self.answers.index)
+        confirmed, rejected = (_named(self.answers[column], check, at) for column in ("confirmed", "rejected"))
+        unclear = (at >= 0) & (confirmed == rejected)
         score = flags["score"].to_numpy(np.float64)
         return self._reviews(flags["image_id"], score, bands(len(flags)), confirmed, unclear)
 
@@ -98,8 +99,9 @@ class Log:
             wrong: the decisions that call an image an error.
             elsewhere: the images that another check flagged, which are drawn with a chance of their own.
         """
-        found = images.map(self.answers["decision"]).isin(wrong).to_numpy(bool)
-        stratum = images.isin(elsewhere).to_numpy().astype(np.int64)
+        answers = self.answers["decision"]
+        found = lookup.among(images, answers.index[answers.isin(wrong)])
+        stratum = lookup.among(images, elsewhere).astype(np.int64)
         return self._reviews(images, np.zeros(len(images)), stratum, found, np.zeros(len(images), dtype=bool))
 
     def _reviews(
@@ -110,11 +112,12 @@ class Log:
         right: Mask,
         unclear: Mask,
     ) -> Reviews:
-        reviewed = images.isin(self.answers.index).to_numpy()
-        turn = np.where(reviewed, images.map(self._turn).fillna(0).to_numpy(np.int64), -1)
-        weight = np.where(reviewed, images.map(self._weight).fillna(0).to_numpy(np.float64), 0.0)
-        policy = images.isin(self._policy).to_numpy()
-        closed = ~unclear & ~images.isin(self._open).to_numpy()
+        reviewed = np.flatnonzero(lookup.among(images, self.answers.index))
+        turn, weight = np.full(len(images), -1), np.zeros(len(images))
+        turn[reviewed] = images.iloc[reviewed].map(self._turn).fillna(0).to_numpy(np.int64)
+        weight[reviewed] = images.iloc[reviewed].map(self._weight).fillna(0).to_numpy(np.float64)
+        policy = lookup.among(images, self._policy)
+        closed = ~unclear & ~lookup.among(images, self._open)
         return Reviews(score, stratum, turn, right, weight, policy).only(closed)
 
 
@@ -123,5 +126,7 @@ def bands(n: int) -> npt.NDArray[np.int64]:
     return np.arange(n) * max(1, min(_BANDS, n // _LEAST)) // max(n, 1)
 
 
-def _names(checks: pd.Series, check: str) -> Mask:
-    return np.array([isinstance(names, str) and check in names.split(";") for names in checks], dtype=bool)
+def _named(checks: pd.Series, check: str, at: npt.NDArray[np.intp]) -> Mask:
+    """Whether `check` is among the names at these positions; not at -1."""
+    there = [isinstance(names, str) and check in names.split(";") for names in checks]
+    return np.array([*there, False], dtype=bool)[at]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import pyarrow as pa
@@ -48,6 +49,11 @@ class Table:
         if self.name == "decisions":
             return "fix that line, or move the file away; nothing was changed"
         return f"delete it and run imageclinic {self.command} again"
+
+    def only(self, names: Collection[str]) -> Table:
+        """The table with some of its columns; rows are known by its key where that is among them."""
+        columns = tuple(column for column in self.columns if column.name in names)
+        return replace(self, columns=columns, key=self.key if set(self.key) <= set(names) else ())
 
     @property
     def names(self) -> list[str]:

@@ -21,6 +21,7 @@ from imageclinic.core.reading import image_files, other_folders, run_shapes, sav
 from imageclinic.core.reading.json_files import parse_json, read_json
 from imageclinic.core.reading.links import refuse_links
 from imageclinic.core.reading.table_checks import check_same_images
+from imageclinic.core.rows.parquet_tables import Columns
 
 FORMAT = 1
 MARKER = ".imageclinic-run"
@@ -180,8 +181,7 @@ class Run:
 
     @property
     def verdict(self) -> list[dict[str, Any]]:
-        """What matters most of what the audit found, worst first: see `core.reading.saved_verdict`. Empty before an
-        audit, and where an earlier version made it."""
+        """What matters most, worst first: `core.reading.saved_verdict`. Empty before an audit, and in early runs."""
         return saved_verdict.with_run(self.info().get("verdict") or [], self.path)
 
     @property
@@ -201,14 +201,14 @@ class Run:
         """Whether a table has been written."""
         return self.table_path(table).is_file()
 
-    def read(self, table: tables.Table) -> pd.DataFrame:
-        """Read and validate a table. Raises InputError when the audit has not written it."""
-        return tables.read(self.table_path(table), table)
+    def read(self, table: tables.Table, columns: Columns = None) -> pd.DataFrame:
+        """Read and validate a table, or some of its columns. Raises InputError when the audit has not written it."""
+        return tables.read(self.table_path(table), table, columns)
 
-    def read_beside(self, dataset: pd.DataFrame, table: tables.Table) -> pd.DataFrame:
-        """As `read`, of a table about images: raises InputError for one that `dataset` (the table) has not, and
-        where features are not of the readable images."""
-        found = self.read(table)
+    def read_beside(self, dataset: pd.DataFrame, table: tables.Table, columns: Columns = None) -> pd.DataFrame:
+        """As `read`, of a table about images: raises InputError for one that `dataset` (the table, or its columns
+        image_id and read_error) has not, and where features are not of the readable images."""
+        found = self.read(table, columns)
         check_same_images(found, dataset, self.table_path(table), of_readable=table is tables.FEATURES)
         return found
 

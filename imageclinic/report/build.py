@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from imageclinic.core import tables
 from imageclinic.core.errors import CanNotWrite, InputError, remedied
 from imageclinic.core.predicted.tested_images import TEST_PREDICTIONS
 from imageclinic.core.reading.json_files import check_shape, read_json
+from imageclinic.core.rows import lookup
 from imageclinic.core.run import Run
 from imageclinic.report import (
     charts,
@@ -30,6 +32,8 @@ from imageclinic.report.planted_truth import score
 from imageclinic.report.predicted import confusion_section, tested_images_section
 from imageclinic.report.thumbnails import Picture, RunPictures
 
+#: The columns of the dataset that it shows.
+_SHOWN = ("image_id", "label", "split", "bytes", "format", "read_error")
 _CODE = re.compile(r"`([^`\n]+)`")
 
 
@@ -103,7 +107,7 @@ def render(
     info = run.info()
     if "outcomes" not in info:
         raise InputError(f"{run.path} holds no finished audit", fix="run imageclinic audit first")
-    dataset = run.read(tables.DATASET)
+    dataset = run.read(tables.DATASET, _SHOWN)
     issues = run.read_beside(dataset, tables.ISSUES)
     splits = splits_of(run, dataset)
     decided, decisions_note = _decisions(run)
@@ -113,12 +117,11 @@ def render(
     outcomes = sections.by_severity(info["outcomes"], run.verdict)
     pictures = RunPictures(run)
     of_checks = sections_of(run, outcomes, dataset, issues, splits, help or {}, pictures.picture)
-    given = dataset.set_index("image_id")["label"]
-    try:
-        predictions = run.read_predictions() if run.predictions.is_file() else None
-        confused = confusion_section.table(predictions, given, pictures.small) if predictions else None
-    except InputError:  # what the checks made of them is there all the same
-        confused = None
+    confused = None
+    with contextlib.suppress(InputError):  # what the checks made of them is there all the same
+        if run.predictions.is_file():
+            labels = dataset.set_index("image_id")["label"]
+            confused = confusion_section.table(run.read_predictions(), labels, pictures.small)
     tested, tested_note = _tested(run, pictures)
     drawn: dict[str, Any] | None = None
     if isinstance(embedding_map, pd.DataFrame) and len(embedding_map):
@@ -186,8 +189,8 @@ def headline(dataset: pd.DataFrame, issues: pd.DataFrame, outcomes: Sequence[Map
     return f"{flagged:,} of {len(dataset):,} images{share} have at least one finding{most}.{warning}"
 
 
-def _facts(dataset: pd.DataFrame, splits: Mapping[str, str]) -> list[tuple[str, str]]:
-    counts = pd.Series(list(splits.values()), dtype="object").value_counts()
+def _facts(dataset: pd.DataFrame, splits: pd.DataFrame) -> list[tuple[str, str]]:
+    counts = splits["split"].value_counts()
     formats = dataset["format"].dropna().value_counts()
     size = dataset["bytes"].sum()
     facts = [
@@ -209,12 +212,12 @@ def _audited(info: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def splits_of(run: Run, dataset: pd.DataFrame) -> dict[str, str]:
-    """image_id → split: the dataset's own, else the one that the audit drew."""
-    own = dataset.dropna(subset=["split"])
+def splits_of(run: Run, dataset: pd.DataFrame) -> pd.DataFrame:
+    """image_id and split: the dataset's own, else the one that the audit drew."""
+    own = dataset.loc[dataset["split"].notna(), ["image_id", "split"]]
     if own.empty and run.has(tables.SPLIT_TABLE):
         own = run.read(tables.SPLIT_TABLE)
-    return dict(zip(own["image_id"], own["split"], strict=True))
+    return own
 
 
 def sections_of(
@@ -222,18 +225,17 @@ def sections_of(
     outcomes: Sequence[Mapping[str, Any]],
     dataset: pd.DataFrame,
     issues: pd.DataFrame,
-    splits: Mapping[str, str],
+    splits: pd.DataFrame,
     help: Mapping[str, str],
     picture: Callable[[str], Picture],
 ) -> list[sections.Section]:
     """What is shown of those checks in `outcomes` that found something or failed; see `sections.section`."""
-    given = dict(zip(dataset["image_id"], dataset["label"], strict=True))
-    clusters = run.read(tables.CLUSTERS).dropna(subset=["cluster"]) if run.has(tables.CLUSTERS) else None
-    copies = {} if clusters is None else dict(zip(clusters["image_id"], clusters["cluster"], strict=True))
+    ids = issues["image_id"]
+    clusters = run.read(tables.CLUSTERS) if run.has(tables.CLUSTERS) else tables.empty(tables.CLUSTERS)
     issues = issues.assign(
-        given=issues["image_id"].map(given),
-        split=issues["image_id"].map(splits),
-        same=[copies.get(image_id, image_id) for image_id in issues["image_id"]],
+        given=lookup.values(ids, dataset, "label"),
+        split=lookup.values(ids, splits, "split"),
+        same=lookup.values(ids, clusters, "cluster").fillna(ids),
     )
     return [
         sections.section(o, issues[issues["check"] == o["check"]], help.get(o["check"], ""), picture)

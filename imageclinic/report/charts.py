@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
+
+from imageclinic.core.rows import lookup
 
 MOST_CLASSES = 40
 MOST_CONFUSED = 14
@@ -35,11 +38,13 @@ class Distribution:
     left_out: int
 
 
-def distribution(dataset: pd.DataFrame, splits: Mapping[str, str]) -> Distribution:
-    """Images per given class and split (`splits`: image_id → split; others are in no split)."""
-    labels = dataset["label"].astype("object").where(dataset["label"].notna(), "(no label)")
-    split = dataset["image_id"].map(splits).astype("object").fillna("no split")
-    counts = pd.crosstab(labels.rename("label"), split.rename("split"))
+def distribution(dataset: pd.DataFrame, splits: pd.DataFrame) -> Distribution:
+    """Images per given class and split (`splits`: image_id and split; others are in no split)."""
+    label, labels = pd.factorize(dataset["label"].fillna("(no label)"), sort=True)
+    of_image = lookup.values(dataset["image_id"], splits, "split")
+    split, names = pd.factorize(of_image.fillna("no split"), sort=True)
+    cells = np.bincount(label * len(names) + split, minlength=len(labels) * len(names))
+    counts = pd.DataFrame(cells.reshape(len(labels), len(names)), index=labels, columns=names)
     order = [s for s in ("train", "val", "test") if s in counts]
     counts = counts[[*order, *(c for c in counts if c not in order)]]
     counts = counts.loc[counts.sum(axis=1).sort_values(ascending=False, kind="stable").index]

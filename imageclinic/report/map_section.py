@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
+from imageclinic.core.rows import lookup
 from imageclinic.report.sections import title
 from imageclinic.report.thumbnails import Picture
 
@@ -33,7 +34,7 @@ def points(
     embedding_map: pd.DataFrame,
     dataset: pd.DataFrame,
     issues: pd.DataFrame,
-    splits: Mapping[str, str],
+    splits: pd.DataFrame,
     decisions: Mapping[str, str],
     order: Sequence[str],
     *,
@@ -46,7 +47,7 @@ def points(
         embedding_map: ``image_id, x, y``, with x and y in [0, 1].
         dataset: tables.DATASET.
         issues: tables.ISSUES.
-        splits: image_id → split.
+        splits: image_id and split.
         decisions: image_id → what is decided.
         order: the checks, the most urgent first: an image gets the first that flagged it.
         seed: of the sample.
@@ -62,10 +63,10 @@ def points(
     suggested = found.dropna(subset=["suggested_label"]).drop_duplicates("image_id")
     all_points = embedding_map.merge(dataset[["image_id", "label"]], on="image_id").rename(columns={"label": "given"})
     ids = all_points["image_id"]
-    all_points["suggested"] = ids.map(suggested.set_index("image_id")["suggested_label"])
-    all_points["check"] = ids.map(first.set_index("image_id")["check"])
+    all_points["suggested"] = lookup.values(ids, suggested, "suggested_label")
+    all_points["check"] = lookup.values(ids, first, "check")
     all_points["decision"] = ids.map(decisions)
-    all_points["split"] = ids.map(splits)
+    all_points["split"] = lookup.values(ids, splits, "split")
     flagged = all_points["check"].notna()
     if len(all_points) > most:
         chance = np.random.default_rng(seed).random(len(all_points)) - flagged.to_numpy()  # flagged ones come first

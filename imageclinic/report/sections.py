@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from imageclinic.core.rows import lookup, ordering
 from imageclinic.report.charts import Confusion, confusion
 from imageclinic.report.thumbnails import Picture
 
@@ -113,7 +115,7 @@ def section(
         picture: thumbnail of an image_id.
     """
     options = outcome.get("options") or {}
-    issues = issues.sort_values(["score", "image_id", "label"], ascending=[False, True, True], na_position="last")
+    issues = ordering.in_order(issues, {"score": "descending", "image_id": "ascending", "label": "ascending"})
     of_images = issues[issues["image_id"].notna()]
     alone = _one_of_each(of_images[of_images["cluster"].isna()])
     together = of_images[of_images["cluster"].notna()]
@@ -160,10 +162,13 @@ def _one_of_each(findings: pd.DataFrame) -> pd.DataFrame:
     keys = [findings["same"], findings["given"].fillna(""), findings["suggested_label"].fillna("")]
     if findings.empty:
         return findings
-    others = findings.groupby(keys)["same"].transform("size") - 1
-    more = [f" So {'is 1 copy' if n == 1 else f'are {n:,} copies'} of it." if n else "" for n in others]
-    complete = findings.assign(evidence=[f"{e}{m}" for e, m in zip(findings["evidence"], more, strict=True)])
-    return complete[~pd.concat(keys, axis=1).duplicated()]
+    kind, first = lookup.kinds(*keys)
+    others = np.bincount(kind) - 1
+    worst = findings.iloc[first]
+    copied = np.flatnonzero(others)
+    more = [f" So {'is 1 copy' if n == 1 else f'are {n:,} copies'} of it." for n in others[copied]]
+    evidence = worst["evidence"].iloc[copied] + pd.Series(more, dtype="str", index=worst.index[copied])
+    return worst.assign(evidence=worst["evidence"].mask(others > 0, evidence.reindex(worst.index)))
 
 
 def _cluster(members: pd.DataFrame, picture: Callable[[str], Picture]) -> Cluster:

@@ -240,7 +240,9 @@ def _audit(run: Run, listing: image_listing.Listing, plan: _Plan, stage: Stage, 
     with timed("copies", "Looking for copies") as progress:
         neighbors, clusters = copies_and_splits.copies(run, dataset, features, vectors, plan.engine, notes, progress)
     copies_and_splits.freeze_splits(run, dataset, clusters, seed, notes, plan.label_separator)
+    del features
     inputs |= {"neighbors": neighbors, "clusters": clusters}
+    inputs["features"] = inputs["features"].drop(columns=list(runner.OF_COPIES))  # their memory goes
     if predicted and vectors is None and method.needs_embeddings:
         reasons = missing if "embeddings" in missing else broken
         reasons["predictions"] = reasons["embeddings"]

@@ -11,9 +11,10 @@ from imageclinic.cleaning.decisions import annotation_tools, decision_log, impor
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
 from imageclinic.core.naming import label_sets
+from imageclinic.core.rows import lookup
 from imageclinic.core.run import open_run
 from imageclinic.core.schema import POLICY
-from imageclinic.workflows.steps.run_state import load, propose
+from imageclinic.workflows.steps.run_state import OF_POLICY, load, propose
 
 
 def decide(
@@ -53,7 +54,7 @@ def decide(
         raise InputError("what to decide?", expected="one of --accept, --policy, --from and --undo")
     if every and not undo:
         raise InputError("--all takes back everything that a reviewer decided", expected="--undo --all")
-    state = load(run)
+    state = load(run, OF_POLICY)
     path = state.run.decisions
     if undo:
         if dry_run:
@@ -97,11 +98,11 @@ def left_to_persons(
         flagged labels that don't reach the accepted score, where the run's predictions can't tell wrong labels from
         hard images (``label_noise.established`` in run.json); 0 where they can.
     """
-    state = load(run)
+    state = load(run, OF_POLICY)
     name, accepted = _policy(accept, policy_file)
     every = propose(state, accepted, name, include_test=True, include_conflicts=True)
-    left = every.loc[~every["image_id"].isin(events["image_id"]), "image_id"]
-    test = left.isin(state.splits.loc[state.splits["split"].eq("test"), "image_id"])
+    left = every.loc[~lookup.among(every["image_id"], events["image_id"]), "image_id"]
+    test = lookup.among(left, state.splits.loc[state.splits["split"].eq("test"), "image_id"])
     unsure = 0
     noise = state.run.info().get("label_noise") or {}
     if label_ranking.CHECK in accepted and not noise.get("established", True):
@@ -112,7 +113,8 @@ def left_to_persons(
 
 def by_class_and_split(run: str | Path, events: pd.DataFrame) -> pd.DataFrame:
     """What events do: decision, given_label, label, and the number of images in train, val and test; the most first."""
-    split = events["image_id"].map(load(run).splits.set_index("image_id")["split"]).astype("str").fillna("none")
+    splits = open_run(Path(run)).read(tables.SPLIT_TABLE)
+    split = lookup.values(events["image_id"], splits, "split").astype("str").fillna("none")
     keys = [events[name].astype("str").fillna("") for name in ("decision", "given_label", "label")]
     counts = pd.crosstab(keys, split).reindex(columns=[*tables.SPLITS, "none"], fill_value=0)
     counts = counts.loc[:, [*tables.SPLITS, *(["none"] if counts["none"].any() else [])]]
@@ -122,7 +124,7 @@ def by_class_and_split(run: str | Path, events: pd.DataFrame) -> pd.DataFrame:
 
 def new_classes(run: str | Path, events: pd.DataFrame) -> list[str]:
     """The labels that these events give and no image of the dataset came with: new classes, or slips of the pen."""
-    given = open_run(Path(run)).read(tables.DATASET)["label"]
+    given = open_run(Path(run)).read(tables.DATASET, ["label"])["label"]
     return sorted(set(events["label"].dropna()) - set(given.dropna()))
 
 

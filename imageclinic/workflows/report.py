@@ -7,13 +7,12 @@ from pathlib import Path
 import pandas as pd
 
 from imageclinic.audit import runner
-from imageclinic.cleaning.decisions import decision_log
-from imageclinic.core import tables
 from imageclinic.core.errors import InputError
 from imageclinic.core.progress import Stage, quiet
 from imageclinic.core.run import open_run
-from imageclinic.workflows.status import status
+from imageclinic.workflows.status import DATASET, ISSUES, of_state
 from imageclinic.workflows.steps import embedding_map
+from imageclinic.workflows.steps.run_state import load
 
 
 def report(
@@ -49,13 +48,14 @@ def report(
         return build.written(target or Path(run) / "report.html", model_page.render(Path(run)))
     helps = {name: check.help for name, check in runner.load().items()}
     opened = open_run(Path(run))
-    state = status(run)
+    known = load(run, DATASET, ISSUES)
+    state = of_state(known)
     try:
         points: pd.DataFrame | str | None = embedding_map.current_map(opened, stage=stage)
     except InputError as error:
         points = f"The map can't be drawn: {error}"
-    decided = decision_log.current(decision_log.read(opened.decisions), opened.read(tables.DATASET))
-    decided = decided.dropna(subset=["decision"])
+    decided = known.current.dropna(subset=["decision"])
+    del known
     return build.write(
         opened,
         target,

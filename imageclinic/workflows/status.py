@@ -10,8 +10,13 @@ import pandas as pd
 from imageclinic.cleaning.decisions import decision_log
 from imageclinic.cleaning.reviewers import double_review, gold_images, gold_log, gold_results, team_settings
 from imageclinic.cleaning.trust import agreement, estimates, trust_summary
+from imageclinic.core.rows import lookup
 from imageclinic.core.schema import POLICY
-from imageclinic.workflows.steps.run_state import load
+from imageclinic.workflows.steps.run_state import State, load
+
+#: The columns that it needs.
+DATASET = ("image_id", "label", "sha256", "read_error")
+ISSUES = ("check", "image_id", "score")
 
 
 def status(run: str | Path, *, stop_below: float | None = None) -> dict[str, Any]:
@@ -37,7 +42,11 @@ def status(run: str | Path, *, stop_below: float | None = None) -> dict[str, Any
     Raises:
         InputError: the run was not audited, or `stop_below` is not above 0, up to 100.
     """
-    state = load(run)
+    return of_state(load(run, DATASET, ISSUES), stop_below)
+
+
+def of_state(state: State, stop_below: float | None = None) -> dict[str, Any]:
+    """As `status`, of a run that is read already: at least the columns `DATASET` and `ISSUES`."""
     if stop_below is not None:
         trust_summary.set_worth(state.run, stop_below)
     worth = trust_summary.worth(state.run)
@@ -45,7 +54,7 @@ def status(run: str | Path, *, stop_below: float | None = None) -> dict[str, Any
     answered = settings.gold or gold_log.log_path(state.run).is_file()
     right = gold_images.answers(settings.gold, state.log, state.dataset) if answered else {}
     of_image = state.issues["image_id"].notna()
-    flagged = set(state.issues.loc[of_image, "image_id"])
+    flagged = state.issues.loc[of_image, "image_id"].drop_duplicates()
     decided = state.current[state.current["decision"].notna()]
     by_check = estimates.by_check(state.issues, state.log, state.dataset, worth)
     unflagged = estimates.unflagged(state.issues, state.log, state.dataset)
@@ -55,7 +64,7 @@ def status(run: str | Path, *, stop_below: float | None = None) -> dict[str, Any
         "flagged": len(flagged),
         "findings": int(of_image.sum()),
         "about_classes": {str(k): int(v) for k, v in state.issues.loc[~of_image, "check"].value_counts().items()},
-        "flagged_decided": len(flagged & set(decided["image_id"])),
+        "flagged_decided": int(lookup.among(decided["image_id"], flagged).sum()),
         "decided": len(decided),
         "disputed": sorted(state.current.loc[state.current["disputed"], "image_id"]),
         "stale": len(decision_log.stale(state.log, state.dataset)),

@@ -30,7 +30,8 @@ MAP = pd.DataFrame({"image_id": IDS, "x": np.linspace(0, 1, 12), "y": 0.5})
 
 def drawn(most: int) -> pd.DataFrame:
     order = ["mislabeled", "blurry"]
-    return map_section.points(MAP, DATASET, ISSUES, {IDS[3]: "test"}, {IDS[7]: "drop"}, order, seed=1, most=most)
+    splits = pd.DataFrame({"image_id": IDS[3:4], "split": ["test"]})
+    return map_section.points(MAP, DATASET, ISSUES, splits, {IDS[7]: "drop"}, order, seed=1, most=most)
 
 
 def test_of_many_images_the_flagged_ones_stay_and_lie_above() -> None:

@@ -417,7 +417,7 @@ def test_distribution_counts_labels_per_split_and_keeps_both_ends() -> None:
     few = tables.frame(
         tables.DATASET, image_id=["a", "b", "c"], label=["x", "x", None], bytes=[1] * 3, mtime_ns=[1] * 3
     )
-    shown = charts.distribution(few, {"a": "test", "b": "train"})
+    shown = charts.distribution(few, pd.DataFrame({"image_id": ["a", "b"], "split": ["test", "train"]}))
     assert shown.splits == ["train", "test", "no split"]
     assert [(bar.label, bar.counts) for bar in shown.bars] == [("x", [1, 1, 0]), ("(no label)", [0, 0, 1])]
     assert shown.bars[0].shares == [0.5, 0.5, 0]
@@ -429,7 +429,7 @@ def test_distribution_counts_labels_per_split_and_keeps_both_ends() -> None:
         bytes=[1] * len(ids),
         mtime_ns=[1] * len(ids),
     )
-    shown = charts.distribution(many, {})
+    shown = charts.distribution(many, tables.empty(tables.SPLIT_TABLE))
     assert shown.left_out == 60
     assert (shown.bars[0].label, shown.bars[-1].label) == ("99", "0")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from imageclinic.audit.verdict.line import RUN, Facts, Line, number
+from imageclinic.core.rows import lookup
 
 
 def judge(facts: Facts) -> list[Line]:
@@ -14,7 +15,7 @@ def judge(facts: Facts) -> list[Line]:
     if not images:
         return []
     wrong = least_wrong(facts)
-    tested = int(found["image_id"].isin(facts.test).sum())
+    tested = int(lookup.among(found["image_id"], facts.test).sum())
     in_test = f", {tested:,} of them in test" if tested else ""
     severity = max(facts.share(wrong), 0.5 * tested / max(1, len(facts.test)))
     return [
@@ -34,10 +35,9 @@ def least_wrong(facts: Facts) -> int:
     """How many labels are wrong at least: in each cluster, all but the most frequent one; of pairs beyond clusters,
     half."""
     flagged = facts.found("conflicting_label")["image_id"].dropna().unique()
-    clusters = facts.clusters.set_index("image_id")["cluster"]
-    known = facts.dataset[facts.dataset["label"].notna()]
-    known = known.assign(cluster=known["image_id"].map(clusters))
-    known = known[known["cluster"].isin(clusters.reindex(flagged).dropna())]
+    of_flagged = lookup.values(pd.Series(flagged, dtype="str"), facts.clusters, "cluster").dropna()
+    known = facts.clusters[lookup.among(facts.clusters["cluster"], of_flagged)]
+    known = known.assign(label=lookup.values(known["image_id"], facts.dataset, "label")).dropna(subset=["label"])
     sizes = known.groupby(["cluster", "label"]).size().groupby("cluster").agg(["sum", "max"])
     wrong = int((sizes["sum"] - sizes["max"]).sum()) if len(sizes) else 0
     alone = pd.Index(flagged).difference(known["image_id"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from imageclinic.audit.copies.pair_views import both_ways
 from imageclinic.audit.verdict.line import RUN, Facts, Line, number, percent
+from imageclinic.core.rows import lookup
 
 #: From this share on, what is measured is memory.
 _MEANINGLESS = 0.5
@@ -17,7 +18,8 @@ def judge(facts: Facts) -> list[Line]:
         return []
     splits = facts.own_splits
     pairs = both_ways(facts.neighbors)
-    pairs = pairs.assign(own=pairs["image_id"].map(splits), theirs=pairs["other_id"].map(splits))
+    own, theirs = (lookup.values(pairs[end], facts.dataset, "split") for end in ("image_id", "other_id"))
+    pairs = pairs.assign(own=own, theirs=theirs)
     lines = []
     for held, weight in _WEIGHTS.items():
         for source in ("train", "val"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from imageclinic.audit.verdict.line import RUN, Facts, Line, number, percent
+from imageclinic.core.rows import lookup
 
 _CHECKS = ("exact_duplicate", "near_duplicate")
 
@@ -16,8 +17,9 @@ def judge(facts: Facts) -> list[Line]:
     split = facts.own_splits.nunique() > 1
     members = set(found["image_id"])
     if split:  # copies in two splits are leaks, and reported there
-        where = facts.own_splits
-        same = facts.neighbors[facts.neighbors["image_id"].map(where).eq(facts.neighbors["other_id"].map(where))]
+        ends = (facts.neighbors[end] for end in ("image_id", "other_id"))
+        one, other = (lookup.values(end, facts.dataset, "split") for end in ends)
+        same = facts.neighbors[one.eq(other)]
         members &= {*same["image_id"], *same["other_id"]}
     images = len(members)
     if not images:

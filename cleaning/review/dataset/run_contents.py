@@ -20,6 +20,9 @@ from imageclinic.core import tables
 from imageclinic.core.reading.hashing import text_digest
 from imageclinic.core.run import Run
 
+#: What decides which copy stays, and which decisions hold.
+_OF_SURVIVORS = ("image_id", "label", "split", "bytes", "sha256", "width", "height", "read_error")
+
 
 class Facts(TypedDict):
     """What the plugin asks the dataset about the run."""
@@ -67,42 +70,49 @@ def of_run(run: Run, *, reviewer: str | None = None, progress: Callable[[int, in
         reviewer: whose queue it is, see `own_rows.arranged`; None: everybody's.
         progress: called with (done, total) while pictures are converted.
     """
-    dataset = run.read(tables.DATASET)
+    current, survivors, log_rows = _decided(run, reviewer)
+    settings = team_settings.read(run)
+    items, checks = sample_rows.collect(run, current, survivors, progress, (*settings.two_reviewers, *settings.gold))
+    if reviewer is not None:
+        items = own_rows.arranged(run, items, settings, reviewer)
+    labels = run.read(tables.DATASET, ["label"])["label"]
+    latest = label_ranking.newest(run)
+    facts = Facts(
+        run=str(run.path),
+        checks=checks,
+        ranked=latest.name if latest else None,
+        log_rows=log_rows,  # what comes later, the plugin brings in
+        images=len(labels),
+    )
+    plan = Plan(
+        name=dataset_name(run),
+        description=f"imageclinic review of {run.path}",
+        checks=checks,
+        classes=sorted(labels.dropna().unique()),
+        side_by_side=saved_views.side_by_side(items, checks),
+        tested=saved_views.tested(items),
+        facts=facts,
+    )
+    return Contents(items, plan)
+
+
+def _decided(run: Run, reviewer: str | None) -> tuple[pd.DataFrame, pd.DataFrame | None, int]:
+    """The decisions in force, for one reviewer where one is named; which copies stay; how many rows the log has."""
+    dataset = run.read(tables.DATASET, _OF_SURVIVORS)
     log = decision_log.read(run.decisions)
     current = decision_log.current(log, dataset)
     survivors = None
     if run.has(tables.CLUSTERS) and run.has(tables.SPLIT_TABLE) and run.has(tables.FEATURES):
         survivors = choose_survivors(
             dataset,
-            run.read(tables.FEATURES),
+            run.read(tables.FEATURES, ["image_id", "sharpness"]),
             run.read(tables.CLUSTERS),
             run.read(tables.SPLIT_TABLE),
             current,
         )
     if reviewer is not None:
         current = own_decision.current(run, log, dataset, current, reviewer)
-    settings = team_settings.read(run)
-    items, checks = sample_rows.collect(run, current, survivors, progress, (*settings.two_reviewers, *settings.gold))
-    if reviewer is not None:
-        items = own_rows.arranged(run, items, settings, reviewer)
-    latest = label_ranking.newest(run)
-    facts = Facts(
-        run=str(run.path),
-        checks=checks,
-        ranked=latest.name if latest else None,
-        log_rows=len(log),  # what comes later, the plugin brings in
-        images=len(dataset),
-    )
-    plan = Plan(
-        name=dataset_name(run),
-        description=f"imageclinic review of {run.path}",
-        checks=checks,
-        classes=sorted(dataset["label"].dropna().unique()),
-        side_by_side=saved_views.side_by_side(items, checks),
-        tested=saved_views.tested(items),
-        facts=facts,
-    )
-    return Contents(items, plan)
+    return current, survivors, len(log)
 
 
 def dataset_name(run: Run) -> str:

@@ -14,10 +14,13 @@ from imageclinic.cleaning.review.dataset.fields import FIELDS, TESTED
 from imageclinic.cleaning.trust import random_sample
 from imageclinic.core import tables
 from imageclinic.core.predicted import tested_images
+from imageclinic.core.rows import lookup
 from imageclinic.core.run import Run
 
 #: Above this many images so many of the worst of each check and class are loaded, see `shown_images`.
 MOST_IMAGES = 100_000
+#: The columns of the issues that say which.
+_CHOSEN_BY = ("check", "image_id", "score")
 
 
 def collect(
@@ -29,13 +32,17 @@ def collect(
 ) -> tuple[pd.DataFrame, list[str]]:
     """One row per image to load, in the order of the Inbox and then of the dataset, and the checks; `wanted` ones are
     always loaded."""
-    dataset, issues = run.read(tables.DATASET), run.read(tables.ISSUES)
+    dataset, issues = run.read(tables.DATASET, ["image_id", "label"]), run.read(tables.ISSUES, _CHOSEN_BY)
     sample, tested = random_sample.draw(issues, dataset), _tested(run)
     clusters = run.read(tables.CLUSTERS) if run.has(tables.CLUSTERS) else None
     if len(dataset) > MOST_IMAGES:
         chosen = shown_images.shown(issues, dataset, clusters, current, sample, MOST_IMAGES)
         chosen = chosen.union(pd.Index([*wanted, *tested.loc[tested["cleaning_effect"].notna(), "image_id"]]))
-        dataset, issues, current = (t[t["image_id"].isin(chosen)] for t in (dataset, issues, current))
+        dataset, issues = _rows(run, tables.DATASET, chosen), _rows(run, tables.ISSUES, chosen)
+        current = current[lookup.among(current["image_id"], chosen)]
+    else:
+        chosen = pd.Index(dataset["image_id"])
+        dataset, issues = run.read(tables.DATASET), run.read(tables.ISSUES)
     latest = label_ranking.newest(run)
     doubt = label_ranking.doubt(issues, tables.read(latest, tables.RERANK) if latest else None)
     labels = issues["check"].eq(label_ranking.CHECK)
@@ -43,9 +50,9 @@ def collect(
     found, scores = priority.per_image(issues.assign(score=urgency)), priority.scores(issues)
     items = dataset.merge(found, on="image_id", how="left").merge(scores, on="image_id", how="left")
     if clusters is not None:
-        items = items.merge(clusters[["image_id", "cluster"]], on="image_id", how="left")
+        items["cluster"] = lookup.values(items["image_id"], clusters, "cluster")
     if run.has(tables.SPLIT_TABLE):
-        frozen = run.read(tables.SPLIT_TABLE)
+        frozen = _rows(run, tables.SPLIT_TABLE, chosen)
         items = items.drop(columns="split").merge(frozen, on="image_id", how="left")
     if survivors is not None:
         # Where nobody was chosen (labels conflict), nobody is marked.
@@ -54,7 +61,7 @@ def collect(
             {True: ": would stay", False: ": copy"}
         )
         marks = marks.where(resolved)
-        items = items.merge(survivors[["image_id"]].assign(survivor=marks), on="image_id", how="left")
+        items["survivor"] = lookup.values(items["image_id"], survivors.assign(survivor=marks), "survivor")
     decided = current.rename(columns={"label": "decided_label"})
     decided = decided.rename(columns={"note": "who_decided_what"})
     kept = ["image_id", "decision", "decided_label", "reviewer", "decided_at", "disputed", "who_decided_what"]
@@ -79,6 +86,10 @@ def collect(
     named = files.map(browser_pictures.says_image)
     items["filepath"] = np.where(named, files, shown)
     return items, list(scores.columns)
+
+
+def _rows(run: Run, table: tables.Table, chosen: pd.Index) -> pd.DataFrame:
+    return tables.read_rows(run.table_path(table), table, chosen)
 
 
 def _group_numbers(clusters: pd.Series) -> pd.Series:

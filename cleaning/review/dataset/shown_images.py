@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from imageclinic.core.rows import lookup, ordering
 from imageclinic.core.schema import POLICY
 
 
@@ -27,14 +28,14 @@ def shown(
         most: how many images with findings are chosen; their copies come on top.
     """
     found = issues.loc[issues["image_id"].notna(), ["image_id", "check", "score"]]
-    found = found.sort_values(["score", "image_id"], ascending=[False, True], kind="stable")
-    label = pd.Series(dataset["label"].to_numpy(), index=dataset["image_id"])
-    rank = found.groupby(["check", found["image_id"].map(label).fillna("")], sort=False).cumcount()
+    found = ordering.in_order(found, {"score": "descending", "image_id": "ascending"})
+    label = lookup.values(found["image_id"], dataset, "label").fillna("")
+    rank = found.groupby(["check", label], sort=False).cumcount()
     worst = found["image_id"].iloc[rank.argsort(kind="stable")].drop_duplicates().head(most)
     parts = [worst, sample["image_id"]]
     if clusters is not None:
-        of = clusters.loc[clusters["image_id"].isin(worst), "cluster"].dropna()
-        parts.append(clusters.loc[clusters["cluster"].isin(of), "image_id"])
+        of = clusters.loc[lookup.among(clusters["image_id"], worst), "cluster"].dropna()
+        parts.append(clusters.loc[lookup.among(clusters["cluster"], of), "image_id"])
     persons = current["decision"].notna() & ~current["reviewer"].fillna("").str.startswith(POLICY)
     parts.append(current.loc[persons, "image_id"])
     return pd.Index(pd.concat(parts, ignore_index=True).unique())

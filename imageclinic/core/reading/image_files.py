@@ -7,7 +7,11 @@ names it. That file is written last: images without it are what a killed command
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import overload
+
+import pandas as pd
 
 from imageclinic.core.ids import to_path
 
@@ -49,3 +53,27 @@ class ImageFiles:
     def __call__(self, image_id: str) -> Path:
         """The path of an image."""
         return self.root / self.name(image_id)
+
+    def of(self, ids: Sequence[str] | pd.Series) -> Sequence[Path]:
+        """The paths of images, each made when it is asked for: a million `Path`s take 0.4 GB."""
+        return _Files(self, pd.Series(ids, dtype="str"))
+
+
+class _Files(Sequence[Path]):
+    def __init__(self, files: ImageFiles, ids: pd.Series) -> None:
+        self._files, self._ids = files, ids
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    @overload
+    def __getitem__(self, at: int) -> Path: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> _Files: ...
+
+    def __getitem__(self, at: int | slice) -> Path | _Files:
+        return _Files(self._files, self._ids.iloc[at]) if isinstance(at, slice) else self._files(self._ids.iloc[at])
+
+    def __iter__(self) -> Iterator[Path]:
+        return map(self._files, self._ids)

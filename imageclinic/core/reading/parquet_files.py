@@ -131,6 +131,18 @@ def write_arrow(path: Path, arrow: pa.Table, metadata: Mapping[str, str] | None,
         pq.write_table(arrow, temporary, compression="zstd", use_dictionary=repeated, row_group_size=rows)
 
 
+@contextlib.contextmanager
+def arrow_writer(path: Path, schema: pa.Schema, metadata: Mapping[str, str] | None) -> Iterator[pq.ParquetWriter]:
+    """What takes tables of `schema`, one after the other, as `write_arrow` takes one."""
+    schema = schema.with_metadata(dict(metadata or {}))
+    repeated = _worth_a_dictionary(schema)
+    with (
+        replacing(path) as temporary,
+        pq.ParquetWriter(temporary, schema, compression="zstd", use_dictionary=repeated) as writer,
+    ):
+        yield writer
+
+
 def _worth_a_dictionary(schema: pa.Schema) -> list[str]:
     """Names of the columns that may repeat values: those of vectors don't, and looking for repeats takes long."""
     return [field.name for field in schema if not pa.types.is_fixed_size_list(field.type)]
@@ -139,12 +151,24 @@ def _worth_a_dictionary(schema: pa.Schema) -> list[str]:
 def read_arrow(path: Path, columns: list[str] | None = None) -> pa.Table:
     """Read the file at `path`, or some of its columns, and check it whole: every value is what its type says. Raises
     InputError when it is missing or no Parquet file of a size that a run has."""
+    with opened(path) as parquet:
+        return read_checked(parquet, columns)
+
+
+def read_checked(parquet: pq.ParquetFile, columns: list[str] | None) -> pa.Table:
+    """Columns of an opened file, every value checked."""
+    arrow = parquet.read(columns)
+    arrow.validate(full=True)
+    return arrow
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[pq.ParquetFile]:
+    """A Parquet file of a size that a run has. What goes wrong with it becomes an InputError."""
     with _reading(path) as file:
         parquet = pq.ParquetFile(file)
         _check_size(path, parquet.metadata)
-        arrow = parquet.read(columns)
-        arrow.validate(full=True)
-        return arrow
+        yield parquet
 
 
 def _check_size(path: Path, about: pq.FileMetaData) -> None:

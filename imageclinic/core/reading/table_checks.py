@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pyarrow.compute as pc
 from imageclinic.core.columns import Column, Table
 from imageclinic.core.errors import InputError
 from imageclinic.core.ids import PATTERN
+from imageclinic.core.rows import lookup
 
 # A path that leads out of the folder that it is relative to.
 _LEADS_OUT = r"^/|(?:^|/)\.\.(?:/|$)"
@@ -28,26 +30,35 @@ def as_table(arrow: pa.Table, table: Table, at: str) -> pa.Table:
     Raises:
         InputError: names the table, the column and the value that does not fit.
     """
-    names = arrow.column_names
+    check_columns(arrow.column_names, table, at)
+    arrays = [_values(arrow, column, f"{at}column {table.name}.{column.name}") for column in table.columns]
+    made = pa.Table.from_arrays(arrays, schema=table.schema)
+    check_values(made, table, at)
+    return made
+
+
+def check_columns(names: Collection[str], table: Table, at: str) -> None:
+    """Raises InputError when columns are missing that no earlier version left out."""
     missing = [c.name for c in table.columns if c.name not in names and not c.later]
     if missing:
         raise InputError(
             f"{at}table {table.name} lacks the columns {', '.join(missing)}",
             expected=f"the columns {', '.join(table.names)}",
         )
-    arrays = [
-        _values(arrow, column, f"{at}column {table.name}.{column.name}")
-        if column.name in names
-        else pa.nulls(arrow.num_rows, column.type)
-        for column in table.columns
-    ]
-    made = pa.Table.from_arrays(arrays, schema=table.schema)
-    check_values(made, table, at)
-    return made
+
+
+def column_values(arrow: pa.Table, rows: int, column: Column, table: str, at: str) -> pa.ChunkedArray:
+    """One column of a file of so many rows, as `as_table` makes it; `arrow` may lack a later one."""
+    name = f"{at}column {table}.{column.name}"
+    values = _values(arrow, column, name) if arrow.column_names else pa.chunked_array([pa.nulls(rows, column.type)])
+    check_column(values, column, name)
+    return values
 
 
 def _values(arrow: pa.Table, column: Column, name: str) -> pa.ChunkedArray:
     places = arrow.schema.get_all_field_indices(column.name)
+    if not places:
+        return pa.chunked_array([pa.nulls(arrow.num_rows, column.type)])
     values = arrow.column(places[0])
     if len(places) > 1:
         raise InputError(f"{name} is there {len(places)} times", expected="one column of that name")
@@ -82,32 +93,43 @@ def check_values(arrow: pa.Table, table: Table, at: str) -> None:
         at: what errors begin with.
     """
     for column in table.columns:
-        values = arrow.column(column.name)
-        name = f"{at}column {table.name}.{column.name}"
-        if not column.nullable and values.null_count:
-            raise InputError(f"{name} has {values.null_count} empty cells", expected="a value in every row")
-        if column.choices:
-            bad = sorted(set(values.drop_null().unique().to_pylist()) - set(column.choices))
-            if bad:
-                raise InputError(f"{name} holds {bad[0][:300]!r}", expected=f"one of {', '.join(column.choices)}")
-        if column.path and (stray := _first_stray(values, column.path)) is not None:
-            inside = "a path inside of the folder that it is relative to"
-            raise InputError(
-                f"{name} holds {stray[:300]!r}", expected=inside if column.path == "inside" else "a relative path"
-            )
-        if column.low is not None or column.high is not None:
-            numbers = values.drop_null().to_numpy()
-            low = -np.inf if column.low is None else column.low
-            high = np.inf if column.high is None else column.high
-            wrong = ~((numbers >= low) & (numbers <= high))
-            if wrong.any():
-                raise InputError(f"{name} holds {numbers[wrong][0]}", expected=f"a number from {low} to {high}")
-    if table.key and arrow.num_rows:
-        keys = arrow.select(list(table.key)).to_pandas()
-        twice = keys[keys.duplicated()]
-        if len(twice):
-            value = ", ".join(map(str, twice.iloc[0]))
-            raise InputError(f"{at}table {table.name} has two rows for {value[:300]!r}", expected="one")
+        check_column(arrow.column(column.name), column, f"{at}column {table.name}.{column.name}")
+    check_key(arrow, table, at)
+
+
+def check_column(values: pa.ChunkedArray, column: Column, name: str) -> None:
+    """Raises InputError for a value that `column` does not take; `name` is what the error calls it."""
+    if not column.nullable and values.null_count:
+        raise InputError(f"{name} has {values.null_count} empty cells", expected="a value in every row")
+    if column.choices:
+        bad = sorted(set(values.drop_null().unique().to_pylist()) - set(column.choices))
+        if bad:
+            raise InputError(f"{name} holds {bad[0][:300]!r}", expected=f"one of {', '.join(column.choices)}")
+    if column.path and (stray := _first_stray(values, column.path)) is not None:
+        inside = "a path inside of the folder that it is relative to"
+        raise InputError(
+            f"{name} holds {stray[:300]!r}", expected=inside if column.path == "inside" else "a relative path"
+        )
+    if column.low is not None or column.high is not None:
+        numbers = values.drop_null().to_numpy()
+        low = -np.inf if column.low is None else column.low
+        high = np.inf if column.high is None else column.high
+        wrong = ~((numbers >= low) & (numbers <= high))
+        if wrong.any():
+            raise InputError(f"{name} holds {numbers[wrong][0]}", expected=f"a number from {low} to {high}")
+
+
+def check_key(arrow: pa.Table, table: Table, at: str) -> None:
+    """Raises InputError for two rows with one key."""
+    if not table.key or not arrow.num_rows or lookup.rising([arrow.column(name) for name in table.key]):
+        return
+    if len(table.key) == 1 and pc.count_distinct(arrow.column(table.key[0]), mode="all").as_py() == arrow.num_rows:
+        return
+    keys = arrow.select(list(table.key)).to_pandas()
+    twice = keys[keys.duplicated()]
+    if len(twice):
+        value = ", ".join(map(str, twice.iloc[0]))
+        raise InputError(f"{at}table {table.name} has two rows for {value[:300]!r}", expected="one")
 
 
 def _first_stray(paths: pa.ChunkedArray, where: str) -> str | None:
@@ -122,9 +144,7 @@ def check_same_images(found: pd.DataFrame, dataset: pd.DataFrame, path: Path, *,
     """Raises InputError when a table of a run has an image that `dataset` has not; with `of_readable`, also when it has
     not as many as can be read."""
     ids = found["image_id"].dropna()
-    # Not by pandas' isin, which makes Python strings of all known ones.
-    given, known = (pa.array(column, pa.large_string()) for column in (ids, dataset["image_id"]))
-    strange = ids[pc.invert(pc.is_in(given, known)).to_numpy(zero_copy_only=False)]
+    strange = ids[~lookup.among(ids, dataset["image_id"])]
     if len(strange):
         raise InputError(
             f"{path} has the image {strange.iloc[0]!r}, which the dataset table has not",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,12 @@ from imageclinic.cleaning.decisions import decision_log, policy, survivors
 from imageclinic.core import tables
 from imageclinic.core.naming import label_sets
 from imageclinic.core.run import Run, open_run
+
+#: The columns of the dataset that a policy decides by.
+OF_POLICY = (
+    *("image_id", "label", "sha256", "read_error", "split"),
+    *("bytes", "width", "height"),
+)
 
 
 @dataclass(frozen=True)
@@ -27,10 +33,19 @@ class State:
     current: pd.DataFrame
 
 
-def load(run: str | Path) -> State:
-    """Read what decisions are made from. Raises InputError when the run was not audited."""
+def load(run: str | Path, of_dataset: Sequence[str] | None = None, of_issues: Sequence[str] | None = None) -> State:
+    """Read what decisions are made from.
+
+    Args:
+        run: an audited run.
+        of_dataset: the columns of the dataset to read, at least image_id, label, sha256 and read_error; None: all.
+        of_issues: the columns of the issues to read, at least image_id; None: all.
+
+    Raises:
+        InputError: the run was not audited.
+    """
     opened = open_run(Path(run))
-    dataset = opened.read(tables.DATASET)
+    dataset = opened.read(tables.DATASET, of_dataset)
     log = decision_log.read(opened.decisions)
     current = decision_log.current(log, dataset)
     if (separator := opened.info().get(label_sets.KEY)) is not None:
@@ -40,7 +55,7 @@ def load(run: str | Path) -> State:
         dataset,
         opened.read_beside(dataset, tables.CLUSTERS),
         opened.read_beside(dataset, tables.SPLIT_TABLE),
-        opened.read_beside(dataset, tables.ISSUES),
+        opened.read_beside(dataset, tables.ISSUES, of_issues),
         log,
         current,
     )
@@ -61,7 +76,7 @@ def propose(
         dataset=state.dataset,
         issues=state.issues,
         clusters=state.clusters,
-        features=state.run.read_beside(state.dataset, tables.FEATURES),
+        features=state.run.read_beside(state.dataset, tables.FEATURES, ["image_id", "sharpness", "pixel_hash"]),
         splits=state.splits,
         current=state.current,
         checks=[o["check"] for o in state.run.info().get("outcomes", [])],
@@ -72,5 +87,5 @@ def propose(
 
 def proposed_survivors(state: State) -> pd.DataFrame:
     """The copy of each cluster that is proposed to stay, given what was decided so far."""
-    features = state.run.read_beside(state.dataset, tables.FEATURES)
+    features = state.run.read_beside(state.dataset, tables.FEATURES, ["image_id", "sharpness"])
     return survivors.choose(state.dataset, features, state.clusters, state.splits, state.current)
