@@ -32,15 +32,17 @@ from benchmarks.show import table
 from imageclinic.audit import runner
 from imageclinic.audit.copies import candidate_pairs, find_copies
 from imageclinic.core import tables
+from imageclinic.core.large.vector_file import thumbnails_of
 from imageclinic.core.run import Run, create
 from imageclinic.workflows.steps.auditing import audit_verdict
 from imageclinic.workflows.steps.auditing.copies_and_splits import SHARES
-from imageclinic.workflows.steps.result_keys import key
+from imageclinic.workflows.steps.copies_key import copies_key
 
 
 def read(run: Run) -> None:
     """Read and validate the scan's tables."""
-    run.read(tables.DATASET), run.read(tables.FEATURES), run.read_thumbnails()
+    held = run.read(tables.DATASET), run.read(tables.FEATURES), thumbnails_of(run)
+    print(f"  {len(held[0]):,} images")
 
 
 def write(run: Run) -> None:
@@ -51,8 +53,8 @@ def write(run: Run) -> None:
 
 def search(run: Run) -> None:
     """Pairs of near hashes alone."""
-    features = run.read(tables.FEATURES)
-    hashes = features[[f"phash_{o}" for o in tables.ORIENTATIONS]].to_numpy(np.uint64)
+    columns = [f"phash_{o}" for o in tables.ORIENTATIONS]
+    hashes = run.read(tables.FEATURES, columns).to_numpy(np.uint64)
     upright, turned = find_copies.radii(len(hashes))
     limit = find_copies.CANDIDATES + find_copies.CANDIDATES_EACH * len(hashes)
     print(f"  {len(candidate_pairs.hamming_pairs(hashes, upright, turned=turned, limit=limit)):,} candidates")
@@ -60,10 +62,10 @@ def search(run: Run) -> None:
 
 def find(run: Run) -> None:
     """Copies and clusters, and a key of what they were made from."""
-    dataset, features = run.read(tables.DATASET), run.read(tables.FEATURES)
-    made = key(dataset[["image_id", "sha256", "group"]])
+    dataset, features = (run.read(table, columns) for table, columns in find_copies.COLUMNS.items())
     picture = run.path / "picture.png"
-    neighbors, clusters, notes = find_copies.find(dataset, features, run.read_thumbnails(), lambda _: picture)
+    neighbors, clusters, notes = find_copies.find(dataset, features, thumbnails_of(run), lambda _: picture)
+    made = copies_key(run, dataset)
     run.write(tables.NEIGHBORS, neighbors, made)
     run.write(tables.CLUSTERS, clusters, made)
     print(f"  {len(neighbors):,} pairs, {clusters['cluster'].nunique():,} clusters; {notes}")
@@ -73,8 +75,8 @@ def freeze(run: Run) -> None:
     """Frozen splits."""
     from imageclinic.cleaning.split import stratified_split
 
-    dataset, clusters = run.read(tables.DATASET), run.read(tables.CLUSTERS)
-    grouped = dataset.merge(clusters[["image_id", "split_group"]], on="image_id", how="left")
+    dataset, clusters = run.read(tables.DATASET, ("image_id", "label")), run.read(tables.CLUSTERS)
+    grouped = dataset.assign(split_group=stratified_split.split_groups(dataset["image_id"], clusters))
     drawn, notes = stratified_split.assign(grouped, SHARES, seed=0)
     run.write(tables.SPLIT_TABLE, drawn)
     print(f"  {drawn['split'].value_counts().to_dict()}; {len(notes)} notes")

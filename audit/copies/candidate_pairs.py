@@ -29,6 +29,9 @@ _AT_ONCE = 1 << 20
 #: More images of one hash than this are paired with the first of them only: k equal ones make k(k−1)/2 pairs.
 MAX_EQUAL = 64
 
+#: Hashes that are searched in together: their tables take 30 bytes each.
+_BLOCK = 1 << 24
+
 Ints = npt.NDArray[np.intp]
 Bytes = npt.NDArray[np.uint8]
 Hashes = npt.NDArray[np.uint64]
@@ -90,8 +93,8 @@ def hamming_pairs(
     crowded[kept[reach < radius]] = True
     if orientations > 1:
         radius = radius if turned is None else turned
-        every = np.ascontiguousarray(hashes[kept, 1:]).ravel()
-        i, at, distance, reach = _bounded(upright, every, radius, limit, search, lambda at: report(100 + 2 * at, 300))
+        others = hashes[:, 1:] if len(kept) == n else hashes[kept, 1:]
+        i, at, distance, reach = _bounded(upright, others, radius, limit, search, lambda at: report(100 + 2 * at, 300))
         j, orientation = np.divmod(at, orientations - 1)
         found.append((kept[i], kept[j], distance, (orientation + 1).astype(np.uint8), reach[i]))
         crowded[kept[reach < radius]] = True
@@ -172,7 +175,7 @@ def _bounded(
 ) -> tuple[Ints, Ints, Bytes, Bytes]:
     """Pairs p < image of q, their distances, and how far each of `left` was searched.
 
-    `right` holds as many hashes for every one of `left`, one image after the other; None: pairs within `left`. When
+    `right` holds further hashes for every one of `left`, (images, each); None: pairs within `left`. When
     the pairs are too many, they are searched bit by bit, and who has too many neighbours is searched no further. It
     keeps one pair of the distance at which it left, with the first of its neighbours, so that a crowd hangs together.
     As soon as someone has left, the rest is tried in one go again.
@@ -193,7 +196,7 @@ def _bounded(
 
     while bits < radius:
         sink = _Sink(active, n, right, limit, bits)
-        if search(left[active], right, radius, sink.take, progress=lambda done, total: report(done)):
+        if _in_blocks(search, left[active], right, radius, sink.take, report):
             found.append(sink.pairs())
             break
         most = max(1, (2 if right is None else 1) * (limit or 0) // n)
@@ -206,17 +209,44 @@ def _bounded(
                     leave(crowd, first)
                     left_now = True
             counter = _Counter(active, n, right, limit, bits - 1)
-            search(left[active], right, bits, counter.take)
+            _in_blocks(search, left[active], right, bits, counter.take)
             crowd = active[(degree + counter.degree > most)[active]]
             if len(crowd):
                 left_now = True
                 leave(crowd, counter.first[crowd])
                 counter = _Counter(active, n, right, limit, bits - 1)
-                search(left[active], right, bits, counter.take)
+                _in_blocks(search, left[active], right, bits, counter.take)
             degree += counter.degree
             found.append(counter.pairs())
     p, q, distance = (np.concatenate(part) for part in zip(*found, strict=True))
     return p, q, distance, reach
+
+
+def _in_blocks(
+    search: hamming.Search,
+    left: Hashes,
+    right: Hashes | None,
+    radius: int,
+    take: hamming.Sink,
+    report: Callable[[int], None] = lambda done: None,
+) -> bool:
+    """`search` for `left` in rows of `right`, some at a time; positions there are those in all of them."""
+    if right is None:
+        return bool(search(left, None, radius, take, progress=lambda done, total: report(done)))
+    each = right.shape[1]
+    step = max(1, _BLOCK // each)
+    starts = range(0, len(right), step)
+    for at, start in enumerate(starts):
+        block = np.ascontiguousarray(right[start : start + step]).ravel()
+        if not search(
+            left,
+            block,
+            radius,
+            lambda p, q, distance: take(p, q + start * each, distance),  # noqa: B023 - called before the next block
+            progress=lambda done, total: report((100 * at + done) // len(starts)),  # noqa: B023
+        ):
+            return False
+    return True
 
 
 class _Sink:
@@ -225,7 +255,7 @@ class _Sink:
 
     def __init__(self, active: Ints, n: int, right: Hashes | None, limit: int | None, beyond: int) -> None:
         self.active, self.limit, self.beyond = active, limit, beyond
-        self.each = 0 if right is None else len(right) // max(1, n)
+        self.each = 0 if right is None else right.shape[1]
         self.parts: list[tuple[Ints, Ints, Bytes]] = []
         self.count = 0
 

@@ -7,6 +7,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from imageclinic.core import tables
+from imageclinic.core.large import text_rows
+from imageclinic.core.rows import lookup
 
 #: More equal files than this get pairs with the first of them only: k copies make k(k−1)/2 pairs.
 MAX_GROUP = 64
@@ -127,9 +129,9 @@ def cluster(pairs: pd.DataFrame, groups: pd.Series) -> pd.DataFrame:
         image.
     """
     named = groups.dropna()
-    ids = pd.Index(pd.concat([pairs["image_id"], pairs["other_id"], named.index.to_series()]).unique()).sort_values()
-    left, right = ids.get_indexer(pairs["image_id"]), ids.get_indexer(pairs["other_id"])
-    where = ids.get_indexer(named.index)
+    ids = text_rows.distinct(pairs["image_id"], pairs["other_id"], named.index)
+    left, right = lookup.places(pairs["image_id"], ids), lookup.places(pairs["other_id"], ids)
+    where = lookup.places(text_rows.text(named.index), ids)
     code, _ = pd.factorize(named)
     leader = np.full(code.max(initial=-1) + 1, len(ids))
     np.minimum.at(leader, code, where)
@@ -139,8 +141,8 @@ def cluster(pairs: pd.DataFrame, groups: pd.Series) -> pd.DataFrame:
     return tables.frame(
         tables.CLUSTERS,
         image_id=ids,
-        cluster=pd.Series(ids[clusters], dtype="str").mask(alone),
-        split_group=ids[component],
+        cluster=ids.take(clusters).reset_index(drop=True).mask(alone),
+        split_group=ids.take(component),
     )
 
 

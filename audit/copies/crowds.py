@@ -27,7 +27,7 @@ def crowds(left: Hashes, right: Hashes | None, active: Ints, bits: int, most: in
 
     Args:
         left: uint64 (n,), one hash for each image.
-        right: as many hashes for every one of `left`, one image after the other; None: `left`.
+        right: uint64 (n, each), further hashes of each image; None: `left`.
         active: positions of the images that are looked at.
         bits: distance, at least 1: equal hashes are few, see `candidate_pairs.MAX_EQUAL`.
         most: others that an image may have.
@@ -35,8 +35,7 @@ def crowds(left: Hashes, right: Hashes | None, active: Ints, bits: int, most: in
     Returns:
         Positions of those images, and for each the first of those asked that it is near to.
     """
-    each = 1 if right is None else len(right) // max(1, len(left))
-    others = (left if right is None else right).reshape(-1, each)
+    others = left[:, None] if right is None else right
     found: list[tuple[Ints, Ints]] = []
     asked = _FIRST
     while len(active) >= FEWEST and asked <= len(active) // 4:

@@ -16,10 +16,13 @@ import pandas as pd
 
 from imageclinic.audit.copies import clusters, full_decode_match, thumbnail_match
 from imageclinic.audit.copies.candidate_pairs import MAX_EQUAL, Pairs, by_chance, hamming_pairs, strangers
+from imageclinic.audit.copies.compact import image_rows
+from imageclinic.audit.copies.compact.image_rows import ImageRows, ThumbnailSource
 from imageclinic.audit.copies.hamming import Search
 from imageclinic.audit.copies.heavy_steps import HERE, HeavySteps
 from imageclinic.audit.copies.laid_over import embedding_pairs
 from imageclinic.core import tables
+from imageclinic.core.large import text_rows
 from imageclinic.core.naming.wording import few
 
 #: Changes when pairs that an older version found must not be reused.
@@ -43,6 +46,12 @@ EQUAL_BITS = 2
 #: camera's, or of one kind of page: an original whose copies are so large a part of a dataset is not met with.
 SCENE = (30, 0.25)
 
+#: The columns of the dataset and features tables that the search needs.
+COLUMNS = {
+    tables.DATASET: ("image_id", "group", "sha256", "width", "height", "read_error"),
+    tables.FEATURES: ("image_id", *(f"phash_{o}" for o in tables.ORIENTATIONS), "pixel_hash", "contrast", "frames"),
+}
+
 Progress = Callable[[int, int], None]
 Ints = npt.NDArray[np.intp]
 Thumbnails = tuple[pd.Series, npt.NDArray[np.uint8]]
@@ -52,7 +61,7 @@ _LISTED = 3
 def find(
     dataset: pd.DataFrame,
     features: pd.DataFrame,
-    thumbnails: Thumbnails,
+    thumbnails: ThumbnailSource,
     image_path: Callable[[str], Path],
     *,
     embeddings: tables.Embeddings | None = None,
@@ -62,8 +71,8 @@ def find(
     """Find the copies in a dataset.
 
     Args:
-        dataset, features: the tables.
-        thumbnails: image ids, and uint8 (n, 32·32).
+        dataset, features: the tables; of them `COLUMNS` are needed.
+        thumbnails: image ids, and uint8 (n, 32·32), or the file that has them.
         image_path: image_id → file.
         embeddings: of its images, by which copies are found that a hash of the whole picture does not see.
         steps: what searches sets of hashes and compares images in full.
@@ -73,22 +82,22 @@ def find(
         The neighbors table, the clusters table, and notes on what was left out.
     """
     notes: list[str] = []
-    readable = dataset[dataset["read_error"].isna()]
-    same_bytes = clusters.equal(readable["image_id"], readable["sha256"])
-    single = features[~features["image_id"].isin(_spare(same_bytes))]
+    images = image_rows.readable(dataset, features)
+    content = np.where(dataset["read_error"].isna(), images.content, -1)
+    several = text_rows.repeated(content)
+    same_bytes = clusters.equal(dataset["image_id"][several], dataset["sha256"][several])
     # From here on in an order that the contents define: which of equal ones stands for all, and which strangers are
     # drawn, decides which pairs are copies; and an export is proven free of copies under other names.
-    content = single["image_id"].map(dataset.set_index("image_id")["sha256"]).sort_values()
-    single = single.loc[content.index].reset_index(drop=True)
-    same_pixels = _same_pixels(single, content.reset_index(drop=True), image_path, steps, notes, progress)
-    single = single[~single["image_id"].isin(_spare(same_pixels))]
-    flat = single["contrast"] < FLAT
+    images = images.without(_spare(same_bytes)).in_order_of_content()
+    same_pixels = _same_pixels(images, image_path, steps, notes, progress)
+    images = images.without(_spare(same_pixels))
+    flat = images.measured("contrast") < FLAT
     if flat.any():
         notes.append(f"{flat.sum():,} nearly blank images were compared for equal pixels only, not for near copies")
-    single = single[~flat].reset_index(drop=True)
-    near, separate = _near(single, dataset, thumbnails, image_path, steps, notes, progress)
+        images = images.only(~flat)
+    near, separate = _near(images, thumbnails, image_path, steps, notes, progress)
     if embeddings is not None:
-        laid = _laid_over(single, dataset, embeddings, separate, image_path, steps, notes, progress)
+        laid = _laid_over(images, embeddings, separate, image_path, steps, notes, progress)
         near = pd.concat([near, laid], ignore_index=True).drop_duplicates(["image_id", "other_id"], ignore_index=True)
     parts = [
         clusters.group_pairs(same_bytes, "bytes"),
@@ -97,7 +106,8 @@ def find(
     ]
     pairs = pd.concat([p for p in parts if len(p)] or [tables.empty(tables.NEIGHBORS)], ignore_index=True)
     pairs = pairs.drop_duplicates(["image_id", "other_id"]).sort_values(["image_id", "other_id"], ignore_index=True)
-    return pairs, clusters.cluster(pairs, dataset.set_index("image_id")["group"]), notes
+    grouped = dataset.loc[dataset["group"].notna(), ["image_id", "group"]]
+    return pairs, clusters.cluster(pairs, grouped.set_index("image_id")["group"]), notes
 
 
 def _spare(first: pd.Series) -> pd.Index:
@@ -106,64 +116,57 @@ def _spare(first: pd.Series) -> pd.Index:
 
 
 def _same_pixels(
-    features: pd.DataFrame,
-    content: pd.Series,
+    images: ImageRows,
     image_path: Callable[[str], Path],
     steps: HeavySteps,
     notes: list[str],
     progress: Progress | None,
 ) -> pd.Series:
-    """Groups of equal pixels (see `neighbors.equal`), proven on full decodes, led by the first in order of content."""
-    single = features["frames"].fillna(1).le(1)  # of several frames the scan saw the first one only
-    features, content = features[single].reset_index(drop=True), content[single.to_numpy()].reset_index(drop=True)
-    alike = clusters.equal(features["image_id"], features["pixel_hash"], content).index.to_series()
+    """Groups of equal pixels (see `clusters.equal`), proven on full decodes, led by the first in order of content."""
+    images = images.only(images.of_one_frame())  # of several frames the scan saw the first one only
+    images = images.only(text_rows.repeated(images.measured("pixel_hash")))
+    every = np.arange(len(images))
+    ids, content = pd.Series(images.names(every), dtype="str"), pd.Series(every)
+    alike = clusters.equal(ids, pd.Series(images.measured("pixel_hash")), content).index.to_series()
     found = steps.pixel_digests([image_path(i) for i in alike], progress=progress)
     gone = [f"{i} ({error})" for i, (_, error) in zip(alike, found, strict=True) if error is not None]
     _note_gone(gone, "files look equal to others", notes)
-    order = alike.map(pd.Series(content.to_numpy(), index=features["image_id"]))
+    order = alike.map(pd.Series(content.to_numpy(), index=ids))
     return clusters.equal(alike, pd.Series([digest for digest, _ in found], dtype="str"), order)
 
 
 def _near(
-    features: pd.DataFrame,
-    dataset: pd.DataFrame,
-    thumbnails: Thumbnails,
+    images: ImageRows,
+    thumbnails: ThumbnailSource,
     image_path: Callable[[str], Path],
     steps: HeavySteps,
     notes: list[str],
     progress: Progress | None,
 ) -> tuple[pd.DataFrame, set[tuple[str, str]]]:
     """Near copies, and pairs that are separate shots of one scene."""
-    ids = features["image_id"].to_numpy()
-    hashes = features[[f"phash_{o}" for o in tables.ORIENTATIONS]].to_numpy(np.uint64)
+    hashes = images.hashes()
     pairs = _candidates(hashes, steps.search, notes, progress)
     if not len(pairs):
         return tables.empty(tables.NEIGHBORS), set()
     upright, turned = radii(len(hashes))
     crowd = strangers(hashes, upright, turned=turned)
-    row = pd.Index(thumbnails[0]).get_indexer(pd.Index(features["image_id"]))
-    side = round(thumbnails[1].shape[1] ** 0.5)
-    at, seen, sure = thumbnail_match.likely(
-        thumbnails[1].reshape(-1, side, side),
-        row[pairs.i],
-        row[pairs.j],
-        pairs.distance,
-        pairs.orientation,
-        (row[crowd.i], row[crowd.j], crowd.distance, crowd.orientation),
-        progress=progress,
-    )
+    del hashes
+    shown, (i, j, crowd_i, crowd_j) = images.thumbnails(thumbnails, pairs.i, pairs.j, crowd.i, crowd.j)
+    others = (crowd_i, crowd_j, crowd.distance, crowd.orientation)
+    at, seen, sure = thumbnail_match.likely(shown, i, j, pairs.distance, pairs.orientation, others, progress=progress)
     i, j, distance, orientation = pairs.i[at], pairs.j[at], pairs.distance[at], pairs.orientation[at]
-    scene = _one_scene(i[sure], j[sure], len(ids), notes)
-    separate = _pairs(ids[i[sure][scene]], ids[j[sure][scene]])
+    scene = _one_scene(i[sure], j[sure], len(images), notes)
+    first, second = images.names(i), images.names(j)
+    separate = _pairs(first[sure][scene], second[sure][scene])
     sure[sure] = ~scene
-    size = dataset.set_index("image_id")[["width", "height"]].reindex(ids).to_numpy(dtype=np.int64)
-    may_equal = (size[i] == size[j]).all(axis=1) & (orientation == 0) & (distance <= EQUAL_BITS)
+    size, other_size = images.sizes(i), images.sizes(j)
+    may_equal = (size == other_size).all(axis=1) & (orientation == 0) & (distance <= EQUAL_BITS)
     asked = np.flatnonzero(sure | may_equal)
     verdicts = steps.compare(
         [
             full_decode_match.Pair(
-                image_path(ids[i[k]]),
-                image_path(ids[j[k]]),
+                image_path(first[k]),
+                image_path(second[k]),
                 int(orientation[k]),
                 bool(seen.first[k]),
                 tuple(seen.window[k].tolist()),
@@ -173,7 +176,7 @@ def _near(
         progress=progress,
     )
     gone = [
-        f"{ids[i[k]]} and {ids[j[k]]} ({v.error})" for k, v in zip(asked, verdicts, strict=True) if v.error is not None
+        f"{first[k]} and {second[k]} ({v.error})" for k, v in zip(asked, verdicts, strict=True) if v.error is not None
     ]
     _note_gone(gone, "pairs look like copies", notes)
     same = np.array([v.equal for v in verdicts], dtype=bool)
@@ -181,7 +184,7 @@ def _near(
     difference = np.array([v.difference for v in verdicts], dtype=np.float32)
     shots = sum(v.separate for v, asked_for in zip(verdicts, sure[asked], strict=True) if asked_for)
     shot = asked[np.array([v.separate for v in verdicts], dtype=bool)]
-    separate |= _pairs(ids[i[shot]], ids[j[shot]])
+    separate |= _pairs(first[shot], second[shot])
     if shots:
         notes.append(
             f"{shots:,} pairs are separate shots of one scene, by their grain, and no copies; if some of them belong "
@@ -191,8 +194,8 @@ def _near(
     k, same, difference = asked[kept], same[kept] & may_equal[asked][kept], difference[kept]
     found = tables.frame(
         tables.NEIGHBORS,
-        image_id=ids[i[k]],
-        other_id=ids[j[k]],
+        image_id=first[k],
+        other_id=second[k],
         kind=np.where(same, "pixels", "near"),
         distance=distance[k].astype(np.int64),
         transform=np.array(tables.ORIENTATIONS)[orientation[k]],
@@ -207,8 +210,7 @@ def _pairs(one: npt.NDArray[np.object_], two: npt.NDArray[np.object_]) -> set[tu
 
 
 def _laid_over(
-    features: pd.DataFrame,
-    dataset: pd.DataFrame,
+    images: ImageRows,
     embeddings: tables.Embeddings,
     separate: set[tuple[str, str]],
     image_path: Callable[[str], Path],
@@ -217,25 +219,24 @@ def _laid_over(
     progress: Progress | None,
 ) -> pd.DataFrame:
     """Copies that one picture laid over the other shows; but for pairs that are `separate` shots."""
-    sides = dataset.set_index("image_id")[["width", "height"]].min(axis=1).reindex(features["image_id"])
-    row = pd.Index(embeddings.image_id).get_indexer(pd.Index(features["image_id"]))
-    large = (sides >= embedding_pairs.LEAST_SIDE).to_numpy()
-    single = features["frames"].fillna(1).le(1).to_numpy() & large & (row >= 0)
-    features, row = features[single].reset_index(drop=True), row[single]
-    ids = features["image_id"].to_numpy()
-    if len(ids) > embedding_pairs.MOST_IMAGES:
+    row = images.rows_in(embeddings.image_id)
+    large = images.sizes(np.arange(len(images))).min(axis=1) >= embedding_pairs.LEAST_SIDE
+    chosen = images.of_one_frame() & large & (row >= 0)
+    images, row = images.only(chosen), row[chosen]
+    if len(images) > embedding_pairs.MOST_IMAGES:
         notes.append(
-            f"copies that are cropped to a part, turned a little or framed were not looked for: {len(ids):,} images "
+            f"copies that are cropped to a part, turned a little or framed were not looked for: {len(images):,} images "
             f"are more than {embedding_pairs.MOST_IMAGES:,}"
         )
         return tables.empty(tables.NEIGHBORS)
+    ids = images.names(np.arange(len(images)))
     pairs = embedding_pairs.candidates(embeddings.alike[row])
     asked = np.array([(min(ids[i], ids[j]), max(ids[i], ids[j])) not in separate for i, j in pairs], dtype=bool)
     found = steps.confirm(pairs[asked], lambda at: image_path(ids[at]), progress=progress)
     _note_gone([str(ids[at]) for at in found.gone], "files look like others", notes)
     kept = ~_one_scene(found.i, found.j, len(ids), notes)
     i, j = found.i[kept], found.j[kept]
-    hashes = features["phash_identity"].to_numpy(np.uint64)
+    hashes = images.measured("phash_identity")
     laid = tables.frame(
         tables.NEIGHBORS,
         image_id=ids[i],

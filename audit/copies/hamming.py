@@ -154,11 +154,12 @@ def search(
             table = _Table(left if right is None else right, chunk)
             query = table if right is None else _Table(left, chunk, starts=False)
             job = _Job(query, table, radius, chunks[:at], right is None, deliver, ended)
-            tasks = list(_tasks(query, chunk, right is None))
-            for part, _ in enumerate(pool.map(lambda task: job.run(*task), tasks), start=1):  # noqa: B023
-                if progress:
-                    progress(int(100 * (done + chunk.n_masks * part / len(tasks)) / total), 100)
-            done += chunk.n_masks
+            for rows, masks in _groups(query, chunk, right is None):
+                tasks = list(_tasks(rows, masks))
+                for part, _ in enumerate(pool.map(lambda task: job.run(*task), tasks), start=1):  # noqa: B023
+                    if progress:
+                        progress(int(100 * (done + len(masks) * part / len(tasks)) / total), 100)
+                done += len(masks)
             if ended.is_set():
                 return False
     return True
@@ -169,9 +170,9 @@ class _Table:
 
     def __init__(self, hashes: Hashes, chunk: Chunk, *, starts: bool = True) -> None:
         values = chunk.values(hashes).astype(np.uint32)
-        self.order = np.argsort(values)
-        self.values = values[self.order].astype(np.intp)
-        self.hashes = hashes[self.order]
+        order = np.argsort(values)
+        self.values, self.hashes = values[order], hashes[order]
+        self.order = order.astype(np.int32 if len(order) < 1 << 31 else np.intp)  # half the memory
         if starts:
             count = np.bincount(self.values, minlength=1 << chunk.width)
             self.starts = (np.cumsum(count) - count).astype(np.int32)
@@ -179,27 +180,29 @@ class _Table:
             self.counts = count.astype(np.min_scalar_type(count.max(initial=0)))
 
 
-def _tasks(query: _Table, chunk: Chunk, within: bool) -> Iterator[tuple[Ints, Ints]]:
-    """Rows of `query` and the masks to look them up with, as many lookups as make a task worth its while.
+def _groups(query: _Table, chunk: Chunk, within: bool) -> Iterator[tuple[Ints, Ints]]:
+    """Rows of `query`, and the masks to look them up with.
 
     Within one set, each pair has to be seen from one side only: from the value that lacks the mask's highest bit.
     """
     masks = chunk.masks
-    groups: list[tuple[Ints, Ints]] = []
-    if within:
-        groups.append((np.arange(len(query.values)), masks[:1]))
-        for bit in range(chunk.width):
-            group = masks[(masks >> bit) == 1]
-            if len(group):
-                groups.append((np.flatnonzero((query.values >> bit) & 1 == 0), group))
-    else:
-        groups.append((np.arange(len(query.values)), masks))
-    for rows, group in groups:
-        for start in range(0, len(rows), _TILE):
-            block = rows[start : start + _TILE]
-            step = max(1, 32 * _TILE // len(block))
-            for first in range(0, len(group), step):
-                yield block, group[first : first + step]
+    if not within:
+        yield np.arange(len(query.values)), masks
+        return
+    yield np.arange(len(query.values)), masks[:1]
+    for bit in range(chunk.width):
+        group = masks[(masks >> bit) == 1]
+        if len(group):
+            yield np.flatnonzero((query.values >> bit) & 1 == 0), group
+
+
+def _tasks(rows: Ints, masks: Ints) -> Iterator[tuple[Ints, Ints]]:
+    """As many lookups as make a task worth its while."""
+    for start in range(0, len(rows), _TILE):
+        block = rows[start : start + _TILE]
+        step = max(1, 32 * _TILE // len(block))
+        for first in range(0, len(masks), step):
+            yield block, masks[first : first + step]
 
 
 @dataclass(frozen=True)
@@ -214,7 +217,7 @@ class _Job:
 
     def run(self, rows: Ints, masks: Ints) -> None:
         """Look up the values at `rows` under all `masks`, and compare what is found."""
-        values = self.query.values.take(rows)
+        values = self.query.values.take(rows).astype(np.intp)
         step = max(1, _TILE // len(rows))
         for at in range(0, len(masks), step):
             if self.ended.is_set():
@@ -252,4 +255,5 @@ class _Job:
             close = close[np.bitwise_count(chunk.values(differing[close])) > chunk.radius]
         if len(close):
             p = rows.take(np.searchsorted(ends, close, side="right"))
-            self.deliver(self.query.order.take(p), self.table.order.take(found.take(close)), distance.take(close))
+            left, right = self.query.order.take(p), self.table.order.take(found.take(close))
+            self.deliver(left.astype(np.intp), right.astype(np.intp), distance.take(close))

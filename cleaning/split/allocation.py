@@ -24,6 +24,8 @@ Floats = npt.NDArray[np.float64]
 _MANY = 10
 #: Rounds in which every group that was placed singly may move to a better part.
 _ROUNDS = 5
+#: Names that are hashed together.
+_PIECE = 1 << 18
 
 
 def allocate(
@@ -135,7 +137,9 @@ def normalised(shares: Sequence[float]) -> Floats:
 
 def _keys(names: pd.Index, seed: int) -> npt.NDArray[np.uint64]:
     """A random number per group that depends on its name and the seed only (SplitMix64's finaliser)."""
-    mixed = pd.util.hash_array(names.to_numpy(dtype=object), categorize=False)
+    # In pieces, for the hash is that of Python strings.
+    pieces = (names[at : at + _PIECE].to_numpy(dtype=object) for at in range(0, len(names), _PIECE))
+    mixed = np.concatenate([pd.util.hash_array(piece, categorize=False) for piece in pieces])
     mixed = mixed ^ np.random.SeedSequence(abs(seed)).generate_state(1, np.uint64)[0]
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
         mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)

@@ -14,6 +14,7 @@ from imageclinic.core import tables
 from imageclinic.core.errors import InputError
 from imageclinic.core.naming import label_sets
 from imageclinic.core.naming.wording import few, few_notes
+from imageclinic.core.rows import lookup
 
 __all__ = [
     "allocate",
@@ -79,10 +80,12 @@ def placed_before(
     """Where each image was, and where it has to go: the split's number, or -1. Test images keep their whole group."""
     before = np.full(len(image_id), -1, np.int64)
     if fixed is not None:
-        known = tables.validate(fixed, tables.SPLIT_TABLE).set_index("image_id")["split"]
-        before = pd.Index(tables.SPLITS).get_indexer(pd.Index(image_id.map(known))).astype(np.int64)
+        known = tables.validate(fixed, tables.SPLIT_TABLE)
+        place = pd.Index(tables.SPLITS).get_indexer(pd.Index(known["split"])).astype(np.int64)
+        row = lookup.places(image_id, known["image_id"])
+        before = np.append(place, -1)[row]
     test = tables.SPLITS.index("test")
-    return before, np.where(group.isin(group[before == test]), test, before)
+    return before, np.where(lookup.among(group, group[before == test]), test, before)
 
 
 def moved(
@@ -131,7 +134,7 @@ def require_training(table: pd.DataFrame, splits: pd.DataFrame, label_separator:
     Raises:
         InputError: names such classes and where their images lie; or there is no labelled image.
     """
-    rows = table.loc[table["label"].notna(), ["image_id", "label"]].merge(splits, on="image_id")
+    rows = _with_splits(table, splits)
     if rows.empty:
         raise InputError(
             "no image is left to export",
@@ -172,7 +175,7 @@ def require_complete(
     Raises:
         InputError: names the splits, the classes, and how many images and groups they have.
     """
-    rows = table.loc[table["label"].notna(), ["image_id", "label"]].merge(splits, on="image_id")
+    rows = _with_splits(table, splits)
     rows = rows.assign(group=split_groups(rows["image_id"], clusters))
     biggest = rows["group"].value_counts()
     n_images = len(rows)
@@ -197,10 +200,17 @@ def require_complete(
         )
 
 
+def _with_splits(table: pd.DataFrame, splits: pd.DataFrame) -> pd.DataFrame:
+    """image_id, label and split of the labelled images that have a split."""
+    rows = table.loc[table["label"].notna(), ["image_id", "label"]]
+    rows = rows.assign(split=lookup.values(rows["image_id"], splits, "split"))
+    return rows[rows["split"].notna()].reset_index(drop=True)
+
+
 def split_groups(images: pd.Series, clusters: pd.DataFrame) -> pd.Series:
     """The split group of each image id: from `clusters` (tables.CLUSTERS), its own id where it has no
     copies."""
-    return images.map(clusters.set_index("image_id")["split_group"]).astype("str").fillna(images)
+    return lookup.values(images, clusters, "split_group").astype("str").fillna(images)
 
 
 def _notes(
@@ -214,24 +224,25 @@ def _notes(
     notes = moved(rows["image_id"], group, part, before)
     counts = np.bincount(part, minlength=len(weights))
     shared = int(counts[weights > 0].sum())
-    biggest = group.value_counts()
+    biggest: int | None = None
     for p, name in enumerate(tables.SPLITS):
         off = abs(counts[p] - weights[p] * shared)
         if weights[p] > 0 and off > max(1.0, _TOLERANCE * shared):
+            biggest = int(group.value_counts().iloc[0]) if biggest is None else biggest
             notes.append(
                 f"{name} has {counts[p]} of {shared} images ({counts[p] / shared:.1%}) instead of "
-                f"{weights[p]:.1%}; groups stay whole (the biggest has {biggest.iloc[0]} images), "
+                f"{weights[p]:.1%}; groups stay whole (the biggest has {biggest} images), "
                 "placed images stay, and every class goes into every split where it can."
             )
     each = label_sets.by_class(pd.DataFrame({"label": rows["label"], "group": group, "part": part}), separator)
-    n_groups = each[["label", "group"]].drop_duplicates()["label"].value_counts()
-    have = pd.crosstab(each["label"], each["part"]).reindex(columns=range(len(weights)), fill_value=0)
+    code, classes = pd.factorize(each["label"], sort=True)
+    have = np.bincount(code * len(weights) + each["part"].to_numpy(), minlength=len(classes) * len(weights))
     missing = []
-    for c, counts in zip(have.index.astype(str), have.to_numpy(), strict=True):
+    for at, counts in enumerate(have.reshape(-1, len(weights))):
         lacking = [s for p, s in enumerate(tables.SPLITS) if weights[p] > 0 and counts[p] == 0]
         if lacking:
             missing.append(
-                f"Class {c!r} is missing from {' and '.join(lacking)}: it has {counts.sum()} images in "
-                f"{n_groups[c]} groups that stay whole."
+                f"Class {str(classes[at])!r} is missing from {' and '.join(lacking)}: it has {counts.sum()} images in "
+                f"{each.loc[code == at, 'group'].nunique()} groups that stay whole."
             )
     return [*notes, *few_notes(missing, "classes are missing from a split")]

@@ -11,6 +11,7 @@ import pandas as pd
 from imageclinic.audit.copies import find_copies
 from imageclinic.audit.scan import scan
 from imageclinic.core import tables
+from imageclinic.core.large.vector_file import thumbnails_of
 from imageclinic.core.processes.temporary_folders import temporary_folder
 from imageclinic.core.run import create
 
@@ -42,6 +43,6 @@ def pairs_among(files: Mapping[str, Path], progress: Callable[[int, int], None] 
         run = create(scratch)
         dataset, features = scan.scan(run, listing, root, progress=progress)
         pairs, _, _ = find_copies.find(
-            dataset, features, run.read_thumbnails(), lambda i: root / tables.to_path(i), progress=progress
+            dataset, features, thumbnails_of(run), lambda i: root / tables.to_path(i), progress=progress
         )
     return pairs.assign(image_id=pairs["image_id"].map(named), other_id=pairs["other_id"].map(named))

@@ -20,6 +20,8 @@ from imageclinic.core.reading.regular_files import open_regular
 
 #: No table of a run has more.
 MOST_ROWS, MOST_BYTES = 1 << 30, 1 << 40
+#: Rows of a file from which on memory is given back to the system once it is read: some milliseconds.
+MANY_ROWS = 100_000
 
 
 def write_vectors(
@@ -61,9 +63,20 @@ def read_vectors(path: Path, name: str) -> tuple[pd.DataFrame, npt.NDArray[Any]]
     Raises:
         InputError: when the file is missing, damaged, or has no such column without gaps.
     """
-    with _reading(path) as file:
-        parquet = pq.ParquetFile(file)
-        _check_size(path, parquet.metadata)
+    vectors = read_vector_rows(path, name, None)
+    with opened(path) as parquet:
+        others = [other for other in parquet.schema_arrow.names if other != name]
+    return read_arrow(path, others).to_pandas(ignore_metadata=True), vectors
+
+
+def read_vector_rows(path: Path, name: str, wanted: npt.NDArray[np.intp] | None) -> npt.NDArray[Any]:
+    """The vectors of some rows, ascending, or of all, of what `write_vectors` or `write_byte_chunks` wrote: (rows,
+    width). A large array is in a file, see `core.large.large_arrays`.
+
+    Raises:
+        InputError: when the file is missing, damaged, or has no such column without gaps.
+    """
+    with opened(path) as parquet:
         schema = parquet.schema_arrow
         kind = schema.field(name).type if len(schema.get_all_field_indices(name)) == 1 else pa.null()
         if pa.types.is_fixed_size_binary(kind):
@@ -72,13 +85,28 @@ def read_vectors(path: Path, name: str) -> tuple[pd.DataFrame, npt.NDArray[Any]]
             width, dtype = kind.list_size, np.dtype(kind.value_type.to_pandas_dtype())
         else:
             raise _no_vectors(path, name)
-        # Rows of a group are read together, so that what is read twice is no more than a piece.
-        batches = parquet.iter_batches(large_arrays.rows_at_once(width, dtype), columns=[name])
-        pieces = (_vectors(path, name, batch, width) for batch in batches)
+        pieces: Iterable[npt.NDArray[Any]] = (
+            _vectors(path, name, batch, width) for batch in _batches(parquet, name, width, dtype)
+        )
         rows = parquet.metadata.num_rows
-        vectors = large_arrays.filled(pieces, (rows, width), dtype, path.parent)
-    others = [other for other in schema.names if other != name]
-    return read_arrow(path, others).to_pandas(ignore_metadata=True), vectors
+        if wanted is not None:
+            pieces, rows = _chosen(pieces, wanted), len(wanted)
+        return large_arrays.filled(pieces, (rows, width), dtype, path.parent)
+
+
+def _batches(parquet: pq.ParquetFile, name: str, width: int, dtype: npt.DTypeLike) -> Iterator[pa.RecordBatch]:
+    """A column in pieces. Each group of rows by itself: a reader of all keeps memory of those that it has read."""
+    for group in range(parquet.num_row_groups):
+        yield from parquet.iter_batches(large_arrays.rows_at_once(width, dtype), row_groups=[group], columns=[name])
+
+
+def _chosen(pieces: Iterable[npt.NDArray[Any]], wanted: npt.NDArray[np.intp]) -> Iterator[npt.NDArray[Any]]:
+    """Of pieces of an array those with rows that are wanted, and only these."""
+    start = 0
+    for piece in pieces:
+        first, last = np.searchsorted(wanted, [start, start + len(piece)])
+        yield piece[wanted[first:last] - start]
+        start += len(piece)
 
 
 def _vectors(path: Path, name: str, batch: pa.RecordBatch, width: int) -> npt.NDArray[Any]:
@@ -166,9 +194,13 @@ def read_checked(parquet: pq.ParquetFile, columns: list[str] | None) -> pa.Table
 def opened(path: Path) -> Iterator[pq.ParquetFile]:
     """A Parquet file of a size that a run has. What goes wrong with it becomes an InputError."""
     with _reading(path) as file:
-        parquet = pq.ParquetFile(file)
+        parquet = pq.ParquetFile(file, pre_buffer=False)  # which would keep what it has read
         _check_size(path, parquet.metadata)
-        yield parquet
+        try:
+            yield parquet
+        finally:
+            if parquet.metadata.num_rows > MANY_ROWS:
+                pa.default_memory_pool().release_unused()  # what was needed to decode it
 
 
 def _check_size(path: Path, about: pq.FileMetaData) -> None:

@@ -11,6 +11,7 @@ import pandas as pd
 from imageclinic.audit.copies import clusters, find_copies
 from imageclinic.audit.scan import scan
 from imageclinic.core import tables
+from imageclinic.core.large.vector_file import thumbnails_of
 from imageclinic.core.processes.temporary_folders import temporary_folder
 from imageclinic.core.run import create
 
@@ -37,7 +38,7 @@ def split_groups(images: pd.DataFrame, *, progress: Callable[[int, int], None] |
         run = create(scratch)
         dataset, features = scan.scan(run, listing, root, progress=progress)
         pairs, _, _ = find_copies.find(
-            dataset, features, run.read_thumbnails(), lambda i: root / tables.to_path(i), progress=progress
+            dataset, features, thumbnails_of(run), lambda i: root / tables.to_path(i), progress=progress
         )
     found = clusters.cluster(pairs, known.set_index("image_id")["split_group"])
     return found.set_index(found["image_id"].map(known.set_index("image_id")["sha256"]))["split_group"]

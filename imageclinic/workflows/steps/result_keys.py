@@ -11,6 +11,8 @@ import pandas as pd
 import xxhash
 
 _COLUMNS = ("image_id", "sha256", "label", "group", "split", "split_group", "given_labels", "annotator")
+#: Rows that are hashed together.
+_PIECE = 1 << 18
 
 
 def key(*parts: Any) -> str:
@@ -23,7 +25,9 @@ def key(*parts: Any) -> str:
             # Which images could be read: the same file may be readable now. Where all can be, keys stay as they were.
             if "read_error" in part.columns and part["read_error"].notna().any():
                 columns.append("read_error")
-            digest.update(pd.util.hash_pandas_object(part[columns], index=False).to_numpy().tobytes())
+            for start in range(0, len(part), _PIECE):  # for a hash makes a Python string of every text
+                rows = part[columns].iloc[start : start + _PIECE]
+                digest.update(pd.util.hash_pandas_object(rows, index=False).to_numpy().tobytes())
         else:
             digest.update(json.dumps(part, sort_keys=True, default=str).encode())
     return digest.hexdigest()

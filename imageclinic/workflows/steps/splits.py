@@ -7,13 +7,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from imageclinic.audit.copies import clusters, find_copies
+from imageclinic.audit.copies.compact.image_rows import ThumbnailSource
 from imageclinic.cleaning.decisions import decision_log
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
+from imageclinic.core.large import text_rows
+from imageclinic.core.large.vector_file import thumbnails_of
 from imageclinic.core.naming import label_sets
+from imageclinic.core.rows import lookup
+from imageclinic.workflows.steps.copies_key import are_current
 from imageclinic.workflows.steps.run_state import State
 
 if TYPE_CHECKING:
@@ -34,29 +40,16 @@ def regroup(
     How alike copies must look is measured on the images that are no copies (`audit.copies.thumbnail_match`), and
     cleaning changes
     those: among fewer images a pair may stand out that did not among all. The proof looks at the cleaned images. Of
-    images that were re-encoded, the `new` file counts.
+    images that were re-encoded, the `new` file counts. Where the cleaned images have all contents that the audit
+    searched, as when copies alone were dropped, a search would find the audit's pairs again, and is left out.
 
     Near copies tie images if `near`, but for pairs of which a person decided to keep both
     (`decision_log.kept_by_persons`): who sees that two images look alike and keeps both has decided that they are two.
     """
-    kept = cleaned.loc[cleaned["label"].notna(), "image_id"]
-    features = state.run.read(tables.FEATURES)
-    ids, pixels = state.run.read_thumbnails()
-    files: dict[str, Path] = {}
-    if new is not None:
-        files = dict(zip(new.files["image_id"], new.files["file"], strict=True))
-        features = pd.concat([features[~features["image_id"].isin(files)], new.features], ignore_index=True)
-        old = (~ids.isin(files)).to_numpy()
-        ids = pd.concat([ids[old], new.thumbnails[0]], ignore_index=True)
-        pixels = np.concatenate([pixels[old], new.thumbnails[1]])
-    found, _, _ = find_copies.find(
-        state.dataset[state.dataset["image_id"].isin(kept)],
-        features[features["image_id"].isin(kept)],
-        (ids, pixels),
-        lambda image_id: files.get(image_id) or state.run.image_path(image_id),
-        progress=progress,
-    )
-    pairs = pd.concat([state.run.read(tables.NEIGHBORS), found], ignore_index=True)
+    kept = lookup.among(state.dataset["image_id"], cleaned.loc[cleaned["label"].notna(), "image_id"])
+    pairs = state.run.read(tables.NEIGHBORS)
+    if new is not None or not _searched(state, kept):
+        pairs = pd.concat([pairs, _search(state, state.dataset[kept], new, progress)], ignore_index=True)
     pairs = pairs.drop_duplicates(["image_id", "other_id"], keep="last", ignore_index=True)
     apart = pairs["kind"].eq("near")
     notes = []
@@ -69,10 +62,46 @@ def regroup(
             )
     elif apart.any():
         notes.append(f"{apart.sum():,} pairs of near copies may lie in different splits, as asked (near copies apart).")
-    groups = clusters.cluster(pairs[~apart], state.dataset.set_index("image_id")["group"])
+    named = state.dataset.loc[state.dataset["group"].notna(), ["image_id", "group"]]
+    groups = clusters.cluster(pairs[~apart], named.set_index("image_id")["group"])
     groups = groups[["image_id", "split_group"]]
-    before = state.clusters.set_index("image_id")["cluster"]
-    return tables.validate(groups.assign(cluster=groups["image_id"].map(before)), tables.CLUSTERS), notes
+    before = lookup.values(groups["image_id"], state.clusters, "cluster")
+    return tables.validate(groups.assign(cluster=before), tables.CLUSTERS), notes
+
+
+def _searched(state: State, kept: npt.NDArray[np.bool_]) -> bool:
+    """Whether the audit has searched just the contents that the kept images have."""
+    readable = state.dataset["read_error"].isna().to_numpy()
+    content = text_rows.ranks(state.dataset["sha256"])
+    if (content[readable] < 0).any() or not np.array_equal(
+        np.unique(content[readable]), np.unique(content[readable & kept])
+    ):
+        return False
+    return are_current(state.run, state.dataset)
+
+
+def _search(
+    state: State, images: pd.DataFrame, new: Reencoded | None, progress: Callable[[int, int], None] | None
+) -> pd.DataFrame:
+    """Pairs of copies among some of the images."""
+    columns = list(find_copies.COLUMNS[tables.FEATURES])
+    features, files = state.run.read(tables.FEATURES, columns), {}
+    thumbnails: ThumbnailSource = thumbnails_of(state.run)
+    if new is not None:
+        files = dict(zip(new.files["image_id"], new.files["file"], strict=True))
+        features = pd.concat([features[~features["image_id"].isin(files)], new.features[columns]], ignore_index=True)
+        ids, pixels = state.run.read_thumbnails()
+        old = (~ids.isin(files)).to_numpy()
+        ids = pd.concat([ids[old], new.thumbnails[0]], ignore_index=True)
+        thumbnails = ids, np.concatenate([pixels[old], new.thumbnails[1]])
+    found, _, _ = find_copies.find(
+        images[list(find_copies.COLUMNS[tables.DATASET])],
+        features[lookup.among(features["image_id"], images["image_id"])],
+        thumbnails,
+        lambda image_id: files.get(image_id) or state.run.image_path(image_id),
+        progress=progress,
+    )
+    return found
 
 
 def assign(
@@ -92,7 +121,8 @@ def assign(
     from imageclinic.cleaning.split.split_counts import assign_counts
 
     separator = state.run.info().get(label_sets.KEY)
-    grouped = cleaned.merge(state.clusters[["image_id", "split_group"]], on="image_id", how="left")
+    grouped = cleaned[["image_id", "label", "sha256"]]
+    grouped = grouped.assign(split_group=stratified_split.split_groups(cleaned["image_id"], state.clusters))
     frozen = state.splits[state.splits["split"] == "test"]
     own = state.dataset.loc[state.dataset["split"].isin(["val", "test"]), "image_id"]
     if len(own):
@@ -118,7 +148,7 @@ def assign(
     if not len(frozen):
         return stratified_split.assign(grouped, shares, seed=seed, label_separator=separator)
     train, val, test = shares
-    held = grouped["image_id"].isin(frozen.loc[frozen["split"] == "test", "image_id"]).mean()
+    held = lookup.among(grouped["image_id"], frozen.loc[frozen["split"] == "test", "image_id"]).mean()
     if held and abs(held - test) > 0.01:
         notes.append(f"Images frozen as test stay test: {held:.1%} instead of {test:.1%}. The others share the rest.")
     open_shares = (train, 0.0 if closed_val else val, 0.0 if frozen["split"].eq("test").any() else test)

@@ -74,3 +74,19 @@ def test_pairs_by_chance_grow_with_the_square_of_the_images() -> None:
         900 * candidate_pairs.by_chance(1_000_000, 10, 8), rel=1e-3
     )
     assert candidate_pairs.by_chance(10**8, 10, 8) == pytest.approx(6e7, rel=0.2)
+
+
+@pytest.mark.parametrize("limit", [None, 400])
+def test_hashes_in_blocks_give_the_same_pairs(monkeypatch: pytest.MonkeyPatch, limit: int | None) -> None:
+    rng = np.random.default_rng(3)
+    hashes = rng.integers(0, 2**64, (600, 8), dtype=np.uint64)
+    hashes[300:] = np.roll(hashes[:300], 2, axis=1) ^ (np.uint64(3) << rng.integers(0, 62, (300, 8), np.uint64))
+    hashes[40:90] = hashes[40] ^ (np.uint64(1) << rng.integers(0, 64, (50, 8), np.uint64))
+    whole = candidate_pairs.hamming_pairs(hashes, 10, turned=8, limit=limit)
+    assert (whole.orientation > 0).sum() >= 300
+    assert bool(whole.crowded) == (limit is not None)
+    monkeypatch.setattr(candidate_pairs, "_BLOCK", 1_000)
+    parts = candidate_pairs.hamming_pairs(hashes, 10, turned=8, limit=limit)
+    for name in ("i", "j", "distance", "orientation", "reach"):
+        np.testing.assert_array_equal(getattr(parts, name), getattr(whole, name))
+    assert (parts.crowded, parts.equal) == (whole.crowded, whole.equal)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from imageclinic.audit.copies import find_copies
 from imageclinic.audit.listing import image_listing
 from imageclinic.audit.scan.measure import measure
 from imageclinic.core import tables
+from imageclinic.core.large.vector_file import VectorFile
 from tests.conftest import picture
 
 
@@ -301,3 +303,25 @@ def test_files_of_several_frames_are_copies_in_all_of_them_or_not(folder: Path) 
     save("again.tif", 50, 51, 52, compression="tiff_deflate")
     pairs, _, _ = find(folder)
     assert pairs[["image_id", "other_id", "kind"]].to_numpy().tolist() == [["dog/again.tif", "dog/one.tif", "near"]]
+
+
+def test_order_and_other_columns_of_the_tables_change_nothing(folder: Path, tmp_path: Path) -> None:
+    """Thumbnails that stay in their file, tables of the needed columns alone, features in another order than images."""
+    for n in range(6):
+        reencoded(picture(20 + n, (120, 100)), 90).save(folder / "cat" / f"{n}-one.jpg")
+        reencoded(picture(20 + n, (120, 100)), 60).save(folder / "dog" / f"{n}-two.jpg")
+    shutil.copy(folder / "cat" / "3-one.jpg", folder / "dog" / "again.jpg")
+    dataset, features, (ids, pixels) = scanned(folder)
+    pairs, clusters, notes = find_copies.find(dataset, features, (ids, pixels), lambda i: folder / i)
+    assert set(pairs["kind"]) == {"bytes", "near"}
+    file = tmp_path / "thumbnails.parquet"
+    tables.write_byte_chunks(file, {"image_id": ids[::-1]}, "thumbnail", [pixels[::-1][:4], pixels[::-1][4:]], 1024)
+    again = find_copies.find(
+        dataset[list(find_copies.COLUMNS[tables.DATASET])],
+        features.sample(frac=1, random_state=0, ignore_index=True)[list(find_copies.COLUMNS[tables.FEATURES])],
+        (ids[::-1].reset_index(drop=True), VectorFile(file, "thumbnail")),
+        lambda i: folder / i,
+    )
+    pd.testing.assert_frame_equal(again[0], pairs)
+    pd.testing.assert_frame_equal(again[1], clusters)
+    assert again[2] == notes

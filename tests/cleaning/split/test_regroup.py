@@ -13,6 +13,7 @@ from imageclinic.audit.scan import scan
 from imageclinic.cleaning.decisions import decision_log
 from imageclinic.core import run, tables
 from imageclinic.workflows.steps import splits
+from imageclinic.workflows.steps.copies_key import copies_key
 from imageclinic.workflows.steps.run_state import State
 
 pytestmark = pytest.mark.slow
@@ -26,7 +27,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> State:
     dataset, features = scan.scan(opened, image_listing.load(sample_data.IMAGES).images, sample_data.IMAGES)
     opened.write(tables.FEATURES, features)
     pairs, clusters, _ = find_copies.find(dataset, features, opened.read_thumbnails(), opened.image_path)
-    opened.write(tables.NEIGHBORS, pairs)
+    opened.write(tables.NEIGHBORS, pairs, copies_key(opened, dataset))
     log = decision_log.read(opened.decisions)
     none = tables.empty(tables.SPLIT_TABLE)
     return State(opened, dataset, clusters, none, tables.empty(tables.ISSUES), log, decision_log.current(log, dataset))
@@ -65,6 +66,27 @@ def test_copies_that_stand_out_only_after_cleaning_stay_in_one_split(state: Stat
         assert divided(pairs, clusters) == 0
         assert not divided(state.clusters.assign(other_id=state.clusters["split_group"]), clusters)
     assert before, "the audit's own groups hold all pairs: nothing was tested"
+
+
+def test_contents_that_were_searched_are_not_searched_again(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
+    searched = []
+    find = find_copies.find
+    monkeypatch.setattr(find_copies, "find", lambda *args, **more: searched.append(1) or find(*args, **more))
+    content = state.dataset["sha256"]
+    spare = content.duplicated() & state.dataset["read_error"].isna()
+    assert spare.any()
+    gone = spare | state.dataset["read_error"].notna()
+    cleaned = state.dataset.assign(label=state.dataset["label"].fillna("a").mask(gone))
+    quick, _ = splits.regroup(state, cleaned)
+    assert not searched
+    # Pairs of another version of the search, and contents that are gone, make it search.
+    with monkeypatch.context() as patched:
+        patched.setattr(find_copies, "VERSION", "another")
+        slow, _ = splits.regroup(state, cleaned)
+    assert len(searched) == 1
+    pd.testing.assert_frame_equal(quick, slow)
+    splits.regroup(state, cleaned.assign(label=cleaned["label"].mask(content == content.iloc[0])))
+    assert len(searched) == 2
 
 
 def test_regrouping_keeps_clusters_and_changes_nothing_without_cleaning(state: State) -> None:

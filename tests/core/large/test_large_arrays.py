@@ -10,6 +10,7 @@ import pytest
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
 from imageclinic.core.large import large_arrays
+from imageclinic.core.large.vector_file import VectorFile
 
 VECTORS = np.random.default_rng(0).normal(size=(700, 8)).astype(np.float32)
 
@@ -51,3 +52,17 @@ def test_a_value_that_is_no_number_is_found_in_any_piece(where: str, tmp_path: P
     tables.write_vectors(tmp_path / "v.parquet", {"image_id": [str(n) for n in range(700)]}, "embedding", bad)
     with pytest.raises(InputError, match="no numbers"):
         tables.read_vectors(tmp_path / "v.parquet", "embedding")
+
+
+def test_of_a_file_only_the_rows_that_are_asked_for(where: str, tmp_path: Path) -> None:
+    ids = [f"{n}.png" for n in range(len(VECTORS))]
+    pixels = (VECTORS > 0).astype(np.uint8)
+    chunks = [pixels[:300], pixels[300:310], pixels[310:]]
+    tables.write_byte_chunks(tmp_path / "b.parquet", {"image_id": ids}, "thumbnail", chunks, 8)
+    wanted = np.flatnonzero(np.arange(700) % 3 == 1)
+    found = VectorFile(tmp_path / "b.parquet", "thumbnail").rows(wanted)
+    assert np.array_equal(found, pixels[wanted])
+    assert isinstance(found, np.memmap) == (where == "in a file")
+    assert VectorFile(tmp_path / "b.parquet", "thumbnail").rows(wanted[:0]).shape == (0, 8)
+    with pytest.raises(InputError, match="no column embedding"):
+        VectorFile(tmp_path / "b.parquet", "embedding").rows(wanted)

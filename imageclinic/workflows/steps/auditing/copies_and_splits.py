@@ -8,15 +8,15 @@ import shutil
 import pandas as pd
 
 from imageclinic.audit.copies import find_copies
-from imageclinic.audit.scan import scan
 from imageclinic.core import tables
 from imageclinic.core.engines.engine import Engine
+from imageclinic.core.large.vector_file import thumbnails_of
 from imageclinic.core.progress import Progress
 from imageclinic.core.reading import added_table
 from imageclinic.core.run import Run
 from imageclinic.workflows.steps.auditing import added_images
+from imageclinic.workflows.steps.copies_key import copies_key
 from imageclinic.workflows.steps.distributed import distributed_decodes, distributed_search
-from imageclinic.workflows.steps.result_keys import key
 
 #: Shares of train, val and test that are drawn when the dataset came without splits.
 SHARES = (0.7, 0.1, 0.2)
@@ -32,8 +32,7 @@ def copies(
     progress: Progress,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The tables neighbors and clusters; notes on the search are added to `notes`."""
-    vectors = None if embeddings is None else tables.metadata(run.embeddings).get("key")
-    current = key(dataset[["image_id", "sha256", "group"]], find_copies.VERSION, scan.VERSION, vectors)
+    current = copies_key(run, dataset, embedded=embeddings is not None)
     paths = [run.table_path(t) for t in (tables.NEIGHBORS, tables.CLUSTERS)]
     if all(tables.is_current(p, current) for p in paths):
         return run.read(tables.NEIGHBORS), run.read(tables.CLUSTERS)
@@ -41,7 +40,7 @@ def copies(
     neighbors, clusters, found = find_copies.find(
         dataset,
         features,
-        run.read_thumbnails(),
+        thumbnails_of(run),
         run.files,
         embeddings=embeddings,
         steps=dataclasses.replace(
@@ -68,7 +67,8 @@ def freeze_splits(
     from imageclinic.cleaning.split import stratified_split
 
     labelled = dataset[dataset["label"].notna()]
-    grouped = labelled.merge(clusters[["image_id", "split_group"]], on="image_id", how="left")
+    groups = stratified_split.split_groups(labelled["image_id"], clusters)
+    grouped = labelled[["image_id", "label"]].assign(split_group=groups)
     fixed: pd.DataFrame | None
     if labelled["split"].nunique() > 1:
         fixed = labelled.loc[labelled["split"].notna(), ["image_id", "split"]]

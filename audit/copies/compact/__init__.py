@@ -1,0 +1,1 @@
+"""Images of a dataset as row numbers, for a search among millions of them."""
