@@ -156,11 +156,10 @@ def _believed(labels: Ints, pred_probs: npt.NDArray[np.floating], few: float) ->
     if len(np.unique(labels)) < 2:
         return _Believed(0.0, few)
     seen = unexpected_disagreement(labels, pred_probs, own_probabilities(labels, pred_probs))
+    if seen.allowing is None:
+        return _Believed(0.0, _HARDER * seen.plain + few)
     by_chance = np.sqrt(pred_probs.shape[1] / len(labels))
     counted = max(1 - by_chance, 0.0) * confident_share(labels, pred_probs)
-    if seen.allowing is None:
-        least = min(_COUNTED * counted, _HARDEST * seen.plain)
-        return _Believed(least, max(_HARDER * seen.plain, least) + few)
     sure = max(seen.allowing + seen.error, 0.0)
     least = min(_COUNTED * counted, _HARDEST * sure)
     growth = _GROWTH * float(np.interp(counted / max(seen.allowing, 1e-9), _COUNTS_MORE, (0, 1)))
