@@ -61,6 +61,8 @@ _HARDEST = 2.5
 #: surest images show it rises from 0 (errors drawn whatever the image shows: .7 to 1.1; CIFAR-10N: 1.4 and more); and
 #: how much more than is counted may then be wrong. By the true labels, random1 has a growth of .2 and aggregate of .3.
 _GROWTH, _COUNTS_MORE, _BEYOND_COUNTED = 0.2, (1.15, 1.35), 1.25
+#: Standard errors from which on the surest images show wrong labels.
+_CLEAR = 2.0
 #: So many labels may be wrong in any dataset.
 _FEW = 3
 _HALVINGS = 7
@@ -160,13 +162,15 @@ def _believed(labels: Ints, pred_probs: npt.NDArray[np.floating], few: float) ->
         return _Believed(0.0, _HARDER * seen.plain + few)
     by_chance = np.sqrt(pred_probs.shape[1] / len(labels))
     counted = max(1 - by_chance, 0.0) * confident_share(labels, pred_probs)
-    sure = max(seen.allowing + seen.error, 0.0)
-    least = min(_COUNTED * counted, _HARDEST * sure)
-    growth = _GROWTH * float(np.interp(counted / max(seen.allowing, 1e-9), _COUNTS_MORE, (0, 1)))
+    sure, surely = max(seen.allowing + seen.error, 0.0), max(seen.allowing - seen.error, 0.0)
+    least, growth = min(_COUNTED * counted, _HARDEST * surely), 0.0
+    if seen.allowing > _CLEAR * seen.error:
+        growth = _GROWTH * float(np.interp(counted / seen.allowing, _COUNTS_MORE, (0, 1)))
     true = raised(pred_probs, seen.power)
     errors = np.exp(growth * noise_channel.doubt(true))
     harder = sure * float(errors.mean() / errors[true.max(axis=1) >= SURE].mean())
-    return _Believed(least, max(_HARDER * seen.plain, sure, least, min(harder, _BEYOND_COUNTED * counted)) + few, growth)
+    most = max(_HARDER * seen.plain, sure, least, min(harder, _BEYOND_COUNTED * counted))
+    return _Believed(least, most + few, growth)
 
 
 def _sample(labels: Ints, pred_probs: npt.NDArray[np.floating]) -> slice:
