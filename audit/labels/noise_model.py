@@ -58,7 +58,7 @@ _HARDER = 1.75
 _COUNTED = 0.9
 _HARDEST = 3.0
 #: The greatest growth of errors with doubt; between which two quotients of confident learning's count and what the
-#: surest images show it rises from 0 (errors drawn whatever the image shows: .7 to 1.1; CIFAR-10N: 1.4 and more); and
+#: surest images show it rises from 0 (errors drawn whatever the image shows: .7 to 1.1; CIFAR-10N: 1.3 to 2.6); and
 #: how much more than is counted may then be wrong. By the true labels, random1 has a growth of .2 and aggregate of .3.
 _GROWTH, _COUNTS_MORE, _BEYOND_COUNTED = 0.2, (1.15, 1.35), 1.25
 #: Standard errors from which on the surest images show wrong labels.
