@@ -23,9 +23,10 @@ SHARES = 0.6 * np.linspace(0, 1, 61) ** 2
 _SUREST = (0.05, 0.1, 0.2, 0.4)
 #: Fewer images are no sample.
 _LEAST = 20
-#: Sure of an image is a model at this probability, and sure on the whole of at least this share of the images. With
-#: ImageNet features 42 to 100 % of photographs were so, with 8 × 8 pixels as features at most 13 %.
-_SURE, _MANY = 0.9, 0.3
+#: Sure of an image is a model at this probability, and sure on the whole of at least this share of the images, or of
+#: this many by the number of classes: a vague model is sure of more where there are two. With ImageNet features 15 to
+#: 100 % of photographs were so (least where 42 % of the labels are wrong), with 8 × 8 pixels as features at most 5 %.
+SURE, _MANY, _MANY_BY_CLASSES = 0.9, 0.1, 0.6
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,13 @@ class Unexpected:
     Many wrong labels make a calibrated model unsure of everything, so that the first falls short of them (of 20 % and
     30 % drawn at random it saw 11 % and 14 %); the second is only known of a model that is sure of many images.
     `plain` (which of several samples shows most is chosen after `errors` standard errors are taken off, and 0 where
-    none shows anything), `allowing`: shares in [0, 1], null where unknown; `error`: standard error of `allowing`."""
+    none shows anything), `allowing`: shares in [0, 1], null where unknown; `error`: standard error of `allowing`;
+    `power`: what the probabilities are raised to for it."""
 
     plain: float
     allowing: float | None
     error: float
+    power: float
 
 
 def likelihood(own: Floats, share: float, classes: int) -> Floats:
@@ -83,7 +86,7 @@ def unexpected_disagreement(
     """
     classes = pred_probs.shape[1]
     if len(labels) * max(_SUREST) < _LEAST:
-        return Unexpected(0.0, None, 0.0)
+        return Unexpected(0.0, None, 0.0, 1.0)
     fits = np.stack([likelihood(own, float(share), classes).sum(axis=1) for share in SHARES])
     plain = _excess(labels, raised(pred_probs, float(POWERS[fits[0].argmax()])))
     found = 0.0
@@ -91,11 +94,12 @@ def unexpected_disagreement(
         surest = plain.excess[: int(share * len(labels))]
         if len(surest) >= _LEAST:
             found = max(found, float(surest.mean()) - errors * _error(surest))
-    allowing = _excess(labels, raised(pred_probs, float(POWERS[fits.argmax() % len(POWERS)])))
-    sure = allowing.excess[: int((allowing.sureness >= _SURE).sum())]
-    if len(sure) < max(_LEAST, _MANY * len(labels)):
-        return Unexpected(found, None, 0.0)
-    return Unexpected(found, float(sure.mean()), _error(sure))
+    power = float(POWERS[fits.argmax() % len(POWERS)])
+    allowing = _excess(labels, raised(pred_probs, power))
+    sure = allowing.excess[: int((allowing.sureness >= SURE).sum())]
+    if len(sure) < max(_LEAST, max(_MANY, _MANY_BY_CLASSES / classes) * len(labels)):
+        return Unexpected(found, None, 0.0, power)
+    return Unexpected(found, float(sure.mean()), _error(sure), power)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 
-from imageclinic.audit.labels import noise_model
+from imageclinic.audit.labels import noise_channel, noise_model
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -82,7 +82,7 @@ def test_rows_may_come_in_any_order_and_any_chunks(monkeypatch: pytest.MonkeyPat
     straight = noise_model.fit(given, probs)
     order = np.random.default_rng(1).permutation(400)
     np.testing.assert_allclose(noise_model.fit(given[order], probs[order]).wrong, straight.wrong[order], atol=1e-6)
-    monkeypatch.setattr(noise_model, "_CHUNK", 4 * 33)
+    monkeypatch.setattr(noise_channel, "_CHUNK", 4 * 33)
     np.testing.assert_allclose(noise_model.fit(given, probs).wrong, straight.wrong, atol=1e-6)
 
 
@@ -169,9 +169,9 @@ def test_overlaps_are_the_pairs_that_were_exchanged() -> None:
 def test_images_that_it_was_not_fitted_to_are_judged_as_those_that_it_was() -> None:
     given, truth, probs = draw(channel(0.1), 4_000)
     found = noise_model.fit(given[:3_000], probs[:3_000])
-    again = noise_model.judge(given[:3_000], probs[:3_000], found.matrix, found.power)
+    again = noise_model.judge(given[:3_000], probs[:3_000], found.channel, found.power)
     np.testing.assert_allclose(again, found.wrong, atol=1e-6)
-    new = noise_model.judge(given[3_000:], probs[3_000:], found.matrix, found.power)
+    new = noise_model.judge(given[3_000:], probs[3_000:], found.channel, found.power)
     wrong = given[3_000:] != truth[3_000:]
     assert new[wrong].mean() > 4 * new[~wrong].mean()
     assert new.mean() == pytest.approx(wrong.mean(), abs=0.03)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from imageclinic.audit.labels import confident_learning, noise_model
+from imageclinic.audit.labels.noise_channel import Channel
 from imageclinic.core import tables
 from imageclinic.core.errors import CanNotWrite, NotApplicable
 from imageclinic.core.reading import caches
@@ -19,7 +20,7 @@ from imageclinic.workflows.steps.checking.both_sides import RunSide
 from imageclinic.workflows.steps.result_keys import key
 
 #: Changes when a model that an older version fitted must not be used.
-VERSION = 1
+VERSION = 2
 #: Images of the run that the model is fitted to, at most: it is to take seconds.
 MOST = 20_000
 
@@ -48,7 +49,7 @@ def predict(side: RunSide, new: pd.DataFrame, embeddings: tables.Embeddings, kno
         how = "networks (--train full)" if made.get("made") == "full" else "probabilities that you gave"
         raise NotApplicable(f"the run's labels were predicted by {how}, which say nothing about new images")
     predictions = side.run.read_predictions()
-    model, matrix, power = _fitted(side, made, predictions, known)
+    model, channel, power = _fitted(side, made, predictions, known)
     probs = model.pred_probs(embeddings.vectors)
     classes = np.array(predictions.classes, dtype=object)
     label = embeddings.image_id.map(new.set_index("image_id")["label"])
@@ -58,7 +59,7 @@ def predict(side: RunSide, new: pd.DataFrame, embeddings: tables.Embeddings, kno
     others[rows, code[rows]] = -1
     best = others.argmax(axis=1)
     wrong = np.full(len(probs), np.nan)
-    wrong[rows] = noise_model.judge(code[rows], probs[rows], matrix, power)
+    wrong[rows] = noise_model.judge(code[rows], probs[rows], channel, power)
     own = np.where(code >= 0, probs[np.arange(len(probs)), np.maximum(code, 0)], np.nan)
     return pd.DataFrame(
         {
@@ -76,8 +77,8 @@ def predict(side: RunSide, new: pd.DataFrame, embeddings: tables.Embeddings, kno
 
 def _fitted(
     side: RunSide, made: dict[str, str], predictions: tables.Predictions, known: tables.Embeddings
-) -> tuple[Any, npt.NDArray[np.float64], float]:
-    """The label model, and the noise model's matrix and power; kept in the run until its labels change."""
+) -> tuple[Any, Channel, float]:
+    """The label model, and the noise model's channel and power; kept in the run until its labels change."""
     from imageclinic.training.predict.label_model import LabelModel
 
     usable = side.labelled
@@ -88,8 +89,9 @@ def _fitted(
         kept = _fit(usable, made, predictions, known, side.run.seed)
         with contextlib.suppress(CanNotWrite):  # somebody else's run: it is fitted again the next time
             caches.write_arrays(side.run.label_model, {"key": np.array(current), **kept})
-    matrix, power = kept.pop("matrix"), float(kept.pop("power"))
-    return LabelModel(**kept), matrix, power
+    matrix = kept.pop("matrix")
+    power, growth, level = (float(kept.pop(name)) for name in ("power", "growth", "level"))
+    return LabelModel(**kept), Channel(matrix, growth, level), power
 
 
 def _fit(
@@ -120,4 +122,5 @@ def _fit(
     judged = some[some["image_id"].isin(row.index) & some["given"].isin(predictions.classes)]
     given = confident_learning.codes(judged["given"], predictions.classes)
     noise = noise_model.fit(given, predictions.pred_probs[row[judged["image_id"]].to_numpy()], judged["split"])
-    return {**model.arrays(), "matrix": np.array(noise.matrix), "power": np.array(noise.power)}
+    numbers = {"power": noise.power, "growth": noise.channel.growth, "level": noise.channel.level}
+    return {**model.arrays(), "matrix": noise.matrix, **{name: np.array(number) for name, number in numbers.items()}}
