@@ -16,8 +16,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from imageclinic.audit.copies import full_decode_match, hamming, thumbnail_match
-from imageclinic.audit.copies.candidate_pairs import strangers
 from imageclinic.audit.copies.find_copies import EQUAL_BITS, FLAT, Thumbnails, radii
+from imageclinic.audit.copies.strangers import strangers
 from imageclinic.core import tables
 from imageclinic.core.naming.wording import few
 

@@ -15,12 +15,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from imageclinic.audit.copies import clusters, full_decode_match, thumbnail_match
-from imageclinic.audit.copies.candidate_pairs import MAX_EQUAL, Pairs, by_chance, hamming_pairs, strangers
+from imageclinic.audit.copies.candidate_pairs import MAX_EQUAL, Pairs, by_chance, hamming_pairs
 from imageclinic.audit.copies.compact import image_rows
 from imageclinic.audit.copies.compact.image_rows import ImageRows, ThumbnailSource
 from imageclinic.audit.copies.hamming import Search
 from imageclinic.audit.copies.heavy_steps import HERE, HeavySteps
 from imageclinic.audit.copies.laid_over import embedding_pairs
+from imageclinic.audit.copies.strangers import strangers
 from imageclinic.core import tables
 from imageclinic.core.large import text_rows
 from imageclinic.core.naming.wording import few

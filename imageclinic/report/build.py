@@ -66,17 +66,8 @@ def write(
         InputError: when the run was not audited, or the file can't be written.
     """
     target = run.report if to is None else to
-    text = render(
-        run,
-        truth=truth,
-        status=status,
-        help=help,
-        embedding_map=embedding_map,
-        decisions=decisions,
-        team=team,
-        app=app,
-    )
-    return written(target, text)
+    shown = {"truth": truth, "status": status, "help": help, "embedding_map": embedding_map, "decisions": decisions}
+    return written(target, render(run, **shown, team=team, app=app))
 
 
 def written(target: Path, text: str) -> Path:
