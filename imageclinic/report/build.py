@@ -66,7 +66,13 @@ def write(
         InputError: when the run was not audited, or the file can't be written.
     """
     target = run.report if to is None else to
-    shown = {"truth": truth, "status": status, "help": help, "embedding_map": embedding_map, "decisions": decisions}
+    shown: dict[str, Any] = {
+        "truth": truth,
+        "status": status,
+        "help": help,
+        "embedding_map": embedding_map,
+        "decisions": decisions,
+    }
     return written(target, render(run, **shown, team=team, app=app))
 
 
