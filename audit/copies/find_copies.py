@@ -2,7 +2,7 @@
 
 Candidates come from the 64-bit perceptual hashes in all eight orientations (`lookalikes`); the thumbnails show which
 of them are likely copies (`thumbnail_match`); full decodes have the last word (`full_decode_match`). Where there are
-embeddings, they give further candidates, and so do tiles (`tile_pairs`), which are laid over each other.
+embeddings, they give further candidates, and so do tiles (`tile_pairs`).
 """
 
 from __future__ import annotations
@@ -226,12 +226,11 @@ def _laid_over(
     chosen = images.of_one_frame() & large & (row >= 0)
     images, row = images.only(chosen), row[chosen]
     if len(images) > embedding_pairs.MOST_IMAGES:
-        what = "copies that are cropped to a part, turned a little or framed, and tiles of collages"
-        notes.append(f"{what} were not looked for: {len(images):,} images > {embedding_pairs.MOST_IMAGES:,}")
+        what = "copies that are cropped, turned a little, framed or tiles were not looked for"
+        notes.append(f"{what}: {len(images):,} images are more than {embedding_pairs.MOST_IMAGES:,}")
         return tables.empty(tables.NEIGHBORS)
     ids = images.names(np.arange(len(images)))
-    shown, (at,) = images.thumbnails(thumbnails, np.arange(len(images)))
-    hashes = images.measured("phash_identity")
+    (shown, (at,)), hashes = images.thumbnails(thumbnails, np.arange(len(ids))), images.measured("phash_identity")
     pairs, tiled = tile_pairs.joined(embedding_pairs.candidates(embeddings.alike[row]), shown[at], hashes)
     asked = np.array([(min(ids[i], ids[j]), max(ids[i], ids[j])) not in separate for i, j in pairs], dtype=bool)
     found = steps.confirm(pairs[asked], lambda at: image_path(ids[at]), progress=progress)
