@@ -66,6 +66,35 @@ def framed(image: Image.Image, random: Random) -> Image.Image:
     return ImageOps.expand(image, min(image.size) // 8, "black")
 
 
+def wide_frame(image: Image.Image, random: Random) -> Image.Image:
+    """A frame that makes the picture twice as wide and high, black or white."""
+    ground = Image.new("RGB", (2 * image.width, 2 * image.height), "black" if random.random() < 0.5 else "white")
+    ground.paste(image, (image.width // 2, image.height // 2))
+    return ground
+
+
+def collage(rows: int, columns: int) -> Alter:
+    """The picture, at half its size, in a grid; the other tiles are parts of scikit-learn's photographs."""
+
+    def alter(image: Image.Image, random: Random) -> Image.Image:
+        from sklearn.datasets import load_sample_images  # here, for its import takes long
+
+        width, height = max(1, image.width // 2), max(1, image.height // 2)
+        grid = Image.new("RGB", (columns * width, rows * height))
+        own = int(random.integers(rows * columns))
+        others = [Image.fromarray(each) for each in load_sample_images().images]
+        for at in range(rows * columns):
+            if at == own:
+                tile = image
+            else:
+                left, top = int(random.integers(440)), int(random.integers(290))
+                tile = others[int(random.integers(2))].crop((left, top, left + 200, top + 137))
+            grid.paste(tile.resize((width, height)), (at % columns * width, at // columns * height))
+        return grid
+
+    return alter
+
+
 def screenshot(image: Image.Image, random: Random) -> Image.Image:
     """The picture in a viewer's window, with a bar above and a line below."""
     window = Image.new("RGB", (image.width * 3 // 2, image.height * 3 // 2), (240, 240, 240))
@@ -121,6 +150,9 @@ ALTERATIONS: dict[str, tuple[Alter, int]] = {
     "sheared": (sheared, QUALITY),
     "framed": (framed, QUALITY),
     "screenshot": (screenshot, QUALITY),
+    "wide frame": (wide_frame, QUALITY),
+    "in a 2 × 2 collage": (collage(2, 2), QUALITY),
+    "in a 1 × 3 collage": (collage(1, 3), QUALITY),
     "turned by 90°": (turned(Image.Transpose.ROTATE_90), QUALITY),
     "turned by 180°": (turned(Image.Transpose.ROTATE_180), QUALITY),
     "turned by 270°": (turned(Image.Transpose.ROTATE_270), QUALITY),

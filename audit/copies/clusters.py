@@ -112,7 +112,7 @@ def ordered(pairs: pd.DataFrame) -> pd.DataFrame:
 
 
 # Mirrored orientations undo themselves; turns are undone by the opposite turn.
-_INVERSE = {o: o for o in (*tables.ORIENTATIONS, tables.ALIGNED)} | {"rot90": "rot270", "rot270": "rot90"}
+_INVERSE = {o: o for o in (*tables.ORIENTATIONS, tables.ALIGNED, tables.TILE)} | {"rot90": "rot270", "rot270": "rot90"}
 
 
 def cluster(pairs: pd.DataFrame, groups: pd.Series) -> pd.DataFrame:
@@ -124,7 +124,8 @@ def cluster(pairs: pd.DataFrame, groups: pd.Series) -> pd.DataFrame:
 
     Returns:
         The clusters table, for every image that is in a pair or in a group. `cluster`: sets in which every two
-        images are copies (complete linkage, nearest pairs first), because copies of copies need not look alike.
+        images are copies (complete linkage, nearest pairs first), because copies of copies need not look alike;
+        a collage is no copy of its tiles.
         `split_group`: connected components over all pairs and the group column. Both are named by their first
         image.
     """
@@ -136,7 +137,8 @@ def cluster(pairs: pd.DataFrame, groups: pd.Series) -> pd.DataFrame:
     leader = np.full(code.max(initial=-1) + 1, len(ids))
     np.minimum.at(leader, code, where)
     component = _components(np.concatenate([left, where]), np.concatenate([right, leader[code]]), len(ids))
-    clusters = _complete_linkage(left, right, pairs, len(ids))
+    copies = pairs["transform"].ne(tables.TILE).to_numpy()
+    clusters = _complete_linkage(left[copies], right[copies], pairs[copies], len(ids))
     alone = np.bincount(clusters, minlength=len(ids))[clusters] < 2
     return tables.frame(
         tables.CLUSTERS,

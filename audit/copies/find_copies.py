@@ -2,7 +2,7 @@
 
 Candidates come from the 64-bit perceptual hashes in all eight orientations (`lookalikes`); the thumbnails show which
 of them are likely copies (`thumbnail_match`); full decodes have the last word (`full_decode_match`). Where there are
-embeddings, they give further candidates, which are laid over each other (`embedding_pairs`).
+embeddings, they give further candidates, and so do tiles (`tile_pairs`).
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from imageclinic.audit.copies.compact import image_rows
 from imageclinic.audit.copies.compact.image_rows import ImageRows, ThumbnailSource
 from imageclinic.audit.copies.hamming import Search
 from imageclinic.audit.copies.heavy_steps import HERE, HeavySteps
-from imageclinic.audit.copies.laid_over import embedding_pairs
+from imageclinic.audit.copies.laid_over import embedding_pairs, tile_pairs
 from imageclinic.audit.copies.strangers import strangers
 from imageclinic.core import tables
 from imageclinic.core.large import text_rows
 from imageclinic.core.naming.wording import few
 
 #: Changes when pairs that an older version found must not be reused.
-VERSION = "7"
+VERSION = "8"
 #: Hash distance up to which pairs are candidates. imagehash users take 8; a crop of 10 % moves a hash by up to 12.
 RADIUS = 12
 #: Images, and the radius for upright and for mirrored or turned copies up to so many. Candidates grow with the square
@@ -98,7 +98,7 @@ def find(
         images = images.only(~flat)
     near, separate = _near(images, thumbnails, image_path, steps, notes, progress)
     if embeddings is not None:
-        laid = _laid_over(images, embeddings, separate, image_path, steps, notes, progress)
+        laid = _laid_over(images, thumbnails, embeddings, separate, image_path, steps, notes, progress)
         near = pd.concat([near, laid], ignore_index=True).drop_duplicates(["image_id", "other_id"], ignore_index=True)
     parts = [
         clusters.group_pairs(same_bytes, "bytes"),
@@ -212,6 +212,7 @@ def _pairs(one: npt.NDArray[np.object_], two: npt.NDArray[np.object_]) -> set[tu
 
 def _laid_over(
     images: ImageRows,
+    thumbnails: ThumbnailSource,
     embeddings: tables.Embeddings,
     separate: set[tuple[str, str]],
     image_path: Callable[[str], Path],
@@ -225,26 +226,25 @@ def _laid_over(
     chosen = images.of_one_frame() & large & (row >= 0)
     images, row = images.only(chosen), row[chosen]
     if len(images) > embedding_pairs.MOST_IMAGES:
-        notes.append(
-            f"copies that are cropped to a part, turned a little or framed were not looked for: {len(images):,} images "
-            f"are more than {embedding_pairs.MOST_IMAGES:,}"
-        )
+        what = "copies that are cropped, turned a little, framed or tiles were not looked for"
+        notes.append(f"{what}: {len(images):,} images are more than {embedding_pairs.MOST_IMAGES:,}")
         return tables.empty(tables.NEIGHBORS)
     ids = images.names(np.arange(len(images)))
-    pairs = embedding_pairs.candidates(embeddings.alike[row])
+    (shown, (at,)), hashes = images.thumbnails(thumbnails, np.arange(len(ids))), images.measured("phash_identity")
+    pairs, tiled = tile_pairs.joined(embedding_pairs.candidates(embeddings.alike[row]), shown[at], hashes)
     asked = np.array([(min(ids[i], ids[j]), max(ids[i], ids[j])) not in separate for i, j in pairs], dtype=bool)
     found = steps.confirm(pairs[asked], lambda at: image_path(ids[at]), progress=progress)
     _note_gone([str(ids[at]) for at in found.gone], "files look like others", notes)
     kept = ~_one_scene(found.i, found.j, len(ids), notes)
     i, j = found.i[kept], found.j[kept]
-    hashes = images.measured("phash_identity")
+    tile = np.isin(tile_pairs.numbered(i, j, len(ids)), tiled)
     laid = tables.frame(
         tables.NEIGHBORS,
         image_id=ids[i],
         other_id=ids[j],
         kind=np.full(len(i), "near"),
         distance=np.bitwise_count(hashes[i] ^ hashes[j]).astype(np.int64),
-        transform=np.where(found.moved[kept], tables.ALIGNED, "identity"),
+        transform=np.select([tile, found.moved[kept]], [tables.TILE, tables.ALIGNED], "identity"),
         similarity=found.similarity[kept],
         difference=found.difference[kept],
     )

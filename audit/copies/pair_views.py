@@ -7,7 +7,7 @@ from collections.abc import Collection
 import pandas as pd
 
 from imageclinic.core.rows import lookup
-from imageclinic.core.tables import ALIGNED
+from imageclinic.core.tables import ALIGNED, TILE
 
 
 def both_ways(neighbors: pd.DataFrame) -> pd.DataFrame:
@@ -20,6 +20,8 @@ def in_words(transform: str) -> str:
     """What turns one picture of a pair into the other, for evidence: ``flip_rot90`` → mirrored and turned by 90°."""
     if transform == ALIGNED:
         return "cropped, framed, scaled or turned a little"
+    if transform == TILE:
+        return "of which one is a tile of the other"
     turned = next((f"turned by {angle}°" for angle in (90, 180, 270) if transform.endswith(f"rot{angle}")), "")
     mirrored = "mirrored" if transform.startswith("flip") else ""
     return " and ".join(part for part in (mirrored, turned) if part) or "upright"

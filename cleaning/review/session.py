@@ -9,6 +9,7 @@ import contextlib
 import getpass
 import html
 import ipaddress
+import json
 import os
 import signal
 import socket
@@ -38,6 +39,8 @@ from imageclinic.core.run import Run, open_run
 #: Names to the plugin the run that it decides about: FiftyOne's server is a subprocess and sees only these.
 RUN_VARIABLE = "IMAGECLINIC_RUN"
 REVIEWER_VARIABLE = "IMAGECLINIC_REVIEWER"
+#: JSON, the command that finds images by words, see `plugin.find_by_words`.
+WORDS_VARIABLE = "IMAGECLINIC_WORD_SEARCH"
 
 
 def open_review(
@@ -55,6 +58,7 @@ def open_review(
     rerank: Sequence[str],
     map_embeddings: Sequence[str] = (),
     report: Sequence[str] = (),
+    word_search: Sequence[str] = (),
 ) -> None:
     """Show a run in the FiftyOne App until Ctrl-C or SIGTERM. Call it from the main thread.
 
@@ -73,6 +77,7 @@ def open_review(
         map_embeddings: the command that makes the run's map of its embeddings; none is made without.
         report: the command that writes the run's report, by the path of the App's page and the file to write; none is
             served without.
+        word_search: the command that answers, line by line, which images words describe.
 
     Raises:
         InputError: no run, a busy port, a bad certificate, no database (see `cleaning.review.database.mongod.running`).
@@ -97,6 +102,7 @@ def open_review(
             stack.enter_context(only_one(*lock))
         announce("Loading FiftyOne …")
         plugins = stack.enter_context(temporary_folder("imageclinic-plugins-"))
+        os.environ[WORDS_VARIABLE] = json.dumps(list(word_search))
         prepare(database.uri, plugins, run, name)
         stack.callback(forget_database)
         with (

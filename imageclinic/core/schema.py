@@ -19,7 +19,9 @@ from imageclinic.core.schemas.annotator_tables import ANNOTATIONS, CONSENSUS
 ORIENTATIONS = ("identity", "rot90", "rot180", "rot270", "flip", "flip_rot90", "flip_rot180", "flip_rot270")
 #: A map that lays one copy over the other, see `audit.copies.laid_over.keypoint_alignment`.
 ALIGNED = "aligned"
-TRANSFORMS = (*ORIENTATIONS, ALIGNED)
+#: One is a tile of the other, a collage: they belong into one split, and neither can replace the other.
+TILE = "tile"
+TRANSFORMS = (*ORIENTATIONS, ALIGNED, TILE)
 OUTCOMES = ("found", "clean", "not_applicable", "skipped", "failed")
 #: Who decides by a policy is a reviewer whose name begins so; all others are persons.
 POLICY = "policy:"

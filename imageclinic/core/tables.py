@@ -51,6 +51,7 @@ from imageclinic.core.schema import (
     SPLIT_TABLE,
     SPLITS,
     TABLES,
+    TILE,
     VECTOR_IDS,
 )
 from imageclinic.core.schemas.annotator_tables import ANNOTATIONS, CONSENSUS
@@ -78,6 +79,7 @@ __all__ = [
     "SPLITS",
     "SPLIT_TABLE",
     "TABLES",
+    "TILE",
     "VECTOR_IDS",
     "Column",
     "Embeddings",

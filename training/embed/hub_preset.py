@@ -19,6 +19,13 @@ from imageclinic.core.reading.hashing import file_sha256, text_digest
 from imageclinic.training.models import saved_model_size
 
 _CONFIG, _CONVERTER, _WEIGHTS = "config.json", "image_converter.json", "model.weights.h5"
+_TOKENIZER, _ASSETS = "tokenizer.json", "assets/tokenizer"
+#: Backbones with a text tower, and the files of their tokenizers.
+TOKENIZER_FILES = {
+    "CLIPBackbone": ("vocabulary.json", "merges.txt"),
+    "SigLIPBackbone": ("vocabulary.spm",),
+    "MetaCLIP2Backbone": ("vocabulary.spm",),
+}
 #: KerasHub shares weights of more than 10 GB out among files.
 _WEIGHT_FILES = ("model.weights.h5", "model_*.weights.h5")
 _PACKAGES = ("keras", "keras_hub", "keras_nlp", "builtins")
@@ -112,6 +119,10 @@ def download(preset: BuiltIn) -> Path:
     handle = preset.handle.removeprefix("kaggle://")
     try:
         files = [Path(kagglehub.model_download(handle, name)) for name in (_CONFIG, _CONVERTER, _WEIGHTS)]
+        for name in TOKENIZER_FILES.get(preset.backbone, ()):
+            kagglehub.model_download(handle, f"{_ASSETS}/{name}")
+        if preset.backbone in TOKENIZER_FILES:
+            kagglehub.model_download(handle, _TOKENIZER)
     except Exception as error:  # of the network, of Kaggle, of the disk: many kinds
         reason = str(error).strip().partition("\n")[0].partition(" (Caused by")[0]
         raise InputError(
@@ -146,6 +157,27 @@ def load_converter(preset: Preset) -> Any:
 
     with _loading(preset, "image converter"):
         return keras_hub.layers.ImageConverter.from_preset(str(preset.folder))
+
+
+def has_tokenizer(preset: Preset) -> bool:
+    """Whether a folder also says how words become numbers."""
+    files = (preset.folder / _ASSETS / name for name in TOKENIZER_FILES[preset.backbone])
+    return (preset.folder / _TOKENIZER).is_file() and all(file.is_file() for file in files)
+
+
+def load_preprocessor(preset: Preset, length: int) -> Any:
+    """What turns texts into at most `length` token ids, in the way of the backbone's kind (case, punctuation, padding).
+
+    Raises:
+        InputError: the tokenizer is damaged, names code to run, or is of another backbone.
+    """
+    import keras_hub
+
+    _refuse_code(_read_json(preset.folder / _TOKENIZER), preset.folder / _TOKENIZER)
+    with _loading(preset, "tokenizer"):
+        kind = getattr(keras_hub.models, preset.backbone.removesuffix("Backbone") + "Preprocessor")
+        tokenizer = kind.tokenizer_cls.from_preset(str(preset.folder))
+        return kind(tokenizer=tokenizer, sequence_length=length)
 
 
 @contextlib.contextmanager

@@ -4,6 +4,10 @@ OpenVINO (Intel, Apache 2.0) runs on x86 and ARM. It reads the network as Tensor
 nothing is sent anywhere, as its converter for Python objects may do. Where the processor multiplies bfloat16 numbers,
 it works with them: with a mantissa of 8 bits vectors differ by a few percent, the order of suspects hardly
 (docs/mislabels.md has the numbers).
+
+Images go through one by one, several at a time: one image's features stay in the processor's cache. EfficientNet-Lite2
+at 224 pixels ran at 117 to 121 images a processor second so, at 89 to 92 in batches of 32, and at 34 to 37 in
+TensorFlow (bfloat16 but for TensorFlow, two busy cores, in turns).
 """
 
 from __future__ import annotations
@@ -46,10 +50,26 @@ def predictor(model: keras.Model, *, precision: str | None = None) -> Callable[[
     with temporary_folder("imageclinic-network-") as folder:
         file = folder / "network.pb"
         file.write_bytes(_frozen(model))
-        compiled = core.compile_model(core.read_model(file), "CPU", {"INFERENCE_PRECISION_HINT": hint})
+        network = core.read_model(file)
+        network.reshape([1, *(n or -1 for n in model.input_shape[1:])])
+        properties = {"INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": "THROUGHPUT"}
+        compiled = core.compile_model(network, "CPU", properties)
+    import openvino
+
+    queue = openvino.AsyncInferQueue(compiled)
 
     def predict(batch: Any) -> Any:
-        return compiled(np.ascontiguousarray(batch, np.float32))[0]
+        images = np.ascontiguousarray(batch, np.float32)
+        found: list[Any] = [None] * len(images)
+
+        def keep(request: Any, at: int) -> None:
+            found[at] = request.get_output_tensor(0).data.copy()
+
+        queue.set_callback(keep)
+        for at in range(len(images)):
+            queue.start_async(images[at : at + 1], at)
+        queue.wait_all()
+        return np.concatenate(found)
 
     return predict
 

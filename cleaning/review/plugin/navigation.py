@@ -12,6 +12,7 @@ from fiftyone import ViewField as F
 
 from imageclinic.cleaning.decisions import label_ranking
 from imageclinic.cleaning.review import similar_images
+from imageclinic.cleaning.review.plugin import find_by_words
 from imageclinic.cleaning.review.plugin.selection import HIDDEN, UNDECIDED, blind, images_in_words, run_of, shown
 from imageclinic.core import tables
 from imageclinic.core.run import Run, open_run
@@ -98,6 +99,21 @@ def more_like(ctx: Any, sample_id: str) -> str:
     ctx.ops.set_view(ctx.dataset.select(alike_ids, ordered=True))
     alike = images_in_words(n) if n else "No image"
     return f"{alike} with the same mistake, then what looks like it."
+
+
+def by_words(ctx: Any, words: str) -> str:
+    """Show the images that words describe, the best first; return what to tell the reviewer."""
+    images, problem = find_by_words.described(run_of(ctx), words)
+    if problem:
+        return problem
+    ids = dict(zip(*ctx.dataset.match(F("image_id").is_in(images)).values(["image_id", "id"]), strict=True))
+    found = [ids[name] for name in images if name in ids]
+    if not found:
+        return "None of these images is loaded."
+    if ctx.current_sample:
+        ctx.ops.close_sample()
+    ctx.ops.set_view(ctx.dataset.select(found, ordered=True))
+    return f"{images_in_words(len(found))}, the most like “{words}” first."
 
 
 def _likeness(run: Run, image_id: str) -> pd.Series:

@@ -202,6 +202,23 @@ class More(_Operator):
         return {"message": message}
 
 
+class Words(_Operator):
+    """Opens a view of the images that ``words`` describe, where the run's network reads."""
+
+    name, label, icon = "words", "find by words …", "search"
+
+    def resolve_input(self, ctx: Any) -> Any:
+        inputs = types.Object()
+        inputs.str("words", required=True, label="What the images show", description="The first search takes a while.")
+        return types.Property(inputs, view=types.PromptView(label="Find by words …", submit_button_label="Find"))
+
+    def execute(self, ctx: Any) -> dict[str, Any]:
+        message = navigation.by_words(ctx, str(ctx.params["words"]).strip())
+        if not ctx.params.get("from_key"):
+            ctx.ops.notify(message, variant="info")
+        return {"message": message}
+
+
 class Decide(Unlisted):
     """What a key calls: decides about the given ids and returns the changed samples as the App keeps them.
 
@@ -223,7 +240,7 @@ class Decide(Unlisted):
         return {**_answer(ctx, answer), "next": follows if answer.ids else None}
 
 
-ALL = (Keep, Relabel, RelabelTo, Drop, Best, NotCopies, Unsure, Undo, WholeView, More, Decide)
+ALL = (Keep, Relabel, RelabelTo, Drop, Best, NotCopies, Unsure, Undo, WholeView, More, Words, Decide)
 
 
 def act(ctx: Any, decision: str, label: str | None = None) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from imageclinic.audit import listed_neighbours
+from imageclinic.audit import bulk_distances, listed_neighbours
 from imageclinic.audit.checks import outlier
 from imageclinic.core.tables import Embeddings
 
@@ -21,14 +21,51 @@ def embeddings(seed: int = 0) -> Embeddings:
     return Embeddings(pd.Series([f"{i:04}" for i in range(len(vectors))]), vectors)
 
 
+def labelled(given: Embeddings, labels: list[str | None] | None = None) -> pd.DataFrame:
+    return pd.DataFrame({"image_id": given.image_id, "label": labels or ["a"] * len(given.image_id)})
+
+
+def crowded(alike: int = 40) -> Embeddings:
+    """600 vectors in a crowd, and some of another kind, which are alike."""
+    rng = np.random.default_rng(4)
+    vectors = rng.normal(0, 0.4, (600 + alike, 40))
+    vectors[:600, 0] += 4
+    vectors[600:, 10] += 4
+    return Embeddings(pd.Series([f"{i:04}" for i in range(len(vectors))]), vectors.astype(np.float32))
+
+
+def test_many_of_another_kind_hide_nothing_but_a_class() -> None:
+    given = crowded()
+    strange = set(given.image_id[600:])
+    found = outlier.find(labelled(given, ["a", "b"] * 320), given)
+    assert len(strange & set(found["image_id"])) >= 36
+    assert len(found) <= 42
+    assert found["score"].between(0.5, 1).all()
+    own_class = outlier.find(labelled(given, ["a", "b"] * 300 + ["c"] * 40), given)
+    unlabelled = outlier.find(labelled(given, [None] * 640), given)
+    assert not strange & {*own_class["image_id"], *unlabelled["image_id"]}
+
+
+def test_reach_is_the_distance_of_a_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors = np.random.default_rng(1).normal(0.5, 1, (900, 8))
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    rows = np.arange(0, 900, 2)
+    exact = np.sort(1 - unit[rows] @ unit[rows].T, axis=1)[:, 90]
+    np.testing.assert_allclose(bulk_distances.reach(lambda at: vectors[at], rows, 0.2), exact, atol=1e-6)
+    monkeypatch.setattr(bulk_distances, "REFERENCES", 300)
+    sampled = bulk_distances.reach(lambda at: vectors[at], rows, 0.2)
+    assert not np.allclose(sampled, exact, atol=1e-6)
+    np.testing.assert_allclose(sampled, exact, atol=0.08)
+
+
 def test_those_of_a_large_set_are_found_too(monkeypatch: pytest.MonkeyPatch) -> None:
     given = embeddings()
     strange = {"0600", "0601", "0602"}
-    exact = outlier.find(given)
+    exact = outlier.find(labelled(given), given)
     assert strange <= set(exact["image_id"])
     monkeypatch.setattr(outlier, "_COMPARED", 150)
     monkeypatch.setattr(listed_neighbours, "DRAWN", 300)
-    found = outlier.find(given)
+    found = outlier.find(labelled(given), given)
     assert strange <= set(found["image_id"])
     assert len(found) < 20
     scores = [table.set_index("image_id")["score"][sorted(strange)] for table in (exact, found)]
@@ -37,7 +74,7 @@ def test_those_of_a_large_set_are_found_too(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_vectors_that_are_all_alike_have_no_outlier() -> None:
     same = Embeddings(pd.Series([str(i) for i in range(50)]), np.ones((50, 8), np.float32))
-    assert outlier.find(same).empty
+    assert outlier.find(labelled(same), same).empty
 
 
 def test_axes_of_pieces_are_those_of_all(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 from sklearn.datasets import load_sample_images
 
 from imageclinic.audit.copies import find_copies
-from imageclinic.audit.copies.laid_over import embedding_pairs, keypoint_alignment
+from imageclinic.audit.copies.laid_over import embedding_pairs, keypoint_alignment, tile_pairs
 from imageclinic.core import tables
 from tests.audit.copies.test_find_copies import scanned
 
@@ -106,6 +106,10 @@ def test_a_search_with_embeddings_finds_what_hashes_do_not(tmp_path: Path) -> No
         (tmp_path / "a").mkdir(exist_ok=True)
         image.save(tmp_path / "a" / f"{n:02}.jpg", quality=90)
     part(originals[4]).save(tmp_path / "a" / "part.jpg", quality=90)
+    collage = Image.new("RGB", (400, 400))
+    for n, image in enumerate(originals[n] for n in (1, 2, 3, 5)):
+        collage.paste(image, (200 * (n % 2), 200 * (n // 2)))
+    collage.save(tmp_path / "a" / "collage.jpg", quality=90)
     given = scanned(tmp_path)
     without, _, _ = find_copies.find(*given, lambda i: tmp_path / i)
     assert without.empty
@@ -113,9 +117,38 @@ def test_a_search_with_embeddings_finds_what_hashes_do_not(tmp_path: Path) -> No
     embeddings = tables.Embeddings(given[1]["image_id"], vectors)
     pairs, clusters, _ = find_copies.find(*given, lambda i: tmp_path / i, embeddings=embeddings)
     assert pairs[["image_id", "other_id", "kind", "transform"]].to_numpy().tolist() == [
-        ["a/04.jpg", "a/part.jpg", "near", tables.ALIGNED]
+        *(["a/" + name, "a/collage.jpg", "near", tables.TILE] for name in ("01.jpg", "02.jpg", "03.jpg")),
+        ["a/04.jpg", "a/part.jpg", "near", tables.ALIGNED],
+        ["a/05.jpg", "a/collage.jpg", "near", tables.TILE],
     ]
-    assert set(clusters["image_id"]) == {"a/04.jpg", "a/part.jpg"} and clusters["split_group"].nunique() == 1
+    found = clusters.set_index("image_id")
+    assert set(found.index[found["cluster"].notna()]) == {"a/04.jpg", "a/part.jpg"}, "a collage replaces no tile"
+    assert found["split_group"].value_counts().to_list() == [5, 2]
+
+
+def test_tiles_and_what_a_frame_holds_are_candidates(tmp_path: Path) -> None:
+    """Of 12 pictures: 1 × 3, 3 × 1 and framed ones find their originals, and nothing else."""
+    pictures = photographs()
+    row = Image.new("RGB", (600, 200))
+    for n in range(3):
+        row.paste(pictures[1 + n], (200 * n, 0))
+    column = Image.new("RGB", (200, 600))
+    for n in range(3):
+        column.paste(pictures[3 + n], (0, 200 * n))
+    framed = ImageOps.expand(pictures[6], 100, "black")
+    for n, image in enumerate([*pictures, row, column, framed]):
+        (tmp_path / "a").mkdir(exist_ok=True)
+        image.save(tmp_path / "a" / f"{n:02}.png")
+    _, features, thumbnails = scanned(tmp_path)
+    hashes = features["phash_identity"].to_numpy(np.uint64)
+    pairs, tile = tile_pairs.candidates(thumbnails[1].reshape(-1, 32, 32), hashes)
+    assert {(*pair, kind) for pair, kind in zip(pairs.tolist(), tile.tolist(), strict=True)} == {
+        *((n, 12, True) for n in range(1, 4)),
+        *((n, 13, True) for n in range(3, 6)),
+        (6, 14, False),
+    }
+    none, _ = tile_pairs.candidates(np.full((3, 32, 32), 7, np.uint8), np.arange(3, dtype=np.uint64))
+    assert not len(none)
 
 
 def colours(folder: Path, names: list[str]) -> npt.NDArray[np.float32]:

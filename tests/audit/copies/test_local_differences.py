@@ -14,7 +14,7 @@ from imageclinic.audit.copies.local_differences import Differences, differences
 
 PHOTOS = {name: Image.fromarray(load_sample_image(f"{name}.jpg")).resize((320, 214)) for name in ("china", "flower")}
 #: Alterations that leave the picture where it is; crops are cut to the same part before pictures are compared.
-ELSEWHERE = ("turned", "mirrored", "cropped", "tilted", "sheared", "framed", "screenshot")
+ELSEWHERE = ("turned", "mirrored", "cropped", "tilted", "sheared", "framed", "screenshot", "wide", "in a")
 UPRIGHT = [name for name in ALTERATIONS if not name.startswith(ELSEWHERE)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from imageclinic.cleaning.review.dataset import build_dataset, map_panel
 from imageclinic.cleaning.reviewers import team_settings
 from imageclinic.core import tables
 from imageclinic.core.predicted import tested_images
+from imageclinic.core.processes import child_process
 from imageclinic.core.reading import saved_map
 from imageclinic.core.run import Run
 from tests.helpers.review_run import COPIES, MISLABELED, make_run, write_map
@@ -334,3 +336,19 @@ def test_what_two_must_see_and_what_has_a_known_answer_look_like_all_others(run:
     app.call("changes")
     card = app.card(MISLABELED[4])
     assert card["disputed"] and not card["who"], "a third one decides without a view of the two"
+
+
+def test_words_need_a_network_that_reads(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    from imageclinic.cleaning.review.plugin import find_by_words
+
+    app = App(run)
+    assert "can't find images by words" in app.call("words", words="a dog", from_key=True)["message"]
+    command = child_process.python_module("imageclinic.workflows.steps.word_search", str(run.path))
+    monkeypatch.setenv(find_by_words.COMMAND_VARIABLE, json.dumps(command))
+    assert "does not read" in app.call("words", words="a dog", from_key=True)["message"]
+    assert "does not read" in app.call("words", words="a cat", from_key=True)["message"], (
+        "the same process answers again"
+    )
+    monkeypatch.setenv(find_by_words.COMMAND_VARIABLE, json.dumps([sys.executable, "-c", "print('nonsense')"]))
+    assert "has ended" in app.call("words", words="a dog", from_key=True)["message"]
+    find_by_words.end()
