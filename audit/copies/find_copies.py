@@ -1,8 +1,7 @@
 """dataset + features + thumbnails → pairs of copies and clusters.
 
-Candidates come from the 64-bit perceptual hashes in all eight orientations; the thumbnails show which are likely copies
-(`thumbnail_match`); full decodes have the last word (`full_decode_match`). Embeddings and tiles give further candidates,
-where images are embedded (`embedding_pairs`, `tile_pairs`).
+Candidates come from 64-bit perceptual hashes in eight orientations; `thumbnail_match` shows the likely copies, full
+decodes have the last word. Where images are embedded, vectors and tiles give more (`embedding_pairs`, `tile_pairs`).
 """
 
 from __future__ import annotations
