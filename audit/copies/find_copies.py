@@ -1,8 +1,7 @@
 """dataset + features + thumbnails → pairs of copies and clusters.
 
-Candidates come from the 64-bit perceptual hashes in all eight orientations (`lookalikes`); the thumbnails show which
-of them are likely copies (`thumbnail_match`); full decodes have the last word (`full_decode_match`). Where there are
-embeddings, they give further candidates, and so do tiles (`tile_pairs`).
+Candidates come from 64-bit perceptual hashes in eight orientations; `thumbnail_match` shows the likely copies, full
+decodes have the last word. Where images are embedded, vectors and tiles give more (`embedding_pairs`, `tile_pairs`).
 """
 
 from __future__ import annotations
@@ -237,14 +236,13 @@ def _laid_over(
     _note_gone([str(ids[at]) for at in found.gone], "files look like others", notes)
     kept = ~_one_scene(found.i, found.j, len(ids), notes)
     i, j = found.i[kept], found.j[kept]
-    tile = np.isin(tile_pairs.numbered(i, j, len(ids)), tiled)
     laid = tables.frame(
         tables.NEIGHBORS,
         image_id=ids[i],
         other_id=ids[j],
         kind=np.full(len(i), "near"),
         distance=np.bitwise_count(hashes[i] ^ hashes[j]).astype(np.int64),
-        transform=np.select([tile, found.moved[kept]], [tables.TILE, tables.ALIGNED], "identity"),
+        transform=tile_pairs.transforms(tile_pairs.numbered(i, j, len(ids)), tiled, found.moved[kept]),
         similarity=found.similarity[kept],
         difference=found.difference[kept],
     )

@@ -78,7 +78,7 @@ def review(
             rerank=python_module("imageclinic", "rerank", str(Path(run).absolute())),
             map_embeddings=python_module("imageclinic.workflows.steps.embedding_map", str(Path(run).absolute())),
             report=python_module("imageclinic.workflows.steps.report_in_app", str(Path(run).absolute())),
-            word_search=python_module("imageclinic.workflows.steps.word_search", str(Path(run).absolute())),
+            word_search=python_module("imageclinic.workflows.steps.reviewing.word_search", str(Path(run).absolute())),
         )
 
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from imageclinic.audit.copies.hamming import Search
 from imageclinic.audit.copies.hamming import search as hamming_search
 from imageclinic.audit.scan import image_statistics, plain_bars
+from imageclinic.core import tables
 
 Ints = npt.NDArray[np.intp]
 Bytes = npt.NDArray[np.uint8]
@@ -81,6 +82,11 @@ def joined(pairs: Ints, thumbnails: Bytes, hashes: Hashes) -> tuple[Ints, Ints]:
 def numbered(i: Ints, j: Ints, n: int) -> Ints:
     """One number for each pair of n pictures."""
     return np.asarray(i.astype(np.int64) * n + j)
+
+
+def transforms(pairs: Ints, tiled: Ints, moved: npt.NDArray[np.bool_]) -> npt.NDArray[np.str_]:
+    """What pairs are, in `core.schema.TRANSFORMS`: `pairs` and those that may be tiles as numbers (`numbered`)."""
+    return np.select([np.isin(pairs, tiled), moved], [tables.TILE, tables.ALIGNED], "identity")
 
 
 def _parts(thumbnails: Bytes) -> tuple[Ints, Hashes, npt.NDArray[np.bool_]]:

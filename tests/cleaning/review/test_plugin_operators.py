@@ -343,7 +343,7 @@ def test_words_need_a_network_that_reads(run: Run, monkeypatch: pytest.MonkeyPat
 
     app = App(run)
     assert "can't find images by words" in app.call("words", words="a dog", from_key=True)["message"]
-    command = child_process.python_module("imageclinic.workflows.steps.word_search", str(run.path))
+    command = child_process.python_module("imageclinic.workflows.steps.reviewing.word_search", str(run.path))
     monkeypatch.setenv(find_by_words.COMMAND_VARIABLE, json.dumps(command))
     assert "does not read" in app.call("words", words="a dog", from_key=True)["message"]
     assert "does not read" in app.call("words", words="a cat", from_key=True)["message"], (

@@ -17,7 +17,7 @@ from PIL import Image
 import imageclinic
 from imageclinic.core.errors import InputError
 from imageclinic.training.embed import text_tower
-from imageclinic.workflows.steps import word_search
+from imageclinic.workflows.steps.reviewing import word_search
 
 # KerasHub leaves a tokenizer's file open.
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")]

@@ -1,8 +1,8 @@
 """Which images words describe, by the text tower of the network that embedded a run. Also a process of its own, beside
 a review, so that the App's server loads no network:
 
-``python -P -m imageclinic.workflows.steps.word_search RUN`` reads lines, each a text in JSON, and answers each with a
-line: ``images``, the ids, the most alike first, or ``error``, why there are none.
+``python -P -m imageclinic.workflows.steps.reviewing.word_search RUN`` reads lines, each a text in JSON, and answers
+each with a line: ``images``, the ids, the most alike first, or ``error``, why there are none.
 """
 
 from __future__ import annotations
