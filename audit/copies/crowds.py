@@ -1,4 +1,4 @@
-"""Crowds in a large dataset, found without looking at all of their pairs: k look-alikes make k(k−1)/2.
+"""Crowds of look-alikes; in a large dataset found without looking at all of their pairs, which are k(k−1)/2 of k.
 
 A few images, evenly spaced, are asked who is near to them. Whoever is near to many of these stands in a crowd and
 leaves; then four times as many are asked, until a quarter of all is. As large crowds have left by then, each round
@@ -16,6 +16,9 @@ from imageclinic.audit.copies import hamming
 FEWEST = 100_000
 #: Asked in the first round; near to more than so many of those that are asked stands for a crowd.
 _FIRST, _SURE = 64, 8
+#: An image that looks like more than so many others, and like more than this share of a dataset, is one of a fixed
+#: camera's, or of one kind of page: an original whose copies are so large a part of a dataset is not met with.
+SCENE = (30, 0.25)
 
 Ints = npt.NDArray[np.intp]
 Bytes = npt.NDArray[np.uint8]
@@ -70,3 +73,17 @@ def _near(left: Hashes, others: Hashes, active: Ints, some: Ints, bits: int) -> 
 
     hamming.search(left[active], np.ascontiguousarray(others[some]).ravel(), bits, count)
     return near, first
+
+
+def one_scene(i: Ints, j: Ints, n: int, notes: list[str]) -> npt.NDArray[np.bool_]:
+    """Which of these pairs are between images that are each like a large part of all n; see SCENE."""
+    degree = np.bincount(np.concatenate([i, j]), minlength=n)
+    scene = degree > max(SCENE[0], SCENE[1] * n)
+    inside = scene[i] & scene[j]
+    if inside.any():
+        notes.append(
+            f"{scene.sum():,} images show one scene, as from a camera that does not move: each looks like more than "
+            f"{SCENE[1]:.0%} of all, which says nothing about copies. They were compared for equal pixels only; if "
+            "some of them belong together in one split, say so in a group column"
+        )
+    return inside

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from imageclinic.audit.copies import clusters, full_decode_match, thumbnail_match
+from imageclinic.audit.copies import clusters, crowds, full_decode_match, thumbnail_match
 from imageclinic.audit.copies.candidate_pairs import MAX_EQUAL, Pairs, by_chance, hamming_pairs
 from imageclinic.audit.copies.compact import image_rows
 from imageclinic.audit.copies.compact.image_rows import ImageRows, ThumbnailSource
@@ -42,9 +42,6 @@ CHANCE = 0.1
 FLAT = 0.01
 #: Upright pairs of one size within so many bits are checked for equal pixels: a PNG made from a JPEG.
 EQUAL_BITS = 2
-#: An image that looks like more than so many others, and like more than this share of a dataset, is one of a fixed
-#: camera's, or of one kind of page: an original whose copies are so large a part of a dataset is not met with.
-SCENE = (30, 0.25)
 
 #: The columns of the dataset and features tables that the search needs.
 COLUMNS = {
@@ -155,7 +152,7 @@ def _near(
     others = (crowd_i, crowd_j, crowd.distance, crowd.orientation)
     at, seen, sure = thumbnail_match.likely(shown, i, j, pairs.distance, pairs.orientation, others, progress=progress)
     i, j, distance, orientation = pairs.i[at], pairs.j[at], pairs.distance[at], pairs.orientation[at]
-    scene = _one_scene(i[sure], j[sure], len(images), notes)
+    scene = crowds.one_scene(i[sure], j[sure], len(images), notes)
     first, second = images.names(i), images.names(j)
     separate = _pairs(first[sure][scene], second[sure][scene])
     sure[sure] = ~scene
@@ -234,7 +231,7 @@ def _laid_over(
     asked = np.array([(min(ids[i], ids[j]), max(ids[i], ids[j])) not in separate for i, j in pairs], dtype=bool)
     found = steps.confirm(pairs[asked], lambda at: image_path(ids[at]), progress=progress)
     _note_gone([str(ids[at]) for at in found.gone], "files look like others", notes)
-    kept = ~_one_scene(found.i, found.j, len(ids), notes)
+    kept = ~crowds.one_scene(found.i, found.j, len(ids), notes)
     i, j = found.i[kept], found.j[kept]
     laid = tables.frame(
         tables.NEIGHBORS,
@@ -247,20 +244,6 @@ def _laid_over(
         difference=found.difference[kept],
     )
     return clusters.ordered(laid)
-
-
-def _one_scene(i: Ints, j: Ints, n: int, notes: list[str]) -> npt.NDArray[np.bool_]:
-    """Which of these pairs are between images that are each like a large part of all n; see SCENE."""
-    degree = np.bincount(np.concatenate([i, j]), minlength=n)
-    scene = degree > max(SCENE[0], SCENE[1] * n)
-    inside = scene[i] & scene[j]
-    if inside.any():
-        notes.append(
-            f"{scene.sum():,} images show one scene, as from a camera that does not move: each looks like more than "
-            f"{SCENE[1]:.0%} of all, which says nothing about copies. They were compared for equal pixels only; if "
-            "some of them belong together in one split, say so in a group column"
-        )
-    return inside
 
 
 def radii(n: int) -> tuple[int, int]:
