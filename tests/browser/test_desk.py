@@ -175,7 +175,7 @@ def test_what_is_not_saved_is_taken_back(served: tuple[Run, str], shown: Page, t
     shown.keyboard.press("d")
     expect_message(shown, "NOT SAVED")
     assert current(shown) == opened
-    shown.get_by_text("Undecided", exact=True).wait_for()
+    shown.locator("#imageclinic-desk").get_by_text("Undecided", exact=True).wait_for()
     shown.screenshot(path=tmp_path / "not_saved.png")
     assert len(decision_log.read(run.decisions)) == before
     shown.unroute("**/operators/execute")

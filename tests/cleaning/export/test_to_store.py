@@ -52,10 +52,10 @@ def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def memory():
-    system = fsspec.filesystem("memory")
+    system = fsspec.filesystem("memory")  # one for the whole process
+    system.store.clear()
     yield system
-    if system.exists("/a-store"):
-        system.rm("/a-store", recursive=True)
+    system.store.clear()
 
 
 def export(run: Run, out: Path | str, format: str = "folders", seen=None, **options) -> dict:
