@@ -68,7 +68,12 @@ def find(
         suggested_action=["relabel"] * len(rows),
         suggested_label=suggested,
         evidence=[
-            f"Labelled {g}, likely wrong ({w:.0%}): models that did not see it say {g} at {p:.0%}, {s} at {q:.0%}."
+            f"Labelled {g}, likely wrong ({_share(w)}): models that did not see it say {g} at {p:.0%}, {s} at {q:.0%}."
             for g, p, s, q, w in zip(known["label"].iloc[rows], own, suggested, other, wrong[rows], strict=True)
         ],
     )
+
+
+def _share(probability: float) -> str:
+    """A probability in per cent; none that is short of certainty becomes "100%"."""
+    return "over 99%" if probability > 0.99 else f"{probability:.0%}"
