@@ -36,7 +36,8 @@ def apply(dataset: pd.DataFrame, current: pd.DataFrame) -> tuple[pd.DataFrame, p
     change = change.mask(dataset["read_error"].notna(), "unreadable")
     change = change.mask(decision.eq("drop"), "dropped")
     gone = change.notna() & change.ne("relabelled")
-    cleaned = tables.validate(dataset.assign(label=label)[~gone].reset_index(drop=True), tables.DATASET)
+    cleaned = dataset.assign(label=label)[~gone].reset_index(drop=True)
+    tables.validate(cleaned[(change[~gone] == "relabelled").to_numpy()], tables.DATASET)  # what else is there is valid
 
     # Few of the images change.
     changed, change = dataset[change.notna()], change[change.notna()]
