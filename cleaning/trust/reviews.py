@@ -89,6 +89,16 @@ class Log:
         score = flags["score"].to_numpy(np.float64)
         return self._reviews(flags["image_id"], score, bands(len(flags)), confirmed, unclear)
 
+    def about_suggestions(self, flags: pd.DataFrame) -> tuple[pd.Series, Reviews]:
+        """The images of flags (image_id, score, suggested_label; one row an image) in order, and their reviews: right
+        where a person gave the image just that label."""
+        flags = flags[~lookup.among(flags["image_id"], self._open)]
+        flags = ordering.in_order(flags, {"score": "descending", "image_id": "ascending"})
+        chosen = flags["image_id"].map(self.answers["label"])
+        right = chosen.eq(flags["suggested_label"]).fillna(False).to_numpy(bool)
+        score, none = flags["score"].to_numpy(np.float64), np.zeros(len(flags), dtype=bool)
+        return flags["image_id"], self._reviews(flags["image_id"], score, bands(len(flags)), right, none)
+
     def about_others(
         self, images: pd.Series, wrong: Collection[str], elsewhere: Collection[str] = frozenset()
     ) -> Reviews:

@@ -42,9 +42,9 @@ class App:
         self.lasso: list[str] = []
 
     def call(self, operator: str, view: str = "", **params: Any) -> dict[str, Any]:
-        from imageclinic.cleaning.review.plugin import confusion_views, desk, operators, panel
+        from imageclinic.cleaning.review.plugin import confusion_views, desk, next_batch, operators, panel
 
-        modules = (operators, desk, panel, confusion_views)
+        modules = (operators, desk, panel, confusion_views, next_batch)
         known = {each.name: each for module in modules for each in module.ALL}
         result: dict[str, Any] = known[operator]().execute(self.context(view, params))
         return result
@@ -206,10 +206,11 @@ def test_a_lasso_on_the_map_is_what_the_desk_and_a_batch_are_about(run: Run) -> 
 
 
 def test_the_plugin_names_every_operator(fiftyone: Any) -> None:
-    from imageclinic.cleaning.review.plugin import confusion_views, desk, operators, panel
+    from imageclinic.cleaning.review.plugin import confusion_views, desk, next_batch, operators, panel
 
     named = yaml.safe_load((Path(panel.__file__).parent / "fiftyone.yml").read_text("utf-8"))["operators"]
-    assert sorted(named) == sorted(each.name for each in (*operators.ALL, *desk.ALL, *panel.ALL, *confusion_views.ALL))
+    modules = (operators, desk, panel, confusion_views, next_batch)
+    assert sorted(named) == sorted(each.name for module in modules for each in module.ALL)
 
 
 def test_a_pair_of_confused_classes_opens_its_images_worst_first(run: Run) -> None:
