@@ -42,7 +42,7 @@ def share_held(draws, rng, truth, review, order=np.arange(N)):
 @pytest.mark.parametrize("n", [40, 160])
 def test_the_bound_holds_for_random_reviews(wrong, n):
     rng = np.random.default_rng(1)
-    held, offered = share_held(150, rng, 1 - wrong, lambda _: (rng.permutation(N)[:n], np.ones(n, bool)))
+    held, offered = share_held(300, rng, 1 - wrong, lambda _: (rng.permutation(N)[:n], np.ones(n, bool)))
     assert held >= 0.93
     assert wrong < 0.2 or offered <= 0.01
     assert wrong or offered == (n > 40)
@@ -50,7 +50,7 @@ def test_the_bound_holds_for_random_reviews(wrong, n):
 
 def test_the_bound_holds_where_lower_scores_are_worse():
     rng, truth = np.random.default_rng(2), 1 - 0.6 * np.arange(N) / N
-    held, _ = share_held(150, rng, truth, lambda _: (rng.permutation(N)[:160], np.ones(160, bool)))
+    held, _ = share_held(300, rng, truth, lambda _: (rng.permutation(N)[:160], np.ones(160, bool)))
     assert held >= 0.93
 
 
@@ -65,7 +65,7 @@ def test_the_bound_holds_where_one_took_out_by_choice_what_is_right(by_rank):
         by_hand = liked[~np.isin(liked, at)][:100]
         return np.concatenate([at, by_hand]), np.arange(200) < 100
 
-    held, _ = share_held(150, rng, 0.92, review, order)
+    held, _ = share_held(300, rng, 0.92, review, order)
     assert held >= 0.93
 
 
