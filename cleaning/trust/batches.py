@@ -52,7 +52,7 @@ def expected(flags: pd.DataFrame, batch: Collection[str], known: Log) -> Expecte
     Args:
         flags: all flags of one check that suggest a label: image_id, score, suggested_label, one row an image.
         batch: the images whose suggested labels would be accepted, among `flags`; no person has decided about them.
-        known: what persons decided. A suggestion is wrong where they kept the image, dropped it, or chose another label.
+        known: what persons decided; a suggestion is wrong where they kept, dropped or relabelled otherwise.
     """
     names, about = known.about_suggestions(flags)
     return of_batch(about, names.isin(set(batch)).to_numpy(bool))

@@ -9,6 +9,7 @@ import numpy as np
 
 from imageclinic.cleaning.decisions import person_decision
 from imageclinic.cleaning.review.dataset import saved_views
+from imageclinic.cleaning.review.plugin import log_sync
 from imageclinic.cleaning.review.plugin.operators import Unlisted, for_keys
 from imageclinic.cleaning.review.plugin.selection import (
     UNDECIDED,
@@ -70,7 +71,7 @@ class AcceptBatch(Unlisted):
         if found is None or found.ids != ids or not found.says.supported:
             message = "NOT SAVED: what comes next has changed meanwhile. Press v again."
             return for_keys(ctx, Answer((), message, failed=True))
-        answer = decide(ctx, "relabel", ids)
+        answer = decide(ctx, "relabel", ids, at_once=True)
         few = _drawn(ids)
         ctx.ops.set_view(ctx.dataset.select(few, ordered=True))
         looks = f"Have a look at these {len(few)}, drawn by chance; u takes all {images_in_words(len(ids))} back."
@@ -79,6 +80,7 @@ class AcceptBatch(Unlisted):
 
 def _next(ctx: Any) -> _Batch | None:
     run = run_of(ctx)
+    log_sync.catch_up(ctx, run)
     names = {saved_views.name_of(check): check for check in ctx.dataset.info["imageclinic"]["checks"]}
     check = names.get(ctx.view.name or "")
     if check is None or blind(ctx) or lasso(ctx):

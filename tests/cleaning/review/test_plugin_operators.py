@@ -251,6 +251,7 @@ def test_the_next_fifty_are_accepted_at_once_where_random_reviews_support_it(
     looked_at = dict(opened["params"]["view"][0]["kwargs"])["sample_ids"]
     assert len(set(looked_at)) == 5 and set(looked_at) < set(offered["ids"])
     batch = decision_log.read(run.decisions).iloc[before:]
+    assert batch["confirmed"].isna().all(), "nobody has looked at each of them"
     assert batch["label"].tolist() == flags[in_order[4:54]].tolist() and batch["batch"].nunique() == 1
     assert app.call("next_batch", "Mislabeled")["ids"][0] == app.ids[in_order[54]]
     assert set(app.call("decide", decision="undo", ids=[])["ids"]) == set(offered["ids"])

@@ -10,6 +10,7 @@ from imageclinic.cleaning.trust.reviews import Log, Reviews, bands
 from tests.helpers.review_log import flags, images
 
 N = 400
+TOP_FIRST = np.arange(N)
 
 
 def state(right, at, drawn, n=N):
@@ -25,7 +26,7 @@ def next_of(at, order, n=50):
     return np.isin(np.arange(N), order[~np.isin(order, at)][:n])
 
 
-def share_held(draws, rng, truth, review, order=np.arange(N)):
+def share_held(draws, rng, truth, review, order=TOP_FIRST):
     """In how many draws the true number is within the bound; in how many the batch is offered."""
     held = offered = 0
     for _ in range(draws):
@@ -56,16 +57,16 @@ def test_the_bound_holds_where_lower_scores_are_worse():
 
 @pytest.mark.parametrize("by_rank", [True, False])
 def test_the_bound_holds_where_one_took_out_by_choice_what_is_right(by_rank):
-    """100 random reviews, and then 100 from the top, or wherever a label is plainly wrong: the rest is poorer."""
+    """100 random reviews, and then 200 from the top, or wherever a suggestion is right: the rest is poorer."""
     rng, order = np.random.default_rng(3), np.random.default_rng(4).permutation(N)
 
     def review(right):
         at = rng.permutation(N)[:100]
-        liked = np.arange(N) if by_rank else np.argsort(rng.random(N) - 0.5 * right)
-        by_hand = liked[~np.isin(liked, at)][:100]
-        return np.concatenate([at, by_hand]), np.arange(200) < 100
+        liked = np.arange(N) if by_rank else np.argsort(rng.random(N) - right)
+        by_hand = liked[~np.isin(liked, at)][:200]
+        return np.concatenate([at, by_hand]), np.arange(300) < 100
 
-    held, _ = share_held(300, rng, 0.92, review, order)
+    held, _ = share_held(300, rng, 0.96, review, order)
     assert held >= 0.93
 
 
@@ -77,7 +78,7 @@ def test_who_looks_after_every_review_until_it_is_offered_is_seldom_wrong():
             right, order = rng.random(N) >= wrong, rng.permutation(N)[:100]
             for n in range(41, 101, 4):
                 at = order[:n]
-                chosen = next_of(at, np.arange(N))
+                chosen = next_of(at, TOP_FIRST)
                 found = batches.of_batch(state(right, at, np.ones(n, bool)), chosen)
                 if found.supported:
                     offered_of[wrong] += 1
@@ -90,11 +91,11 @@ def test_who_looks_after_every_review_until_it_is_offered_is_seldom_wrong():
 def test_too_few_to_tell():
     everything = np.ones(N, bool)
     at = np.arange(300, 330)
-    found = batches.of_batch(state(everything, at, everything[:30]), next_of(at, np.arange(N)))
+    found = batches.of_batch(state(everything, at, everything[:30]), next_of(at, TOP_FIRST))
     assert (found.n, found.reviews, found.wrong, found.needed) == (50, 30, 0, batches.reviews_needed(50))
     assert found.needed > 30 and not found.supported
     assert batches.reviews_needed(9) == 0
-    by_hand = batches.of_batch(state(everything, at, ~everything[:30]), next_of(at, np.arange(N)))
+    by_hand = batches.of_batch(state(everything, at, ~everything[:30]), next_of(at, TOP_FIRST))
     assert by_hand.reviews == 0 and by_hand.most == 50
     assert not batches.of_batch(state(everything, at, everything[:30]), ~everything).supported
 
@@ -102,13 +103,13 @@ def test_too_few_to_tell():
 def test_reviews_above_the_batch_do_not_count_and_those_below_only_where_they_are_needed():
     right = np.arange(N) < 200  # the lower half is wrong
     at = np.concatenate([np.arange(0, 60), np.arange(100, 200, 2), np.arange(200, 400, 4)])
-    found = batches.of_batch(state(right, at, np.ones(len(at), bool)), next_of(at, np.arange(N)))
+    found = batches.of_batch(state(right, at, np.ones(len(at), bool)), next_of(at, TOP_FIRST))
     assert (found.reviews, found.wrong) == (50, 0) and found.supported
     at = at[:-80]  # of the scores of the batch only 20 are left
-    found = batches.of_batch(state(right, at, np.ones(len(at), bool)), next_of(at, np.arange(N)))
+    found = batches.of_batch(state(right, at, np.ones(len(at), bool)), next_of(at, TOP_FIRST))
     assert (found.reviews, found.wrong) == (20, 0) and not found.supported
     at = np.concatenate([at, np.arange(200, 400, 4)])
-    found = batches.of_batch(state(right, at, np.ones(len(at), bool)), next_of(at, np.arange(N)))
+    found = batches.of_batch(state(right, at, np.ones(len(at), bool)), next_of(at, TOP_FIRST))
     assert (found.reviews, found.wrong) == (45, 25) and found.most > 25
 
 
@@ -116,8 +117,14 @@ def test_a_suggestion_is_wrong_where_a_person_kept_dropped_or_chose_another_labe
     suggesting = flags(100).assign(suggested_label="y")
     random = {"sample": "random", "inclusion_prob": 0.5, "reviewer": "ann"}
     answers = [("relabel", "y"), ("relabel", "z"), ("keep", None), ("drop", None), ("unsure", None)]
-    rows = [{"image_id": f"{90 + i:04}", "decision": d, "label": to, **random} for i, (d, to) in enumerate(answers)]
+    rows = [
+        {"image_id": f"{90 + i:04}", "decision": d, "label": to, "confirmed": to and "mislabeled", **random}
+        for i, (d, to) in enumerate(answers)
+    ]
+    rows.append({"image_id": "0060", "decision": "relabel", "label": "y", "reviewer": "ann"})  # accepted in a batch
     decision_log.append(tmp_path / "log.csv", pd.DataFrame(rows))
     known = Log(decision_log.read(tmp_path / "log.csv"), images(100))
     found = batches.expected(suggesting, [f"{i:04}" for i in range(50)], known)
     assert (found.n, found.reviews, found.wrong) == (50, 4, 3)
+    names, about = known.about_suggestions(suggesting)
+    assert "0060" not in set(names) and about.right.sum() == 1

@@ -115,7 +115,7 @@ function aboutBatch({ n, reviews, wrong, needed, most, supported, testing }) {
   const these = `the next ${n} suggested label${n === 1 ? "" : "s"}`;
   if (!needed) return `Too few suggested labels are left to accept them at once (${n}): decide one at a time.`;
   if (reviews < needed) return `To accept ${these} at once takes ${needed} random reviews of such flags or more; there are ${reviews}. Open Calibrate.`;
-  const says = `By ${reviews} random reviews (${wrong} of them found the suggested label wrong), 0 to ${most} of ${these} are wrong`;
+  const says = `By ${reviews} random reviews (${wrong} of them found the suggested label wrong), 0 to ${most} of ${these} are expected to be wrong`;
   if (!supported) return `${says}, too many to accept them at once: decide one at a time.`;
   return `${says} (95 % interval).${testing ? ` ${images(testing)} of these are in the test split.` : ""} Afterwards a few of them are shown for a check.`;
 }
