@@ -20,6 +20,9 @@ from imageclinic.core.run import Run, open_run
 #: What `decide` and `undo` return, one row an image; all but ``image_id`` are null while it is undecided.
 STATE = ("image_id", "decision", "label", "reviewer", "decided_at", "disputed", "note")
 
+#: The note of a label that was accepted with many others, without a look at each.
+AT_ONCE = "accepted in a batch"
+
 
 def decide(
     run: Run,
@@ -61,11 +64,19 @@ def append(
     reviewer: str,
     labels: Sequence[str | None] | None = None,
     blind: bool = False,
+    at_once: bool = False,
     batch: str | None = None,
 ) -> None:
-    """As `decide`, without a look at what holds then; `batch`: the batch's id, a new one when None."""
+    """As `decide`, without a look at what holds then.
+
+    Args:
+        run, image_ids, decision, reviewer, labels, blind: see `decide`.
+        at_once: many suggestions were accepted without a look at each: that confirms no finding.
+        batch: the batch's id, a new one when None.
+    """
     news: Sequence[str | None] = labels or [None] * len(image_ids)
-    _log(run, list(zip(image_ids, [decision] * len(image_ids), news, strict=True)), reviewer, blind, batch=batch)
+    rows = list(zip(image_ids, [decision] * len(image_ids), news, strict=True))
+    _log(run, rows, reviewer, blind, at_once=at_once, batch=batch)
 
 
 @dataclass(frozen=True)
@@ -145,9 +156,11 @@ def _log(
     blind: bool,
     *,
     apart: bool = False,
+    at_once: bool = False,
     batch: str | None = None,
 ) -> None:
-    """Append one batch of (image_id, decision, new label); `apart`: it says that they are no copies."""
+    """Append one batch of (image_id, decision, new label); `apart`: it says that they are no copies; `at_once`: it
+    confirms and rejects nothing."""
     changed = run.table_path(tables.ISSUES).stat().st_mtime_ns
     dataset, issues = known_tables(run)
     drawn = _drawn(run.path, changed) if blind else {}
@@ -161,7 +174,7 @@ def _log(
     for (image_id, decision, new), (given, sha256) in zip(rows, known.itertuples(index=False), strict=True):
         found = about.get(image_id, issues.head(0))
         actual = "keep" if decision == "relabel" and new == given else decision
-        confirmed, rejected = priority.spoken_about(actual, found)
+        confirmed, rejected = priority.spoken_about(actual, found.head(0) if at_once else found)
         if apart:
             rejected = sorted({*rejected, *found.loc[found["cluster"].notna(), "check"]})
         urgent = runner.ordered(found["check"])[:1]
@@ -177,6 +190,7 @@ def _log(
                 "confirmed": ";".join(confirmed) or None,
                 "rejected": ";".join(rejected) or None,
                 **drawn.get(image_id, {"sample": "ranked"}),
+                "note": AT_ONCE if at_once else None,
                 "score": found.loc[found["check"].isin(urgent), "score"].max() if urgent else None,
             }
         )

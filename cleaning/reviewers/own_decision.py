@@ -69,15 +69,18 @@ def decide(
     reviewer: str,
     labels: Sequence[str | None] | None = None,
     blind: bool = False,
+    at_once: bool = False,
 ) -> pd.DataFrame:
-    """Log a decision, see `person_decision.decide`; return what its reviewer sees of these images now."""
+    """Log a decision, see `person_decision.append`; return what its reviewer sees of these images now."""
     placed, batch = gold_log.placed(run, reviewer), uuid.uuid4().hex
     new = dict(zip(image_ids, labels or [None] * len(image_ids), strict=True))
     gold = [name for name in image_ids if name in placed]
     others = [name for name in image_ids if name not in placed]
     if others:
         news = [new[name] for name in others]
-        person_decision.append(run, others, decision, reviewer=reviewer, labels=news, blind=blind, batch=batch)
+        person_decision.append(
+            run, others, decision, reviewer=reviewer, labels=news, blind=blind, at_once=at_once, batch=batch
+        )
     if gold:
         news = [new[name] for name in gold]
         gold_log.judge(run, gold, decision, reviewer=reviewer, labels=news, batch=batch)

@@ -23,7 +23,8 @@ _BANDS, _LEAST = 4, 50
 class Reviews:
     """Flags of one check, the highest score first, or images that it did not flag; and what persons decided about each.
 
-    What a person looked at without an answer (unsure, disputed, dropped as a copy) is left out.
+    What a person looked at without an answer (unsure, disputed, dropped as a copy) is left out, and so is what was
+    accepted without a look at each: neither says whether a flag is right.
     """
 
     score: npt.NDArray[np.float64]
@@ -88,6 +89,18 @@ class Log:
         unclear = (at >= 0) & (confirmed == rejected)
         score = flags["score"].to_numpy(np.float64)
         return self._reviews(flags["image_id"], score, bands(len(flags)), confirmed, unclear)
+
+    def about_suggestions(self, flags: pd.DataFrame) -> tuple[pd.Series, Reviews]:
+        """The images of flags (image_id, score, suggested_label; one row an image) in order, and their reviews: right
+        where a person gave the image just that label. What was accepted without a look at each is left out."""
+        spoken = self.answers["confirmed"].notna() | self.answers["rejected"].notna()
+        silent = self.answers.index[self.answers["decision"].eq("relabel") & ~spoken]
+        flags = flags[~lookup.among(flags["image_id"], [*self._open, *silent])]
+        flags = ordering.in_order(flags, {"score": "descending", "image_id": "ascending"})
+        chosen = flags["image_id"].map(self.answers["label"])
+        right = chosen.eq(flags["suggested_label"]).fillna(False).to_numpy(bool)
+        score, none = flags["score"].to_numpy(np.float64), np.zeros(len(flags), dtype=bool)
+        return flags["image_id"], self._reviews(flags["image_id"], score, bands(len(flags)), right, none)
 
     def about_others(
         self, images: pd.Series, wrong: Collection[str], elsewhere: Collection[str] = frozenset()

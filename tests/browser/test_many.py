@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page
 
-from imageclinic.cleaning.decisions import decision_log
+from imageclinic.cleaning.decisions import decision_log, person_decision
+from imageclinic.cleaning.trust import random_sample
+from imageclinic.core import tables
 from imageclinic.core.run import Run
 from tests.browser.driver import app, expect_message, log, open_image, open_view, panel, select, wait_for
 from tests.helpers.review_run import HOSTILE_LABELS, make_large_run
@@ -104,3 +106,34 @@ def lasso(shown: Page) -> None:
         return bool(shown.evaluate("__imageclinic__.lasso.length"))
 
     wait_for(held, 120)
+
+
+def test_the_next_fifty_are_accepted_after_random_reviews_and_a_few_are_shown(
+    served: tuple[Run, str], shown: Page, tmp_path: Path
+) -> None:
+    run, inbox = served
+    open_view(shown, inbox, "mislabeled")
+    shown.keyboard.press("v")
+    shown.get_by_text("Open Calibrate").wait_for()
+    shown.screenshot(path=tmp_path / "too-few.png")
+    shown.keyboard.press("a")
+    assert shown.get_by_role("button", name="Choose first").is_disabled()
+    shown.keyboard.press("Escape")
+
+    flags = run.read(tables.ISSUES).set_index("image_id")["suggested_label"]
+    drawn = random_sample.draw(run.read(tables.ISSUES), run.read(tables.DATASET))["image_id"]
+    left = drawn[drawn.isin(flags.index) & ~drawn.isin(decision_log.read(run.decisions)["image_id"])][:200]
+    person_decision.decide(run, left.tolist(), "relabel", reviewer="ann", labels=flags[left].tolist(), blind=True)
+    before = len(decision_log.read(run.decisions))
+    shown.keyboard.press("v")
+    shown.get_by_text("0 of them found the suggested label wrong").wait_for()
+    shown.keyboard.press("a")
+    shown.screenshot(path=tmp_path / "offered.png")
+    shown.get_by_role("button", name="Yes, relabel 50 images").click()
+    rows = log(run, before + 50).tail(50)
+    assert rows["batch"].nunique() == 1 and rows["label"].tolist() == flags[rows["image_id"]].tolist()
+    expect_message(shown, "u takes all 50 images back")
+    wait_for(lambda: shown.locator('[data-cy="fo-grid"] [data-cy="looker"]').count() == 5, 60)
+    shown.screenshot(path=tmp_path / "looked-at.png")
+    shown.keyboard.press("u")
+    assert log(run, before + 100).tail(50)["decision"].eq("undo").all()

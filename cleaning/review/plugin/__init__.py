@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from imageclinic.cleaning.review.plugin import confusion_views, desk, operators, panel, separate_browsers
+from imageclinic.cleaning.review.plugin import confusion_views, desk, next_batch, operators, panel, separate_browsers
 
 
 def register(plugin: Any) -> None:
     """Called by FiftyOne."""
     separate_browsers.separate()
-    for operator in (*operators.ALL, *desk.ALL, *panel.ALL, *confusion_views.ALL):
+    for operator in (*operators.ALL, *desk.ALL, *panel.ALL, *confusion_views.ALL, *next_batch.ALL):
         plugin.register(operator)

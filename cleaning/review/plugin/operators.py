@@ -177,7 +177,7 @@ class WholeView(_Operator):
         else:
             answer = decide(ctx, ctx.params["decision"], ids, ctx.params.get("label"))
         if ctx.params.get("from_key"):
-            return _answer(ctx, answer)
+            return for_keys(ctx, answer)
         _tell(ctx, answer)
         return {}
 
@@ -237,7 +237,7 @@ class Decide(Unlisted):
         answer = decide(ctx, wanted["decision"], ids, wanted["label"], wanted["shown"])
         if answer.ids and follows in answer.ids:  # the best copy stays: more was decided than was selected
             follows = navigation.next_undecided(ctx, answer.ids)
-        return {**_answer(ctx, answer), "next": follows if answer.ids else None}
+        return {**for_keys(ctx, answer), "next": follows if answer.ids else None}
 
 
 ALL = (Keep, Relabel, RelabelTo, Drop, Best, NotCopies, Unsure, Undo, WholeView, More, Words, Decide)
@@ -261,7 +261,7 @@ def _tell(ctx: Any, answer: Answer) -> None:
         ctx.ops.reload_dataset()  # reload_samples leaves the tiles of the grid as they were
 
 
-def _answer(ctx: Any, answer: Answer) -> dict[str, Any]:
+def for_keys(ctx: Any, answer: Answer) -> dict[str, Any]:
     """An answer as the key plugin takes it; it redraws few tiles only."""
     if len(answer.ids) > _REDRAWN:
         ctx.ops.reload_dataset()

@@ -99,6 +99,8 @@ def decide(
     ids: Sequence[str],
     label: str | None = None,
     shown: Mapping[str, str | None] | None = None,
+    *,
+    at_once: bool = False,
 ) -> Answer:
     """Log a decision, bring the dataset in line, and say what was done.
 
@@ -110,15 +112,21 @@ def decide(
         label: the new one, for relabel; the suggested ones when None.
         shown: what the reviewer saw decided about each sample when the key was pressed; when the log says otherwise
             by now, nothing is decided. None: the reviewer saw no single image.
+        at_once: suggestions are accepted without a look at each: that confirms no finding.
     """
     try:
-        return _decide(ctx, decision, ids, label, shown)
+        return _decide(ctx, decision, ids, label, shown, at_once)
     except InputError as error:
         return Answer((), f"NOT SAVED. {error}", failed=True)
 
 
 def _decide(
-    ctx: Any, decision: str, ids: Sequence[str], label: str | None, shown: Mapping[str, str | None] | None
+    ctx: Any,
+    decision: str,
+    ids: Sequence[str],
+    label: str | None,
+    shown: Mapping[str, str | None] | None,
+    at_once: bool,
 ) -> Answer:
     run = run_of(ctx)
     log_sync.catch_up(ctx, run)
@@ -146,7 +154,7 @@ def _decide(
     labels = rows["new"].tolist() if decision == "relabel" else None
     images = rows["image_id"].tolist()
     me = reviewer(ctx)
-    state = own_decision.decide(run, images, decision, reviewer=me, labels=labels, blind=unseen)
+    state = own_decision.decide(run, images, decision, reviewer=me, labels=labels, blind=unseen, at_once=at_once)
     return _answer(ctx, run, decision, state, _replaced(rows, me))
 
 

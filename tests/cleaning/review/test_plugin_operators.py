@@ -14,13 +14,13 @@ import yaml
 
 from imageclinic.cleaning.decisions import decision_log, person_decision
 from imageclinic.cleaning.review.dataset import build_dataset, map_panel
-from imageclinic.cleaning.reviewers import team_settings
+from imageclinic.cleaning.reviewers import gold_log, team_settings
 from imageclinic.core import tables
 from imageclinic.core.predicted import tested_images
 from imageclinic.core.processes import child_process
 from imageclinic.core.reading import saved_map
 from imageclinic.core.run import Run
-from tests.helpers.review_run import COPIES, MISLABELED, make_run, write_map
+from tests.helpers.review_run import COPIES, MISLABELED, make_large_run, make_run, write_map
 
 pytestmark = pytest.mark.slow
 
@@ -40,22 +40,26 @@ class App:
         self.ids = dict(zip(*self.dataset.values(["image_id", "id"]), strict=True))
         self.names = {sample: name for name, sample in self.ids.items()}
         self.lasso: list[str] = []
+        self.asked: Any = None
 
     def call(self, operator: str, view: str = "", **params: Any) -> dict[str, Any]:
-        from imageclinic.cleaning.review.plugin import confusion_views, desk, operators, panel
+        from imageclinic.cleaning.review.plugin import confusion_views, desk, next_batch, operators, panel
 
-        modules = (operators, desk, panel, confusion_views)
+        modules = (operators, desk, panel, confusion_views, next_batch)
         known = {each.name: each for module in modules for each in module.ALL}
         result: dict[str, Any] = known[operator]().execute(self.context(view, params))
         return result
 
     def context(self, view: str = "", params: dict[str, Any] | None = None) -> Any:
-        from fiftyone.operators.executor import ExecutionContext
+        from fiftyone.operators.executor import ExecutionContext, Executor
 
         stages = self.dataset.load_saved_view(view)._serialize() if view else []
         extended = {"fiftyone.core.stages.Select": {"sample_ids": self.lasso, "ordered": False}} if self.lasso else {}
         request = {"dataset_name": self.dataset.name, "view": stages, "params": params or {}, "extended": extended}
-        return ExecutionContext(request_params=request)
+        if view:
+            request["view_name"] = view
+        self.asked = Executor()  # keeps what the App is asked to do
+        return ExecutionContext(request_params=request, executor=self.asked)
 
     def decide(self, decision: str, *names: str, view: str = "", **more: Any) -> dict[str, Any]:
         return self.call("decide", view, decision=decision, ids=[self.ids[name] for name in names], **more)
@@ -205,11 +209,61 @@ def test_a_lasso_on_the_map_is_what_the_desk_and_a_batch_are_about(run: Run) -> 
     assert not app.call("whole_view", "Calibrate", decision="drop", ids=ids, sure=True, from_key=True)["ids"]
 
 
+def test_the_next_fifty_are_accepted_at_once_where_random_reviews_support_it(
+    tmp_path: Path, fiftyone: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_large_run(tmp_path / "run", tmp_path / "data")
+    monkeypatch.setenv("IMAGECLINIC_RUN", str(run.path))
+    app = App(run, "ann")
+    assert app.call("next_batch", "Inbox") == app.call("next_batch", "Calibrate") == app.call("next_batch") == {}
+    empty = app.call("next_batch", "Mislabeled")
+    assert (empty["n"], empty["reviews"], empty["most"], empty["supported"]) == (50, 0, 50, False)
+    refused = app.call("accept_batch", "Mislabeled", ids=empty["ids"])
+    assert refused["failed"] and not refused["n"]
+
+    flags = run.read(tables.ISSUES).set_index("image_id")["suggested_label"]
+    drawn = [app.names[sample] for sample in app.dataset.load_saved_view("Calibrate").values("id")]
+    sample = [name for name in drawn if name in flags.index]
+    right, wrong = sample[:199], sample[199:200]
+    person_decision.decide(run, right, "relabel", reviewer="ann", labels=flags[right].tolist(), blind=True)
+    person_decision.decide(run, wrong, "keep", reviewer="ann", blind=True)
+    app.call("changes")
+    in_order = [name for name in flags.index if name not in {*right, *wrong}]
+    for_two, gold, disputed = in_order[:3]
+    team_settings.write(run, team_settings.TeamSettings(two_reviewers=(for_two,)))
+    gold_log.place(run, "ann", [gold])
+    others(run, disputed, "keep")
+    others(run, disputed, "drop", "eve")
+    app.call("changes")
+    offered = app.call("next_batch", "Mislabeled")
+    assert [app.names[sample] for sample in offered["ids"]] == in_order[3:53]
+    assert offered["supported"] and offered["most"] <= 5 and offered["reviews"] >= offered["needed"]
+
+    others(run, in_order[3], "keep")
+    app.call("changes")
+    assert app.call("accept_batch", "Mislabeled", ids=offered["ids"])["failed"], "somebody has decided meanwhile"
+    offered = app.call("next_batch", "Mislabeled")
+    before = len(decision_log.read(run.decisions))
+    answer = app.call("accept_batch", "Mislabeled", ids=offered["ids"])
+    assert answer["ids"] == offered["ids"] and "these 5" in answer["message"] and "50 images" in answer["message"]
+    (opened,) = app.asked.to_json()["requests"]
+    assert opened["operator_uri"].endswith("set_view")
+    looked_at = dict(opened["params"]["view"][0]["kwargs"])["sample_ids"]
+    assert len(set(looked_at)) == 5 and set(looked_at) < set(offered["ids"])
+    batch = decision_log.read(run.decisions).iloc[before:]
+    assert batch["confirmed"].isna().all(), "nobody has looked at each of them"
+    assert batch["label"].tolist() == flags[in_order[4:54]].tolist() and batch["batch"].nunique() == 1
+    assert app.call("next_batch", "Mislabeled")["ids"][0] == app.ids[in_order[54]]
+    assert set(app.call("decide", decision="undo", ids=[])["ids"]) == set(offered["ids"])
+    assert app.call("next_batch", "Mislabeled")["ids"] == offered["ids"]
+
+
 def test_the_plugin_names_every_operator(fiftyone: Any) -> None:
-    from imageclinic.cleaning.review.plugin import confusion_views, desk, operators, panel
+    from imageclinic.cleaning.review.plugin import confusion_views, desk, next_batch, operators, panel
 
     named = yaml.safe_load((Path(panel.__file__).parent / "fiftyone.yml").read_text("utf-8"))["operators"]
-    assert sorted(named) == sorted(each.name for each in (*operators.ALL, *desk.ALL, *panel.ALL, *confusion_views.ALL))
+    modules = (operators, desk, panel, confusion_views, next_batch)
+    assert sorted(named) == sorted(each.name for module in modules for each in module.ALL)
 
 
 def test_a_pair_of_confused_classes_opens_its_images_worst_first(run: Run) -> None:

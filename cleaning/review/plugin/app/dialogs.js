@@ -79,14 +79,16 @@ export function askLabel(title, classes, done) {
   input.focus();
 }
 
-/** Ask what to decide about every undecided image of the view; done(decision) after a confirmation of the count. */
-export function askWholeView({ total, left, testing }, done) {
+/** Ask what to decide about every undecided image of the view; done(decision) after a confirmation of the count.
+    batch: what could be accepted at once, as the operator next_batch returns it; decision "accept" is about that. */
+export function askWholeView({ total, left, testing }, done, batch = {}) {
   if (!left) return tell("The whole view", `All ${images(total)} of this view are decided.`);
   const notes = ["Undo takes all of it back."];
   if (total > left) notes.push(`${images(total - left)} of the view are decided already and stay so.`);
   if (testing) notes.push(`${images(testing)} of these are in the test split.`);
   let chosen = null;
-  const choices = [["k", "keep", "keep"], ["r", "relabel", "relabel to the suggested label, where there is one"], ["d", "drop", "drop"], ["n", "unsure", "unsure"]];
+  const next = batch.n && batch.supported;
+  const choices = [...(next ? [["a", "accept", `relabel only the next ${images(batch.n)} to the suggested labels`]] : []), ["k", "keep", "keep"], ["r", "relabel", "relabel to the suggested label, where there is one"], ["d", "drop", "drop"], ["n", "unsure", "unsure"]];
   const go = el("button.ic-go", { type: "button", disabled: true, onclick: () => { close(); done(chosen); } }, "Choose first");
   const rows = choices.map(([k, decision, words]) => el("label.ic-choice", {},
     el("input", { type: "radio", name: "ic-whole", value: decision, onchange: () => pick(decision) }), el("kbd", {}, k), words));
@@ -94,10 +96,11 @@ export function askWholeView({ total, left, testing }, done) {
     chosen = decision;
     box.querySelector(`input[value=${decision}]`).checked = true;
     go.disabled = false;
-    go.textContent = `Yes, ${decision} ${images(left)}`;
+    go.textContent = decision === "accept" ? `Yes, relabel ${images(batch.n)}` : `Yes, ${decision} ${images(left)}`;
     go.focus();
   };
-  const box = show(el("div.ic-box", {}, el("h3", {}, `Decide about ${images(left)}`), rows, el("p.ic-quiet", {}, notes.join(" ")), go), {
+  const box = show(el("div.ic-box", {}, el("h3", {}, `Decide about ${images(left)}`), rows, el("p.ic-quiet", {}, notes.join(" ")),
+    batch.n ? el("p.ic-quiet.ic-batch", {}, aboutBatch(batch)) : null, go), {
     onkey: (event) => {
       const choice = choices.find(([k]) => k === event.key.toLowerCase());
       if (choice) { event.preventDefault(); pick(choice[1]); }
@@ -105,6 +108,16 @@ export function askWholeView({ total, left, testing }, done) {
   });
   go.focus();
   return box;
+}
+
+/** What random reviews say of the next labels, and what to do where they do not support accepting them all. */
+function aboutBatch({ n, reviews, wrong, needed, most, supported, testing }) {
+  const these = `the next ${n} suggested label${n === 1 ? "" : "s"}`;
+  if (!needed) return `Too few suggested labels are left to accept them at once (${n}): decide one at a time.`;
+  if (reviews < needed) return `To accept ${these} at once takes ${needed} random reviews of such flags or more; there are ${reviews}. Open Calibrate.`;
+  const says = `By ${reviews} random reviews (${wrong} of them found the suggested label wrong), 0 to ${most} of ${these} are expected to be wrong`;
+  if (!supported) return `${says}, too many to accept them at once: decide one at a time.`;
+  return `${says} (95 % interval).${testing ? ` ${images(testing)} of these are in the test split.` : ""} Afterwards a few of them are shown for a check.`;
 }
 
 /** Ask whether to go on: done() after a click or an Enter of its own, not one that was typed before it was in sight. */

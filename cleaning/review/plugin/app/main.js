@@ -190,8 +190,11 @@ async function once(decision, given, label, pressed) {
     return say(answer.message);
   }
   if (decision === "whole_view") {
-    const counts = await app.call("view_counts", {});
-    return void dialogs.askWholeView(counts, (chosen) => inTurn(() => app.call("whole_view", { decision: chosen, sure: true, from_key: true }), chosen, pressed));
+    const [counts, batch] = await Promise.all([app.call("view_counts", {}), app.call("next_batch", {})]);
+    return void dialogs.askWholeView(counts, (chosen) => {
+      if (chosen === "accept") return accept(batch.ids);
+      return inTurn(() => app.call("whole_view", { decision: chosen, sure: true, from_key: true }), chosen, pressed);
+    }, batch);
   }
   if (decision === "relabel_to") {
     const { classes } = await app.call("classes", {});
@@ -199,6 +202,15 @@ async function once(decision, given, label, pressed) {
   }
   const actual = decision === "number" ? "relabel" : decision;
   return decided(await app.call("decide", { decision: actual, ids, label, grid: true }), actual, pressed);
+}
+
+/** Accept the suggested labels of a batch; Python opens a view of a few of them. */
+function accept(ids) {
+  chain = chain.then(async () => {
+    const answer = await app.call("accept_batch", { ids });
+    if (answer.n) desk.close();
+    tell(answer.message, answer.failed ? ERROR : COLOURS.relabel);
+  }).catch((error) => tell("NOT SAVED: " + error.message, ERROR));
 }
 
 function inTurn(work, decision, pressed) {
