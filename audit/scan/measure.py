@@ -170,7 +170,7 @@ def _table(files: list[dict[str, Any]], computed: list[tuple[list[int], dict[str
         if not packed and not any(column.name in values for _, values in computed):
             columns.append(arrow_columns.from_values([file.get(column.name) for file in files], column.type))
             continue
-        kind = np.dtype((np.uint8, column.type.byte_width)) if packed else np.dtype(column.type.to_pandas_dtype())
+        kind = np.dtype((np.uint8, column.type.byte_width)) if packed else arrow_columns.KINDS[column.type]
         whole = np.zeros(n, dtype=kind)
         for rows, values in computed:
             whole[rows] = values[column.name]

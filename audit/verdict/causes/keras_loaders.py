@@ -7,7 +7,7 @@ from imageclinic.audit.verdict.line import RUN, Facts, Line, number, percent
 #: What an image weighs, against one that is simply wrong: misread (times its score), skipped, named otherwise.
 _MISREAD, _SKIPPED, _NAME = 0.6, 0.3, 0.02
 #: One file that stops Keras ends a training run, whatever their number.
-_STOPS = 0.1
+_STOPS = 0.03
 #: Scores of `wrong_extension` from which Keras stops at a file, or skips it.
 _STOPS_FROM, _SKIPPED_FROM = 1.0, 0.8
 
