@@ -33,8 +33,10 @@ def main(run: Path, folder: Path) -> None:
         shown.wait_for_selector(".ic-matrix")
         shown.keyboard.press("Enter")
         shown.set_viewport_size({"width": 1440, "height": 560})
-        for n in range(4, 9):
-            shown.locator(".ic-tile").nth(n).click()
+        tiles = shown.locator(".ic-tile")
+        tiles.first.wait_for()
+        for n in range(4, min(9, tiles.count())):
+            tiles.nth(n).click()
         save(shown, folder / "sheet.png")
         shown.set_viewport_size({"width": 1440, "height": 900})
         open_view(shown, inbox, "exact-duplicate")
