@@ -17,43 +17,11 @@ from imageclinic.core import tables
 from imageclinic.core.errors import InputError
 from imageclinic.core.run import Run, open_run
 
-#: What `decide` and `undo` return, one row an image; all but ``image_id`` are null while it is undecided.
+#: What `state` and `undo` return, one row an image; all but ``image_id`` are null while it is undecided.
 STATE = ("image_id", "decision", "label", "reviewer", "decided_at", "disputed", "note")
 
 #: The note of a label that was accepted with many others, without a look at each.
 AT_ONCE = "accepted in a batch"
-
-
-def decide(
-    run: Run,
-    image_ids: Sequence[str],
-    decision: str,
-    *,
-    reviewer: str,
-    labels: Sequence[str | None] | None = None,
-    blind: bool = False,
-) -> pd.DataFrame:
-    """Append one batch to the decision log: the same decision on every image.
-
-    Each event says which findings the decision confirms and rejects (`findings.spoken_about`), the content
-    that was judged and the most urgent finding's score. Relabelling to the given label is keeping.
-
-    Args:
-        run: the run that is reviewed.
-        image_ids: distinct images of the run.
-        decision: keep, relabel, drop or unsure.
-        reviewer: who decided.
-        labels: the new label of each image, for relabel.
-        blind: decided in the random sample (`cleaning.trust.random_sample`), and logged so, with its chance.
-
-    Returns:
-        What holds now for these images (`STATE`), in the order of `image_ids`.
-
-    Raises:
-        InputError: for an image or a decision that the log does not take.
-    """
-    append(run, image_ids, decision, reviewer=reviewer, labels=labels, blind=blind)
-    return state(run, image_ids)
 
 
 def append(
@@ -67,12 +35,23 @@ def append(
     at_once: bool = False,
     batch: str | None = None,
 ) -> None:
-    """As `decide`, without a look at what holds then.
+    """Append one batch to the decision log: the same decision on every image. What holds then says `state`.
+
+    Each event says which findings the decision confirms and rejects (`findings.spoken_about`), the content
+    that was judged and the most urgent finding's score. Relabelling to the given label is keeping.
 
     Args:
-        run, image_ids, decision, reviewer, labels, blind: see `decide`.
+        run: the run that is reviewed.
+        image_ids: distinct images of the run.
+        decision: keep, relabel, drop or unsure.
+        reviewer: who decided.
+        labels: the new label of each image, for relabel.
+        blind: decided in the random sample (`cleaning.trust.random_sample`), and logged so, with its chance.
         at_once: many suggestions were accepted without a look at each: that confirms no finding.
         batch: the batch's id, a new one when None.
+
+    Raises:
+        InputError: for an image or a decision that the log does not take.
     """
     news: Sequence[str | None] = labels or [None] * len(image_ids)
     rows = list(zip(image_ids, [decision] * len(image_ids), news, strict=True))

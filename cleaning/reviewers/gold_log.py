@@ -38,7 +38,7 @@ def judge(
     labels: Sequence[str | None] | None = None,
     batch: str | None = None,
 ) -> None:
-    """Append a reviewer's answer about images, see `person_decision.decide`; `batch`: of the same key."""
+    """Append a reviewer's answer about images, see `person_decision.append`; `batch`: of the same key."""
     dataset, _ = person_decision.known_tables(run)
     known = dataset.reindex(list(image_ids))[["label", "sha256"]]
     events = []

@@ -123,7 +123,7 @@ def test_the_next_fifty_are_accepted_after_random_reviews_and_a_few_are_shown(
     flags = run.read(tables.ISSUES).set_index("image_id")["suggested_label"]
     drawn = random_sample.draw(run.read(tables.ISSUES), run.read(tables.DATASET))["image_id"]
     left = drawn[drawn.isin(flags.index) & ~drawn.isin(decision_log.read(run.decisions)["image_id"])][:200]
-    person_decision.decide(run, left.tolist(), "relabel", reviewer="ann", labels=flags[left].tolist(), blind=True)
+    person_decision.append(run, left.tolist(), "relabel", reviewer="ann", labels=flags[left].tolist(), blind=True)
     before = len(decision_log.read(run.decisions))
     shown.keyboard.press("v")
     shown.get_by_text("0 of them found the suggested label wrong").wait_for()

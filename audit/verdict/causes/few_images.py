@@ -22,7 +22,7 @@ def judge(facts: Facts) -> list[Line]:
             Line(
                 cause="few_images",
                 severity=0.1 * min(1.0, half),
-                sentence=f"There are only {number(test, 'test image')}"
+                sentence=f"There {'is' if test == 1 else 'are'} only {number(test, 'test image')}"
                 + ("" if len(facts.own_splits) else f", {percent(test / len(facts.splits))} that the audit set aside"),
                 consequence=f"a measured accuracy is only good to about ± {min(50, 100 * half):.0f} points",
                 command=f"imageclinic compare {RUN}",

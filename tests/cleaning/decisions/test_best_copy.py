@@ -74,7 +74,7 @@ def test_copies_under_different_labels_wait_for_a_decision(run: Run) -> None:
     best = person_decision.keep_best(run, [COPIES[0]], reviewer="ann")
     assert best.unresolved == 1 and best.state.empty
     assert decision_log.read(run.decisions).empty
-    person_decision.decide(run, [COPIES[1]], "relabel", reviewer="ann", labels=["cat"])
+    person_decision.append(run, [COPIES[1]], "relabel", reviewer="ann", labels=["cat"])
     assert person_decision.keep_best(run, [COPIES[0]], reviewer="ann").kept == (COPIES[1],)
 
 

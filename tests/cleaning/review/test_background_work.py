@@ -32,7 +32,7 @@ def run(tmp_path: Path) -> Run:
 
 def decide(run: Run, times: int) -> None:
     for n in range(times):
-        person_decision.decide(run, [IMAGES[n % 6]], "keep", reviewer="ann")
+        person_decision.append(run, [IMAGES[n % 6]], "keep", reviewer="ann")
 
 
 def rank(run: Run, number: int, rows: int, quality: dict[str, float]) -> None:

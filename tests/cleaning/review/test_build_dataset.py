@@ -83,8 +83,8 @@ def test_the_random_sample_hides_what_checks_found(run: Run) -> None:
 
 
 def test_a_decision_in_the_random_sample_is_logged_with_its_chance(run: Run) -> None:
-    person_decision.decide(run, [MISLABELED[0]], "keep", reviewer="ann", blind=True)
-    person_decision.decide(run, [MISLABELED[1]], "keep", reviewer="ann")
+    person_decision.append(run, [MISLABELED[0]], "keep", reviewer="ann", blind=True)
+    person_decision.append(run, [MISLABELED[1]], "keep", reviewer="ann")
     log = decision_log.read(run.decisions)
     assert log["sample"].tolist() == ["random", "ranked"]
     assert log["stratum"].tolist()[0] == "flagged" and log["inclusion_prob"].tolist()[0] == 1
@@ -108,10 +108,10 @@ def test_what_a_browser_cant_draw_is_converted(run: Run) -> None:
 
 def test_a_reopening_keeps_every_decision(run: Run) -> None:
     first = build_dataset.build_from(run)
-    person_decision.decide(run, [MISLABELED[0], COPIES[1]], "drop", reviewer="ann")
-    person_decision.decide(run, [MISLABELED[1], MISLABELED[2]], "relabel", reviewer="ann", labels=["cat", FORMULA])
-    person_decision.decide(run, ["dog/torn.jpg"], "unsure", reviewer="ann")
-    person_decision.decide(run, ["cat/pale.png"], "keep", reviewer="ann")
+    person_decision.append(run, [MISLABELED[0], COPIES[1]], "drop", reviewer="ann")
+    person_decision.append(run, [MISLABELED[1], MISLABELED[2]], "relabel", reviewer="ann", labels=["cat", FORMULA])
+    person_decision.append(run, ["dog/torn.jpg"], "unsure", reviewer="ann")
+    person_decision.append(run, ["cat/pale.png"], "keep", reviewer="ann")
     person_decision.undo(run, "ann")
     dataset = build_dataset.build_from(run)
     assert dataset.name == first.name
@@ -134,8 +134,9 @@ def test_a_reopening_keeps_every_decision(run: Run) -> None:
 
 
 def test_reviewers_who_disagree_leave_it_in_the_inbox(run: Run) -> None:
-    person_decision.decide(run, [MISLABELED[0]], "drop", reviewer="ann")
-    state = person_decision.decide(run, [MISLABELED[0]], "keep", reviewer="bob")
+    person_decision.append(run, [MISLABELED[0]], "drop", reviewer="ann")
+    person_decision.append(run, [MISLABELED[0]], "keep", reviewer="bob")
+    state = person_decision.state(run, [MISLABELED[0]])
     assert state["disputed"].tolist() == [True]
     dataset = build_dataset.build_from(run)
     assert by_id(dataset, "disputed")[MISLABELED[0]] is True
@@ -148,7 +149,7 @@ def view_lengths(dataset: Any) -> dict[str, int]:
 
 
 def test_documents_of_ours_and_samples_of_fiftyones_are_the_same(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    person_decision.decide(run, [MISLABELED[0]], "keep", reviewer="ann")
+    person_decision.append(run, [MISLABELED[0]], "keep", reviewer="ann")
     fields = ["image_id", "filepath", "checks", "queue", "mislabeled", "decision", "decided_at", "survivor"]
     fields += ["ground_truth.label", "suggested.label", "suggested.confidence", "bytes", "width", "in_inbox"]
     one_by_one: list[str] = []
@@ -180,7 +181,7 @@ def test_where_the_images_go_reaches_another_process(run: Run) -> None:
 
 
 def test_above_the_limit_only_the_flagged_and_the_decided(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    person_decision.decide(run, ["cat/03.png"], "drop", reviewer="ann")
+    person_decision.append(run, ["cat/03.png"], "drop", reviewer="ann")
     monkeypatch.setattr(sample_rows, "MOST_IMAGES", 12)
     few = functools.partial(random_sample.draw, flagged=4, unflagged=0)
     monkeypatch.setattr(random_sample, "draw", few)
@@ -190,9 +191,9 @@ def test_above_the_limit_only_the_flagged_and_the_decided(run: Run, monkeypatch:
 
 
 def test_a_decision_says_which_findings_were_right(run: Run) -> None:
-    person_decision.decide(run, [MISLABELED[0]], "relabel", reviewer="ann", labels=["dog"])
-    person_decision.decide(run, [MISLABELED[1], "cat/00.png"], "relabel", reviewer="ann", labels=["cat", "dog"])
-    person_decision.decide(run, list(COPIES[1:]), "drop", reviewer="ann")
+    person_decision.append(run, [MISLABELED[0]], "relabel", reviewer="ann", labels=["dog"])
+    person_decision.append(run, [MISLABELED[1], "cat/00.png"], "relabel", reviewer="ann", labels=["cat", "dog"])
+    person_decision.append(run, list(COPIES[1:]), "drop", reviewer="ann")
     log = decision_log.read(run.decisions)
     assert log["decision"].tolist() == ["keep", "relabel", "relabel", "drop"], "relabelling to the given label keeps"
     assert log["label"].tolist()[1:3] == ["cat", "dog"]

@@ -100,7 +100,7 @@ def test_sigterm_ends_everything_and_decisions_stay(tmp_path: Path) -> None:
     process = start(run.path, port)
     children = psutil.Process(process.pid).children(recursive=True)
     assert {"mongod"} < {child.name() for child in children}, "the database and the App's server"
-    person_decision.decide(run, [MISLABELED[0]], "keep", reviewer="ann")
+    person_decision.append(run, [MISLABELED[0]], "keep", reviewer="ann")
     process.send_signal(signal.SIGTERM)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 0

@@ -172,7 +172,7 @@ def test_a_card_says_who_gave_which_label_and_the_random_sample_does_not(run: Ru
 def test_two_reviewers_begin_with_different_images(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     app = App(run)
     for name in ("ann", "bob"):
-        person_decision.decide(run, [COPIES[0]], "keep", reviewer=name)
+        person_decision.append(run, [COPIES[0]], "keep", reviewer=name)
     anns = app.call("order", "Inbox")["ids"]
     monkeypatch.setenv("IMAGECLINIC_REVIEWER", "bob")
     bobs = app.call("order", "Inbox")["ids"]
@@ -225,8 +225,8 @@ def test_the_next_fifty_are_accepted_at_once_where_random_reviews_support_it(
     drawn = [app.names[sample] for sample in app.dataset.load_saved_view("Calibrate").values("id")]
     sample = [name for name in drawn if name in flags.index]
     right, wrong = sample[:199], sample[199:200]
-    person_decision.decide(run, right, "relabel", reviewer="ann", labels=flags[right].tolist(), blind=True)
-    person_decision.decide(run, wrong, "keep", reviewer="ann", blind=True)
+    person_decision.append(run, right, "relabel", reviewer="ann", labels=flags[right].tolist(), blind=True)
+    person_decision.append(run, wrong, "keep", reviewer="ann", blind=True)
     app.call("changes")
     in_order = [name for name in flags.index if name not in {*right, *wrong}]
     for_two, gold, disputed = in_order[:3]
