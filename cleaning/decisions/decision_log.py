@@ -238,15 +238,23 @@ def targets(log: pd.DataFrame, dataset: pd.DataFrame) -> pd.Series:
     # All that it depends on: the log is short, where the dataset may have millions of rows.
     wanted = lookup.among(dataset["image_id"], log["image_id"]) | lookup.among(dataset["sha256"], log["sha256"])
     dataset = dataset.loc[wanted, ["image_id", "sha256", "label"]]
-    known = dataset.set_index("image_id")
-    there = log["image_id"].isin(known.index)
-    for recorded, now in (("sha256", "sha256"), ("given_label", "label")):
-        there &= log[recorded].isna() | log[recorded].eq(log["image_id"].map(known[now]))
+    there = fits(log, dataset)
     whole = dataset[dataset["sha256"].notna()]
     keys = whole["sha256"] + "/" + whole["label"].fillna("")
     only = whole.loc[~keys.duplicated(keep=False), "image_id"]
     moved = (log["sha256"] + "/" + log["given_label"].fillna("")).map(pd.Series(only.to_numpy(), keys[only.index]))
     return log["image_id"].where(there, moved).astype("str")
+
+
+def fits(log: pd.DataFrame, dataset: pd.DataFrame) -> pd.Series:
+    """Whether each event is about an image of `dataset` (image_id, sha256, label) that is as it was then: bool. Where
+    all are, no other image changes what is in force."""
+    dataset = dataset[lookup.among(dataset["image_id"], log["image_id"])]
+    known = dataset.set_index("image_id")
+    there = log["image_id"].isin(known.index)
+    for recorded, now in (("sha256", "sha256"), ("given_label", "label")):
+        there &= log[recorded].isna() | log[recorded].eq(log["image_id"].map(known[now]))
+    return there
 
 
 def _survives(log: pd.DataFrame, key: pd.Series) -> npt.NDArray[np.bool_]:

@@ -90,7 +90,7 @@ def open_review(
             fix="review in the container or in WSL, or decide without the App: imageclinic decide",
         )
     run = open_run(run_path)
-    run.read(tables.ISSUES)
+    run.read(tables.ISSUES, ["score"])  # that it is there
     log_file.refuse_link(run.decisions)
     encryption = serving.certificate_of(certificate, key)
     name = reviewer or getpass.getuser()

@@ -14,14 +14,15 @@ import pandas as pd
 
 from imageclinic.cleaning.decisions import decision_log, label_ranking
 from imageclinic.cleaning.decisions.survivors import choose as choose_survivors
-from imageclinic.cleaning.review.dataset import own_rows, sample_rows, saved_views
+from imageclinic.cleaning.review.dataset import kept_rows, own_rows, sample_rows, saved_views, shown_images
+from imageclinic.cleaning.review.dataset.kept_rows import Rows
 from imageclinic.cleaning.reviewers import own_decision, team_settings
 from imageclinic.core import tables
 from imageclinic.core.reading.hashing import text_digest
 from imageclinic.core.run import Run
 
-#: What decides which copy stays, and which decisions hold.
-_OF_SURVIVORS = ("image_id", "label", "split", "bytes", "sha256", "width", "height", "read_error")
+#: What decides which decisions hold.
+_CONTENT = ("image_id", "sha256", "label")
 
 
 class Facts(TypedDict):
@@ -63,32 +64,45 @@ class Contents:
 def of_run(run: Run, *, reviewer: str | None = None, progress: Callable[[int, int], None] | None = None) -> Contents:
     """Read a run and its decisions.
 
-    Above `sample_rows.MOST_IMAGES` images the worst of each check and class are loaded, see `shown_images`.
+    Above `kept_rows.MOST_IMAGES` images the worst of each check and class are loaded, see `shown_images`.
 
     Args:
         run: an audited run.
         reviewer: whose queue it is, see `own_rows.arranged`; None: everybody's.
         progress: called with (done, total) while pictures are converted.
     """
-    current, survivors, log_rows = _decided(run, reviewer)
-    settings = team_settings.read(run)
-    items, checks = sample_rows.collect(run, current, survivors, progress, (*settings.two_reviewers, *settings.gold))
+    rows, log = kept_rows.of_run(run), decision_log.read(run.decisions)
+    known = _judged(run, rows, log)
+    everybodys = decision_log.current(log, known)
+    current = everybodys
+    if reviewer is not None:
+        current = own_decision.current(run, log, known, everybodys, reviewer)
+    settings, tested = team_settings.read(run), sample_rows.tested_of(run)
+    wanted = {
+        *shown_images.decided_by_persons(current),
+        *tested.loc[tested["cleaning_effect"].notna(), "image_id"],
+        *settings.two_reviewers,
+        *settings.gold,
+    }
+    if not rows.whole:
+        rows = kept_rows.of_run(run, sorted(wanted))
+    survivors = _survivors(run, rows, everybodys)
+    items, checks = sample_rows.collect(run, rows.shown(wanted), current, survivors, progress, tested)
     if reviewer is not None:
         items = own_rows.arranged(run, items, settings, reviewer)
-    labels = run.read(tables.DATASET, ["label"])["label"]
     latest = label_ranking.newest(run)
     facts = Facts(
         run=str(run.path),
         checks=checks,
         ranked=latest.name if latest else None,
-        log_rows=log_rows,  # what comes later, the plugin brings in
-        images=len(labels),
+        log_rows=len(log),  # what comes later, the plugin brings in
+        images=rows.images,
     )
     plan = Plan(
         name=dataset_name(run),
         description=f"imageclinic review of {run.path}",
         checks=checks,
-        classes=sorted(labels.dropna().unique()),
+        classes=rows.classes,
         side_by_side=saved_views.side_by_side(items, checks),
         tested=saved_views.tested(items),
         facts=facts,
@@ -96,23 +110,20 @@ def of_run(run: Run, *, reviewer: str | None = None, progress: Callable[[int, in
     return Contents(items, plan)
 
 
-def _decided(run: Run, reviewer: str | None) -> tuple[pd.DataFrame, pd.DataFrame | None, int]:
-    """The decisions in force, for one reviewer where one is named; which copies stay; how many rows the log has."""
-    dataset = run.read(tables.DATASET, _OF_SURVIVORS)
-    log = decision_log.read(run.decisions)
-    current = decision_log.current(log, dataset)
-    survivors = None
-    if run.has(tables.CLUSTERS) and run.has(tables.SPLIT_TABLE) and run.has(tables.FEATURES):
-        survivors = choose_survivors(
-            dataset,
-            run.read(tables.FEATURES, ["image_id", "sharpness"]),
-            run.read(tables.CLUSTERS),
-            run.read(tables.SPLIT_TABLE),
-            current,
-        )
-    if reviewer is not None:
-        current = own_decision.current(run, log, dataset, current, reviewer)
-    return current, survivors, len(log)
+def _judged(run: Run, rows: Rows, log: pd.DataFrame) -> pd.DataFrame:
+    """What tells which images the decisions are about: image_id, sha256, label. Where each decision fits an image of
+    `rows` no other image has a say; else one may have gone anywhere."""
+    about = rows.dataset[list(_CONTENT)]
+    if rows.whole or decision_log.fits(log, about).all():
+        return about
+    return run.read(tables.DATASET, _CONTENT)
+
+
+def _survivors(run: Run, rows: Rows, current: pd.DataFrame) -> pd.DataFrame | None:
+    """Which copies stay by the decisions in force, of whole clusters; None without the tables that say it."""
+    if not (run.has(tables.CLUSTERS) and run.has(tables.SPLIT_TABLE) and run.has(tables.FEATURES)):
+        return None
+    return choose_survivors(rows.dataset, rows.about, rows.about, rows.about, current)
 
 
 def dataset_name(run: Run) -> str:

@@ -2,64 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 
 from imageclinic.cleaning.decisions import label_ranking, priority
 from imageclinic.cleaning.decisions.settled import settled
-from imageclinic.cleaning.review.dataset import browser_pictures, shown_images
+from imageclinic.cleaning.review.dataset import browser_pictures
 from imageclinic.cleaning.review.dataset.fields import FIELDS, TESTED
-from imageclinic.cleaning.trust import random_sample
+from imageclinic.cleaning.review.dataset.kept_rows import Rows
 from imageclinic.core import tables
 from imageclinic.core.predicted import tested_images
 from imageclinic.core.rows import lookup
 from imageclinic.core.run import Run
 
-#: Above this many images so many of the worst of each check and class are loaded, see `shown_images`.
-MOST_IMAGES = 100_000
-#: The columns of the issues that say which.
-_CHOSEN_BY = ("check", "image_id", "score")
+#: What is known of an image where the run has this table.
+_KNOWN_BY = {"cluster": tables.CLUSTERS, "split": tables.SPLIT_TABLE}
 
 
 def collect(
     run: Run,
+    rows: Rows,
     current: pd.DataFrame,
     survivors: pd.DataFrame | None,
     progress: Callable[[int, int], None] | None,
-    wanted: Collection[str] = (),
+    tested: pd.DataFrame,
 ) -> tuple[pd.DataFrame, list[str]]:
-    """One row per image to load, in the order of the Inbox and then of the dataset, and the checks; `wanted` ones are
-    always loaded."""
-    dataset, issues = run.read(tables.DATASET, ["image_id", "label"]), run.read(tables.ISSUES, _CHOSEN_BY)
-    sample, tested = random_sample.draw(issues, dataset), _tested(run)
-    clusters = run.read(tables.CLUSTERS) if run.has(tables.CLUSTERS) else None
-    if len(dataset) > MOST_IMAGES:
-        chosen = shown_images.shown(issues, dataset, clusters, current, sample, MOST_IMAGES)
-        chosen = chosen.union(pd.Index([*wanted, *tested.loc[tested["cleaning_effect"].notna(), "image_id"]]))
-        dataset, issues = _rows(run, tables.DATASET, chosen), _rows(run, tables.ISSUES, chosen)
-        current = current[lookup.among(current["image_id"], chosen)]
-    else:
-        chosen = pd.Index(dataset["image_id"])
-        dataset, issues = run.read(tables.DATASET), run.read(tables.ISSUES)
+    """One row per image to load, in the order of the Inbox and then of the dataset, and the checks.
+
+    Args:
+        run: the run.
+        rows: about the images to load.
+        current: see `cleaning.decisions.decision_log.current`.
+        survivors: see `cleaning.decisions.survivors.choose`; None: not known.
+        progress: called with (done, total) while pictures are converted.
+        tested: see `tested_of`.
+    """
+    dataset, issues, about = rows.dataset, rows.issues, rows.about
+    current = current[lookup.among(current["image_id"], dataset["image_id"])]
     latest = label_ranking.newest(run)
     doubt = label_ranking.doubt(issues, tables.read(latest, tables.RERANK) if latest else None)
     labels = issues["check"].eq(label_ranking.CHECK)
     urgency = issues["score"].mask(labels, issues["image_id"].map(doubt).fillna(issues["score"]))
     found, scores = priority.per_image(issues.assign(score=urgency)), priority.scores(issues)
     items = dataset.merge(found, on="image_id", how="left").merge(scores, on="image_id", how="left")
-    if clusters is not None:
-        items["cluster"] = lookup.values(items["image_id"], clusters, "cluster")
-    if run.has(tables.SPLIT_TABLE):
-        frozen = _rows(run, tables.SPLIT_TABLE, chosen)
-        items = items.drop(columns="split").merge(frozen, on="image_id", how="left")
+    known = [column for column, table in _KNOWN_BY.items() if run.has(table)]
+    items = items.drop(columns="split" if "split" in known else [])
+    items = items.merge(about[["image_id", *known]], on="image_id", how="left")
     if survivors is not None:
         # Where nobody was chosen (labels conflict), nobody is marked.
         resolved = survivors.groupby("cluster")["survivor"].transform("any")
-        marks = _group_numbers(survivors["cluster"]) + survivors["survivor"].map(
-            {True: ": would stay", False: ": copy"}
-        )
+        group = "group " + lookup.values(survivors["image_id"], about, "group").astype("Int64").astype("str")
+        marks = group + survivors["survivor"].map({True: ": would stay", False: ": copy"})
         marks = marks.where(resolved)
         items["survivor"] = lookup.values(items["image_id"], survivors.assign(survivor=marks), "survivor")
     decided = current.rename(columns={"label": "decided_label"})
@@ -72,7 +67,7 @@ def collect(
     items = items.merge(_confidence(run, found), on="image_id", how="left")
     items["proposal"] = "→ " + items["suggested_label"].astype("str")
     items["doubt"] = items["image_id"].map(doubt)
-    items["calibrate"] = items["image_id"].map(pd.Series(sample.index, index=sample["image_id"]))
+    items["calibrate"] = items["image_id"].map(about.set_index("image_id")["calibrate"]).astype("float64")
     items = items.merge(tested, on="image_id", how="left")
     items = items.reindex(columns=list(dict.fromkeys([*items.columns, *FIELDS])))
     items = items.sort_values(["queue", "image_id"], kind="stable", na_position="last", ignore_index=True)
@@ -88,17 +83,7 @@ def collect(
     return items, list(scores.columns)
 
 
-def _rows(run: Run, table: tables.Table, chosen: pd.Index) -> pd.DataFrame:
-    return tables.read_rows(run.table_path(table), table, chosen)
-
-
-def _group_numbers(clusters: pd.Series) -> pd.Series:
-    """``group 1``, ``group 2``, … in the order in which the views of copies show the clusters."""
-    numbers = {name: n for n, name in enumerate(sorted(clusters.dropna().unique()), start=1)}
-    return "group " + clusters.map(numbers).astype("Int64").astype("str")
-
-
-def _tested(run: Run) -> pd.DataFrame:
+def tested_of(run: Run) -> pd.DataFrame:
     """What the trainings of the comparison say of each test image; empty without a comparison."""
     empty = pd.DataFrame({"image_id": pd.Series(dtype="str"), **{name: pd.Series(dtype="object") for name in TESTED}})
     if not run.has(tested_images.TEST_PREDICTIONS):

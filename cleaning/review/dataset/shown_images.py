@@ -11,19 +11,18 @@ from imageclinic.core.schema import POLICY
 def shown(
     issues: pd.DataFrame,
     dataset: pd.DataFrame,
-    clusters: pd.DataFrame | None,
-    current: pd.DataFrame,
+    clusters: pd.DataFrame,
     sample: pd.DataFrame,
     most: int,
 ) -> pd.Index:
-    """Ids of the images to show.
+    """Ids of the images to show, whatever is decided.
 
     Of each check and class the worst, then the second worst, and so on, until there are `most`; the copies of these;
-    what persons have decided; and the random sample, which the estimates are made from.
+    and the random sample, which the estimates are made from.
 
     Args:
-        issues, dataset, clusters: the tables; there may be no clusters.
-        current: what is decided, see `cleaning.decisions.decision_log.current`.
+        issues, dataset, clusters: the tables, or these columns: check, image_id, score; image_id, label; image_id,
+            cluster.
         sample: see `cleaning.trust.random_sample.draw`.
         most: how many images with findings are chosen; their copies come on top.
     """
@@ -32,10 +31,20 @@ def shown(
     label = lookup.values(found["image_id"], dataset, "label").fillna("")
     rank = found.groupby(["check", label], sort=False).cumcount()
     worst = found["image_id"].iloc[rank.argsort(kind="stable")].drop_duplicates().head(most)
-    parts = [worst, sample["image_id"]]
-    if clusters is not None:
-        of = clusters.loc[lookup.among(clusters["image_id"], worst), "cluster"].dropna()
-        parts.append(clusters.loc[lookup.among(clusters["cluster"], of), "image_id"])
+    return with_copies(pd.Index(worst), clusters).union(pd.Index(sample["image_id"]))
+
+
+def with_copies(ids: pd.Index, clusters: pd.DataFrame) -> pd.Index:
+    """These ids, and those of their copies."""
+    of = clusters.loc[lookup.among(clusters["image_id"], ids), "cluster"].dropna()
+    return ids.union(pd.Index(clusters.loc[lookup.among(clusters["cluster"], of), "image_id"]))
+
+
+def decided_by_persons(current: pd.DataFrame) -> pd.Series:
+    """Ids of the images about which a person has decided; a policy's decisions do not count.
+
+    Args:
+        current: see `cleaning.decisions.decision_log.current`.
+    """
     persons = current["decision"].notna() & ~current["reviewer"].fillna("").str.startswith(POLICY)
-    parts.append(current.loc[persons, "image_id"])
-    return pd.Index(pd.concat(parts, ignore_index=True).unique())
+    return current.loc[persons, "image_id"]

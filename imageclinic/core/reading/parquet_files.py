@@ -190,6 +190,12 @@ def read_checked(parquet: pq.ParquetFile, columns: list[str] | None) -> pa.Table
     return arrow
 
 
+def row_count(path: Path) -> int:
+    """How many rows the file at `path` has, by its footer. Raises InputError as `read_arrow` does."""
+    with opened(path) as parquet:
+        return int(parquet.metadata.num_rows)
+
+
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[pq.ParquetFile]:
     """A Parquet file of a size that a run has. What goes wrong with it becomes an InputError."""

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from imageclinic.cleaning.decisions import decision_log, person_decision
-from imageclinic.cleaning.review.dataset import build_dataset, load_samples, run_contents, sample_rows
+from imageclinic.cleaning.review.dataset import build_dataset, kept_rows, load_samples, run_contents
 from imageclinic.cleaning.trust import random_sample
 from imageclinic.core import tables
 from imageclinic.core.run import Run
@@ -182,7 +182,7 @@ def test_where_the_images_go_reaches_another_process(run: Run) -> None:
 
 def test_above_the_limit_only_the_flagged_and_the_decided(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     person_decision.append(run, ["cat/03.png"], "drop", reviewer="ann")
-    monkeypatch.setattr(sample_rows, "MOST_IMAGES", 12)
+    monkeypatch.setattr(kept_rows, "MOST_IMAGES", 12)
     few = functools.partial(random_sample.draw, flagged=4, unflagged=0)
     monkeypatch.setattr(random_sample, "draw", few)
     dataset = build_dataset.build_from(run)

@@ -31,8 +31,8 @@ def given() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.
 
 
 def test_the_worst_of_each_check_and_class_are_shown() -> None:
-    issues, dataset, _, current, sample = given()
-    found = shown_images.shown(issues, dataset, None, current.iloc[:0], sample.iloc[:0], 20)
+    issues, dataset, clusters, _, sample = given()
+    found = shown_images.shown(issues, dataset, clusters.iloc[:0], sample.iloc[:0], 20)
     assert len(found) == 20
     blurry = issues[issues["check"] == "blurry"].merge(dataset, on="image_id")
     for _, rows in blurry.groupby("label"):
@@ -41,11 +41,15 @@ def test_the_worst_of_each_check_and_class_are_shown() -> None:
     assert issues.loc[issues["check"] == "dark", "image_id"].isin(found).sum() >= 4
 
 
-def test_copies_decisions_of_persons_and_the_random_sample_are_shown() -> None:
-    issues, dataset, clusters, current, sample = given()
+def test_copies_and_the_random_sample_are_shown() -> None:
+    issues, dataset, clusters, _, sample = given()
     issues.loc[issues["image_id"] == IDS[5], "score"] = 0.999
-    found = set(shown_images.shown(issues, dataset, clusters, current, sample, 8))
+    found = set(shown_images.shown(issues, dataset, clusters, sample, 8))
     assert set(IDS[:8]) <= found, "copies of one of the worst"
-    assert {"100.png", "103.png", "399.png"} <= found
-    assert "101.png" not in found, "a policy decided"
-    assert len(found) <= 8 + 7 + 3
+    assert "399.png" in found
+    assert len(found) <= 8 + 7 + 1
+
+
+def test_decisions_of_persons_are_shown_and_not_those_of_policies() -> None:
+    _, _, _, current, _ = given()
+    assert shown_images.decided_by_persons(current).tolist() == ["100.png", "103.png"]

@@ -10,7 +10,7 @@ import pytest
 
 from imageclinic.cleaning.decisions import decision_log
 from imageclinic.cleaning.review import session
-from imageclinic.cleaning.review.dataset import own_rows, sample_rows
+from imageclinic.cleaning.review.dataset import kept_rows, own_rows, sample_rows
 from imageclinic.cleaning.review.own_queue import with_gold
 from imageclinic.cleaning.reviewers import (
     gold_images,
@@ -44,7 +44,7 @@ def opened(run: Run, reviewer: str) -> pd.DataFrame:
     """Rows of the App's dataset, as a reviewer gets them."""
     dataset, log = run.read(tables.DATASET), decision_log.read(run.decisions)
     current = own_decision.current(run, log, dataset, decision_log.current(log, dataset), reviewer)
-    rows, _ = sample_rows.collect(run, current, None, None)
+    rows, _ = sample_rows.collect(run, kept_rows.of_run(run), current, None, None, sample_rows.tested_of(run))
     return own_rows.arranged(run, rows, team_settings.read(run), reviewer).set_index("image_id")
 
 
