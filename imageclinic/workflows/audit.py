@@ -20,6 +20,7 @@ from imageclinic.audit.listing import image_listing
 from imageclinic.audit.scan import scan
 from imageclinic.audit.scan.scan_options import MAX_PIXELS, TIMEOUT, ScanOptions
 from imageclinic.audit.verdict import noise_words
+from imageclinic.cleaning.review.dataset import kept_rows
 from imageclinic.core import engines, tables
 from imageclinic.core.engines.engine import Engine
 from imageclinic.core.errors import InputError, NotApplicable
@@ -287,6 +288,8 @@ def _audit(run: Run, listing: image_listing.Listing, plan: _Plan, stage: Stage, 
             **judged,
         }
     )
+    inputs.clear()  # their memory goes
+    kept_rows.keep(run)
     for note in notes:
         say(note)
     if words := noise_words.beside(judged["label_noise"], run.headlines):

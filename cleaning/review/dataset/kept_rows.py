@@ -6,6 +6,7 @@ image that must be shown; decisions are not in it.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
+from imageclinic.cleaning.decisions import decision_log
 from imageclinic.cleaning.review.dataset import shown_images
 from imageclinic.cleaning.trust import random_sample
 from imageclinic.core import tables
@@ -28,6 +30,8 @@ from imageclinic.core.run import Run
 MOST_IMAGES = 100_000
 _VERSION = 1
 _SOURCES = (tables.DATASET, tables.ISSUES, tables.CLUSTERS, tables.SPLIT_TABLE, tables.FEATURES)
+#: What decides which decisions hold.
+_CONTENT = ("image_id", "sha256", "label")
 _CHOSEN_BY = ("check", "image_id", "score")
 _TEXT, _NUMBER = pa.string(), pa.int64()
 ABOUT = Table(
@@ -92,6 +96,35 @@ def of_run(run: Run, wanted: Collection[str] = ()) -> Rows:
         kept = _gathered(run, MOST_IMAGES, images, wanted)
         _write(run, kept, key)
     return kept
+
+
+def keep(run: Run) -> None:
+    """Choose the rows of a large run now, so that its first opening finds them."""
+    if row_count(run.table_path(tables.DATASET)) > MOST_IMAGES:
+        of_run(run)
+
+
+def judged(run: Run, rows: Rows, log: pd.DataFrame) -> pd.DataFrame:
+    """What tells which images the decisions are about: image_id, sha256, label.
+
+    Where each decision fits an image of `rows` no other image has a say; else one may have gone anywhere, and all are
+    read. Those that decisions fit are kept: a policy decides about more images than are shown.
+    """
+    known = rows.dataset[list(_CONTENT)]
+    if rows.whole or decision_log.fits(log, known).all():
+        return known
+    path, table, key = run.review / "rows-judged.parquet", tables.DATASET.only(_CONTENT), _key(run)
+    with contextlib.suppress(InputError):  # damaged: it is made again
+        if tables.is_current(path, key):
+            both = pd.concat([known, tables.read(path, table)], ignore_index=True).drop_duplicates("image_id")
+            if decision_log.fits(log, both).all():
+                return both
+    every = run.read(tables.DATASET, _CONTENT)
+    kept = every[lookup.among(every["image_id"], log["image_id"])]
+    if decision_log.fits(log, kept).all():
+        run.review.mkdir(exist_ok=True)
+        tables.write(path, kept, table, {"key": key})
+    return every
 
 
 def _gathered(run: Run, most: int | None, images: int, wanted: Collection[str]) -> Rows:

@@ -21,9 +21,6 @@ from imageclinic.core import tables
 from imageclinic.core.reading.hashing import text_digest
 from imageclinic.core.run import Run
 
-#: What decides which decisions hold.
-_CONTENT = ("image_id", "sha256", "label")
-
 
 class Facts(TypedDict):
     """What the plugin asks the dataset about the run."""
@@ -72,7 +69,7 @@ def of_run(run: Run, *, reviewer: str | None = None, progress: Callable[[int, in
         progress: called with (done, total) while pictures are converted.
     """
     rows, log = kept_rows.of_run(run), decision_log.read(run.decisions)
-    known = _judged(run, rows, log)
+    known = kept_rows.judged(run, rows, log)
     everybodys = decision_log.current(log, known)
     current = everybodys
     if reviewer is not None:
@@ -108,15 +105,6 @@ def of_run(run: Run, *, reviewer: str | None = None, progress: Callable[[int, in
         facts=facts,
     )
     return Contents(items, plan)
-
-
-def _judged(run: Run, rows: Rows, log: pd.DataFrame) -> pd.DataFrame:
-    """What tells which images the decisions are about: image_id, sha256, label. Where each decision fits an image of
-    `rows` no other image has a say; else one may have gone anywhere."""
-    about = rows.dataset[list(_CONTENT)]
-    if rows.whole or decision_log.fits(log, about).all():
-        return about
-    return run.read(tables.DATASET, _CONTENT)
 
 
 def _survivors(run: Run, rows: Rows, current: pd.DataFrame) -> pd.DataFrame | None:

@@ -16,6 +16,8 @@ from imageclinic.workflows.steps.auditing.audit_results import Audit
 from imageclinic.workflows.steps.auditing.prediction_method import Brought, Method
 from imageclinic.workflows.steps.result_keys import key
 
+_TABLES = (tables.NEIGHBORS, tables.CLUSTERS, tables.SPLIT_TABLE, tables.ISSUES)
+
 
 def key_of(
     dataset: pd.DataFrame, method: Method, brought: Brought, seed: int, packages: Sequence[str], asked: Sequence[Any]
@@ -38,7 +40,9 @@ def key_of(
 
 
 def found(run: Run, current: str) -> Audit | None:
-    """The last audit's results, if they were made from the same and none has failed."""
+    """The last audit's results, if they were made from the same, none has failed and no table is missing."""
+    if not all(run.has(table) for table in _TABLES):
+        return None
     info = run.info()
     outcomes = info.get("outcomes", [])
     if not outcomes or info.get("key") != current or any(o["outcome"] == "failed" for o in outcomes):
