@@ -187,7 +187,7 @@ def require_complete(
     for name in wanted:
         lacking = counts.index[counts[name] == 0] if counts[name].sum() else counts.index[:0]
         if len(lacking):
-            named = [f"{label!r} ({counts.loc[label].sum()} images in {groups[label]} groups)" for label in lacking]
+            named = [f"{label!r} ({_size(counts.loc[label].sum(), groups[label])})" for label in lacking]
             problems.append(f"no image in {name} for class {few(named)}")
     if problems:
         tied = f"; the biggest group of copies that stay together has {biggest.iloc[0]:,} of {n_images:,} images"
@@ -246,3 +246,7 @@ def _notes(
                 f"{each.loc[code == at, 'group'].nunique()} groups that stay whole."
             )
     return [*notes, *few_notes(missing, "classes are missing from a split")]
+
+
+def _size(images: int, groups: int) -> str:
+    return f"{images:,} image{'s' * (images != 1)} in {groups:,} group{'s' * (groups != 1)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from imageclinic.cleaning.decisions import annotation_tools, priority
-from imageclinic.cleaning.reviewers import team_setup
+from imageclinic.cleaning.reviewers import double_review, team_settings, team_setup
 from imageclinic.core import tables
 from imageclinic.core.option_fields import GOLD_RATE, PORT, TWO_REVIEWERS
 from imageclinic.core.processes.child_process import python_module
@@ -83,9 +83,13 @@ def review(
 
 
 def _write_tasks(run: Path, file: Path, prefix: str | None, say: Say) -> None:
-    """The flagged images that nobody has decided about, the most urgent first."""
+    """The flagged images that nobody has decided about, the most urgent first; of those for two persons, the ones that
+    fewer have decided about."""
     state = load(run)
-    decided = state.current.loc[state.current["decision"].notna(), "image_id"]
+    decided = set(state.current.loc[state.current["decision"].notna(), "image_id"])
+    persons = double_review.answering_persons(state.current)
+    twice = set(persons.index[persons >= double_review.PERSONS])
+    decided -= set(team_settings.read(open_run(run)).two_reviewers) - twice
     queue = priority.per_image(state.issues).merge(state.dataset, on="image_id")
     waiting = queue[~queue["image_id"].isin(decided)].rename(columns={"suggested_label": "suggested"})
     classes = sorted(state.dataset["label"].dropna().unique())

@@ -69,3 +69,14 @@ def test_keys_tell_frames_apart() -> None:
         frame[["image_id", "label"]],
     ]
     assert len({same, *map(result_keys.key, others)}) == 5
+
+
+@pytest.mark.parametrize("name", ["neighbors.parquet", "clusters.parquet"])
+def test_a_missing_table_is_made_again(folder: Path, tmp_path, name: str) -> None:
+    out = tmp_path / "run"
+    audit(folder, out)
+    before = pd.read_parquet(out / name)
+    (out / name).unlink()
+    reused, _ = audit(folder, out)
+    assert not reused
+    pd.testing.assert_frame_equal(pd.read_parquet(out / name), before)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -10,7 +11,8 @@ from xml.etree import ElementTree
 import pytest
 
 import imageclinic
-from imageclinic.cleaning.decisions import decision_log
+from imageclinic.cleaning.decisions import decision_log, person_decision
+from imageclinic.cleaning.reviewers import team_settings
 from imageclinic.core.errors import InputError
 from imageclinic.core.run import Run
 from tests.helpers.review_run import HOSTILE, MISLABELED, make_run
@@ -24,6 +26,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Run:
 @pytest.fixture
 def run(made: Run) -> Run:
     made.decisions.unlink(missing_ok=True)
+    shutil.rmtree(made.team, ignore_errors=True)
     return made
 
 
@@ -73,6 +76,19 @@ def test_label_studio_and_back(run: Run, tmp_path: Path) -> None:
     imageclinic.review(run, tasks=file)
     left = [task["data"]["image_id"] for task in json.loads(file.read_text("utf-8"))]
     assert not set(left) & set(MISLABELED[:3])
+
+
+def test_an_image_for_two_persons_waits_for_the_second(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "tasks.json"
+    team_settings.write(run, team_settings.TeamSettings(two_reviewers=(MISLABELED[0],)))
+    for name in MISLABELED[:2]:
+        person_decision.append(run, [name], "keep", reviewer="ann")
+    for reviewer, waiting in (("", {MISLABELED[0]}), ("ben", set())):
+        if reviewer:
+            person_decision.append(run, [MISLABELED[0]], "keep", reviewer=reviewer)
+        imageclinic.review(run, tasks=file)
+        tasks = {task["data"]["image_id"] for task in json.loads(file.read_text("utf-8"))}
+        assert tasks & set(MISLABELED[:2]) == waiting
 
 
 @pytest.mark.parametrize("text", ["{}", "[1]", '[{"data": {}, "annotations": [{"result": []}, 3]}]', "[", "[[]]"])

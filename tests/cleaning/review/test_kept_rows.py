@@ -102,7 +102,9 @@ def test_what_a_policy_decided_is_found_again(run: Run) -> None:
     shown = set(items(run)["image_id"])
     dataset = run.read_dataset()
     others = dataset[~dataset["image_id"].isin(shown) & dataset["sha256"].notna()]
-    events = others[["image_id", "sha256"]].assign(decision="drop", reviewer="policy:accept", given_label=others["label"])
+    events = others[["image_id", "sha256"]].assign(
+        decision="drop", reviewer="policy:accept", given_label=others["label"]
+    )
     decision_log.append(run.decisions, events)
     log, rows = decision_log.read(run.decisions), kept_rows.of_run(run)
     every = decision_log.current(log, dataset)
