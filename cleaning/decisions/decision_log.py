@@ -131,11 +131,7 @@ def current(log: pd.DataFrame, dataset: pd.DataFrame) -> pd.DataFrame:
 
 def kept_by_persons(log: pd.DataFrame, current: pd.DataFrame) -> set[str]:
     """Images that a person decided to keep, in view of what was found about them: not in the blind random sample, which
-    shows no findings.
-
-    Args:
-        log: tables.DECISION_LOG.
-        current: see `current`.
+    shows no findings. `log` is the table, `current` what `current` makes of it.
     """
     keep = current[current["decision"].eq("keep") & ~current["reviewer"].str.startswith(POLICY)]
     blind = log[log["decision"].eq("keep") & log["sample"].eq("random")]
@@ -145,10 +141,6 @@ def kept_by_persons(log: pd.DataFrame, current: pd.DataFrame) -> set[str]:
 
 def first_answers(log: pd.DataFrame, dataset: pd.DataFrame) -> pd.DataFrame:
     """What each person first answered about each image: before they could see that another one disagrees.
-
-    Args:
-        log: tables.DECISION_LOG.
-        dataset: tables.DATASET.
 
     Returns:
         ``image_id``, ``reviewer``, ``answer``: ``keep``, ``drop``, or ``relabel to`` a label. What was taken back, and
@@ -247,13 +239,11 @@ def targets(log: pd.DataFrame, dataset: pd.DataFrame) -> pd.Series:
 
 
 def fits(log: pd.DataFrame, dataset: pd.DataFrame) -> pd.Series:
-    """Whether each event is about an image of `dataset` (image_id, sha256, label) that is as it was then: bool. Where
-    all are, no other image changes what is in force."""
-    dataset = dataset[lookup.among(dataset["image_id"], log["image_id"])]
-    known = dataset.set_index("image_id")
-    there = log["image_id"].isin(known.index)
+    """Whether each event is about an image of `dataset` that is as it was then. If all are, no other has a say."""
+    at = lookup.places(log["image_id"], dataset["image_id"])
+    there = pd.Series(at >= 0, index=log.index)
     for recorded, now in (("sha256", "sha256"), ("given_label", "label")):
-        there &= log[recorded].isna() | log[recorded].eq(log["image_id"].map(known[now]))
+        there &= log[recorded].isna() | log[recorded].eq(lookup.taken(dataset[now], at).set_axis(log.index))
     return there
 
 
