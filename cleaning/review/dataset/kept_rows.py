@@ -76,8 +76,10 @@ class Rows:
         if self.whole and self.about["worst"].all():
             return self
         ids = self.about.loc[self.about["worst"] | lookup.among(self.about["image_id"], wanted), "image_id"]
-        parts = [part[lookup.among(part["image_id"], ids)] for part in (self.dataset, self.issues, self.about)]
-        return Rows(*parts, self.images, self.classes)
+        dataset, issues, about = (
+            part[lookup.among(part["image_id"], ids)] for part in (self.dataset, self.issues, self.about)
+        )
+        return Rows(dataset, issues, about, self.images, self.classes)
 
 
 def of_run(run: Run, wanted: Collection[str] = ()) -> Rows:
@@ -141,15 +143,15 @@ def _gathered(run: Run, most: int | None, images: int, wanted: Collection[str]) 
         worst = shown_images.shown(issues, dataset, clusters, sample, most)
         ids = shown_images.with_copies(worst.union(pd.Index(list(wanted), dtype="str")), clusters)
         dataset, issues = _rows(run, tables.DATASET, ids), _rows(run, tables.ISSUES, ids)
-    ids = dataset["image_id"]
-    about = pd.DataFrame({"image_id": ids, "worst": True if worst is None else lookup.among(ids, worst)})
+    names = dataset["image_id"]
+    about = pd.DataFrame({"image_id": names, "worst": True if worst is None else lookup.among(names, worst)})
     places = sample.assign(calibrate=sample.index)
-    about["calibrate"] = lookup.values(ids, places, "calibrate").astype("Int64")
+    about["calibrate"] = lookup.values(names, places, "calibrate").astype("Int64")
     for column in ("cluster", "group"):
-        about[column] = lookup.values(ids, clusters, column)
+        about[column] = lookup.values(names, clusters, column)
     for table, column in ((tables.SPLIT_TABLE, "split"), (tables.FEATURES, "sharpness")):
         there = run.has(table)
-        about[column] = lookup.values(ids, run.read(table, ["image_id", column]), column) if there else None
+        about[column] = lookup.values(names, run.read(table, ["image_id", column]), column) if there else None
     return Rows(dataset, issues, tables.validate(about[ABOUT.names], ABOUT), images, classes)
 
 
