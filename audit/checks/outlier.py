@@ -56,9 +56,9 @@ def find(
     Many pictures of one other kind are each other's neighbours. So an image is flagged, too, where the distance within
     which 15 % of all images lie is as many deviations above the median, unless it is like its class: the distance
     within which half of its class lies must be above the median by 1.5 deviations less. That distance must be 3 % above
-    the median, too: where all images are alike, such as X-rays of chests, many deviations are next to nothing. Its score
-    is that of an image that lies as many deviations from its neighbours. Images without a label, and classes of fewer than 5, are not
-    judged by this: without classes nothing tells such a crowd from a class.
+    the median, too: where all images are alike, such as X-rays of chests, many deviations are next to nothing. Its
+    score is that of an image that lies as many deviations from its neighbours. Images without a label, and classes of
+    fewer than 5, are not judged by this: without classes nothing tells such a crowd from a class.
 
     On photographs of pets with 2 % of other things 15 of 18 flags were right, on hands with 2 % pets or other things 78
     of 80 (EfficientNet-Lite0's features). Of 30 to 60 alike digits, charts, screenshots, logos or hands among 1,100
