@@ -21,6 +21,8 @@ from imageclinic.report.sections import summary_with_values
 
 SIDE, GAP, FOUND, MISSED = 72, 6, 8, 4
 TITLE = "# Found and missed"
+#: What follows this line of the page is written by hand and kept.
+BY_HAND = "<!-- Written by hand from here. -->"
 
 
 def main(run: Run, docs: Path) -> None:
@@ -64,7 +66,9 @@ def main(run: Run, docs: Path) -> None:
                     parts.append(f"Their labels, from left: {labels}.")
             elif ids:
                 parts.append("No decoder draws these files.")
-    (docs / "examples.md").write_text("\n\n".join(parts) + "\n", "utf-8")
+    page = docs / "examples.md"
+    _, line, kept = page.read_text("utf-8").partition(BY_HAND) if page.exists() else ("", "", "")
+    page.write_text("\n\n".join(parts) + "\n" + (f"\n{line}{kept}" if line else ""), "utf-8")
 
 
 def _spread(planted: pd.DataFrame) -> list[str]:

@@ -23,8 +23,9 @@ def show_verdict(run: Run, terminal: Terminal, title: str = "What matters most")
     for place, line in enumerate(lines, start=1):
         terminal.say(f"{place}. {in_words(line)}")
         terminal.command(f"   → {shortened(line['command'], run.path)}")
-    if len(run.verdict) > len(lines):
-        terminal.say(f"{len(run.verdict) - len(lines)} more that matter less are in the report (imageclinic report).")
+    if more := len(run.verdict) - len(lines):
+        verbs = "matters less is" if more == 1 else "matter less are"
+        terminal.say(f"{more} more that {verbs} in the report (imageclinic report).")
 
 
 def in_words(line: Mapping[str, Any]) -> str:

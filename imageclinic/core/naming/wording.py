@@ -17,9 +17,10 @@ def shown(name: str) -> str:
 
 
 def few(items: Sequence[str], limit: int = SHOWN, separator: str = ", ") -> str:
-    """``a, b, c, d, e and 1,995 more``: the first items of a list."""
-    first = separator.join(items[:limit])
-    return f"{first} and {len(items) - limit:,} more" if len(items) > limit else first
+    """``a, b, c, d, e and 1,995 more``: the first items of a list; the last one in place of ``and 1 more``."""
+    if len(items) <= limit + 1:
+        return separator.join(items)
+    return f"{separator.join(items[:limit])} and {len(items) - limit:,} more"
 
 
 def few_notes(notes: Sequence[str], rest: str, limit: int = SHOWN) -> list[str]:

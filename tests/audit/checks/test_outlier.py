@@ -106,3 +106,17 @@ def test_distances_in_lists_are_never_too_small_and_exact_for_the_farthest(monke
     assert pd.Series(found).corr(pd.Series(exact), method="spearman") > 0.9
     farthest = np.argsort(-exact)[:30]
     assert np.isclose(found[farthest], exact[farthest], atol=1e-5).mean() > 0.8
+
+
+def test_images_that_are_all_alike_hold_no_crowd(monkeypatch: pytest.MonkeyPatch) -> None:
+    noise = np.random.default_rng(2).normal(0, 1, (800, 200))
+    shared = np.where(np.arange(800) < 760, 1.0, 0.96)  # how much they have of what all have in common
+    vectors = np.column_stack([shared, noise / np.linalg.norm(noise, axis=1, keepdims=True)])
+    codes = np.zeros(800, np.intp)
+
+    def of_a_crowd() -> int:
+        return int((outlier._in_a_crowd(lambda at: vectors[at], codes)[760:] > 2.5).sum())
+
+    assert of_a_crowd() == 0
+    monkeypatch.setattr(outlier, "_FARTHER", 1.0)
+    assert of_a_crowd() > 30  # many deviations, which are next to nothing

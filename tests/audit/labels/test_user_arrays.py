@@ -68,7 +68,7 @@ def test_the_digest_follows_the_content() -> None:
 
 def test_missing_images_are_named_when_they_are_needed() -> None:
     found = user_arrays.embeddings(vectors_frame().iloc[:2], IMAGES)
-    with pytest.raises(InputError, match=re.escape("lacks a/2.png, b/3.png, a/4.png and 1 more")):
+    with pytest.raises(InputError, match=re.escape("lacks a/2.png, b/3.png, a/4.png, b/5.png")):
         found.rows(IMAGES["image_id"])
     np.testing.assert_array_equal(found.rows(IMAGES["image_id"].iloc[:2]), VECTORS[:2])
 
