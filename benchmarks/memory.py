@@ -148,9 +148,7 @@ def manifest(run: Run) -> None:
     unread = reencode.unloadable(state)
     cleaned, changes = apply.apply(state.dataset[[*write_export.OF_IMAGES, "read_error"]], state.current)
     gone = left_out.of(state.dataset, cleaned, changes)
-    content = write_export.CleanedDataset(
-        cleaned, state.splits, state.clusters, changes, state.current, left_out=gone
-    )
+    content = write_export.CleanedDataset(cleaned, state.splits, state.clusters, changes, state.current, left_out=gone)
     listing = write_export.listed(write_export.manifest_of(content), content, run, ExportOptions(), Path())
     out = run.path / "export"
     out.mkdir(exist_ok=True)

@@ -152,9 +152,7 @@ class Listing:
         tables.write_json(folder / export_facts.FILE, self.about)
 
 
-def listed(
-    manifest: pd.DataFrame, cleaned: CleanedDataset, run: Run, options: ExportOptions, target: Path
-) -> Listing:
+def listed(manifest: pd.DataFrame, cleaned: CleanedDataset, run: Run, options: ExportOptions, target: Path) -> Listing:
     """What is written beside the images.
 
     Args:

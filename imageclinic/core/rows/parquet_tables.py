@@ -59,7 +59,7 @@ def read_rows(path: Path, table: Table, ids: Ids, *, at_once: int = GROUP) -> pd
 
 
 def read_pieces(path: Path, table: Table, columns: Columns = None, *, at_once: int = GROUP) -> Iterator[pd.DataFrame]:
-    """As `read`, `at_once` rows at a time, in the order of the file. Two rows with one key in two pieces go unnoticed."""
+    """As `read`, `at_once` rows at a time, in the order of the file. One key in two pieces goes unnoticed."""
     wanted, at = (table if columns is None else table.only(columns)), f"{path}: "
     with remedied(table.remedy), parquet_files.opened(path) as parquet:
         names = parquet.schema_arrow.names
