@@ -134,17 +134,33 @@ def review(run: Run) -> None:
 
 
 def manifest(run: Run) -> None:
-    """An export's cleaned table and its manifest, by the clusters and splits of the audit."""
+    """All of an export but its images, by the clusters and splits of the audit: the cleaned table, the manifest and the
+    texts beside it."""
     from imageclinic.cleaning.decisions import apply
     from imageclinic.cleaning.export import write_export
+    from imageclinic.cleaning.export.export_options import ExportOptions
+    from imageclinic.cleaning.export.losses import left_out
+    from imageclinic.workflows.export import OF_DATASET
+    from imageclinic.workflows.steps import reencode
     from imageclinic.workflows.steps.run_state import load
 
-    state = load(run.path)
-    cleaned, changes = apply.apply(state.dataset, state.current)
-    content = write_export.CleanedDataset(cleaned, state.splits, state.clusters, changes, state.current)
-    listed = write_export.manifest_of(content)
-    tables.write_csv(run.path / tables.MANIFEST.file, listed, tables.MANIFEST)
-    print(f"  {len(listed):,} images, {len(changes):,} changes")
+    state = load(run.path, OF_DATASET, ["image_id"])
+    unread = reencode.unloadable(state)
+    cleaned, changes = apply.apply(state.dataset[[*write_export.OF_IMAGES, "read_error"]], state.current)
+    gone = left_out.of(state.dataset, cleaned, changes)
+    content = write_export.CleanedDataset(cleaned, state.splits, state.clusters, changes, state.current, left_out=gone)
+    listing = write_export.listed(write_export.manifest_of(content), content, run, ExportOptions(), Path())
+    out = run.path / "export"
+    out.mkdir(exist_ok=True)
+    listing.write(out)
+    print(f"  {len(listing.manifest):,} images, {len(changes):,} changes, {len(unread):,} not for Keras")
+
+
+def read_manifest(run: Run) -> None:
+    """The manifest that `manifest` wrote, compared with itself."""
+    from imageclinic.cleaning.export.export_diff import diff
+
+    print(f"  {len(diff(run.path / 'export', run.path / 'export')):,} differences")
 
 
 def export(run: Run) -> None:
@@ -177,6 +193,7 @@ STEPS: dict[str, Callable[[Run], None]] = {
     "report": report,
     "review": review,
     "manifest": manifest,
+    "diff": read_manifest,
     "export": export,
 }
 

@@ -14,7 +14,7 @@ def apply(dataset: pd.DataFrame, current: pd.DataFrame) -> tuple[pd.DataFrame, p
     """Apply the decisions in force. Undecided, unsure and disputed images stay in, under their given label.
 
     Args:
-        dataset: tables.DATASET.
+        dataset: tables.DATASET, or some of its columns: at least image_id, label and read_error.
         current: see `cleaning.decisions.decision_log.current`.
 
     Returns:
@@ -37,7 +37,8 @@ def apply(dataset: pd.DataFrame, current: pd.DataFrame) -> tuple[pd.DataFrame, p
     change = change.mask(decision.eq("drop"), "dropped")
     gone = change.notna() & change.ne("relabelled")
     cleaned = dataset.assign(label=label)[~gone].reset_index(drop=True)
-    tables.validate(cleaned[(change[~gone] == "relabelled").to_numpy()], tables.DATASET)  # what else is there is valid
+    given = tables.DATASET.only(list(dataset.columns))
+    tables.validate(cleaned[(change[~gone] == "relabelled").to_numpy()], given)  # what else is there is valid
 
     # Few of the images change.
     changed, change = dataset[change.notna()], change[change.notna()]

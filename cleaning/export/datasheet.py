@@ -14,6 +14,7 @@ import pandas as pd
 from imageclinic.cleaning.export import export_facts
 from imageclinic.core import tables
 from imageclinic.core.naming import label_sets
+from imageclinic.core.rows import lookup
 from imageclinic.core.run import Run
 
 FILE = "DATASET.md"
@@ -36,7 +37,7 @@ def text(manifest: pd.DataFrame, changes: pd.DataFrame, run: Run, about: Mapping
         about: see `cleaning.export.export_facts.of`.
         loading: see `cleaning.export.balance.loading_code`.
     """
-    dataset, separator = run.read(tables.DATASET), about.get(label_sets.KEY)
+    dataset, separator = run.read(tables.DATASET, ["image_id", "label", "split"]), about.get(label_sets.KEY)
     by = ", ".join(_plain(who) for who in about["decisions"]["by"]) or "nobody"
     parts = [
         f"# {_plain(about['dataset']['name'])}, cleaned",
@@ -84,7 +85,7 @@ def _counts(dataset: pd.DataFrame, manifest: pd.DataFrame, run: Run, classes: Se
     before = dataset[dataset["label"].notna()]
     frozen: pd.Series = before["split"]
     if run.has(tables.SPLIT_TABLE):
-        frozen = before["image_id"].map(run.read(tables.SPLIT_TABLE).set_index("image_id")["split"])
+        frozen = lookup.values(before["image_id"], run.read(tables.SPLIT_TABLE), "split")
     sides = [
         pd.crosstab(label, split).reindex(columns=list(tables.SPLITS), fill_value=0)
         for label, split in ((before["label"], frozen.fillna("none")), (manifest["label"], manifest["split"]))

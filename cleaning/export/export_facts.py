@@ -86,10 +86,11 @@ def of(
         → number); changes (kind → images); notes; left_out (counts: kind → class → images; lost_classes; notes);
         value_range (integers and floats: the range of deep images that were re-encoded).
     """
-    dataset = run.read(tables.DATASET)
-    content = hashlib.sha256()
-    for image_id, sha in zip(dataset["image_id"], dataset["sha256"].fillna(""), strict=True):
-        content.update(f"{image_id}\0{sha}\n".encode())
+    files, content = 0, hashlib.sha256()
+    for piece in tables.read_pieces(run.table_path(tables.DATASET), tables.DATASET, ["image_id", "sha256"]):
+        files += len(piece)
+        for image_id, sha in zip(piece["image_id"], piece["sha256"].fillna(""), strict=True):
+            content.update(f"{image_id}\0{sha}\n".encode())
     log = run.decisions.read_bytes() if run.decisions.exists() else b""
     by = {who for several in changes["reviewer"].dropna() for who in several.split(";")}
     separator = run.info().get(label_sets.KEY)
@@ -97,7 +98,7 @@ def of(
         "format": format.name,
         **({} if separator is None else {label_sets.KEY: separator}),
         "options": dict(options),
-        "dataset": {"name": run.root.name, "files": len(dataset), "sha256": content.hexdigest()},
+        "dataset": {"name": run.root.name, "files": files, "sha256": content.hexdigest()},
         "decisions": {"sha256": hashlib.sha256(log).hexdigest(), "by": sorted(by)},
         "classes": format.classes(label_sets.by_class(manifest, separator)),
         "images": {name: int((manifest["split"] == name).sum()) for name in tables.SPLITS},

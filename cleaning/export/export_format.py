@@ -106,17 +106,17 @@ class ExportFormat(ABC):
             sources: the file of each row.
             target: the export's folder.
         """
-        file = [
-            safe_names.safe(safe_names.with_suffix(PurePosixPath(image_id).name, None if pd.isna(kind) else kind))
-            for image_id, kind in zip(manifest["image_id"], image_format, strict=True)
-        ]
-        named = pd.Series(file, index=manifest.index, dtype="str")
-        distinct = [
-            pd.Series(self.unique(named[rows.index].tolist(), rows["image_id"].tolist()), rows.index, dtype="str")
-            for _, rows in manifest.groupby("label")
-        ]
         between = f"/{self.inner}/" if self.inner else "/"
-        return manifest["split"] + between + manifest["label"].map(class_folders(manifest)) + "/" + pd.concat(distinct)
+        folders, placed = class_folders(manifest), []
+        for label, rows in manifest[["image_id", "split"]].groupby(manifest["label"]):
+            of = rows["image_id"].tolist()  # one class at a time: these are Python strings
+            names = [
+                safe_names.safe(safe_names.with_suffix(PurePosixPath(image_id).name, None if pd.isna(kind) else kind))
+                for image_id, kind in zip(of, image_format[rows.index], strict=True)
+            ]
+            named = pd.Series(self.unique(names, of), rows.index, dtype="str")
+            placed.append(rows["split"] + f"{between}{folders[str(label)]}/" + named)
+        return pd.concat(placed).reindex(manifest.index)
 
     def unique(self, names: Sequence[str], of: Sequence[str]) -> list[str]:
         """File names that the format's loader tells apart; see `safe_names.unique`."""

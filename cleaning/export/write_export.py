@@ -26,13 +26,16 @@ from imageclinic.core.rows import lookup, ordering
 from imageclinic.core.run import Run
 from imageclinic.core.stores.store import connected
 
+#: The columns of the cleaned table that are exported, or by which it is exported.
+OF_IMAGES = ("image_id", "label", "sha256", "format", "bytes", "width", "height")
+
 
 @dataclass(frozen=True)
 class CleanedDataset:
     """What is exported.
 
     Attributes:
-        images: the cleaned table; see `cleaning.decisions.apply.apply`.
+        images: `OF_IMAGES` of the cleaned table; see `cleaning.decisions.apply.apply`.
         splits: tables.SPLIT_TABLE, a row for every image (see `cleaning.split.stratified_split.assign`).
         clusters: tables.CLUSTERS.
         changes: see `cleaning.decisions.apply.apply`.
@@ -87,12 +90,6 @@ def export(
         raise InputError("no image is left to export", fix="take back decisions with imageclinic decide --undo")
     format = formats.load(options.format)
     manifest = manifest_of(cleaned)
-    separator = run.info().get(label_sets.KEY)
-    if separator is None:  # a label set has no number
-        classes = class_order.in_order(manifest["label"])
-        if not class_order.are_numbers(classes):
-            classes = format.unnumbered(manifest)
-        manifest["class_index"] = manifest["label"].map({name: n for n, name in enumerate(classes)}).astype("Int64")
     sources: Sequence[Path] = run.files.of(manifest["image_id"])
     target: Path | None = None
     if isinstance(out, Path):
@@ -100,31 +97,12 @@ def export(
         shown = str(target)
     else:
         shown = upload_export.check(out, run, options)
-    changes = cleaned.changes
-    if cleaned.encoded is not None:
-        manifest["original_sha256"] = _original(manifest, cleaned.encoded, run)
-        changes = _with_encoded(changes, manifest, cleaned.encoded)
-        files = dict(zip(cleaned.encoded["image_id"], cleaned.encoded["file"], strict=True))
-        sources = [files.get(image_id, source) for image_id, source in zip(manifest["image_id"], sources, strict=True)]
-    image_format = lookup.values(manifest["image_id"], cleaned.images, "format")
-    manifest["path"] = format.paths(manifest, image_format, sources, target or Path())
-    about = export_facts.of(
-        manifest, changes, run, format, options.flags(), cleaned.notes, cleaned.left_out, cleaned.ranges
-    )
-    weighed = balance.files(manifest, options.balance, about["classes"], options.seed)
-    with_images = {name: n for name, n in about["images"].items() if n}
-    size = _usual_size(cleaned.images)
-    loading = (
-        balance.loading_code(format, options.balance, with_images, size)
-        if separator is None
-        else label_set_lines(about["classes"], separator, size)
-    )
-    texts = {**format.indexes(manifest), **export_facts.class_file(manifest, format), **weighed}
-    texts[datasheet.FILE] = datasheet.text(manifest, changes, run, about, loading)
+    listing = listed(manifest, cleaned, run, options, target or Path())
+    manifest, sources, about = listing.manifest, listing.sources, listing.about
     tell = progress or (lambda done, total: None)
     if target is None:
         with temporary_folder("imageclinic-tables-") as scratch:
-            _write_tables(scratch, manifest, about, texts)
+            listing.write(scratch)
             upload = upload_export.Upload(format, manifest, sources, about, scratch)
             proofs = upload_export.write(connected(str(out)), run, upload, tell)
     else:
@@ -132,7 +110,7 @@ def export(
             needed = format.bytes_to_write(int(cleaned.images["bytes"].sum()), options.link)
             output_folder.check_space(needed, partial)
             format.place(manifest, sources, partial, options.link, tell)
-            _write_tables(partial, manifest, about, texts)
+            listing.write(partial)
             proofs = verify(partial, progress)
             broken = [f"{proof.name}: {proof.detail}" for proof in proofs if not proof.ok]
             if broken:
@@ -156,12 +134,63 @@ def export(
     }
 
 
-def _write_tables(folder: Path, manifest: pd.DataFrame, about: Mapping[str, Any], texts: Mapping[str, str]) -> None:
-    """All of an export but its images."""
-    for path, content in texts.items():
-        tables.write_text(folder / path, content)
-    tables.write_csv(folder / tables.MANIFEST.file, manifest, tables.MANIFEST)
-    tables.write_json(folder / export_facts.FILE, about)
+@dataclass(frozen=True)
+class Listing:
+    """All of an export but its images: tables.MANIFEST, the file of each of its rows, the content of export.json, and
+    path → content of the other texts."""
+
+    manifest: pd.DataFrame
+    sources: Sequence[Path]
+    about: dict[str, Any]
+    texts: dict[str, str]
+
+    def write(self, folder: Path) -> None:
+        """Write it into `folder`."""
+        for path, content in self.texts.items():
+            tables.write_text(folder / path, content)
+        tables.write_csv(folder / tables.MANIFEST.file, self.manifest, tables.MANIFEST)
+        tables.write_json(folder / export_facts.FILE, self.about)
+
+
+def listed(manifest: pd.DataFrame, cleaned: CleanedDataset, run: Run, options: ExportOptions, target: Path) -> Listing:
+    """What is written beside the images.
+
+    Args:
+        manifest: see `manifest_of`.
+        cleaned, run, options: see `export`.
+        target: the export's folder.
+    """
+    format = formats.load(options.format)
+    sources: Sequence[Path] = run.files.of(manifest["image_id"])
+    separator = run.info().get(label_sets.KEY)
+    if separator is None:  # a label set has no number
+        classes = class_order.in_order(manifest["label"].unique())
+        if not class_order.are_numbers(classes):
+            classes = format.unnumbered(manifest)
+        number = pd.Series(lookup.places(manifest["label"], classes), dtype="Int64")
+        manifest = manifest.assign(class_index=number)
+    changes = cleaned.changes
+    if cleaned.encoded is not None:
+        manifest = manifest.assign(original_sha256=_original(manifest, cleaned.encoded, run))
+        changes = _with_encoded(changes, manifest, cleaned.encoded)
+        files = dict(zip(cleaned.encoded["image_id"], cleaned.encoded["file"], strict=True))
+        sources = [files.get(image_id, source) for image_id, source in zip(manifest["image_id"], sources, strict=True)]
+    image_format = lookup.values(manifest["image_id"], cleaned.images, "format")
+    manifest = manifest.assign(path=format.paths(manifest, image_format, sources, target))
+    about = export_facts.of(
+        manifest, changes, run, format, options.flags(), cleaned.notes, cleaned.left_out, cleaned.ranges
+    )
+    weighed = balance.files(manifest, options.balance, about["classes"], options.seed)
+    with_images = {name: n for name, n in about["images"].items() if n}
+    size = _usual_size(cleaned.images)
+    loading = (
+        balance.loading_code(format, options.balance, with_images, size)
+        if separator is None
+        else label_set_lines(about["classes"], separator, size)
+    )
+    texts = {**format.indexes(manifest), **export_facts.class_file(manifest, format), **weighed}
+    texts[datasheet.FILE] = datasheet.text(manifest, changes, run, about, loading)
+    return Listing(manifest, sources, about, texts)
 
 
 def _usual_size(images: pd.DataFrame) -> tuple[int, int]:

@@ -29,7 +29,7 @@ from imageclinic.core.reading.parquet_files import (
 from imageclinic.core.rows import frames
 from imageclinic.core.rows.csv_files import escape_cell, read_csv, unescape_cell, write_csv
 from imageclinic.core.rows.frames import validate
-from imageclinic.core.rows.parquet_tables import read, read_rows, write_pieces
+from imageclinic.core.rows.parquet_tables import read, read_pieces, read_rows, write_pieces
 from imageclinic.core.schema import (
     ACTIONS,
     ALIGNED,
@@ -92,6 +92,7 @@ __all__ = [
     "metadata",
     "read",
     "read_csv",
+    "read_pieces",
     "read_rows",
     "read_vectors",
     "replacing",

@@ -10,9 +10,16 @@ from typing import Any
 from imageclinic.cleaning.export.export_options import ExportOptions
 from imageclinic.core.processes.temporary_folders import temporary_folder
 from imageclinic.core.progress import Say, Stage, quiet, silent
+from imageclinic.core.rows import lookup
 from imageclinic.core.stores.addresses import address_of
 from imageclinic.workflows.steps import splits as splitting
 from imageclinic.workflows.steps.run_state import load
+
+#: The columns of the dataset by which it is exported.
+OF_DATASET = (
+    *("image_id", "label", "split", "group", "sha256", "read_error"),
+    *("format", "mode", "bytes", "width", "height"),
+)
 
 
 def export(
@@ -71,7 +78,8 @@ def _export(run: Path, out: Path | str, options: ExportOptions, stage: Stage, sa
     from imageclinic.core.naming import label_sets
     from imageclinic.workflows.steps import reencode as reencoding
 
-    state = load(run)
+    # Re-encoding looks at all there is of an image; findings are not exported.
+    state = load(run, OF_DATASET if options.reencode == "none" else None, ["image_id"])
     separator = state.run.info().get(label_sets.KEY)
     if separator is not None:
         options.check_label_sets()
@@ -84,7 +92,8 @@ def _export(run: Path, out: Path | str, options: ExportOptions, stage: Stage, sa
                 new = reencoding.reencoded(state, reasons, options.reencode, scratch, progress)
         if new is not None:
             state = reencoding.mended(state, new)
-        cleaned, changes = apply.apply(state.dataset, state.current)
+        used = [*write_export.OF_IMAGES, "read_error"]
+        cleaned, changes = apply.apply(state.dataset[used], state.current)
         gone = left_out.of(state.dataset, cleaned, changes, separator)
         for note in gone.notes():
             say(note)
@@ -97,12 +106,13 @@ def _export(run: Path, out: Path | str, options: ExportOptions, stage: Stage, sa
         old = None if options.keep_split is None else splitting.earlier(Path(options.keep_split), cleaned)
         grouped = dataclasses.replace(state, clusters=clusters)
         splits, notes = splitting.assign(grouped, cleaned, demanded(options.split), options.seed, old)
-        cleaned = cleaned[cleaned["image_id"].isin(splits["image_id"])]
+        placed = lookup.among(cleaned["image_id"], splits["image_id"])
+        cleaned = cleaned if placed.all() else cleaned[placed]
         notes = remarks + notes
         require_training(cleaned, splits, separator)
         if not options.allow_incomplete:
             require_complete(cleaned, splits, clusters, demanded(options.split), separator)
-        unread = reasons[reasons.index.isin(cleaned["image_id"])]
+        unread = reasons[lookup.among(reasons.index, cleaned["image_id"])]
         if len(unread) and options.reencode == "none":
             first = f"{unread.index[0]}: {unread.iloc[0]}"
             notes.append(

@@ -14,6 +14,7 @@ from imageclinic.cleaning.export.export_options import ExportOptions
 from imageclinic.cleaning.export.proof.outcome import Proof, proof
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
+from imageclinic.core.large import text_rows
 
 
 class Format(ExportFormat):
@@ -36,9 +37,10 @@ class Format(ExportFormat):
 
     def paths(
         self, manifest: pd.DataFrame, image_format: pd.Series, sources: Sequence[Path], target: Path
-    ) -> pd.Series | list[str]:
+    ) -> pd.Series:
         """The way from the export to each source, bytes that are not UTF-8 escaped."""
-        return [tables.to_image_id(Path(os.path.relpath(source.resolve(), target)).as_posix()) for source in sources]
+        ways = (Path(os.path.relpath(source.resolve(), target)).as_posix() for source in sources)
+        return text_rows.column(map(tables.to_image_id, ways))
 
     def place(
         self,

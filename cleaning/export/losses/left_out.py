@@ -86,7 +86,7 @@ def of(
     gone = label_sets.by_class(gone, label_separator, "from_label")
     label = gone["from_label"].fillna("")
     given = dataset["label"].dropna()
-    missing = sorted((set(given) - set(cleaned["label"])) & set(label))
+    missing = sorted((set(given.unique()) - set(cleaned["label"].unique())) & set(label))
     by_person = gone["change"].eq("dropped") & ~gone["reviewer"].fillna(POLICY).str.startswith(POLICY)
     unasked = [name for name in missing if not by_person[(label == name).to_numpy()].all()]
     return LeftOut(counts, {name: int((given == name).sum()) for name in missing}, unasked)

@@ -6,6 +6,9 @@ text is: `core.rows.lookup`.
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterable
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -25,6 +28,14 @@ def text(values: pd.Series | pd.Index) -> pa.Array:
         return pa.array([], pa.large_string())  # pandas gives columns without rows other types
     array = pa.array(values, pa.large_string())
     return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+
+
+def column(values: Iterable[str]) -> pd.Series:
+    """Texts that are made one by one as a column: no more than a piece of them are Python strings at once."""
+    rest, pieces = iter(values), []
+    while piece := list(itertools.islice(rest, _PIECE)):
+        pieces.append(pa.array(piece, pa.large_string()))
+    return pa.chunked_array(pieces, pa.large_string()).to_pandas().astype("str")
 
 
 def distinct(*columns: pd.Series | pd.Index) -> pd.Series:

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from imageclinic.core.rows import lookup
+
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
 
 
@@ -26,4 +28,6 @@ def of_manifest(manifest: pd.DataFrame) -> list[str] | None:
     them into its manifest."""
     if "class_index" not in manifest or manifest["class_index"].isna().any() or manifest.empty:
         return None
-    return manifest.sort_values("class_index", kind="stable")["label"].drop_duplicates().tolist()
+    _, first = lookup.kinds(manifest["class_index"], manifest["label"])
+    each = manifest[["class_index", "label"]].iloc[first]
+    return each.sort_values("class_index", kind="stable")["label"].drop_duplicates().tolist()

@@ -53,12 +53,13 @@ def read_csv(path: Path, table: Table) -> pd.DataFrame:
 
 
 def _from_csv(path: Path, table: Table) -> pd.DataFrame:
+    text = [column.name for column in table.columns if pa.types.is_string(column.type)]
     try:
         with open_regular(path) as file, warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # rows of more cells than the header has
-            data = pd.read_csv(
-                file, dtype=str, keep_default_na=False, na_values=[""], encoding="utf-8", index_col=False
-            )
+            how: dict[str, Any] = {"keep_default_na": False, "na_values": [""], "index_col": False}
+            pieces = pd.read_csv(file, dtype=str, encoding="utf-8", chunksize=_PIECE, **how)
+            data = pd.concat([_unescaped(piece, text) for piece in pieces], ignore_index=True)
     except FileNotFoundError:
         raise InputError(f"{path} is missing", expected=f"a file that imageclinic {table.command} wrote") from None
     except (OSError, ValueError, pd.errors.ParserError, pd.errors.ParserWarning) as error:
@@ -69,8 +70,8 @@ def _from_csv(path: Path, table: Table) -> pd.DataFrame:
         if column.name not in data.columns:
             continue
         if pa.types.is_string(column.type):
-            data[column.name] = data[column.name].map(unescape_cell, na_action="ignore")
-        elif pa.types.is_boolean(column.type):
+            continue
+        if pa.types.is_boolean(column.type):
             data[column.name] = data[column.name].map({"True": True, "False": False})
         else:
             try:
@@ -78,3 +79,9 @@ def _from_csv(path: Path, table: Table) -> pd.DataFrame:
             except (ValueError, TypeError) as error:
                 raise InputError(f"{path}, column {column.name}: {error}", expected="numbers") from error
     return validate(data, table, where=str(path))
+
+
+def _unescaped(piece: pd.DataFrame, text: list[str]) -> pd.DataFrame:
+    """These columns as they were before `escape_cell`, held by Arrow."""
+    there = [name for name in text if name in piece]
+    return piece.assign(**{n: piece[n].map(unescape_cell, na_action="ignore").astype("str") for n in there})

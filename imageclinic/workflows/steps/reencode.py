@@ -18,11 +18,19 @@ from imageclinic.cleaning.export.losses import value_range
 from imageclinic.cleaning.export.losses.value_range import ValueRange
 from imageclinic.core import pixels, tables
 from imageclinic.core.progress import Progress
+from imageclinic.core.rows import lookup
 from imageclinic.core.run import create
 from imageclinic.workflows.steps.run_state import State
 
 # Where the evidence of a check begins to say that an export fixes it.
 _REMEDY = "; `imageclinic export"
+#: Images that are looked at together.
+_PIECE = 1 << 18
+#: What says how Keras reads an image.
+_OF_FEATURES = (
+    *("image_id", "frames", "transparent", "luminance_mean", "entropy", "value_low", "value_high"),
+    *("keras_difference", "keras_luminance_mean", "keras_entropy", "exif_orientation"),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,24 +51,25 @@ class Reencoded:
 def unloadable(state: State) -> pd.Series:
     """Why Keras's folder loader stops at or skips an image, also under the name that an export gives it, or why it or
     `load_img` shows another picture than a person sees, by image_id; images that they read well are not there."""
-    dataset = state.dataset[state.dataset["read_error"].isna()]
-    features = state.run.read(tables.FEATURES)
-    new = {
-        image_id: f"{n}/{safe_names.with_suffix(image_id.rpartition('/')[2], None if pd.isna(kind) else kind)}"
-        for n, (image_id, kind) in enumerate(zip(dataset["image_id"], dataset["format"], strict=True))
-    }
-    old = {name: image_id for image_id, name in new.items()}
-    features = features[features["image_id"].isin(dataset["image_id"])]
-    named = wrong_extension.find(
-        dataset.assign(image_id=dataset["image_id"].map(new)),
-        features.assign(image_id=features["image_id"].map(new)),
-    )
-    found = [
-        named.assign(image_id=named["image_id"].map(old).astype("str")),
-        misread_by_keras.find(dataset, features),
-        exif_orientation.find(features),
-    ]
-    every = pd.concat(found, ignore_index=True).drop_duplicates("image_id")
+    features = state.run.read(tables.FEATURES, _OF_FEATURES)
+    found: tuple[list[pd.DataFrame], ...] = ([], [], [])
+    row = lookup.places(state.dataset["image_id"], features["image_id"])
+    row[state.dataset["read_error"].notna()] = -1
+    for start in range(0, max(1, len(row)), _PIECE):  # names are Python strings
+        at = row[start : start + _PIECE]
+        dataset, known = state.dataset.iloc[start : start + _PIECE][at >= 0], features.iloc[at[at >= 0]]
+        new = {
+            image_id: f"{n}/{safe_names.with_suffix(image_id.rpartition('/')[2], None if pd.isna(kind) else kind)}"
+            for n, (image_id, kind) in enumerate(zip(dataset["image_id"], dataset["format"], strict=True))
+        }
+        old = {name: image_id for image_id, name in new.items()}
+        named = wrong_extension.find(
+            dataset.assign(image_id=dataset["image_id"].map(new)), known.assign(image_id=known["image_id"].map(new))
+        )
+        found[0].append(named.assign(image_id=named["image_id"].map(old).astype("str")))
+        found[1].append(misread_by_keras.find(dataset, known))
+        found[2].append(exif_orientation.find(known))
+    every = pd.concat([rows for kind in found for rows in kind], ignore_index=True).drop_duplicates("image_id")
     reasons = [evidence.partition(_REMEDY)[0].rstrip(".") + "." for evidence in every["evidence"]]
     return pd.Series(reasons, pd.Index(every["image_id"], dtype="str"), dtype="str")
 
