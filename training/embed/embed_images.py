@@ -283,8 +283,8 @@ def _backbone(backbone: backbones.Backbone) -> Embedder:
 
 @functools.lru_cache(maxsize=2)
 def _network(backbone: backbones.Backbone, side: int, *_made_of: object) -> Ready:
-    """A network, ready for images of `side` pixels. Two are kept: `embedder_choice` tries the one that is then used, and
-    building it takes seconds. `_made_of` is what else it depends on."""
+    """A network, ready for images of `side` pixels. Two are kept: `embedder_choice` tries the one that is
+    then used, and building it takes seconds. `_made_of` is what else it depends on."""
     network = backbones.load(backbone, side=side, several_depths=True)
     width = network.output_shape[-1]
     shallow = f"{efficientnet_lite.HEAD}:{width}" if backbone.lite is not None else ""
