@@ -7,7 +7,8 @@ An embedder is one of
 - ``patches``: learnt from the images themselves (`training.embed.patch_dictionary`).
 - two of them joined by a plus, such as ``efficientnet_lite2+patches``: both vectors side by side, each of length 1.
 - a network with ImageNet weights, by name (`training.models.backbones`). It gets images of its own size, or of
-  `SMALL_SIDE` pixels where most of the images are small: those are enlarged.
+  `SMALL_SIDE` pixels where most of the images are small: those are enlarged. ``efficientnet_lite2_grid`` looks at
+  320 pixels, and at where textures are (`training.models.efficientnet_lite.GRID`).
 - a ``.keras`` file with one input, images of 1 or 3 channels in [0, 255]. The vector is the output of the layer
   asked for; else what goes into the last layer when that is a dense one (a classifier's), else the model's
   output. Maps are averaged. It is loaded in Keras's safe mode, which runs no code from the file.
@@ -77,8 +78,9 @@ def choose(model: str = "auto", *, layer: str | None = None) -> Embedder:
         return user_embedder.from_file(Path(model), layer)
     if ":" in model:
         return user_embedder.from_function(model)
-    if model.lower() in backbones.BACKBONES:
-        return _backbone(backbones.BACKBONES[model.lower()])
+    network = backbones.named(model)
+    if network is not None:
+        return _backbone(network)
     names = ", ".join(b.name for b in backbones.BACKBONES.values())
     raise InputError(
         f"there is no embedder {model!r}",
@@ -275,14 +277,14 @@ def _backbone(backbone: backbones.Backbone) -> Embedder:
 
     version = f"keras {keras.__version__}, {backbone.file}, {inference_engine.name()}"
     if backbone.lite is not None:
-        version += f", depths {efficientnet_lite.DEPTHS}"
+        version += f", depths {efficientnet_lite.DEPTHS}" + (f", grid {efficientnet_lite.GRID}" * backbone.grid)
     return Embedder(backbone.name, version, note, prepare)
 
 
-@functools.lru_cache(maxsize=1)
+@functools.lru_cache(maxsize=2)
 def _network(backbone: backbones.Backbone, side: int, *_made_of: object) -> Ready:
-    """A network, ready for images of `side` pixels. It is kept: `embedder_choice` tries the one that is then used, and
-    building it takes seconds. `_made_of` is what else it depends on."""
+    """A network, ready for images of `side` pixels. Two are kept: `embedder_choice` tries the one that is
+    then used, and building it takes seconds. `_made_of` is what else it depends on."""
     network = backbones.load(backbone, side=side, several_depths=True)
     width = network.output_shape[-1]
     shallow = f"{efficientnet_lite.HEAD}:{width}" if backbone.lite is not None else ""

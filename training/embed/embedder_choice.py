@@ -1,8 +1,9 @@
-"""Which embedder suits these images: a network that learnt from photographs, patches learnt from the images, or both.
+"""Which embedder suits these images: a network that learnt from photographs, its middle stages by place, patches learnt
+from the images, or patches beside one of these.
 
-Digits, line drawings, spectrograms or micrographs are not what ImageNet's networks have seen. Where the images are grey
-or small, a sample of them is embedded by each, and linear discriminants predict the given labels out of fold: the
-network stays unless another one's log loss is lower beyond chance.
+Digits, line drawings, X-rays, spectrograms or micrographs are not what ImageNet's networks have seen. Where the images
+are grey or small, a sample of them is embedded by each, and linear discriminants predict the given labels out of fold:
+the network stays unless another one's log loss is lower beyond chance.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from imageclinic.training.predict.linear_heads import principal
 #: Images that are tried, at most, folds, and classes with too few of them that are left out.
 SAMPLE, FOLDS = 500, 5
 #: Changes when a kept choice must be made again.
-VERSION = 1
+VERSION = 2
 _SHRINKAGES = (0.1, 1.0, 10.0)
 #: By how many standard errors of the difference another embedder must be better than the network.
 _BEYOND_CHANCE = 2.0
@@ -41,8 +42,10 @@ class Choice:
 
 def candidates(network: backbones.Backbone | None) -> tuple[str, ...]:
     """What `choose` may choose where `network` is the preferred one whose weights are there."""
-    name = "" if network is None else network.name.lower()
-    return (name, "patches", f"{name}+patches") if name else ("patches",)
+    if network is None:
+        return ("patches",)
+    found = [b.name.lower() for b in (network, backbones.with_grid(network)) if b is not None]
+    return (*found, "patches", *(f"{name}+patches" for name in found))
 
 
 def choose(paths: Sequence[Path], labels: Sequence[str], *, seed: int = 0, progress: Progress | None = None) -> Choice:
@@ -55,7 +58,7 @@ def choose(paths: Sequence[Path], labels: Sequence[str], *, seed: int = 0, progr
         progress: called with (images done, images in all).
 
     Returns:
-        The preferred network, ``patches``, or both (``NETWORK+patches``).
+        One of `candidates`: the preferred network, ``NETWORK_grid``, ``patches``, or patches beside either.
 
     Raises:
         InputError: when an image can't be decoded; names the file.
@@ -72,13 +75,17 @@ def choose(paths: Sequence[Path], labels: Sequence[str], *, seed: int = 0, progr
     grey = patch_dictionary.is_grey(images)
     if not grey and not small_images.are_small(tried):
         return Choice(name)
-    seen, _ = embed_images.embed(tried, model=name, seed=seed, progress=progress)
+    seen = {
+        m: embed_images.embed(tried, model=m, seed=seed, progress=progress)[0]
+        for m in (name, *others)
+        if "patches" not in m
+    }
     if grey:
         images = image_pipelines.load_images(tried, patch_dictionary.SIZE, channels=1)
     _, patches = patch_dictionary.fit(images, seed)
     folds = np.random.default_rng(seed).permutation(len(sample)) % FOLDS
-    vectors = (seen, patches, embed_images.side_by_side([seen, patches]))
-    losses = {m: _losses(v, codes, folds) for m, v in zip((name, *others), vectors, strict=True)}
+    joined = {f"{m}+patches": embed_images.side_by_side([v, patches]) for m, v in seen.items()}
+    losses = {m: _losses(v, codes, folds) for m, v in (seen | {"patches": patches} | joined).items()}
     best = min(others, key=lambda m: losses[m].mean())
     gain = losses[name] - losses[best]
     sure = gain.mean() > _BEYOND_CHANCE * gain.std() / np.sqrt(len(gain))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import keras
@@ -30,8 +30,11 @@ class Backbone:
     side: int = 224
     lite: efficientnet_lite.Variant | None = None
     """The variant of EfficientNet-Lite that it is, when it is none of `keras.applications`."""
+    grid: bool = False
+    """Whether it gives features of the cells of a grid, too: see `with_grid`."""
 
 
+_GRID = "_grid"
 _KERNELS = "weights_tf_dim_ordering_tf_kernels"
 #: In the order in which `auto` prefers those whose weights are there: good features for their cost first.
 BACKBONES = {
@@ -70,6 +73,20 @@ def cached() -> Backbone | None:
     return next((b for b in BACKBONES.values() if weights_path(b).is_file()), None)
 
 
+def with_grid(backbone: Backbone) -> Backbone | None:
+    """EfficientNet-Lite at `efficientnet_lite.GRID_SIDE` pixels, with its middle stages by the cells of a grid, as
+    ``NAME_grid``: for images that are no photographs. None for other networks."""
+    if backbone.lite is None:
+        return None
+    return replace(backbone, name=f"{backbone.name}{_GRID}", side=efficientnet_lite.GRID_SIDE, grid=True)
+
+
+def named(name: str) -> Backbone | None:
+    """The backbone of this name, capitals or not, with or without ``_grid``; None where there is none."""
+    found = BACKBONES.get(name.lower().removesuffix(_GRID))
+    return with_grid(found) if found is not None and name.lower().endswith(_GRID) else found
+
+
 def download_megabytes(backbone: Backbone) -> int:
     """About how much a download of the weights takes: four bytes a parameter."""
     parameters: int = build(backbone, None).count_params()
@@ -102,8 +119,8 @@ def load(
         side: of the images, in pixels; None: the backbone's own.
         weights: a file of its weights without the classifier; None: Keras's cache.
         download: whether to download weights that are not there.
-        several_depths: whether EfficientNet-Lite gives features of its last stages, too
-            (`efficientnet_lite.at_several_depths`).
+        several_depths: whether EfficientNet-Lite gives features of its last stages, too, and of its grid where the
+            backbone has one (`efficientnet_lite.at_several_depths`).
 
     Returns:
         A model from RGB images in [0, 255], (n, side, side, 3), to float32 features (n, width). One of its layers is
@@ -117,7 +134,7 @@ def load(
         network = build(backbone, None, side)
         efficientnet_lite.load(network, backbone.lite)
         if several_depths:
-            network = efficientnet_lite.at_several_depths(network, backbone.lite)
+            network = efficientnet_lite.at_several_depths(network, backbone.lite, grid=backbone.grid)
     elif path.is_file():
         network = build(backbone, None, side)
         try:

@@ -78,6 +78,12 @@ HEAD = 1280
 #: head's do (on CIFAR-10 and hands, enlarged to 160 pixels). As much as the head's they would help small pictures more,
 #: and cost a little on photographs.
 DEPTHS = {4: 1.5, 5: 3.5, 6: 2.7}
+#: Middle stages whose averages over the cells of a grid tell X-rays and scans apart, and what they are divided by, so
+#: that all cells together vary twice as much as the other features do (on X-rays and brain scans of 320 pixels).
+GRID = {3: 6.0, 4: 5.0, 5: 7.5}
+#: Side in pixels of the images that are looked at so, where they are not small.
+GRID_SIDE = 320
+_CELLS = 3
 _BATCH_NORM = ("weight", "bias", "running_mean", "running_var")
 
 
@@ -140,7 +146,7 @@ def build(variant: Variant, side: int, *, classifier: bool = False) -> keras.Mod
     return keras.Model(images, tensor, name=variant.name)
 
 
-def at_several_depths(network: keras.Model, variant: Variant) -> keras.Model:
+def at_several_depths(network: keras.Model, variant: Variant, *, grid: bool = False) -> keras.Model:
     """The network with more features: the averages over the positions of its last stages (`DEPTHS`) beside those of the
     head. What the head has given up to tell ImageNet's classes apart, tells others: on small or unusual images most
     (docs/mislabels.md has numbers). It costs no time.
@@ -148,16 +154,27 @@ def at_several_depths(network: keras.Model, variant: Variant) -> keras.Model:
     Args:
         network: what `build` made.
         variant: its size.
+        grid: whether the averages of middle stages (`GRID`) over the cells of a 3 × 3 grid follow: textures, and where
+            they are. Where all images show the same thing in the same place, as X-rays do, they tell most.
 
     Returns:
-        A model from the same images to (n, 1,280 and the channels of those stages).
+        A model from the same images to (n, 1,280 and the channels of those stages, nine times those of the grid's).
     """
     ends = np.cumsum([blocks for blocks, *_ in _stages(variant)]) - 1
+
+    def last(stage: int) -> Any:
+        return [layer for layer in network.layers if layer.name.startswith(f"blocks_{ends[stage]}_")][-1].output
+
     found = [network.output]
     for stage, scale in DEPTHS.items():
-        last = [layer for layer in network.layers if layer.name.startswith(f"blocks_{ends[stage]}_")][-1]
-        averages = _L.GlobalAveragePooling2D(name=f"stage_{stage}")(last.output)
+        averages = _L.GlobalAveragePooling2D(name=f"stage_{stage}")(last(stage))
         found.append(_L.Rescaling(1 / scale, name=f"stage_{stage}_scaled")(averages))
+    for stage, scale in GRID.items() if grid else ():
+        step = last(stage).shape[1] // _CELLS
+        # Cells overlap where the side is no multiple of three.
+        cells = _L.AveragePooling2D(last(stage).shape[1] - (_CELLS - 1) * step, step, name=f"cells_{stage}")
+        averages = _L.Flatten(name=f"cells_{stage}_flat")(cells(last(stage)))
+        found.append(_L.Rescaling(1 / scale, name=f"cells_{stage}_scaled")(averages))
     return keras.Model(network.input, _L.Concatenate(name="depths")(found), name=network.name)
 
 

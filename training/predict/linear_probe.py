@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import log_softmax
 
-from imageclinic.training.predict.linear_heads import Basis, train
+from imageclinic.training.predict.linear_heads import Basis, axes, train
 from imageclinic.training.predict.out_of_fold import STRENGTHS
 
 _TOLERANCE = 1e-6
@@ -90,10 +90,6 @@ def principal_axes(
     mean = features.mean(axis=0, dtype=np.float64).astype(np.float32)
     centred = features - mean
     scale = max(float(np.sqrt(np.square(centred).mean(dtype=np.float64))), float(np.finfo(np.float32).tiny))
-    if len(features) < features.shape[1]:
-        axes = np.linalg.svd(centred, full_matrices=False)[2].T
-    else:
-        axes = np.linalg.eigh((centred.T @ centred) / np.float32(scale) ** 2)[1][:, ::-1]
-    turn = axes[:, :most].astype(np.float32) / np.float32(scale)
+    turn = axes(centred / np.float32(scale), most) / np.float32(scale)
     x = centred @ turn
     return mean, turn, Basis(x, np.square(x).mean(axis=0))

@@ -98,15 +98,28 @@ def test_auto_takes_the_network_whose_weights_are_installed(digits: tuple[list[P
     assert nearest_share(vectors, labels) > 0.3
 
 
-def test_digits_get_patches_and_photographs_the_network(digits: tuple[list[Path], np.ndarray], tmp_path: Path) -> None:
+def test_digits_get_another_embedder_and_photographs_the_network(
+    digits: tuple[list[Path], np.ndarray], tmp_path: Path
+) -> None:
     chosen = embedder_choice.choose(digits[0], [str(k) for k in digits[1]])
-    assert "patches" in chosen.model
+    tried = chosen.reason.partition("in nats: ")[2].split(", ")
+    losses = {name: float(loss) for name, loss in (each.split() for each in tried)}
+    assert tuple(losses) == embedder_choice.candidates(backbones.cached())
+    assert losses[chosen.model] == min(losses.values()) < losses["efficientnet_lite2"] / 1.5
     assert "chosen on 120 of these images" in chosen.reason
     photograph = Image.fromarray(data.coffee())
     paths = [tmp_path / f"{i}.jpg" for i in range(60)]
     for i, path in enumerate(paths):
         photograph.crop((i, i, i + 300, i + 300)).save(path)
     assert embedder_choice.choose(paths, ["cup", "table"] * 30).model == "efficientnet_lite2"
+
+
+def test_the_grid_is_embedded_by_name_and_distances_leave_it_out(digits: tuple[list[Path], np.ndarray]) -> None:
+    vectors, info = embed_images.embed(digits[0][:4], model="EfficientNet_Lite2_grid")
+    assert (info["name"], info["size"]) == ("efficientnet_lite2_grid", "160×160")
+    assert (vectors.shape, info["shallow"]) == ((4, 5704), "1280:5704")
+    with pytest.raises(InputError, match="no embedder 'resnet50_grid'"):
+        embed_images.choose("resnet50_grid")
 
 
 def test_two_embedders_side_by_side(digits: tuple[list[Path], np.ndarray]) -> None:

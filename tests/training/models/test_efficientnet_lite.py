@@ -4,6 +4,7 @@ import hashlib
 import pickle
 from pathlib import Path
 
+import keras
 import numpy as np
 import psutil
 import pytest
@@ -42,6 +43,22 @@ def test_its_features_are_what_goes_into_its_classifier() -> None:
     kernel, bias = classifier.get_layer("fc").get_weights()
     logits = classifier.predict_on_batch(efficientnet_lite.preprocess(image))
     np.testing.assert_allclose(features.predict_on_batch(image) @ kernel + bias, logits, atol=1e-3)
+
+
+def test_the_grid_has_the_averages_of_its_cells_beside_the_other_features() -> None:
+    network = efficientnet_lite.build(LITE2, 96)
+    plain = efficientnet_lite.at_several_depths(network, LITE2)
+    grid = efficientnet_lite.at_several_depths(network, LITE2, grid=True)
+    maps = keras.Model(network.input, grid.get_layer("cells_4").input)
+    image = np.random.default_rng(0).normal(size=(1, 96, 96, 3)).astype(np.float32)
+    found = grid.predict_on_batch(image)
+    np.testing.assert_allclose(found[:, :1960], plain.predict_on_batch(image), rtol=1e-4, atol=1e-5)
+    assert found.shape == (1, 1960 + 9 * (88 + 120 + 208))
+    # 6 × 6 positions: cells of 2 × 2, in rows, after the nine of stage 3.
+    cells = maps.predict_on_batch(image)[0].reshape(3, 2, 3, 2, 120).mean((1, 3)).reshape(-1)
+    np.testing.assert_allclose(
+        found[0, 1960 + 9 * 88 :][: 9 * 120], cells / efficientnet_lite.GRID[4], rtol=1e-4, atol=1e-5
+    )
 
 
 def test_a_file_with_another_content_is_refused_before_it_is_read(tmp_path: Path) -> None:

@@ -81,6 +81,16 @@ def test_principal_keeps_distances_up_to_scale() -> None:
         np.testing.assert_allclose(basis.moments, np.square(basis.x).mean(0), rtol=1e-5)
 
 
+def test_the_first_of_many_axes_are_the_exact_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    x = (rng.normal(size=(90, 80)) * np.geomspace(1, 1e-3, 80)).astype(np.float32)
+    exact = linear_heads.axes(x, 8)
+    monkeypatch.setattr(linear_heads, "_EXACT", 0)
+    found = linear_heads.axes(x, 8)
+    np.testing.assert_allclose(np.abs(np.sum(exact * found, axis=0)), 1, atol=1e-3)
+    np.testing.assert_array_equal(found, linear_heads.axes(x, 8))
+
+
 def test_probabilities_are_good_and_well_formed(digits: tuple[Floats, Ints, Ints]) -> None:
     x, labels, folds = digits
     result = out_of_fold.out_of_fold(x, labels, folds)
