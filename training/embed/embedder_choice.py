@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from imageclinic.training.data import image_pipelines
 from imageclinic.training.embed import embed_images, patch_dictionary, small_images
-from imageclinic.training.embed.embedder import Floats, Progress
+from imageclinic.training.embed.embedder import Embedder, Floats, Progress
 from imageclinic.training.models import backbones
 from imageclinic.training.predict import discriminant
 from imageclinic.training.predict.calibration import calibrate
@@ -25,7 +25,7 @@ from imageclinic.training.predict.linear_heads import principal
 #: Images that are tried, at most, folds, and classes with too few of them that are left out.
 SAMPLE, FOLDS = 500, 5
 #: Changes when a kept choice must be made again.
-VERSION = 1
+VERSION = 2
 _SHRINKAGES = (0.1, 1.0, 10.0)
 #: By how many standard errors of the difference another embedder must be better than the network.
 _BEYOND_CHANCE = 2.0
@@ -84,9 +84,17 @@ def choose(paths: Sequence[Path], labels: Sequence[str], *, seed: int = 0, progr
     sure = gain.mean() > _BEYOND_CHANCE * gain.std() / np.sqrt(len(gain))
     model = best if sure else name
     measured = ", ".join(f"{m} {v.mean():.2f}" for m, v in losses.items())
+    close = f" ({best} is not surely better)" if model == name and gain.mean() > 0 else ""
     return Choice(
-        model, f"chosen on {len(sample)} of these images by the log loss of held-out labels, in nats: {measured}"
+        model, f"chosen on {len(sample)} of these images by the log loss of held-out labels, in nats: {measured}{close}"
     )
+
+
+def announcement(embedder: Embedder, chosen: Choice) -> str:
+    """What users read about `embedder`: why it was chosen, or else how to get a better one."""
+    if chosen.reason:
+        return f"{embedder.note} ({chosen.reason})"
+    return f"{embedder.note}: {embedder.advice}" if embedder.advice else embedder.note
 
 
 def _sample(labels: Sequence[str], seed: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

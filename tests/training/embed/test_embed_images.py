@@ -102,6 +102,9 @@ def test_digits_get_patches_and_photographs_the_network(digits: tuple[list[Path]
     chosen = embedder_choice.choose(digits[0], [str(k) for k in digits[1]])
     assert "patches" in chosen.model
     assert "chosen on 120 of these images" in chosen.reason
+    read = embedder_choice.announcement(embed_images.choose("efficientnet_lite2+patches"), chosen)
+    assert "photographs" not in read and read.count("efficientnet_lite2") == 3, "no advice against what was chosen"
+    assert "--model" in embedder_choice.announcement(embed_images.choose("patches"), embedder_choice.Choice("patches"))
     photograph = Image.fromarray(data.coffee())
     paths = [tmp_path / f"{i}.jpg" for i in range(60)]
     for i, path in enumerate(paths):
