@@ -31,7 +31,7 @@ class _Plain(yaml.SafeLoader):
 
 
 def parse_accept(items: Sequence[str]) -> dict[str, float]:
-    """``["mislabeled:0.95", "exact_duplicate,dark"]`` → score from which each check's findings are accepted (0: all)."""
+    """``["mislabeled:0.95", "blurry,dark"]`` → score from which each check's findings are accepted (0: all)."""
     named = [name.strip() for item in items for name in item.split(",") if name.strip()]
     return {check: _score(check, text or "0") for check, _, text in (name.partition(":") for name in named)}
 

@@ -51,7 +51,7 @@ def require_unicode(path: Path, what: str) -> None:
             fix="rename that folder, or give a link to it (names of images may be any bytes)",
         ) from None
     raise InputError(
-        f"the path of {what}, {ascii(name)}, can't be read in this locale: Python takes names of files as "
+        f"the path of {what}, {name!a}, can't be read in this locale: Python takes names of files as "
         f"{sys.getfilesystemencoding()}",
         expected="a locale of UTF-8",
         fix="set PYTHONUTF8=1, or LC_ALL=C.UTF-8, and run it again",

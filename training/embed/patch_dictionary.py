@@ -105,8 +105,8 @@ def as_embedder() -> Embedder:
         return Ready(model.predict_on_batch, vectors.shape[1], SIZE, channels, known)
 
     advice = (
-        "weak on photographs. Far better flags come from a pretrained network: --model efficientnet_lite2, whose weights "
-        "come with imageclinic, or your own with --model FILE.keras"
+        "weak on photographs. Far better flags come from a pretrained network: --model efficientnet_lite2, whose "
+        "weights come with imageclinic, or your own with --model FILE.keras"
     )
     return Embedder("patches", VERSION, "patches, learnt from these images", prepare, learns=True, advice=advice)
 
