@@ -84,7 +84,7 @@ def choose(paths: Sequence[Path], labels: Sequence[str], *, seed: int = 0, progr
     sure = gain.mean() > _BEYOND_CHANCE * gain.std() / np.sqrt(len(gain))
     model = best if sure else name
     measured = ", ".join(f"{m} {v.mean():.2f}" for m, v in losses.items())
-    close = f" ({best} is not surely better)" if model == name and gain.mean() > 0 else ""
+    close = f"; {best} is not surely better" if model == name and gain.mean() > 0 else ""
     return Choice(
         model, f"chosen on {len(sample)} of these images by the log loss of held-out labels, in nats: {measured}{close}"
     )
