@@ -7,7 +7,7 @@ network stays unless another one's log loss is lower beyond chance.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,14 +79,20 @@ def choose(paths: Sequence[Path], labels: Sequence[str], *, seed: int = 0, progr
     folds = np.random.default_rng(seed).permutation(len(sample)) % FOLDS
     vectors = (seen, patches, embed_images.side_by_side([seen, patches]))
     losses = {m: _losses(v, codes, folds) for m, v in zip((name, *others), vectors, strict=True)}
-    best = min(others, key=lambda m: losses[m].mean())
+    return by_loss(losses, name)
+
+
+def by_loss(losses: Mapping[str, npt.NDArray[np.float64]], name: str) -> Choice:
+    """The embedder `name` unless another one's mean loss is lower beyond chance. `losses`: of each embedder, in nats,
+    (n,) for the same images."""
+    best = min((m for m in losses if m != name), key=lambda m: losses[m].mean())
     gain = losses[name] - losses[best]
     sure = gain.mean() > _BEYOND_CHANCE * gain.std() / np.sqrt(len(gain))
     model = best if sure else name
     measured = ", ".join(f"{m} {v.mean():.2f}" for m, v in losses.items())
     close = f"; {best} is not surely better" if model == name and gain.mean() > 0 else ""
     return Choice(
-        model, f"chosen on {len(sample)} of these images by the log loss of held-out labels, in nats: {measured}{close}"
+        model, f"chosen on {len(gain)} of these images by the log loss of held-out labels, in nats: {measured}{close}"
     )
 
 

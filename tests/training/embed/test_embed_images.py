@@ -112,6 +112,16 @@ def test_digits_get_patches_and_photographs_the_network(digits: tuple[list[Path]
     assert embedder_choice.choose(paths, ["cup", "table"] * 30).model == "efficientnet_lite2"
 
 
+def test_a_lower_loss_that_may_be_chance_is_named() -> None:
+    noise = np.random.default_rng(0).normal(0, 1, 100)
+    noise -= noise.mean()
+    close = embedder_choice.by_loss({"net": np.ones(100), "patches": 0.99 + noise, "both": np.full(100, 2.0)}, "net")
+    assert close.model == "net" and "patches is not surely better" in close.reason
+    for other, model in ((0.5, "patches"), (1.5, "net")):
+        found = embedder_choice.by_loss({"net": np.ones(100), "patches": other + noise / 100}, "net")
+        assert found.model == model and "not surely" not in found.reason
+
+
 def test_two_embedders_side_by_side(digits: tuple[list[Path], np.ndarray]) -> None:
     vectors, info = embed_images.embed(digits[0][:20], model="efficientnet_lite2+patches")
     assert info["name"] == "efficientnet_lite2+patches"
