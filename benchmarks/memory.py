@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.made_up_tables import make, make_copies
-from benchmarks.neighbors import peak
+from benchmarks.neighbor_peers import peak
 from benchmarks.show import table
 from imageclinic.audit import runner
 from imageclinic.audit.copies import candidate_pairs, find_copies

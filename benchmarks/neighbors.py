@@ -27,23 +27,20 @@ import math
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Hashes = npt.NDArray[np.uint64]
-Pairs = npt.NDArray[np.int64]
+from benchmarks import neighbor_peers
+from benchmarks.neighbor_peers import Hashes
 
 FAISS = "faiss-cpu==1.15.0"
 #: Equal and nearly equal hashes of a crowd.
 EQUAL = NEARLY = 5_000
 FLIPS = 10
-_BLOCK = 2_000
 
 
 def draw(kind: str, n: int, orientations: int, seed: int) -> tuple[Hashes, str]:
@@ -78,90 +75,6 @@ def _real(run: Path, n: int, orientations: int, rng: np.random.Generator) -> tup
     return hashes, f"{min(n, len(known)):,} of {run}, {again.sum():,} repeated with {FLIPS} bits changed"
 
 
-def ours(hashes: Hashes, radius: int, rows: Pairs, limit: int | None) -> Pairs:
-    """Pairs (i, j, distance) by `hamming_pairs`; of `rows` only, but all of them are searched."""
-    from imageclinic.audit.copies.candidate_pairs import hamming_pairs
-
-    found = hamming_pairs(hashes, radius, limit=limit)
-    return np.stack([found.i, found.j, found.distance], axis=1)
-
-
-def numpy(hashes: Hashes, radius: int, rows: Pairs, limit: int | None) -> Pairs:
-    """All with all, in blocks that fit the cache."""
-    parts = []
-    for at in range(0, len(rows), 64):
-        one = rows[at : at + 64]
-        for start in range(0, len(hashes), 65536):
-            block = hashes[start : start + 65536]
-            if len(rows) == len(hashes) and start + len(block) <= at:
-                continue
-            forth = np.bitwise_count(hashes[one, 0][:, None, None] ^ block[None]).min(axis=2)
-            back = np.bitwise_count(block[None, :, :1] ^ hashes[one][:, None]).min(axis=2)
-            after = one[:, None] < start + np.arange(len(block))
-            distance = np.where(after, forth, back)
-            i, j = np.nonzero((distance <= radius) & (one[:, None] != start + np.arange(len(block))))
-            parts.append(np.stack([one[i], start + j, distance[i, j]], axis=1))
-    return ordered(np.concatenate(parts))
-
-
-def faiss(hashes: Hashes, radius: int, rows: Pairs, limit: int | None) -> Pairs:
-    """faiss's exhaustive search, one index per orientation."""
-    import faiss as library
-
-    n, orientations = hashes.shape
-    whole = len(rows) == n
-
-    def code(values: Hashes) -> npt.NDArray[np.uint8]:
-        return np.ascontiguousarray(values).view(np.uint8).reshape(len(values), 8)
-
-    parts = []
-    for o in range(orientations):
-        # Which of a pair is turned depends on which comes first, so a sample of rows is searched both ways.
-        ways = [(0, o, False)] if whole or o == 0 else [(0, o, False), (o, 0, True)]
-        for asked, held, back in ways:
-            index = library.IndexBinaryFlat(64)
-            index.add(code(hashes[:, held]))
-            for at in range(0, len(rows), _BLOCK):
-                one = rows[at : at + _BLOCK]
-                ends, distance, found = index.range_search(code(hashes[one, asked]), radius + 1)
-                i = np.repeat(one, np.diff(ends.astype(np.int64)))
-                right = (found < i) if back else (found > i) if whole or o else (found != i)
-                parts.append(np.stack([i, found, distance.astype(np.int64)], axis=1)[right])
-    return ordered(np.concatenate(parts))
-
-
-def ordered(pairs: Pairs) -> Pairs:
-    """Pairs i < j, ordered, each once with its least distance."""
-    pairs = np.column_stack([pairs[:, :2].min(axis=1), pairs[:, :2].max(axis=1), pairs[:, 2]])
-    pairs = pairs[np.lexsort((pairs[:, 2], pairs[:, 1], pairs[:, 0]))]
-    first = np.ones(len(pairs), dtype=bool)
-    first[1:] = (np.diff(pairs[:, :2], axis=0) != 0).any(axis=1)
-    return pairs[first]
-
-
-PEERS: dict[str, Callable[[Hashes, int, Pairs, int | None], Pairs]] = {"ours": ours, "faiss": faiss, "numpy": numpy}
-
-
-def work(name: str, folder: Path, radius: int, limit: int | None) -> None:
-    """One search, in this process: reads and writes files in `folder`, prints seconds and peak memory as JSON."""
-    hashes, rows = np.load(folder / "hashes.npy"), np.load(folder / "rows.npy")
-    if name == "faiss":
-        import faiss as _  # noqa: F401
-    elif name == "ours":
-        import imageclinic.audit.copies.candidate_pairs  # noqa: F401
-    start = time.perf_counter()
-    pairs = PEERS[name](hashes, radius, rows, limit)
-    seconds = time.perf_counter() - start
-    np.save(folder / f"{name}.npy", pairs)
-    print(json.dumps({"seconds": seconds, "memory": peak(), "pairs": len(pairs)}))
-
-
-def peak() -> float:
-    """Peak memory of this process in MB. (`getrusage` would count what its parent held when it was forked.)"""
-    status = Path("/proc/self/status").read_text("ascii")
-    return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) / 1024
-
-
 def measure(name: str, folder: Path, radius: int, limit: int | None) -> dict[str, Any]:
     """One search in a process of its own."""
     python: list[str] = [sys.executable]
@@ -180,7 +93,7 @@ def measure(name: str, folder: Path, radius: int, limit: int | None) -> dict[str
             "numpy",
             "python",
         ]
-    command = [*python, __file__, "0", "--work", name, str(folder), "--radius", str(radius), "--limit", str(limit or 0)]
+    command = [*python, neighbor_peers.__file__, name, str(folder), "--radius", str(radius), "--limit", str(limit or 0)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[1], check=False)
     if done.returncode:
         raise RuntimeError(f"{name}: status {done.returncode}\n{done.stderr[-2000:]}")
@@ -221,12 +134,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--growth", action="store_true")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--work", nargs=2, metavar=("NAME", "FOLDER"), help=argparse.SUPPRESS)
-    parser.add_argument("--limit", type=int, default=0, help=argparse.SUPPRESS)
     given = parser.parse_args(argv)
-    if given.work:
-        work(given.work[0], Path(given.work[1]), given.radius, given.limit or None)
-        return 0
     with tempfile.TemporaryDirectory(prefix="imageclinic-neighbors-") as scratch:
         return growth(given, Path(scratch)) if given.growth else against(given, Path(scratch))
 

@@ -31,8 +31,9 @@ class _Plain(yaml.SafeLoader):
 
 
 def parse_accept(items: Sequence[str]) -> dict[str, float]:
-    """``["mislabeled:0.95", "exact_duplicate"]`` → score from which each check's findings are accepted (0: all)."""
-    return {check: _score(check, text or "0") for check, _, text in (item.partition(":") for item in items)}
+    """``["mislabeled:0.95", "blurry,dark"]`` → score from which each check's findings are accepted (0: all)."""
+    named = [name.strip() for item in items for name in item.split(",") if name.strip()]
+    return {check: _score(check, text or "0") for check, _, text in (name.partition(":") for name in named)}
 
 
 def load(file: Path) -> tuple[str, dict[str, float]]:

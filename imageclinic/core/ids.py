@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import overload
@@ -33,15 +35,27 @@ def to_path(image_id: str) -> str:
 
 
 def require_unicode(path: Path, what: str) -> None:
-    """Raises InputError for a path that is not UTF-8: it could not be written down in JSON, CSV or HTML."""
+    """Raises InputError for a path that is not UTF-8, or not in this locale: it could not be written down in JSON, CSV
+    or HTML."""
     try:
         str(path).encode("utf-8")
+        return
     except UnicodeEncodeError:
+        raw = os.fsencode(path)
+    try:
+        name = raw.decode("utf-8")
+    except UnicodeDecodeError:
         raise InputError(
             f"the path of {what}, {to_image_id(str(path))}, is not UTF-8",
             expected="a name that can be written down",
             fix="rename that folder, or give a link to it (names of images may be any bytes)",
         ) from None
+    raise InputError(
+        f"the path of {what}, {name!a}, can't be read in this locale: Python takes names of files as "
+        f"{sys.getfilesystemencoding()}",
+        expected="a locale of UTF-8",
+        fix="set PYTHONUTF8=1, or LC_ALL=C.UTF-8, and run it again",
+    )
 
 
 def is_below(image_id: str) -> bool:

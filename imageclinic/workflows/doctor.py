@@ -107,7 +107,7 @@ def _weights() -> Iterator[tuple[str, str, str, str]]:
 
     chosen = embed_images.choose("auto")
     learnt = chosen.name == "patches"
-    yield "embedder", "note" if learnt else "ok", chosen.name, chosen.note if learnt else ""
+    yield "embedder", "note" if learnt else "ok", chosen.name, f"{chosen.note}: {chosen.advice}" if learnt else ""
 
 
 def _mongod() -> Iterator[tuple[str, str, str, str]]:

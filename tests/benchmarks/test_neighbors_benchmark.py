@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import neighbors
+from benchmarks import neighbor_peers, neighbors
 
 pytestmark = pytest.mark.slow
 
@@ -37,7 +37,7 @@ def test_growth(capsys: pytest.CaptureFixture[str]) -> None:
 def test_peers_agree_and_a_difference_is_reported(tmp_path: Path) -> None:
     hashes, _ = neighbors.draw("random", 200, 8, 0)
     rows = np.arange(200)
-    mine, other = (PEER(hashes, 20, rows, None) for PEER in (neighbors.ours, neighbors.numpy))
+    mine, other = (PEER(hashes, 20, rows, None) for PEER in (neighbor_peers.ours, neighbor_peers.numpy))
     assert len(mine) > 50
     np.testing.assert_array_equal(mine, other)
     for name, pairs in (("ours", mine), ("numpy", other[1:]), ("rows", rows)):
@@ -53,7 +53,7 @@ def test_a_crowd_may_be_thinned_but_nothing_outside_of_it(tmp_path: Path, monkey
     hashes, what = neighbors.draw("crowd", 260, 1, 0)
     assert what.startswith("100 equal, 100 nearly equal, of the rest 30 random pairs")
     rows = np.arange(260)
-    mine, whole = neighbors.ours(hashes, 8, rows, 1000), neighbors.numpy(hashes, 8, rows, None)
+    mine, whole = neighbor_peers.ours(hashes, 8, rows, 1000), neighbor_peers.numpy(hashes, 8, rows, None)
     assert len(mine) < len(whole)
     for name, pairs in (("ours", mine), ("numpy", whole), ("rows", rows)):
         np.save(tmp_path / f"{name}.npy", pairs)

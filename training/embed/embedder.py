@@ -50,7 +50,8 @@ class Ready:
 
 @dataclass(frozen=True)
 class Embedder:
-    """An embedder that was chosen. `note` says, for users, what was taken and how to get a better one.
+    """An embedder that was chosen. `note` says, for users, what was taken; `advice`, how to get a better one, for where
+    it was not compared with others on the images themselves.
 
     `prepare` takes the paths of the images to learn from, a seed and a progress callback (done, total). Only then
     are weights read, or downloaded, or learnt.
@@ -64,6 +65,7 @@ class Embedder:
     """Those that are used side by side, where it is several; each is prepared by itself."""
     learns: bool = False
     """Whether it learns from the images that it is prepared with."""
+    advice: str = ""
 
     def info(self, size: str, shallow: str = "", weights: str = "") -> EmbedderInfo:
         """What it is, the size of the images that it saw, which columns are those of earlier layers, and the hash of

@@ -8,7 +8,7 @@ the network stays unless another one's log loss is lower beyond chance.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from imageclinic.training.data import image_pipelines
 from imageclinic.training.embed import embed_images, patch_dictionary, small_images
-from imageclinic.training.embed.embedder import Floats, Progress
+from imageclinic.training.embed.embedder import Embedder, Floats, Progress
 from imageclinic.training.models import backbones
 from imageclinic.training.predict import discriminant
 from imageclinic.training.predict.calibration import calibrate
@@ -26,7 +26,7 @@ from imageclinic.training.predict.linear_heads import principal
 #: Images that are tried, at most, folds, and classes with too few of them that are left out.
 SAMPLE, FOLDS = 500, 5
 #: Changes when a kept choice must be made again.
-VERSION = 2
+VERSION = 3
 _SHRINKAGES = (0.1, 1.0, 10.0)
 #: By how many standard errors of the difference another embedder must be better than the network.
 _BEYOND_CHANCE = 2.0
@@ -90,14 +90,28 @@ def choose(paths: Sequence[Path], labels: Sequence[str], *, seed: int = 0, progr
     folds = np.random.default_rng(seed).permutation(len(sample)) % FOLDS
     joined = {f"{m}+patches": embed_images.side_by_side([v, patches]) for m, v in seen.items()}
     losses = {m: _losses(v, codes, folds) for m, v in (seen | {"patches": patches} | joined).items()}
-    best = min(others, key=lambda m: losses[m].mean())
+    return by_loss(losses, name)
+
+
+def by_loss(losses: Mapping[str, npt.NDArray[np.float64]], name: str) -> Choice:
+    """The embedder `name` unless another one's mean loss is lower beyond chance. `losses`: of each embedder, in nats,
+    (n,) for the same images."""
+    best = min((m for m in losses if m != name), key=lambda m: losses[m].mean())
     gain = losses[name] - losses[best]
     sure = gain.mean() > _BEYOND_CHANCE * gain.std() / np.sqrt(len(gain))
     model = best if sure else name
     measured = ", ".join(f"{m} {v.mean():.2f}" for m, v in losses.items())
+    close = f"; {best} is not surely better" if model == name and gain.mean() > 0 else ""
     return Choice(
-        model, f"chosen on {len(sample)} of these images by the log loss of held-out labels, in nats: {measured}"
+        model, f"chosen on {len(gain)} of these images by the log loss of held-out labels, in nats: {measured}{close}"
     )
+
+
+def announcement(embedder: Embedder, chosen: Choice) -> str:
+    """What users read about `embedder`: why it was chosen, or else how to get a better one."""
+    if chosen.reason:
+        return f"{embedder.note} ({chosen.reason})"
+    return f"{embedder.note}: {embedder.advice}" if embedder.advice else embedder.note
 
 
 def _sample(labels: Sequence[str], seed: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

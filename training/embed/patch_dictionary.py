@@ -104,11 +104,11 @@ def as_embedder() -> Embedder:
         known = dict(zip(sample, vectors, strict=True))
         return Ready(model.predict_on_batch, vectors.shape[1], SIZE, channels, known)
 
-    note = (
-        "patches, learnt from these images: weak on photographs. Far better flags come from a pretrained network: "
-        "--model efficientnet_lite2, whose weights come with imageclinic, or your own with --model FILE.keras"
+    advice = (
+        "weak on photographs. Far better flags come from a pretrained network: --model efficientnet_lite2, whose "
+        "weights come with imageclinic, or your own with --model FILE.keras"
     )
-    return Embedder("patches", VERSION, note, prepare, learns=True)
+    return Embedder("patches", VERSION, "patches, learnt from these images", prepare, learns=True, advice=advice)
 
 
 def fit(images: Images, seed: int, *, progress: Callable[[int, int], None] | None = None) -> tuple[keras.Model, Floats]:

@@ -34,6 +34,8 @@ from imageclinic.core.errors import CanNotWrite, InputError
 from imageclinic.core.progress import Progress
 
 _VERSION = b"1"
+# In place of a key: the images that are there are of more than one content.
+_MIXED = "mixed"
 #: So much of a disk stays free, whatever an archive turns out to hold.
 _RESERVE = 1 << 28
 _LOOK_EVERY = 1 << 26
@@ -130,7 +132,8 @@ def _unpack_part(part: Part, root: Path, folder: str, place: Path, ticks: _Ticks
     earlier = begun.read_text("utf-8") if begun.is_file() else None
     resumed = bool(part.key) and earlier == part.key and not again
     place.unlink(missing_ok=True)
-    write_text(begun, part.key)
+    # Over images of another content the key waits until all are compared: cut short, no size may be trusted next time.
+    write_text(begun, part.key if earlier is None or resumed else _MIXED)
     found = Unpacked(changed=earlier is not None and earlier != part.key and bool(part.key), written=True)
     names = MemberPaths()
     swept: set[Path] = set()
@@ -166,6 +169,7 @@ def _unpack_part(part: Part, root: Path, folder: str, place: Path, ticks: _Ticks
                 ticks.add(size)
             ticks.look(root, size)
     if not any(name == "" and reason.startswith(UNREADABLE) for name, reason in found.trouble):
+        write_text(begun, part.key)
         _save(place, part.key, found)
     return found
 

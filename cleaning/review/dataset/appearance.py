@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from imageclinic.cleaning.review.dataset.fields import TESTED
@@ -27,6 +28,12 @@ _COLOURS = {
 }
 
 
+def tile_fields(checks: Collection[str]) -> list[str]:
+    """Fields that tiles show; where copies are in several splits, which one an image is in."""
+    sides = ["split"] if "split_leakage" in checks else []
+    return ["ground_truth", "proposal", "checks", "survivor", *sides, "test_predicted", "decision", "decided_label"]
+
+
 def furnish(dataset: fo.Dataset, checks: list[str]) -> None:
     """Sidebar, colours, what tiles show, the picture to draw, and the workspace."""
     import fiftyone as fo
@@ -46,9 +53,7 @@ def furnish(dataset: fo.Dataset, checks: list[str]) -> None:
             expanded=False,
         ),
     ]
-    config.active_fields = fo.ActiveFields(
-        paths=["ground_truth", "proposal", "checks", "survivor", "test_predicted", "decision", "decided_label"]
-    )
+    config.active_fields = fo.ActiveFields(paths=tile_fields(checks))
     colours = [{"path": path, "fieldColor": colour} for path, colour in _COLOURS.items()]
     config.color_scheme = fo.ColorScheme(color_by="field", fields=colours)
     config.media_fields = ["filepath", "display_path"]

@@ -13,7 +13,15 @@ from fiftyone import ViewField as F
 from imageclinic.cleaning.decisions import label_ranking
 from imageclinic.cleaning.review import similar_images
 from imageclinic.cleaning.review.plugin import find_by_words
-from imageclinic.cleaning.review.plugin.selection import HIDDEN, UNDECIDED, blind, images_in_words, run_of, shown
+from imageclinic.cleaning.review.plugin.selection import (
+    HIDDEN,
+    UNDECIDED,
+    blind,
+    images_in_words,
+    reviewer,
+    run_of,
+    shown,
+)
 from imageclinic.core import tables
 from imageclinic.core.run import Run, open_run
 
@@ -61,10 +69,17 @@ def _ranks(ctx: Any) -> bool:
 
 def waiting(ctx: Any) -> tuple[list[str], list[bool]]:
     """The samples of the view (of the lasso, where there is one), in its order, and which of them are undecided (see
-    `selection.UNDECIDED`)."""
-    unseen = blind(ctx)  # such a view does not have the second field: it would tell what was found
-    order, decided, *settled = shown(ctx).values(["id", "decision", *([] if unseen else ["settled"])])
-    return order, [d is None and not s for d, s in zip(decided, *(settled or [[None] * len(order)]), strict=True)]
+    `selection.UNDECIDED`). The random sample waits for each reviewer: that shows how far they agree."""
+    if blind(ctx):
+        order, deciders = shown(ctx).values(["id", "reviewer"])
+        return order, [not judged_by(reviewer(ctx), names) for names in deciders]
+    order, decided, settled = shown(ctx).values(["id", "decision", "settled"])
+    return order, [d is None and not s for d, s in zip(decided, settled, strict=True)]
+
+
+def judged_by(person: str, deciders: str | None) -> bool:
+    """Whether `person` is among those who have decided about an image (joined by semicolons; null: nobody has)."""
+    return person in (deciders or "").split(";")
 
 
 def next_undecided(ctx: Any, ids: Sequence[str]) -> str | None:

@@ -147,16 +147,17 @@ def progress(ctx: Any) -> dict[str, Any]:
 def _now(ctx: Any) -> dict[str, Any]:
     """Counts, made again when a log has grown."""
     logs = (run_of(ctx).decisions, gold_log.log_path(run_of(ctx)))
-    return _counts(ctx.dataset.name, *(path.stat().st_size if path.is_file() else 0 for path in logs))
+    return _counts(ctx.dataset.name, reviewer(ctx), *(path.stat().st_size if path.is_file() else 0 for path in logs))
 
 
 @functools.lru_cache(maxsize=4)
-def _counts(name: str, *log_sizes: int) -> dict[str, Any]:
+def _counts(name: str, me: str, *log_sizes: int) -> dict[str, Any]:
     dataset = fo.load_dataset(name)
     left = dataset.match(UNDECIDED)
     flagged, undecided = dataset.count_values("checks"), left.count_values("checks")
     names = dataset.info["imageclinic"]["checks"]
-    drawn, queued = dataset.count("calibrate"), dataset.count("queue")
+    queued = dataset.count("queue")
+    judged = dataset.match(fo.ViewField("calibrate") != None).values("reviewer")  # noqa: E711
     effects = dataset.count_values("cleaning_effect")
     tested = {name: effects.get(effect, 0) for effect, name in saved_views.CHANGED.items()}
     tested[saved_views.WRONG] = dataset.count("test_predicted")
@@ -164,7 +165,7 @@ def _counts(name: str, *log_sizes: int) -> dict[str, Any]:
         "tested": [[name, n] for name, n in tested.items() if n],
         "flagged": queued,
         "done": queued - left.count("queue"),
-        "sample": {"flagged": drawn, "done": dataset.match(fo.ViewField("decision") != None).count("calibrate")},  # noqa: E711
+        "sample": {"flagged": len(judged), "done": sum(navigation.judged_by(me, names) for names in judged)},
         "checks": [
             [saved_views.name_of(check), flagged.get(check, 0) - undecided.get(check, 0), flagged.get(check, 0)]
             for check in names

@@ -18,7 +18,10 @@ def decide(
     run: RunFolder,
     accept: Annotated[
         list[str] | None,
-        Option(help="Accept a check's findings as right: CHECK[:SCORE]. Repeatable.", show_default=False),
+        Option(
+            help="Accept a check's findings as right: CHECK[:SCORE], several separated by commas. Repeatable.",
+            show_default=False,
+        ),
     ] = None,
     policy: Annotated[
         Path | None, Option(help="A YAML file with name and accept: {CHECK: SCORE}.", show_default=False)

@@ -590,6 +590,7 @@ def test_what_can_not_be_accepted():
 
 def test_policies_are_parsed(tmp_path):
     assert policy.parse_accept(["mislabeled:0.95", "exact_duplicate"]) == {"mislabeled": 0.95, "exact_duplicate": 0.0}
+    assert policy.parse_accept(["dark, mislabeled:0.9,", "blurry"]) == {"dark": 0.0, "mislabeled": 0.9, "blurry": 0.0}
     with pytest.raises(InputError, match="nine"):
         policy.parse_accept(["mislabeled:nine"])
     file = tmp_path / "strict.yaml"

@@ -107,6 +107,23 @@ def test_what_others_decide_shows_only_after_ones_own(run: Run) -> None:
     assert app.dataset.load_saved_view("Disputed").values("image_id") == [name]
 
 
+def test_the_random_sample_waits_for_each_reviewer(run: Run) -> None:
+    app = App(run)
+    one, two = MISLABELED[:2]
+    others(run, one, "drop")
+    app.decide("keep", two, view="Calibrate")
+    order = app.call("order", "Calibrate")
+    waits = dict(zip(order["ids"], order["waiting"], strict=True))
+    assert waits[app.ids[one]] and not waits[app.ids[two]], "what bob has decided waits for ann"
+    assert not app.call("order", "Mislabeled")["waiting"][app.call("order", "Mislabeled")["ids"].index(app.ids[one])]
+    assert app.call("panel")["sample"]["done"] == 1
+    app.decide("keep", one, view="Calibrate")
+    assert sum(app.call("order", "Calibrate")["waiting"]) == len(order["ids"]) - 2
+    assert app.call("panel")["sample"]["done"] == 2
+    app.call("decide", decision="undo", ids=[])
+    assert dict(zip(order["ids"], app.call("order", "Calibrate")["waiting"], strict=True))[app.ids[one]]
+
+
 def test_a_view_of_the_undecided_moves_on_to_what_follows(run: Run) -> None:
     app = App(run)
     undecided = app.dataset.load_saved_view("Undecided").values("image_id")

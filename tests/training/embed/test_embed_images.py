@@ -107,6 +107,9 @@ def test_digits_get_another_embedder_and_photographs_the_network(
     assert tuple(losses) == embedder_choice.candidates(backbones.cached())
     assert losses[chosen.model] == min(losses.values()) < losses["efficientnet_lite2"] / 1.5
     assert "chosen on 120 of these images" in chosen.reason
+    read = embedder_choice.announcement(embed_images.choose("efficientnet_lite2+patches"), chosen)
+    assert "photographs" not in read and read.count("efficientnet_lite2") == 3, "no advice against what was chosen"
+    assert "--model" in embedder_choice.announcement(embed_images.choose("patches"), embedder_choice.Choice("patches"))
     photograph = Image.fromarray(data.coffee())
     paths = [tmp_path / f"{i}.jpg" for i in range(60)]
     for i, path in enumerate(paths):
@@ -120,6 +123,16 @@ def test_the_grid_is_embedded_by_name_and_distances_leave_it_out(digits: tuple[l
     assert (vectors.shape, info["shallow"]) == ((4, 5704), "1280:5704")
     with pytest.raises(InputError, match="no embedder 'resnet50_grid'"):
         embed_images.choose("resnet50_grid")
+
+
+def test_a_lower_loss_that_may_be_chance_is_named() -> None:
+    noise = np.random.default_rng(0).normal(0, 1, 100)
+    noise -= noise.mean()
+    close = embedder_choice.by_loss({"net": np.ones(100), "patches": 0.99 + noise, "both": np.full(100, 2.0)}, "net")
+    assert close.model == "net" and "patches is not surely better" in close.reason
+    for other, model in ((0.5, "patches"), (1.5, "net")):
+        found = embedder_choice.by_loss({"net": np.ones(100), "patches": other + noise / 100}, "net")
+        assert found.model == model and "not surely" not in found.reason
 
 
 def test_two_embedders_side_by_side(digits: tuple[list[Path], np.ndarray]) -> None:

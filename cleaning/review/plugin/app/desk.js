@@ -204,10 +204,12 @@ class Desk {
     for (const sample of answer.samples) {
       this.changed.set(sample._id, sample);
       if (job.params.decision === "undo") this.judged.delete(sample._id);
-      this.waiting.set(sample._id, !sample.decision && !sample.settled && !this.judged.has(sample._id));
+      const mine = (sample.reviewer || "").split(";").includes(this.reviewer);
+      const open = this.blind ? !mine : !sample.decision && !sample.settled; // the random sample waits for each reviewer
+      this.waiting.set(sample._id, open && !this.judged.has(sample._id));
       const entry = this.stock.at(sample._id);
       if (entry && !this.saver.jobs.some((one) => one.card === entry.card)) {
-        Object.assign(entry.card, { decision: sample.decision || null, label: sample.decided_label || null, reviewer: sample.reviewer || null, disputed: !!sample.disputed, who: sample.who_decided_what || null, settled: !!sample.settled, others: false });
+        Object.assign(entry.card, { decision: sample.decision || null, label: sample.decided_label || null, reviewer: sample.reviewer || null, disputed: !!sample.disputed, who: sample.who_decided_what || null, settled: !!sample.settled, others: !!sample.decision && !mine });
       }
     }
     if (desk !== this) return tiles.update(answer.samples);

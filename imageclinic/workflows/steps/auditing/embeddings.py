@@ -52,10 +52,11 @@ def embed(
 
     training.load_tensorflow()
     from imageclinic.training.embed import embed_images as embedding
+    from imageclinic.training.embed.embedder_choice import announcement
 
     chosen = _choice(run, dataset, method, seed, progress)
     embedder = embedding.choose(chosen.model, layer=method.layer)
-    say(f"{embedder.note} ({chosen.reason})" if chosen.reason else embedder.note)
+    say(announcement(embedder, chosen))
     deep = dataset["mode"].fillna("").map(pixels.deep).set_axis(dataset["image_id"])
 
     def key_of(images: pd.DataFrame) -> str:

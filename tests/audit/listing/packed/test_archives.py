@@ -256,6 +256,35 @@ def test_a_killed_unpacking_goes_on_and_a_changed_source_is_unpacked_again(tmp_p
     assert content(listed(file, tmp_path / "run"), "cat/9.png") == png(9), "a lost file is unpacked again"
 
 
+def test_an_archive_that_changed_within_its_size_is_compared_until_that_is_finished(tmp_path, monkeypatch) -> None:
+    def packed(value: int) -> Path:
+        with zipfile.ZipFile(tmp_path / "pets.zip", "w") as archive:
+            for n in range(4):
+                archive.writestr(f"cat/{n}.png", png(n + value))
+        return tmp_path / "pets.zip"
+
+    sizes = {len(png(n)) for n in range(9)}
+    assert len(sizes) == 1, "no member's size tells that it changed"
+    listed(packed(0), tmp_path / "run")
+    real, written = unpack.replacing, []
+
+    def stopped(path: Path, **how: bool):
+        if path.suffix == ".png":
+            if written:
+                raise KeyboardInterrupt
+            written.append(path)
+        return real(path, **how)
+
+    changed = packed(5)
+    with monkeypatch.context() as patched:
+        patched.setattr(unpack, "replacing", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            listed(changed, tmp_path / "run")
+    assert len(written) == 1
+    found = listed(changed, tmp_path / "run")
+    assert [content(found, f"cat/{n}.png") for n in range(4)] == [png(n + 5) for n in range(4)]
+
+
 def test_a_shard_that_can_not_be_read_costs_itself(tmp_path, monkeypatch) -> None:
     shards = tmp_path / "wds"
     shards.mkdir()
