@@ -7,7 +7,7 @@ other (`keypoint_alignment`), and what the two then differ in has the last word 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +35,8 @@ LEAST_SIDE = 64
 #: A picture whose corners lie this near to the other's, as a share of the diagonal, is as a whole like it.
 _MOVED = 0.03
 _BATCH = 256
+#: Pictures at most whose keypoints (about half a MB each) wait for a later batch.
+_KEPT = 256
 
 _File = tuple[Path, Keypoints | None]
 
@@ -99,27 +101,47 @@ def confirm(
         progress: called with (pairs done, pairs).
         threads: None: some for each core.
     """
-    ordered = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
+    ordered = together(pairs)
+    last = dict(zip(ordered.ravel().tolist(), np.repeat(np.arange(len(ordered)), 2).tolist(), strict=True))
+    known: dict[int, Keypoints | None] = {}
     found: list[tuple[int, int, bool, float, float]] = []
     gone: set[int] = set()
     with ThreadPoolExecutor(threads) as pool:
-        for batch in _batches(ordered):
-            files = np.unique(batch)
-            known = dict(zip(files.tolist(), pool.map(lambda at: _keypoints(path(int(at))), files), strict=True))
-            gone |= {at for at, seen in known.items() if seen is None}
+        for start in range(0, len(ordered), _BATCH):
+            batch = ordered[start : start + _BATCH]
+            files = [at for at in np.unique(batch).tolist() if at not in known]
+            known |= zip(files, pool.map(lambda at: _keypoints(path(at)), files), strict=True)
+            gone |= {at for at in files if known[at] is None}
             rows = batch.tolist()
             judged = pool.map(lambda pair, seen=known: _judge(*((path(at), seen[at]) for at in pair)), rows)
             for (i, j), verdict in zip(rows, judged, strict=True):
                 if verdict is not None:
                     found.append((i, j, *verdict))
+            end = start + len(batch)
+            waiting = sorted((at for at in known if last[at] >= end), key=last.__getitem__)
+            known = {at: known[at] for at in waiting[:_KEPT]}
             if progress:
-                progress(int(np.searchsorted(ordered[:, 0], batch[-1, 0], side="right")), len(ordered))
+                progress(end, len(ordered))
     return tabulated(found, gone)
 
 
+def together(pairs: Ints) -> Ints:
+    """Pairs (m, 2) in an order in which those of one connected group follow each other, so that a picture need not be
+    read again for a pair far behind; by i and j within a group."""
+    from scipy.sparse import coo_array, csgraph  # here, for their import takes long
+
+    if not len(pairs):
+        return pairs
+    n = int(pairs.max()) + 1
+    edges = coo_array((np.ones(len(pairs), np.int8), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
+    _, group = csgraph.connected_components(edges, directed=False)
+    return np.asarray(pairs[np.lexsort((pairs[:, 1], pairs[:, 0], group[pairs[:, 0]]))])
+
+
 def tabulated(found: Sequence[Sequence[float]], gone: Iterable[int]) -> Pairs:
-    """The columns of rows (i, j, moved, similarity, difference)."""
+    """The columns of rows (i, j, moved, similarity, difference), by i and j."""
     table = np.array(found, np.float64).reshape(-1, 5)
+    table = table[np.lexsort((table[:, 1], table[:, 0]))]
     return Pairs(
         table[:, 0].astype(np.intp),
         table[:, 1].astype(np.intp),
@@ -128,11 +150,6 @@ def tabulated(found: Sequence[Sequence[float]], gone: Iterable[int]) -> Pairs:
         table[:, 4].astype(np.float32),
         np.array(sorted(gone), np.intp),
     )
-
-
-def _batches(pairs: Ints) -> Iterator[Ints]:
-    for start in range(0, len(pairs), _BATCH):
-        yield pairs[start : start + _BATCH]
 
 
 def _keypoints(path: Path) -> Keypoints | None:

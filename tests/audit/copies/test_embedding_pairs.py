@@ -100,6 +100,37 @@ def test_copies_are_confirmed_and_look_alikes_are_not(tmp_path: Path) -> None:
     assert found.gone.tolist() == [99]
 
 
+def test_a_picture_of_several_pairs_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pairs of a group are judged one after the other, also across batches, and found in the same order as all at once;
+    with no room for what waits, pictures are read again and the same is found."""
+    originals = photographs()[:4]
+    copies = [part(image, share) for share in (0.9, 0.8) for image in originals]
+    for n, image in enumerate([*originals, *copies]):
+        image.save(tmp_path / f"{n:02}.jpg", quality=90)
+    asked = np.array([pair for n in range(4) for pair in ((n, n + 4), (n, n + 8), (n + 4, n + 8))])[::-1]
+    read: list[int] = []
+
+    def path(at: int) -> Path:
+        return tmp_path / f"{at:02}.jpg"
+
+    def keypoints(file: Path) -> keypoint_alignment.Keypoints | None:
+        read.append(int(file.stem))
+        return whole_keypoints(file)
+
+    whole_keypoints = embedding_pairs._keypoints
+    monkeypatch.setattr(embedding_pairs, "_keypoints", keypoints)
+    at_once = embedding_pairs.confirm(asked, path)
+    assert np.stack([at_once.i, at_once.j], axis=1).tolist() == sorted(asked.tolist())
+    for batch, kept, reads in ((2, 256, 12), (2, 0, 20)):
+        read.clear()
+        monkeypatch.setattr(embedding_pairs, "_BATCH", batch)
+        monkeypatch.setattr(embedding_pairs, "_KEPT", kept)
+        found = embedding_pairs.confirm(asked, path)
+        assert len(read) == reads
+        for column in ("i", "j", "moved", "similarity", "difference", "gone"):
+            assert np.array_equal(getattr(found, column), getattr(at_once, column))
+
+
 def test_a_search_with_embeddings_finds_what_hashes_do_not(tmp_path: Path) -> None:
     originals = photographs()
     for n, image in enumerate(originals):

@@ -96,8 +96,7 @@ def _confirm(
 ) -> embedding_pairs.Pairs:
     if len(pairs) < LEAST:
         return embedding_pairs.confirm(pairs, path, progress=progress)
-    ordered = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))].tolist()
-    items = [(i, j, path(i), path(j)) for i, j in ordered]
+    items = [(i, j, path(i), path(j)) for i, j in embedding_pairs.together(pairs).tolist()]
     found = ask("confirm", items, [file for item in items for file in item[2:]], progress)
     rows = [row for row in found if len(row) > 1]
     return embedding_pairs.tabulated(rows, {at for row in found if len(row) == 1 for at in row})
