@@ -2,8 +2,9 @@
 from the images, or patches beside one of these.
 
 Digits, line drawings, X-rays, spectrograms or micrographs are not what ImageNet's networks have seen. Where the images
-are grey or small, a sample of them is embedded by each, and linear discriminants predict the given labels out of fold:
-the network stays unless another one's log loss is lower beyond chance.
+are grey or small (for the middle stages: grey and not small), a sample of them is embedded by each, and linear
+discriminants predict the given labels out of fold: the network stays unless another one's log loss is lower beyond
+chance.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ def choose(paths: Sequence[Path], labels: Sequence[str], *, seed: int = 0, progr
         InputError: when an image can't be decoded; names the file.
     """
     network = backbones.cached()
-    name, *others = candidates(network)
+    name = candidates(network)[0]
     if network is None:
         return Choice(name)
     sample, codes = _sample(labels, seed)
@@ -77,13 +78,14 @@ def choose(paths: Sequence[Path], labels: Sequence[str], *, seed: int = 0, progr
     tried = [paths[i] for i in sample]
     images = image_pipelines.load_images(tried, patch_dictionary.SIZE)
     grey = patch_dictionary.is_grey(images)
-    if not grey and not small_images.are_small(tried):
+    small = small_images.are_small(tried)
+    if not grey and not small:
         return Choice(name)
-    seen = {
-        m: embed_images.embed(tried, model=m, seed=seed, progress=progress)[0]
-        for m in (name, *others)
-        if "patches" not in m
-    }
+    grid = backbones.with_grid(network)
+    # Of small images a cell holds a few pixels, and patches say as much (digits: as many wrong labels are found).
+    networks = (network,) if small or grid is None else (network, grid)
+    names = [n.name.lower() for n in networks]
+    seen = {n: embed_images.embed(tried, model=n, seed=seed, progress=progress)[0] for n in names}
     if grey:
         images = image_pipelines.load_images(tried, patch_dictionary.SIZE, channels=1)
     _, patches = patch_dictionary.fit(images, seed)

@@ -104,8 +104,8 @@ def test_digits_get_another_embedder_and_photographs_the_network(
     chosen = embedder_choice.choose(digits[0], [str(k) for k in digits[1]])
     tried = chosen.reason.partition("in nats: ")[2].split(", ")
     losses = {name: float(loss) for name, loss in (each.split() for each in tried)}
-    assert tuple(losses) == embedder_choice.candidates(backbones.cached())
-    assert losses[chosen.model] == min(losses.values()) < losses["efficientnet_lite2"] / 1.5
+    assert tuple(losses) == ("efficientnet_lite2", "patches", "efficientnet_lite2+patches")
+    assert "patches" in chosen.model and losses[chosen.model] < losses["efficientnet_lite2"] / 1.5
     assert "chosen on 120 of these images" in chosen.reason
     read = embedder_choice.announcement(embed_images.choose("efficientnet_lite2+patches"), chosen)
     assert "photographs" not in read and read.count("efficientnet_lite2") == 3, "no advice against what was chosen"
@@ -115,6 +115,15 @@ def test_digits_get_another_embedder_and_photographs_the_network(
     for i, path in enumerate(paths):
         photograph.crop((i, i, i + 300, i + 300)).save(path)
     assert embedder_choice.choose(paths, ["cup", "table"] * 30).model == "efficientnet_lite2"
+
+
+def test_the_grid_is_tried_where_images_are_grey_and_large(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    paths = [tmp_path / f"{i}.png" for i in range(50)]
+    for i, path in enumerate(paths):
+        Image.fromarray(rng.integers(0, 128 + 64 * (i % 2), (128, 128), np.uint8)).save(path)
+    chosen = embedder_choice.choose(paths, ["dark", "light"] * 25)
+    assert all(f" {name} " in chosen.reason for name in embedder_choice.candidates(backbones.cached()))
 
 
 def test_the_grid_is_embedded_by_name_and_distances_leave_it_out(digits: tuple[list[Path], np.ndarray]) -> None:
@@ -211,7 +220,6 @@ def test_auto_takes_patches_when_there_are_no_weights(
     seen: list[tuple[int, int]] = []
     vectors, info = embed_images.embed(paths, progress=lambda done, of: seen.append((done, of)))
     assert info["name"] == "patches"
-    assert "--model" in info["note"]
     assert vectors.dtype == np.float32
     assert len(vectors) == 120
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
