@@ -24,6 +24,11 @@ def test_distinct_text_is_sorted() -> None:
     assert found.dtype == KNOWN.dtype
 
 
+@pytest.mark.parametrize("rows", [0, 7, 300])
+def test_text_that_is_made_one_by_one_is_the_column(rows: int) -> None:
+    pd.testing.assert_series_equal(text_rows.column(iter(KNOWN[:rows])), KNOWN[:rows].reset_index(drop=True))
+
+
 def test_ranks_are_in_the_order_of_the_text() -> None:
     text = pd.Series([None, *KNOWN, *KNOWN[:50], None], dtype="str").sample(frac=1, random_state=2)
     ranks = text_rows.ranks(text)

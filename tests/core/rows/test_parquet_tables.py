@@ -55,6 +55,14 @@ def test_some_rows_in_batches_of_any_size(dataset: pd.DataFrame, file: Path, at_
     assert tables.read_rows(file, tables.DATASET, [], at_once=at_once).empty
 
 
+@pytest.mark.parametrize("at_once", [3, 1000])
+def test_a_table_read_in_pieces_is_the_table(dataset: pd.DataFrame, file: Path, at_once: int) -> None:
+    wanted = ["image_id", "width"]
+    pieces = list(tables.read_pieces(file, tables.DATASET, wanted, at_once=at_once))
+    assert max(map(len, pieces)) <= at_once
+    pd.testing.assert_frame_equal(pd.concat(pieces, ignore_index=True), dataset[wanted])
+
+
 def test_what_is_read_can_be_written_to(file: Path) -> None:
     read = tables.read(file, tables.DATASET)
     read.loc[0, "bytes"] = 7
