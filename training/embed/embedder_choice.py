@@ -27,10 +27,14 @@ from imageclinic.training.predict.linear_heads import principal
 #: Images that are tried, at most, folds, and classes with too few of them that are left out.
 SAMPLE, FOLDS = 500, 5
 #: Changes when a kept choice must be made again.
-VERSION = 4
+VERSION = 3
 _SHRINKAGES = (0.1, 1.0, 10.0)
 #: By how many standard errors of the difference another embedder must be better than the network.
 _BEYOND_CHANCE = 2.0
+#: As if one label in ten were wrong, whatever the image shows: else the few that are wrong decide, by how surely each
+#: embedder contradicts them. With 5 % planted among X-rays a better embedder's lead grew from a median of 2.7 standard
+#: errors on 500 images to 3.3, in ten draws.
+_WRONG = 0.1
 
 
 @dataclass(frozen=True)
@@ -122,9 +126,12 @@ def _sample(labels: Sequence[str], seed: int) -> tuple[npt.NDArray[np.int64], np
 
 
 def _losses(vectors: Floats, labels: npt.NDArray[np.int64], folds: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """(n,) −log probability of each label, out of fold, in nats, with the best shrinkage and temperature."""
+    """(n,) −log probability of each label, out of fold, in nats, with the best shrinkage and temperature;
+    labels are taken to be wrong as often as `_WRONG` says."""
     x = principal(vectors, 256).x
-    tried = discriminant.held_out_logits(x, labels, folds, int(labels.max()) + 1, _SHRINKAGES)
+    classes = int(labels.max()) + 1
+    tried = discriminant.held_out_logits(x, labels, folds, classes, _SHRINKAGES)
     own = np.arange(len(labels)), labels
-    found = [-np.log(np.maximum(calibrate(z[None], labels)[0][own], 1e-12), dtype=np.float64) for z in tried.values()]
+    right = [calibrate(z[None], labels)[0][own].astype(np.float64) for z in tried.values()]
+    found = [-np.log((1 - _WRONG) * p + _WRONG / classes) for p in right]
     return min(found, key=lambda losses: losses.mean())
