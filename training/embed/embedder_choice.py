@@ -27,7 +27,7 @@ from imageclinic.training.predict.linear_heads import principal
 #: Images that are tried, at most, folds, and classes with too few of them that are left out.
 SAMPLE, FOLDS = 500, 5
 #: Changes when a kept choice must be made again.
-VERSION = 3
+VERSION = 5
 _SHRINKAGES = (0.1, 1.0, 10.0)
 #: By how many standard errors of the difference another embedder must be better than the network.
 _BEYOND_CHANCE = 2.0
