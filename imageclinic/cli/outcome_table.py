@@ -36,6 +36,11 @@ def show_outcomes(outcomes: pd.DataFrame, terminal: Terminal) -> None:
     ):
         if listed:
             terminal.say(f"{title}: {', '.join(listed)}.")
+    show_reasons(table, terminal)
+
+
+def show_reasons(table: pd.DataFrame, terminal: Terminal) -> None:
+    """Why checks of `outcome_table` do not apply or failed, and what those that found something add."""
     for outcome in ("not_applicable", "failed"):
         rows = table[table["outcome"] == outcome]
         for reason, group in rows.groupby("reason", sort=False):

@@ -59,7 +59,7 @@ def run_demo(out: Path, *, seeds: int, terminal: Any) -> dict[str, Any]:
     import pandas as pd
 
     from imageclinic import sample_data
-    from imageclinic.cli.outcome_table import outcome_table
+    from imageclinic.cli.outcome_table import outcome_table, show_reasons
     from imageclinic.report.planted_truth import score
 
     start = time.perf_counter()
@@ -69,12 +69,13 @@ def run_demo(out: Path, *, seeds: int, terminal: Any) -> dict[str, Any]:
     terminal.title("1. Audit: handwritten digits with planted faults, of which the audit knows nothing")
     result = imageclinic.audit(sample_data.IMAGES, run_path, stage=terminal.stage, say=terminal.say)
     scores = score(result.issues, truth)
-    shown = outcome_table(result.outcomes).merge(
+    outcomes = outcome_table(result.outcomes)
+    # Reasons in a column would break the names of checks on a narrow terminal.
+    shown = outcomes.drop(columns="reason").merge(
         scores[["check", "planted", "found", "precision", "recall"]], on="check", how="left", suffixes=("", "_planted")
     )
-    if not shown["reason"].any():  # a column that is empty would break the names of checks on a narrow terminal
-        shown = shown.drop(columns="reason")
     terminal.table(shown, right=("findings", "planted", "found", "precision", "recall"))
+    show_reasons(outcomes, terminal)
 
     terminal.title("2. Decide: by an explicit policy here; a person normally does this, in the App")
     # The truth is known here, also of the test images.
