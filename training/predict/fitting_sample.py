@@ -1,8 +1,8 @@
 """Which rows heads are fitted to where there are more than they need: drawn once, with a seed, the rare classes whole.
 
 A class keeps up to `LEAST` rows whatever its share, or else its rows would be predicted by heads that have hardly seen
-one. So the sample has other shares of the classes than all rows have, which moves the intercepts of a model of P(class |
-row) and nothing else (Prentice and Pyke 1979): `shift` moves them back.
+one. So the sample has other shares of the classes than all rows have. That moves the intercepts of a model of
+P(class | row) and nothing else (Prentice and Pyke 1979), and `shift` moves them back.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ def draw(labels: Ints, order: Ints, most: int, seed: int) -> npt.NDArray[np.bool
 
 
 def shift(labels: Ints, drawn: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
-    """(classes,) what is added to the log probabilities of a model that was fitted to the rows that are `drawn`, so that
-    they are of all rows. Zeros where the shares are the same."""
+    """(classes,) what is added to the log probabilities of a model that was fitted to the rows that are `drawn`, so
+    that they are of all rows. Zeros where the shares are the same."""
     labels = np.asarray(labels)
     classes = int(labels.max()) + 1
     every = np.bincount(labels, minlength=classes) / len(labels)

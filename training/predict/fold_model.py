@@ -6,13 +6,15 @@ neither it nor a copy of it, whether the row is in the sample or not. NumPy alon
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass, fields
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import softmax
 from threadpoolctl import threadpool_limits
+
+from imageclinic.core.reading import caches
 
 #: Rows that are predicted together. A matrix product's last bits depend on how many rows it has, so this number never
 #: depends on memory, cores or engine.
@@ -75,6 +77,13 @@ class FoldModel:
             logs += np.log(np.maximum(mean / mean.sum(1, keepdims=True), 1e-12)) / np.float32(witnesses)
         return np.asarray(softmax(logs, axis=1), np.float32)
 
-    def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """What it is made of, to be kept."""
-        return dict(asdict(self))
+
+def write(file: Path, model: FoldModel) -> None:
+    """Write a model, under a temporary name, then renamed."""
+    caches.write_arrays(file, dict(vars(model)))
+
+
+def read(file: Path) -> FoldModel | None:
+    """What `write` wrote; None when there is no such file, or it is not as it was written."""
+    found = caches.read_arrays(file)
+    return None if found is None or set(found) != {field.name for field in fields(FoldModel)} else FoldModel(**found)

@@ -8,6 +8,7 @@ and a killed driver goes on with the parts that are missing.
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -20,10 +21,11 @@ from imageclinic.core.engines.witnesses import witnesses
 from imageclinic.core.errors import Failed
 from imageclinic.core.large import large_arrays
 from imageclinic.core.reading import caches, parquet_files
+from imageclinic.training.predict import fold_model
 from imageclinic.training.predict.fold_model import FoldModel
 
 #: A file for the probabilities; row numbers in the file of embeddings, ascending; folds (repeats, rows) of these rows.
-Part = tuple[Path, npt.NDArray[np.int64], npt.NDArray[np.int8]]
+Part = tuple[Path, npt.NDArray[np.int32], npt.NDArray[np.int8]]
 Floats = npt.NDArray[np.float32]
 
 
@@ -31,10 +33,10 @@ class PredictionWorker:
     """See `core.engines.engine.Worker`; its items are parts, its results the numbers of their rows."""
 
     def __init__(self, model: Path, embeddings: Path, sharing: int) -> None:
-        found = caches.read_arrays(model)
+        found = fold_model.read(model)
         if found is None:
             raise _gone(model)
-        self._model, self._embeddings = FoldModel(**found), embeddings
+        self._model, self._embeddings = found, embeddings
 
     def do(self, part: Part) -> int:
         """Write the probabilities of a part's rows."""
@@ -53,7 +55,7 @@ class PredictionWorker:
 
 def predict(
     engine: Engine,
-    model: FoldModel,
+    model: Path,
     embeddings: Path,
     rows: npt.NDArray[np.integer],
     folds: npt.NDArray[np.integer],
@@ -65,33 +67,33 @@ def predict(
 
     Args:
         engine: whose workers predict; one thread each.
-        model: what predicts.
-        embeddings: the file of embeddings, in sight of all workers.
+        model: the file of what predicts, see `training.predict.fold_model.write`.
+        embeddings: the file of embeddings. All workers must see these files.
         rows: (n,) row numbers in that file, ascending.
         folds: (repeats, n) below 128.
-        folder: for the model and finished parts, of these rows, folds and this model and no others; whoever calls
-            removes it.
+        folder: for finished parts, of these rows, folds and this model and no others; whoever calls removes it.
         progress: called with (rows done, rows in all).
 
     Raises:
-        Failed: a finished part is gone; workers are lost over and over.
+        Failed: the model or a finished part is gone; workers are lost over and over.
         InputError: see `core.reading.parquet_files.read_vector_rows`.
     """
+    fitted = fold_model.read(model)
+    if fitted is None:
+        raise _gone(model)
     folder.mkdir(parents=True, exist_ok=True)
-    parts = list(_parts(model, rows, folds, folder))
-    todo = [part for part in parts if not _is_done(part, model)]
+    parts = list(_parts(fitted, rows, folds, folder))
+    todo = [part for part in parts if not _is_done(part, fitted)]
     done = len(rows) - sum(len(part[1]) for part in todo)
     if todo:
-        kept = folder / "model.npz"
-        caches.write_arrays(kept, model.arrays())
-        start = functools.partial(PredictionWorker, kept, embeddings)
+        start = functools.partial(PredictionWorker, model, embeddings)
         # Here, too: the engine of this machine runs its workers in threads, and the limit is the process's.
         with witnesses(engine, folder, [embeddings]) as visible, threadpool_limits(1, "blas"):
             for count in engine.map(start, todo, workers=None, visible=visible):
                 done += count
                 if progress is not None:
                     progress(done, len(rows))
-    return large_arrays.filled(_contents(parts), (len(rows), model.classes), np.float32, folder.parent)
+    return large_arrays.filled(_contents(parts), (len(rows), fitted.classes), np.float32, folder.parent)
 
 
 def _parts(
@@ -100,10 +102,10 @@ def _parts(
     """Rows of the file of embeddings in pieces as it is written in, or fewer where there are very many classes."""
     size = min(large_arrays.rows_at_once(width, np.float32) for width in (len(model.mean), model.classes))
     cuts = np.searchsorted(rows, np.arange(0, int(rows[-1]) + 1 + size, size))
-    for number, (first, last) in enumerate(zip(cuts[:-1], cuts[1:], strict=True)):
+    for number, (first, last) in enumerate(itertools.pairwise(cuts)):
         if first < last:
             file = folder / f"part-{number:06d}.npy"
-            yield file, rows[first:last].astype(np.int64), folds[:, first:last].astype(np.int8)
+            yield file, rows[first:last].astype(np.int32), folds[:, first:last].astype(np.int8)
 
 
 def _is_done(part: Part, model: FoldModel) -> bool:
