@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 from typing import Any
@@ -117,7 +118,9 @@ def _train_heads(
         **_scores(found, [each for each in (found.note, note) if each], labelled["label"]),
     }
     _write_predictions(run, labelled, found.fold, probs, classes, {"key": current, **made})
-    shutil.rmtree(run.folds, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    with contextlib.suppress(OSError):  # finished folds of networks are there, too
+        run.folds.rmdir()
     return run.read_predictions()
 
 
