@@ -3,7 +3,8 @@
     python -m benchmarks.predictions FOLDER [--rows 10000] [--many 600000 1200000] [--fit 3000 6000] [--width 256]
 
 All features and models are drawn, with ten classes: what is measured is the work, not what is found. FOLDER is for
-them, on a disk with room (`--many` rows of `--width` numbers of 4 bytes). All runs are processes of their own, in turn: `--rows` rows by the local engine and by Ray (started on this machine) with one worker and with two, and with a
+them, on a disk with room (`--many` rows of `--width` numbers of 4 bytes). All runs are processes of their own, in
+turn: `--rows` rows by the local engine and by Ray (started on this machine) with one worker and with two, and with a
 single row, which is the fixed cost. *Processor* is what a process and all of its children used, sampled five times a
 second, less the fixed cost. Then `--many` rows by the local engine, whose memory (without mapped files) should grow by
 the result alone, ten numbers a row. Last, heads are fitted to samples of `--fit` rows. The results of all runs of the
@@ -115,7 +116,7 @@ def prepare(folder: Path, count: int, width: int) -> None:
         "biases": (2, REPEATS, FOLDS, CLASSES),
         "shift": (CLASSES,),
     }
-    drawn = {name: rng.normal(size=shape).astype(np.float32) / 16 for name, shape in shapes.items()}
+    drawn = {name: rng.normal(scale=1 / 16, size=shape).astype(np.float32) for name, shape in shapes.items()}
     model = fold_model.FoldModel(**drawn, temperatures=np.ones(2, np.float32))
     fold_model.write(folder / "model.npz", model)
     file = folder / f"{count}.parquet"

@@ -73,7 +73,7 @@ def fit(
 
     strength, wanted, before, count, note = best_strength(task, strengths, SEARCH_TOLERANCE, progress)
     repeats = 1 + max(head.repeat for head in wanted)
-    shape = (2, repeats, int(held.max()) + 1)
+    shape = (2, repeats, int(folds.max()) + 1)
     kernels = np.zeros((*shape, basis.x.shape[1], classes), np.float32)
     biases = np.zeros((*shape, classes), np.float32)
     z = np.empty((repeats, int(judged.sum()), classes), np.float32)

@@ -66,13 +66,13 @@ def predict(
     tried = out_of_fold.STRENGTHS if strengths is None else strengths
     position = pd.Series(np.arange(len(embeddings.image_id)), index=embeddings.image_id.to_numpy())
     rows = position[images["image_id"].to_numpy()].to_numpy()
-    if (np.diff(rows) <= 0).any():
-        raise ValueError("images are in another order than their embeddings")
     if len(images) <= fitting_sample.MOST:
         vectors = np.asarray(embeddings.vectors[rows])
         return out_of_fold.out_of_fold(vectors, labels, folds, strengths=tried, progress=progress)
     from imageclinic.training.predict import fold_model, predicted_parts, sampled_heads
 
+    if (np.diff(rows) <= 0).any():
+        raise ValueError("images are in another order than their embeddings")
     order = images.reset_index(drop=True).sort_values(["sha256", "image_id"]).index.to_numpy()
     drawn = fitting_sample.draw(labels, order, fitting_sample.MOST, seed)
     model, facts = folder / "model.npz", folder / "model.json"
@@ -85,7 +85,7 @@ def predict(
         made["temperature"] = float(found.model.temperatures[0])
         caches.write_facts(facts, made)
     probs = predicted_parts.predict(engine, model, run.embeddings, rows, folds, folder, progress=progress)
-    loss, accuracy = scores(probs, labels)
+    loss, accuracy = _scores(probs, labels)
     sampled = f"heads were fitted to {int(drawn.sum()):,} of {len(images):,} images, and predict all of them"
     return out_of_fold.OutOfFold(
         pred_probs=probs,
@@ -99,7 +99,7 @@ def predict(
     )
 
 
-def scores(probs: npt.NDArray[np.float32], labels: npt.NDArray[np.integer]) -> tuple[float, float]:
+def _scores(probs: npt.NDArray[np.float32], labels: npt.NDArray[np.integer]) -> tuple[float, float]:
     """Mean log loss, in nats, and accuracy of probabilities (n, classes) that need not fit in memory."""
     loss, right, size = 0.0, 0, rows_at_once(probs.shape[1], probs.dtype)
     for at in range(0, len(labels), size):
