@@ -73,7 +73,7 @@ class Run:
 
     @property
     def folds(self) -> Path:
-        """Folder of finished folds of networks: what a killed cross-validation resumes from."""
+        """Folder of finished folds of networks, and parts of predictions, from which a killed audit goes on."""
         return self.path / "folds"
 
     @property

@@ -116,7 +116,7 @@ def audit(
         rehash: read every file again, instead of trusting its size and time, and rescan those whose bytes changed.
         label_separator: for manifests and frames whose images may have several classes (multi-label): what separates
             them in the column of labels, such as ``|``; None: each image has one class.
-        engine: where images are scanned and embedded: ``local``, this machine; or ``ray``, see docs/scale.md.
+        engine: where the large stages run: ``local``, this machine; or ``ray``, see docs/scale.md.
         address: of a Ray cluster, ``HOST:PORT`` or ``auto``; default: Ray is started on this machine.
         seed: of everything that is drawn at random.
         stage, say: progress and notes.
@@ -252,7 +252,7 @@ def _audit(run: Run, listing: image_listing.Listing, plan: _Plan, stage: Stage, 
             attempt(
                 "predictions",
                 lambda: label_set_predictions.either(
-                    run, inputs, method, brought, plan.label_separator, seed, progress
+                    run, inputs, method, brought, plan.label_separator, seed, plan.engine, progress
                 ),
                 chosen=not method.needs_embeddings,
             )

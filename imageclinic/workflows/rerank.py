@@ -9,11 +9,12 @@ import pandas as pd
 from imageclinic.audit.labels import confident_learning, noise_model
 from imageclinic.cleaning.decisions import label_ranking
 from imageclinic.core import tables
+from imageclinic.core.engines.local_engine import LOCAL
 from imageclinic.core.errors import InputError
 from imageclinic.core.naming import label_sets
+from imageclinic.core.processes.temporary_folders import temporary_folder
 from imageclinic.core.progress import Stage, quiet
-from imageclinic.workflows.steps.auditing import annotator_consensus
-from imageclinic.workflows.steps.auditing.embeddings import rows_of
+from imageclinic.workflows.steps.auditing import annotator_consensus, head_predictions
 from imageclinic.workflows.steps.auditing.predictions import draw_folds
 from imageclinic.workflows.steps.run_state import load
 
@@ -56,14 +57,25 @@ def rerank(run: str | Path, *, stage: Stage = quiet) -> tuple[Path, pd.DataFrame
 
     with stage("Loading TensorFlow"):
         training.load_tensorflow()
-    from imageclinic.training.predict import out_of_fold
-
     given = confident_learning.codes(held["label"], classes)
     folds = draw_folds(held, opened.seed)
-    vectors = rows_of(opened.read_embeddings(), held["image_id"])
-    strengths = [float(made["strength"])] if "strength" in made else out_of_fold.STRENGTHS
-    with stage("Rescoring labels") as progress:
-        found = out_of_fold.out_of_fold(vectors, given, folds, strengths=strengths, progress=progress)
+    strengths = [float(made["strength"])] if "strength" in made else None
+    with (
+        stage("Rescoring labels") as progress,
+        temporary_folder(".rerank-", parent=opened.path) as scratch,
+    ):
+        found = head_predictions.predict(
+            opened,
+            held,
+            opened.read_embeddings(),
+            given,
+            folds,
+            folder=scratch,
+            engine=LOCAL,
+            seed=opened.seed,
+            strengths=strengths,
+            progress=progress,
+        )
     best = found.pred_probs.argmax(axis=1)
     quality = annotator_consensus.label_quality(opened, held, classes, found.pred_probs)
     if quality is None:

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from benchmarks import copies, damage, engines, peers, photos, scan, show, timed_process
+from benchmarks import copies, damage, engines, peers, photos, predictions, scan, show, timed_process
 from imageclinic.audit import runner
 from tests.conftest import LEARNING, picture
 
@@ -259,6 +259,12 @@ def test_a_scan_is_measured_with_its_processes(pictures: Path, tmp_path: Path) -
     found = engines.measured("local", 1, data, tmp_path / "run")
     assert (found["images"], found["known"], found["killed"]) == (70, 0, 0)
     assert found["processor"] > 0
+
+
+def test_predictions_are_measured_and_the_same_with_one_worker_and_two(tmp_path: Path) -> None:
+    found = [predictions.measured(tmp_path, "predict", "local", workers, 5000, 64) for workers in (1, 2)]
+    assert found[0]["digest"] == found[1]["digest"]
+    assert all(each["processor"] > 0 and each["memory"] > 1 << 20 for each in found)
 
 
 def test_every_benchmark_is_described() -> None:

@@ -21,41 +21,30 @@ one; it is what confident learning (Northcutt et al. 2021) takes as its input.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import tensorflow as tf
 from scipy.special import softmax
 
-from imageclinic.core.errors import Failed, InputError
+from imageclinic.core.errors import InputError
 from imageclinic.training.predict import discriminant
 from imageclinic.training.predict.calibration import calibrate, log_loss
-from imageclinic.training.predict.linear_heads import Basis, principal, train
+from imageclinic.training.predict.fold_heads import Task, best_strength, judged_logits, trained
+from imageclinic.training.predict.linear_heads import principal
 
 #: L2 strengths to choose from, per image, for embeddings scaled to unit mean variance.
 STRENGTHS = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
 #: What predicts the labels; the result is their geometric mean.
 WITNESSES = ("heads", "discriminant")
-#: Most heads × classes that are trained together, that the choice of strength may take, and that repeats may.
-MAX_COLUMNS = 4000
-# How exactly heads are trained (`heads.train`): to compare strengths, and to be used.
-_SEARCH_TOLERANCE = 1e-6
-_TOLERANCE = 3e-8
-# Principal components that the witnesses see: more cost time and rank no better (docs/mislabels.md).
-_COMPONENTS = 256
+#: How exactly heads are trained (`linear_heads.train`): to compare strengths, and to be used.
+SEARCH_TOLERANCE = 1e-6
+TOLERANCE = 3e-8
+#: Principal components that the witnesses see: more cost time and rank no better (docs/mislabels.md).
+COMPONENTS = 256
 
 Progress = Callable[[int, int], None]
-
-
-class Head(NamedTuple):
-    """One head: predicts `fold` of `repeat`, trained on that repeat's other folds."""
-
-    repeat: int
-    fold: int
-    strength: float
 
 
 @dataclass(frozen=True)
@@ -92,7 +81,7 @@ def out_of_fold(
     """Predict every image's label from the other folds.
 
     Work and memory grow with heads × classes. So as classes grow, fewer repeats are averaged, and the
-    strength is chosen on fewer folds, then among fewer strengths (see `MAX_COLUMNS`); the result's note says
+    strength is chosen on fewer folds, then among fewer strengths (see `fold_heads.MAX_COLUMNS`); the result's note says
     so. Every image is always predicted, by heads trained without its fold.
 
     Nothing is drawn at random here: the same input gives the same result. Where memory runs out, half as many
@@ -116,17 +105,12 @@ def out_of_fold(
     """
     given, held = np.asarray(labels, np.int32), np.atleast_2d(np.asarray(folds, np.int32))
     _check(embeddings, given, held, strengths)
-    task = _Task(principal(np.asarray(embeddings, np.float32), _COMPONENTS), given, held, int(given.max()) + 1)
-    search, repeats, note = _plan(task, strengths)
-    wanted = {s: _heads(held[:repeats], [s]) for s in {h.strength for h in search}}
-    count = len(search) + len(wanted[search[0].strength])
-    logits = _held_out_logits(task, search, _SEARCH_TOLERANCE, 0, count, progress)
-    strength = min(wanted, key=lambda s: _loss(task, {h: z for h, z in logits.items() if h.strength == s}))
-    logits = _held_out_logits(task, wanted[strength], _TOLERANCE, len(search), count, progress)
-
+    task = Task(principal(np.asarray(embeddings, np.float32), COMPONENTS), given, held, int(given.max()) + 1)
+    strength, wanted, before, count, note = best_strength(task, strengths, SEARCH_TOLERANCE, progress)
+    repeats = 1 + max(head.repeat for head in wanted)
     z = np.empty((repeats, len(given), task.classes), np.float32)
-    for head in wanted[strength]:
-        z[head.repeat, task.held_out(head)] = logits[head]
+    for head, fitted in trained(task, wanted, TOLERANCE, before, count, progress):
+        z[head.repeat, task.judging(head)] = judged_logits(task, head, fitted)
     heads, temperature = calibrate(z, given)
     found = [heads] if "heads" in witnesses else []
     if "discriminant" in witnesses:
@@ -144,7 +128,7 @@ def out_of_fold(
     )
 
 
-def _discriminants(task: _Task, repeats: int) -> npt.NDArray[np.float32]:
+def _discriminants(task: Task, repeats: int) -> npt.NDArray[np.float32]:
     """Probabilities (n, classes) by linear discriminants: the shrinkage is chosen in the first repeat."""
 
     def logits(fold: npt.NDArray[np.int32], shrinkages: Sequence[float]) -> dict[float, npt.NDArray[np.float32]]:
@@ -154,83 +138,6 @@ def _discriminants(task: _Task, repeats: int) -> npt.NDArray[np.float32]:
     best = min(tried, key=lambda s: log_loss(calibrate(tried[s][None], task.labels)[0], task.labels))
     others = [logits(fold, [best])[best] for fold in task.folds[1:repeats]]
     return calibrate(np.stack([tried[best], *others]), task.labels)[0]
-
-
-@dataclass(frozen=True)
-class _Task:
-    basis: Basis
-    labels: npt.NDArray[np.int32]
-    folds: npt.NDArray[np.int32]
-    classes: int
-
-    def held_out(self, head: Head) -> npt.NDArray[np.bool_]:
-        """(n,) the rows that `head` predicts."""
-        rows: npt.NDArray[np.bool_] = self.folds[head.repeat] == head.fold
-        return rows
-
-
-def _plan(task: _Task, strengths: Sequence[float]) -> tuple[list[Head], int, str]:
-    """Heads for the choice of strength, number of repeats, and a note of what had to be left out."""
-    count, repeats = int(task.folds.max()) + 1, len(task.folds)
-    affordable = max(3, MAX_COLUMNS // task.classes)
-    tried = wanted = list(dict.fromkeys(strengths))
-    if len(wanted) > affordable:
-        tried = [wanted[i] for i in np.linspace(0, len(wanted) - 1, affordable).round().astype(int)]
-    looked_at = int(np.clip(affordable // len(tried), 1, count))
-    averaged = int(np.clip(affordable // count, 1, repeats))
-    left_out = [
-        f"{done} of {of} {what}"
-        for done, of, what in (
-            (averaged, repeats, "repeats"),
-            (looked_at, count, "folds in the choice of the L2 strength"),
-            (len(tried), len(wanted), "L2 strengths"),
-        )
-        if done < of
-    ]
-    note = f"{', '.join(left_out)}, because of {task.classes:,} classes" if left_out else ""
-    return [h for h in _heads(task.folds[:1], tried) if h.fold < looked_at], averaged, note
-
-
-def _heads(folds: npt.NDArray[np.int32], strengths: Iterable[float]) -> list[Head]:
-    return [Head(r, int(f), s) for s in strengths for r in range(len(folds)) for f in np.unique(folds[r])]
-
-
-def _held_out_logits(
-    task: _Task, heads: Sequence[Head], tolerance: float, before: int, count: int, progress: Progress | None
-) -> dict[Head, npt.NDArray[np.float32]]:
-    """Train the heads, as many at once as memory allows: of each, the logits of the rows that it holds out.
-
-    `before` of the `count` heads whose progress is reported are already done.
-    """
-    at_once = max(1, MAX_COLUMNS // task.classes)
-    logits: dict[Head, npt.NDArray[np.float32]] = {}
-    while len(logits) < len(heads):
-        batch = heads[len(logits) : len(logits) + at_once]
-
-        def report(step: int, most: int, done: int = before + len(logits), size: int = len(batch)) -> None:
-            if progress is not None:
-                progress(done + size * step // most, count)
-
-        used = np.stack([~task.held_out(head) for head in batch], axis=1)
-        penalty = np.array([head.strength for head in batch], np.float32)
-        try:
-            layer = train(task.basis, task.labels, used, penalty, task.classes, tolerance=tolerance, progress=report)
-        except tf.errors.ResourceExhaustedError as error:
-            if at_once == 1:
-                raise Failed("Out of memory for a single linear head. Try a --model with narrower vectors.") from error
-            at_once = max(1, len(batch) // 2)
-            continue
-        kernel, bias = layer.kernel.numpy(), layer.bias.numpy()
-        for h, head in enumerate(batch):
-            logits[head] = task.basis.x[task.held_out(head)] @ kernel[:, h] + bias[h]
-        report(1, 1)
-    return logits
-
-
-def _loss(task: _Task, logits: Mapping[Head, npt.NDArray[np.float32]]) -> float:
-    """Mean log loss, in nats, over the rows that these heads hold out, once calibrated."""
-    labels = np.concatenate([task.labels[task.held_out(head)] for head in logits])
-    return log_loss(calibrate(np.concatenate(list(logits.values()))[None], labels)[0], labels)
 
 
 def _check(

@@ -61,7 +61,7 @@ def audit(
     ] = "heads",
     scanning: ScanOptions,
     engine: Annotated[
-        str, Option(help="Where images are scanned and embedded: local, or ray (pip install 'imageclinic[ray]').")
+        str, Option(help="Where the large stages run (docs/scale.md): local, or ray (pip install 'imageclinic[ray]').")
     ] = "local",
     address: Annotated[
         str | None,

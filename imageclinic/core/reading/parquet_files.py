@@ -69,7 +69,7 @@ def read_vectors(path: Path, name: str) -> tuple[pd.DataFrame, npt.NDArray[Any]]
     return read_arrow(path, others).to_pandas(ignore_metadata=True), vectors
 
 
-def read_vector_rows(path: Path, name: str, wanted: npt.NDArray[np.intp] | None) -> npt.NDArray[Any]:
+def read_vector_rows(path: Path, name: str, wanted: npt.NDArray[np.integer] | None) -> npt.NDArray[Any]:
     """The vectors of some rows, ascending, or of all, of what `write_vectors` or `write_byte_chunks` wrote: (rows,
     width). A large array is in a file, see `core.large.large_arrays`.
 
@@ -85,28 +85,38 @@ def read_vector_rows(path: Path, name: str, wanted: npt.NDArray[np.intp] | None)
             width, dtype = kind.list_size, np.dtype(kind.value_type.to_pandas_dtype())
         else:
             raise _no_vectors(path, name)
-        pieces: Iterable[npt.NDArray[Any]] = (
-            _vectors(path, name, batch, width) for batch in _batches(parquet, name, width, dtype)
+        at_once = large_arrays.rows_at_once(width, dtype)
+        pieces = (
+            (start, _vectors(path, name, batch, width)) for start, batch in _batches(parquet, name, at_once, wanted)
         )
-        rows = parquet.metadata.num_rows
-        if wanted is not None:
-            pieces, rows = _chosen(pieces, wanted), len(wanted)
-        return large_arrays.filled(pieces, (rows, width), dtype, path.parent)
+        if wanted is None:
+            shape = parquet.metadata.num_rows, width
+            return large_arrays.filled((piece for _, piece in pieces), shape, dtype, path.parent)
+        return large_arrays.filled(_chosen(pieces, wanted), (len(wanted), width), dtype, path.parent)
 
 
-def _batches(parquet: pq.ParquetFile, name: str, width: int, dtype: npt.DTypeLike) -> Iterator[pa.RecordBatch]:
-    """A column in pieces. Each group of rows by itself: a reader of all keeps memory of those that it has read."""
-    for group in range(parquet.num_row_groups):
-        yield from parquet.iter_batches(large_arrays.rows_at_once(width, dtype), row_groups=[group], columns=[name])
-
-
-def _chosen(pieces: Iterable[npt.NDArray[Any]], wanted: npt.NDArray[np.intp]) -> Iterator[npt.NDArray[Any]]:
-    """Of pieces of an array those with rows that are wanted, and only these."""
+def _batches(
+    parquet: pq.ParquetFile, name: str, at_once: int, wanted: npt.NDArray[np.integer] | None
+) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """A column in pieces, with their first row. Each group of rows by itself, for a reader of all keeps memory of those
+    that it has read; those without a row that is wanted are not read."""
     start = 0
-    for piece in pieces:
+    for group in range(parquet.num_row_groups):
+        end = start + parquet.metadata.row_group(group).num_rows
+        if wanted is None or np.ptp(np.searchsorted(wanted, [start, end])):
+            for batch in parquet.iter_batches(at_once, row_groups=[group], columns=[name]):
+                yield start, batch
+                start += len(batch)
+        start = end
+
+
+def _chosen(
+    pieces: Iterable[tuple[int, npt.NDArray[Any]]], wanted: npt.NDArray[np.integer]
+) -> Iterator[npt.NDArray[Any]]:
+    """Of pieces of an array, each with its first row, the rows that are wanted."""
+    for start, piece in pieces:
         first, last = np.searchsorted(wanted, [start, start + len(piece)])
         yield piece[wanted[first:last] - start]
-        start += len(piece)
 
 
 def _vectors(path: Path, name: str, batch: pa.RecordBatch, width: int) -> npt.NDArray[Any]:

@@ -10,6 +10,7 @@ import pandas as pd
 from imageclinic.audit.copies.content_groups import by_content
 from imageclinic.audit.labels import label_set_model
 from imageclinic.core import tables
+from imageclinic.core.engines.engine import Engine
 from imageclinic.core.errors import InputError, NotApplicable
 from imageclinic.core.naming import label_sets
 from imageclinic.core.progress import Progress
@@ -56,6 +57,7 @@ def either(
     brought: Brought,
     separator: str | None,
     seed: int,
+    engine: Engine,
     progress: Progress,
 ) -> tables.Predictions | label_set_model.SetPredictions:
     """Predictions of one class an image without a separator, else of label sets.
@@ -66,11 +68,12 @@ def either(
         method, brought: how labels are predicted.
         separator: of label sets.
         seed: of the folds.
+        engine: where very many images are predicted.
         progress: of the cross-validation.
     """
     dataset, clusters, vectors = inputs["dataset"], inputs["clusters"], inputs.get("embeddings")
     if separator is None:
-        return predictions.predict(run, dataset, clusters, method, brought, vectors, seed, progress)
+        return predictions.predict(run, dataset, clusters, method, brought, vectors, seed, engine, progress)
     run.predictions.unlink(missing_ok=True)  # of an earlier audit without separator
     if vectors is None:
         raise ValueError("heads need embeddings")

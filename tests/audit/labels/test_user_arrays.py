@@ -16,6 +16,7 @@ import imageclinic
 from imageclinic.audit.labels import user_arrays
 from imageclinic.core.errors import InputError
 from imageclinic.core.run import open_run
+from imageclinic.training.predict import fitting_sample
 
 IDS = [f"{'ab'[i % 2]}/{i}.png" for i in range(6)]
 IMAGES = pd.DataFrame({"image_id": pd.Series(IDS, dtype="str"), "label": pd.Series(list("ababab"), dtype="str")})
@@ -194,13 +195,20 @@ def test_probabilities_alone_need_no_embedding(folder: Path, tmp_path: Path, bro
         imageclinic.rerank(run.path)
 
 
-def test_heads_are_trained_on_given_embeddings(folder: Path, tmp_path: Path, brought: dict[str, Any]) -> None:
+def test_heads_are_trained_on_given_embeddings(
+    folder: Path, tmp_path: Path, brought: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     # A file that can't be read needs no embedding.
     (folder / "cat" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     result = imageclinic.audit(folder, tmp_path / "run", checks=["mislabeled"], embeddings=brought["embeddings"])
     assert result.issues["image_id"].tolist() == ["cat/3.png"]
     assert result.run.info()["predictions"]["made"] == "heads"
-    imageclinic.rerank(result.run.path)
+    scores = imageclinic.rerank(result.run.path)[1]
+    monkeypatch.setattr(fitting_sample, "MOST", 12)
+    sampled = imageclinic.rerank(result.run.path)[1]
+    assert scores["image_id"][0] == sampled["image_id"][0] == "cat/3.png"
+    assert sorted(scores["image_id"]) == sorted(sampled["image_id"])
+    assert not list(result.run.path.glob(".rerank-*"))
 
 
 def test_what_does_not_fit_stops_the_audit_before_it_writes(

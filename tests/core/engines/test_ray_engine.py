@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 
@@ -25,7 +26,11 @@ from imageclinic.core import engines, tables
 from imageclinic.core.engines import address_check, ray_engine, worker_facts
 from imageclinic.core.engines.engine import Engine
 from imageclinic.core.errors import Failed, InputError
+from imageclinic.core.large import large_arrays
 from imageclinic.core.run import Run, create
+from imageclinic.training.predict import fitting_sample
+from imageclinic.workflows.steps.auditing import predictions
+from imageclinic.workflows.steps.auditing.prediction_method import Brought, Method
 from imageclinic.workflows.steps.distributed import distributed_decodes
 from tests.conftest import picture
 
@@ -158,6 +163,60 @@ def test_full_decodes_survive_a_killed_worker(
     decodes = distributed_decodes.decodes_on(ray, tmp_path)
     assert decodes.compare(pairs, progress=kill) == full_decode_match.compare(pairs)
     assert killed and decodes.pixel_digests(files) == full_decode_match.pixel_digests(files)
+
+
+def predicted(run: Run, local: Run, engine: Engine, progress: Callable[[int, int], None]) -> bytes:
+    """The predictions of the scanned images, from made-up embeddings, as a run in a folder of its own."""
+    dataset = local.read_dataset()
+    known = dataset[dataset["read_error"].isna()]
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(len(known), 16)) + 2 * (known["label"].to_numpy() == "cat")[:, None]
+    vectors = vectors.astype(np.float32)
+    tables.write_vectors(run.embeddings, {"image_id": known["image_id"]}, "embedding", vectors, {"key": "made up"})
+    clusters = known[["image_id"]].assign(split_group=known["image_id"])
+    embeddings, brought = run.read_embeddings(), Brought(None, None)
+    predictions.predict(run, dataset, clusters, Method(), brought, embeddings, 0, engine, progress)
+    assert not run.folds.exists()
+    return run.predictions.read_bytes()
+
+
+@pytest.mark.slow
+def test_predictions_by_a_sample_survive_a_killed_worker(
+    ray: Engine, local: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Heads of 150 of 238 images predict all in parts of ten; the driver is stopped after the first parts, and begins
+    again there; a worker is killed. The table is that of this machine, byte by byte."""
+    monkeypatch.setattr(fitting_sample, "MOST", 150)
+    monkeypatch.setattr(large_arrays, "PIECE", 10 * 16 * 4)
+    expected = predicted(create(tmp_path / "local"), local, engines.LOCAL, lambda done, total: None)
+    made = predictions.describe(create(tmp_path / "local"))
+    assert made["notes"] == ["heads were fitted to 150 of 238 images, and predict all of them"]
+    assert made["accuracy"] > 0.9
+    run = create(tmp_path / "ray")
+
+    class Stopped(Exception):
+        pass
+
+    def stop(done: int, total: int) -> None:
+        if total == 238 and done > 40:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        predicted(run, local, ray, stop)
+    (model,) = run.folds.glob("*/model.npz")
+    fitted = model.stat().st_mtime_ns
+    begun, killed = list[int](), list[int]()
+
+    def kill(done: int, total: int) -> None:
+        assert total == 238, "no head is fitted again"
+        begun.append(done)
+        assert model.stat().st_mtime_ns == fitted
+        if done < total and not killed:
+            killed.append(children("ray::_Actor").pop())
+            os.kill(killed[-1], signal.SIGKILL)
+
+    assert predicted(run, local, ray, kill) == expected
+    assert killed and begun[0] > 40
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression
 
 from imageclinic.core.errors import Failed, InputError
-from imageclinic.training.predict import discriminant, label_model, linear_heads, out_of_fold
+from imageclinic.training.predict import discriminant, fold_heads, label_model, linear_heads, out_of_fold
 
 pytestmark = pytest.mark.slow
 
@@ -193,7 +193,7 @@ def test_many_classes_shrink_the_work_and_say_so(
     digits: tuple[Floats, Ints, Ints], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     x, labels, folds = digits
-    monkeypatch.setattr(out_of_fold, "MAX_COLUMNS", 50)
+    monkeypatch.setattr(fold_heads, "MAX_COLUMNS", 50)
     result = out_of_fold.out_of_fold(x, labels, folds)
     assert result.repeats == 1
     assert "1 of 2 repeats, 1 of 4 folds" in result.note
@@ -215,7 +215,7 @@ def test_out_of_memory_halves_the_heads_and_goes_on(
             raise exhausted
         return real(basis, labels, used, *rest, **more)
 
-    monkeypatch.setattr(out_of_fold, "train", hungry)
+    monkeypatch.setattr(fold_heads, "train", hungry)
     most = 2
     halved = out_of_fold.out_of_fold(*digits, strengths=[0.1])
     # The choice of strength and the heads that are used: four folds, then two repeats of four.

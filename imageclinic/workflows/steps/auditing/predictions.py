@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 from typing import Any
@@ -13,10 +14,11 @@ import pandas as pd
 from imageclinic.audit.copies.content_groups import by_content
 from imageclinic.audit.labels import confident_learning, noise_model, user_arrays
 from imageclinic.core import tables
+from imageclinic.core.engines.engine import Engine
 from imageclinic.core.errors import NotApplicable
 from imageclinic.core.progress import Progress
 from imageclinic.core.run import Run
-from imageclinic.workflows.steps.auditing import annotator_consensus
+from imageclinic.workflows.steps.auditing import annotator_consensus, head_predictions
 from imageclinic.workflows.steps.auditing.embeddings import rows_of
 from imageclinic.workflows.steps.auditing.prediction_method import Brought, Method
 from imageclinic.workflows.steps.result_keys import key
@@ -35,6 +37,7 @@ def predict(
     brought: Brought,
     embeddings: tables.Embeddings | None,
     seed: int,
+    engine: Engine,
     progress: Progress,
 ) -> tables.Predictions:
     """Out-of-fold predictions of readable, labelled images; copies share a fold, or they would vouch for each other.
@@ -54,7 +57,7 @@ def predict(
         return _train_networks(run, labelled, seed, progress)
     if embeddings is None:
         raise ValueError("heads need embeddings")
-    return _train_heads(run, labelled, embeddings, method.model, seed, progress)
+    return _train_heads(run, labelled, embeddings, method.model, seed, engine, progress)
 
 
 def describe(run: Run) -> dict[str, Any]:
@@ -84,21 +87,30 @@ def draw_folds(images: pd.DataFrame, seed: int) -> npt.NDArray[np.int64]:
 
 
 def _train_heads(
-    run: Run, labelled: pd.DataFrame, embeddings: tables.Embeddings, model: str, seed: int, progress: Progress
+    run: Run,
+    labelled: pd.DataFrame,
+    embeddings: tables.Embeddings,
+    model: str,
+    seed: int,
+    engine: Engine,
+    progress: Progress,
 ) -> tables.Predictions:
+    """Of very many images finished parts are kept in the run until all are: a killed audit goes on with the others."""
     named = ["class names"] if model.startswith("hub:") else []  # its network may have a text tower
-    current = _key(run, labelled, tables.metadata(run.embeddings)["key"], seed, FOLDS, REPEATS, VERSION, *named)
+    parts = [*named, *head_predictions.sample_key(len(labelled))]
+    current = _key(run, labelled, tables.metadata(run.embeddings)["key"], seed, FOLDS, REPEATS, VERSION, *parts)
     if tables.is_current(run.predictions, current):
         return run.read_predictions()
     _tensorflow()
-    from imageclinic.training.predict import out_of_fold
-
-    folds = draw_folds(labelled, seed)
+    folds, folder = draw_folds(labelled, seed), run.folds / current
     classes = tuple(sorted(labelled["label"].unique()))
     codes = confident_learning.codes(labelled["label"], classes)
-    vectors = rows_of(embeddings, labelled["image_id"])
-    found = out_of_fold.out_of_fold(vectors, codes, folds, progress=progress)
-    probs, note = _with_names(found.pred_probs, vectors, model, classes, codes) if named else (found.pred_probs, "")
+    found = head_predictions.predict(
+        run, labelled, embeddings, codes, folds, folder=folder, engine=engine, seed=seed, progress=progress
+    )
+    probs, note = found.pred_probs, ""
+    if named:
+        probs, note = _with_names(probs, rows_of(embeddings, labelled["image_id"]), model, classes, codes)
     made = {
         "made": "heads",
         "strength": str(found.strength),
@@ -106,6 +118,9 @@ def _train_heads(
         **_scores(found, [each for each in (found.note, note) if each], labelled["label"]),
     }
     _write_predictions(run, labelled, found.fold, probs, classes, {"key": current, **made})
+    shutil.rmtree(folder, ignore_errors=True)
+    with contextlib.suppress(OSError):  # finished folds of networks are there, too
+        run.folds.rmdir()
     return run.read_predictions()
 
 
@@ -201,7 +216,7 @@ def _write_predictions(
     classes: tuple[str, ...],
     metadata: dict[str, str],
 ) -> None:
-    probs = probs.astype(np.float32)  # as they are read again: the noise model is then fitted once
+    probs = probs.astype(np.float32, copy=False)  # as they are read again: the noise model is then fitted once
     quality = annotator_consensus.label_quality(run, labelled, classes, probs)
     if quality is None:
         codes = confident_learning.codes(labelled["label"], classes)

@@ -1,0 +1,185 @@
+"""Predictions of many images by heads of a sample: against the local engine, with one worker and two, and memory.
+
+    python -m benchmarks.predictions FOLDER [--rows 10000] [--many 600000 1200000] [--fit 3000 6000] [--width 256]
+
+All features and models are drawn, with ten classes: what is measured is the work, not what is found. FOLDER is for
+them, on a disk with room (`--many` rows of `--width` numbers of 4 bytes). All runs are processes of their own, in
+turn: `--rows` rows by the local engine and by Ray (started on this machine) with one worker and with two, and with a
+single row, which is the fixed cost. *Processor* is what a process and all of its children used, sampled five times a
+second, less the fixed cost. Then `--many` rows by the local engine, whose memory (without mapped files) should grow by
+the result alone, ten numbers a row. Last, heads are fitted to samples of `--fit` rows. The results of all runs of the
+same rows have to be the same, byte by byte: their hashes are printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import psutil
+import pyarrow as pa
+
+from benchmarks.engines import tree
+from benchmarks.show import table
+from imageclinic.core import engines
+from imageclinic.core.large.large_arrays import rows_at_once
+from imageclinic.core.reading import parquet_files
+from imageclinic.training.predict import fold_model, predicted_parts
+
+HEADER = ("what", "engine", "workers", "rows", "seconds", "processor, s", "MB in memory", "result")
+FOLDS, REPEATS, COMPONENTS, CLASSES = 5, 3, 256, 10
+_SAMPLING = 0.2
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--rows", type=int, default=10_000)
+    parser.add_argument("--many", type=int, nargs="*", default=[600_000, 1_200_000])
+    parser.add_argument("--fit", type=int, nargs="*", default=[3000, 6000])
+    parser.add_argument("--width", type=int, default=256)
+    given = parser.parse_args()
+    rows = []
+
+    def add(what: str, engine: str, workers: int, count: int, fixed: float = 0.0) -> float:
+        found = measured(given.folder, what, engine, workers, count, given.width)
+        used = found["processor"] - fixed
+        seconds = f"{found['seconds']:.1f}"
+        rows.append((what, engine, workers, count, seconds, f"{used:.1f}", found["memory"] >> 20, found["digest"]))
+        print(json.dumps(rows[-1]), flush=True)
+        return float(used)
+
+    for name in ("local", "ray"):
+        fixed = add("predict", name, 1, 1)
+        for workers in (1, 2):
+            add("predict", name, workers, given.rows, fixed)
+    for count in given.many:
+        add("predict", "local", 1, count)
+    for count in given.fit:
+        add("fit", "local", 1, count)
+    print(table(HEADER, rows), flush=True)
+
+
+def measured(folder: Path, what: str, engine: str, workers: int, count: int, width: int) -> dict[str, Any]:
+    """One run: what it reports, and seconds of ``processor`` and the most bytes of ``memory``, of all its processes."""
+    prepare(folder, count, width)
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.predictions",
+        f"--{what}",
+        engine,
+        str(workers),
+        str(count),
+        str(folder),
+    ]
+    used: dict[int, float] = {}
+    peak = 0
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        while process.poll() is None:
+            now = 0
+            for child in tree(process.pid):
+                with contextlib.suppress(psutil.Error):
+                    times, memory = child.cpu_times(), child.memory_info()
+                    used[child.pid] = times.user + times.system
+                    now += memory.rss - memory.shared
+            peak = max(peak, now)
+            time.sleep(_SAMPLING)
+        assert process.stdout is not None
+        if process.returncode:
+            raise RuntimeError(f"{what} of {count} rows by {engine} failed")
+        return {**json.loads(process.stdout.read()), "processor": sum(used.values()), "memory": peak}
+
+
+def prepare(folder: Path, count: int, width: int) -> None:
+    """Embeddings of so many rows, and a model, in `folder`; embeddings that are there already are kept."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(0)
+    components = min(COMPONENTS, width)
+    shapes = {
+        "mean": (width,),
+        "turn": (width, components),
+        "kernels": (2, REPEATS, FOLDS, components, CLASSES),
+        "biases": (2, REPEATS, FOLDS, CLASSES),
+        "shift": (CLASSES,),
+    }
+    drawn = {name: rng.normal(scale=1 / 16, size=shape).astype(np.float32) for name, shape in shapes.items()}
+    model = fold_model.FoldModel(**drawn, temperatures=np.ones(2, np.float32))
+    fold_model.write(folder / "model.npz", model)
+    file = folder / f"{count}.parquet"
+    if not file.exists():
+        schema = pa.schema([("embedding", pa.list_(pa.float32(), width))])
+        with parquet_files.arrow_writer(file, schema, {}) as writer:
+            for piece in pieces(count, width):
+                lists = pa.FixedSizeListArray.from_arrays(pa.array(piece.ravel()), width)
+                writer.write_table(pa.table([lists], schema=schema))
+
+
+def pieces(count: int, width: int) -> Iterator[npt.NDArray[np.float32]]:
+    """Rows, drawn; the first eight numbers tell the class, as `labels_and_folds` draws it, apart."""
+    rng, labels = np.random.default_rng(1), labels_and_folds(count)[0]
+    size = rows_at_once(width, np.float32)
+    for at in range(0, count, size):
+        given = labels[at : at + size]
+        rows = rng.standard_normal((len(given), width), np.float32)
+        rows[:, :8] += 2 * np.stack([given >> bit & 1 for bit in range(8)], axis=1)
+        yield rows
+
+
+def labels_and_folds(count: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    """Drawn."""
+    rng = np.random.default_rng(2)
+    return rng.integers(0, CLASSES, count, np.int32), rng.integers(0, FOLDS, (REPEATS, count), np.int32)
+
+
+def one_prediction(name: str, workers: int, count: int, folder: Path) -> None:
+    """Predict, and print seconds and a hash of the probabilities, as JSON."""
+    if name == "local":  # whose workers are as many as there are cores
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:workers])
+    parts = folder / f"parts-{name}-{workers}-{count}"
+    shutil.rmtree(parts, ignore_errors=True)
+    folds = labels_and_folds(count)[1]
+    with engines.opened(name, None, workers if name == "ray" else None) as engine:
+        start = time.perf_counter()
+        file = folder / f"{count}.parquet"
+        probs = predicted_parts.predict(engine, folder / "model.npz", file, np.arange(count), folds, parts)
+        seconds = time.perf_counter() - start
+    digest = hashlib.sha256(np.ascontiguousarray(probs).data).hexdigest()[:8]
+    shutil.rmtree(parts)
+    print(json.dumps({"seconds": seconds, "digest": digest}))
+
+
+def one_fit(name: str, workers: int, count: int, folder: Path) -> None:
+    """Fit heads to all rows as to a sample, and print seconds and a hash of the kernels, as JSON."""
+    from imageclinic import training
+
+    training.load_tensorflow()
+    from imageclinic.training.predict import sampled_heads
+
+    labels, folds = labels_and_folds(count)
+    vectors = parquet_files.read_vectors(folder / f"{count}.parquet", "embedding")[1]
+    start = time.perf_counter()
+    found = sampled_heads.fit(vectors, np.arange(count), labels, folds, np.ones(count, bool))
+    seconds = time.perf_counter() - start
+    print(json.dumps({"seconds": seconds, "digest": hashlib.sha256(found.model.kernels.data).hexdigest()[:8]}))
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] in (["--predict"], ["--fit"]):
+        run = one_prediction if sys.argv[1] == "--predict" else one_fit
+        run(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), Path(sys.argv[5]))
+    else:
+        main()
