@@ -24,8 +24,8 @@ from imageclinic.training.predict import discriminant
 from imageclinic.training.predict.calibration import calibrate
 from imageclinic.training.predict.linear_heads import principal
 
-#: Images that are tried, at most (of 500 digits, patches beside the network were surely better in 2 of 6 draws, of 1,000
-#: in 6), folds, and classes with too few of them that are left out.
+#: Images that are tried, at most, and folds; classes of which there are fewer are left out. Patches beside the network
+#: were surely better in 2 of 6 draws of 500 digits, and in 6 of 6 of 1,000.
 SAMPLE, FOLDS = 1000, 5
 #: Changes when a kept choice must be made again.
 VERSION = 6

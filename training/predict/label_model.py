@@ -1,7 +1,8 @@
 """Class probabilities of images that were not in a run, by what predicts the run's own images out of fold: a linear
-head and a linear discriminant on the same embeddings (`training.predict.out_of_fold`), fitted to all of the run's.
+head and a linear discriminant on the same embeddings (`training.predict.out_of_fold`), fitted to all of the run's, and
+the votes of the nearest of the run's images where these counted there.
 
-Both are linear in the embedding, so that what was fitted is a few small arrays, and predicting is a matrix product.
+The first two are linear in the embedding: a few small arrays, and predicting is a matrix product.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy.typing as npt
 from scipy.special import log_softmax, softmax
 
 from imageclinic.core.errors import InputError
-from imageclinic.training.predict import discriminant
+from imageclinic.training.predict import discriminant, neighbor_votes
 from imageclinic.training.predict.calibration import calibrate, log_loss
 from imageclinic.training.predict.linear_heads import train
 from imageclinic.training.predict.linear_probe import principal_axes
@@ -28,7 +29,9 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class LabelModel:
-    """What was fitted. Logits of witness w are ``((v − mean) @ turn @ kernels[w] + biases[w]) / temperatures[w]``."""
+    """What was fitted. Logits of witness w are ``((v − mean) @ turn @ kernels[w] + biases[w]) / temperatures[w]``.
+
+    Neighbours are looked for among `seen`, whose votes count `votes`."""
 
     mean: Floats
     """(d,)"""
@@ -40,6 +43,12 @@ class LabelModel:
     """(witnesses, classes)"""
     temperatures: Floats
     """(witnesses,)"""
+    votes: Floats
+    """(): weight of the neighbours, in [0, 1)."""
+    seen: Floats
+    """(m, components): images of the run, turned; none where neighbours don't count."""
+    seen_labels: npt.NDArray[np.int32]
+    """(m,): their class numbers."""
 
     def pred_probs(self, vectors: npt.NDArray[np.floating]) -> Floats:
         """(m, d) → (m, classes), rows sum to 1: the probability that the given label is each class. Raises InputError
@@ -49,7 +58,11 @@ class LabelModel:
         x = (vectors - self.mean) @ self.turn
         logits = np.einsum("nd,wdk->wnk", x, self.kernels) + self.biases[:, None]
         each = log_softmax(logits / self.temperatures[:, None, None], axis=2)
-        return np.asarray(softmax(each.mean(0), axis=1), np.float32)
+        probs = np.asarray(softmax(each.mean(0), axis=1), np.float32)
+        if not self.votes:
+            return probs
+        voted = neighbor_votes.votes(np.asarray(x, np.float32), self.seen, self.seen_labels, probs.shape[1])
+        return neighbor_votes.join(probs, voted, float(self.votes))
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """What it is made of, to be kept."""
@@ -64,8 +77,9 @@ def fit(
     *,
     strength: float,
     temperature: float,
+    votes: float,
 ) -> LabelModel:
-    """Fit both witnesses to all images. Nothing is drawn at random.
+    """Fit the witnesses to all images. Nothing is drawn at random.
 
     Args:
         embeddings: (n, d).
@@ -74,6 +88,7 @@ def fit(
         classes: number of classes.
         strength: the head's L2 strength, as chosen out of fold.
         temperature: what the head's logits are divided by, as found out of fold.
+        votes: the weight of the neighbours' votes, as found out of fold.
     """
     mean, turn, basis = principal_axes(embeddings, _COMPONENTS)
     given = labels.astype(np.int32)
@@ -83,10 +98,14 @@ def fit(
     scored = {s: calibrate(logits[None], given) for s, logits in tried.items()}
     best = min(scored, key=lambda s: log_loss(scored[s][0], given))
     kernel, bias = discriminant.fit(basis.x, given, classes, best)
+    seen = neighbor_votes.spread(np.arange(len(given) if votes else 0))
     return LabelModel(
         mean=mean,
         turn=turn,
         kernels=np.stack([head.kernel.numpy()[:, 0], kernel]),
         biases=np.stack([head.bias.numpy()[0], bias]),
         temperatures=np.array([temperature, scored[best][1]], np.float32),
+        votes=np.array(votes, np.float32),
+        seen=basis.x[seen],
+        seen_labels=given[seen],
     )

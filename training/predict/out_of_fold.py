@@ -13,7 +13,8 @@ nested choice had a greater log loss on the *true* labels (1.18 against 1.15 nat
 the ranking (.641 against .650), because it sees fewer images.
 
 A linear discriminant (`training.predict.discriminant`), fitted in closed form to the same folds, is a second witness:
-the result is the geometric mean of the two, each calibrated. It ranks better than either (docs/mislabels.md).
+the geometric mean of the two, each calibrated, ranks better than either (docs/mislabels.md). The votes of the nearest
+other images (`training.predict.neighbor_votes`) join them with the weight that the log loss chooses, which may be 0.
 
 The result is the probability of the *given* label. With noisy labels that is not the probability of the true
 one; it is what confident learning (Northcutt et al. 2021) takes as its input.
@@ -29,15 +30,15 @@ import numpy.typing as npt
 from scipy.special import softmax
 
 from imageclinic.core.errors import InputError
-from imageclinic.training.predict import discriminant
+from imageclinic.training.predict import discriminant, neighbor_votes
 from imageclinic.training.predict.calibration import calibrate, log_loss
 from imageclinic.training.predict.fold_heads import Task, best_strength, judged_logits, trained
 from imageclinic.training.predict.linear_heads import principal
 
 #: L2 strengths to choose from, per image, for embeddings scaled to unit mean variance.
 STRENGTHS = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
-#: What predicts the labels; the result is their geometric mean.
-WITNESSES = ("heads", "discriminant")
+#: What predicts the labels; the result is their geometric mean, of the neighbours with a weight of their own.
+WITNESSES = ("heads", "discriminant", "neighbours")
 #: How exactly heads are trained (`linear_heads.train`): to compare strengths, and to be used.
 SEARCH_TOLERANCE = 1e-6
 TOLERANCE = 3e-8
@@ -57,6 +58,8 @@ class OutOfFold:
     """(n,) the fold in which an image was held out, in the first repeat."""
     strength: float
     """The L2 strength chosen."""
+    votes: float
+    """The weight of the neighbours' votes, in [0, 1)."""
     temperature: float
     """What the logits were divided by; above 1 where the heads were too sure."""
     log_loss: float
@@ -95,7 +98,7 @@ def out_of_fold(
             than folds.
         folds: (repeats, n) or (n,): fold numbers from 0, drawn elsewhere, copies in the same fold.
         strengths: L2 strengths to choose from; one alone skips the choice.
-        witnesses: which of `WITNESSES` to average.
+        witnesses: which of `WITNESSES` to average; heads or discriminant, or both, must be among them.
         progress: called with (heads trained, heads in all).
 
     Raises:
@@ -116,10 +119,16 @@ def out_of_fold(
     if "discriminant" in witnesses:
         found.append(_discriminants(task, repeats))
     probs = softmax(np.mean([np.log(np.maximum(p, 1e-12)) for p in found], axis=0), axis=1)
+    votes = 0.0
+    if "neighbours" in witnesses:
+        voted = neighbor_votes.held_out(task.basis.x, given, held[0], task.classes)
+        votes = neighbor_votes.best_weight(probs, voted, given)
+        probs = neighbor_votes.join(probs, voted, votes)
     return OutOfFold(
         pred_probs=probs,
         fold=held[0],
         strength=strength,
+        votes=votes,
         temperature=temperature,
         log_loss=log_loss(probs, given),
         accuracy=float((probs.argmax(1) == given).mean()),

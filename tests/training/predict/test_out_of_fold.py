@@ -11,7 +11,14 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression
 
 from imageclinic.core.errors import Failed, InputError
-from imageclinic.training.predict import discriminant, fold_heads, label_model, linear_heads, out_of_fold
+from imageclinic.training.predict import (
+    discriminant,
+    fold_heads,
+    label_model,
+    linear_heads,
+    neighbor_votes,
+    out_of_fold,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -126,7 +133,7 @@ def test_a_head_never_sees_the_labels_that_it_predicts(digits: tuple[Floats, Int
     held_out = folds[0] == 2
     changed[held_out] = (changed[held_out] + 1) % 10
     after = out_of_fold.out_of_fold(x, changed, folds[0], strengths=[0.1])
-    # What all share, the two witnesses' temperatures, moves; what the models make of each image does not.
+    # What all share, temperatures and the neighbours' weight, moves; what the models make of each image does not.
     assert (before.pred_probs.argmax(1) == after.pred_probs.argmax(1))[held_out].mean() > 0.95
     heads = [out_of_fold.out_of_fold(x, y, folds[0], strengths=[0.1], witnesses=("heads",)) for y in (labels, changed)]
     logits = [np.log(r.pred_probs[held_out].astype(np.float64)) * r.temperature for r in heads]
@@ -251,13 +258,25 @@ def test_refuses(digits: tuple[Floats, Ints, Ints], change: dict[str, object], m
         out_of_fold.out_of_fold(**arguments)
 
 
-def test_new_images_are_predicted_as_out_of_fold(digits: tuple[Floats, Ints, Ints]) -> None:
+@pytest.mark.parametrize("votes", [0.0, 0.1, 0.2])
+def test_new_images_are_predicted_as_out_of_fold(
+    digits: tuple[Floats, Ints, Ints], monkeypatch: pytest.MonkeyPatch, votes: float
+) -> None:
+    monkeypatch.setattr(neighbor_votes, "WEIGHTS", (votes,))
     x, labels, folds = digits
     old, new = slice(0, 270), slice(270, 360)
     inside = out_of_fold.out_of_fold(x[old], labels[old], folds[:, old], strengths=(0.1,))
     model = label_model.fit(
-        x[old], labels[old], folds[0, old], 10, strength=inside.strength, temperature=inside.temperature
+        x[old],
+        labels[old],
+        folds[0, old],
+        10,
+        strength=inside.strength,
+        temperature=inside.temperature,
+        votes=votes,
     )
+    assert len(model.seen) == (270 if votes else 0)
+    assert label_model.LabelModel(**model.arrays()).pred_probs(x[new]).tolist() == model.pred_probs(x[new]).tolist()
     probs = model.pred_probs(x[new])
     np.testing.assert_allclose(probs.sum(1), 1, atol=1e-5)
     assert (probs.argmax(1) == labels[new]).mean() > inside.accuracy - 0.05

@@ -91,6 +91,7 @@ def predict(
         pred_probs=probs,
         fold=np.asarray(folds[0], np.int32),
         strength=made["strength"],
+        votes=0.0,  # neighbours of very many images are not looked for
         temperature=made["temperature"],
         log_loss=loss,
         accuracy=accuracy,

@@ -20,7 +20,7 @@ from imageclinic.workflows.steps.checking.both_sides import RunSide
 from imageclinic.workflows.steps.result_keys import key
 
 #: Changes when a model that an older version fitted must not be used.
-VERSION = 2
+VERSION = 3
 #: Images of the run that the model is fitted to, at most: it is to take seconds.
 MOST = 20_000
 
@@ -116,6 +116,7 @@ def _fit(
         len(predictions.classes),
         strength=float(made["strength"]),
         temperature=float(made["temperature"]),
+        votes=float(made.get("votes", 0)),  # older runs knew none
     )
     # The noise model is of the labels as they were given: so are the new ones.
     row = pd.Series(np.arange(len(predictions.rows)), index=predictions.rows["image_id"])
