@@ -16,8 +16,8 @@ from imageclinic.training.predict.calibration import calibrate, log_loss
 NEIGHBOURS = 20
 #: What the votes may count for, of 1; the other witnesses share the rest.
 WEIGHTS = (0.0, 0.1, 0.2)
-#: By what share of the log loss votes must lower it to count. On nine sets with wrong labels, votes that lowered it by 2.5
-#: to 5 % made flags better on the whole; those that did by less made them worse as often.
+#: By what share of the log loss votes must lower it to count. On nine sets with wrong labels, votes that lowered it by
+#: 2.5 to 5 % made flags better on the whole; those that did by less made them worse as often.
 LEAST_GAIN = 0.025
 #: Images that neighbours are looked for among, at most: more cost minutes.
 MOST = 20_000
