@@ -1,9 +1,9 @@
 """A process that measures batches of images. It is expendable: a file may kill or stall it.
 
-It may be started before anybody knows what there is to do: the first line of standard input says which file to map and
-how many bytes it may take. Then it reads jobs as lines of JSON and answers each with a line: {} when its shard is written
-(with the numbers of files that were left out of it, "without_memory"), or {"error": …}. A few bytes of the mapped file
-say which file it is at, so that whoever watches can tell which one it died of.
+It may be started before anybody knows what there is to do. The first line of standard input says which file to map and
+how many bytes it may take; then it reads jobs as lines of JSON and answers each with a line: {} when its shard is
+written (with the numbers of files that were left out of it, "without_memory"), or {"error": …}. A few bytes of the
+mapped file say which file it is at, so that whoever watches can tell which one it died of.
 """
 
 from __future__ import annotations

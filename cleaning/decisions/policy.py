@@ -12,6 +12,7 @@ from imageclinic.core.errors import InputError
 from imageclinic.core.rows import lookup
 from imageclinic.core.schema import POLICY
 
+
 def parse_accept(items: Sequence[str]) -> dict[str, float]:
     """``["mislabeled:0.95", "blurry,dark"]`` → score from which each check's findings are accepted (0: all)."""
     named = [name.strip() for item in items for name in item.split(",") if name.strip()]

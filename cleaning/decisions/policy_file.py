@@ -1,4 +1,4 @@
-"""Policies in YAML files. Apart from what policies decide, for an audit needs no YAML."""
+"""Policies in YAML files."""
 
 from __future__ import annotations
 
@@ -43,7 +43,8 @@ def load(file: Path) -> tuple[str, dict[str, float]]:
     if unknown:
         raise InputError(f"{file} holds {unknown[0]!r}", expected=shape)
     accept = {
-        str(check): checked_score(str(check), 0 if score is None else score) for check, score in content["accept"].items()
+        str(check): checked_score(str(check), 0 if score is None else score)
+        for check, score in content["accept"].items()
     }
     name = file.stem if content.get("name") is None else content["name"]
     name = str(name) if isinstance(name, str | int | float) else ""
