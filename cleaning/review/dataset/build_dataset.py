@@ -45,8 +45,13 @@ def make(plan: Plan) -> fo.Dataset:
     dataset.description = plan["description"]
     dataset.info = {"imageclinic": dict(plan["facts"])}
     dataset.media_type = "image"
-    chosen = {"side_by_side": plan["side_by_side"], "tested": plan["tested"], "reviewer": plan["reviewer"]}
-    saved_views.save(dataset, plan["checks"], **chosen)
+    saved_views.save(
+        dataset,
+        plan["checks"],
+        side_by_side=plan["side_by_side"],
+        tested=plan["tested"],
+        reviewer=plan["reviewer"],
+    )
     appearance.furnish(dataset, plan["checks"])
     dataset.save()
     return dataset
