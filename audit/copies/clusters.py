@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from imageclinic.audit.copies.connected_components import components
+from imageclinic.audit.copies.compact.connected_components import components
 from imageclinic.core import tables
 from imageclinic.core.large import text_rows
 from imageclinic.core.rows import lookup

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from imageclinic.audit.copies import full_decode_match, local_differences
-from imageclinic.audit.copies.connected_components import components
+from imageclinic.audit.copies.compact.connected_components import components
 from imageclinic.audit.copies.laid_over import keypoint_alignment
 from imageclinic.audit.copies.laid_over.keypoint_alignment import Keypoints
 

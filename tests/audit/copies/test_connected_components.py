@@ -7,7 +7,7 @@ import pytest
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from imageclinic.audit.copies.connected_components import components
+from imageclinic.audit.copies.compact.connected_components import components
 
 
 @pytest.mark.parametrize("edges", [0, 50, 400, 1_000, 5_000])
