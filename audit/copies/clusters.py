@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from imageclinic.audit.copies.compact.connected_components import components
 from imageclinic.core import tables
 from imageclinic.core.large import text_rows
 from imageclinic.core.rows import lookup
@@ -136,7 +137,7 @@ def cluster(pairs: pd.DataFrame, groups: pd.Series) -> pd.DataFrame:
     code, _ = pd.factorize(named)
     leader = np.full(code.max(initial=-1) + 1, len(ids))
     np.minimum.at(leader, code, where)
-    component = _components(np.concatenate([left, where]), np.concatenate([right, leader[code]]), len(ids))
+    component = components(np.concatenate([left, where]), np.concatenate([right, leader[code]]), len(ids))
     copies = pairs["transform"].ne(tables.TILE).to_numpy()
     clusters = _complete_linkage(left[copies], right[copies], pairs[copies], len(ids))
     alone = np.bincount(clusters, minlength=len(ids))[clusters] < 2
@@ -148,35 +149,18 @@ def cluster(pairs: pd.DataFrame, groups: pd.Series) -> pd.DataFrame:
     )
 
 
-def _components(left: Ints, right: Ints, n: int) -> Ints:
-    """The first node of each node's connected component.
-
-    Every node points to an earlier one of its component, or to itself; the ends of each pair are pointed to the earlier
-    of what they point to, until nothing changes (Shiloach & Vishkin, 1982). SciPy's takes long to import."""
-    first = np.arange(n)
-    while True:
-        one, two = first[left], first[right]
-        apart = one != two
-        if not apart.any():
-            return first
-        earlier = np.minimum(one[apart], two[apart])
-        np.minimum.at(first, np.maximum(one[apart], two[apart]), earlier)
-        while not np.array_equal(further := first[first], first):
-            first = further
-
-
 def _complete_linkage(left: Ints, right: Ints, pairs: pd.DataFrame, n: int) -> Ints:
     """The first member of each node's cluster. Same bytes and same pixels are transitive, so those are one to begin
     with. Of the others, the nearest are merged first; two clusters only if all of their members are pairs."""
     near = pairs["kind"].eq("near").to_numpy()
-    same = _components(left[~near], right[~near], n)
+    same = components(left[~near], right[~near], n)
     one, two = same[left[near]], same[right[near]]
     low, high = np.minimum(one, two), np.maximum(one, two)
     order = np.lexsort((high, low, -pairs["similarity"].to_numpy()[near]))
     order = order[low[order] != high[order]]
     low, high = low[order], high[order]
     # Where everyone is paired with everyone, as with most copies, that is one cluster, whatever the order.
-    component = _components(low, high, n)
+    component = components(low, high, n)
     nodes = np.bincount(component, minlength=n)
     edges = np.bincount(component[np.unique(low * n + high) // n], minlength=n)  # each pair once
     whole = edges == nodes * (nodes - 1) // 2

@@ -40,7 +40,8 @@ _MAX_WIDTH = 24
 #: Nanoseconds per lookup, per lookup that finds something, per comparison, per hash sorted and per entry of the
 #: table, measured on one core. Only their ratios matter.
 _LOOKUP, _HIT, _COMPARE, _SORT, _ENTRY = 4.0, 18.0, 2.4, 60.0, 8.0
-_SAMPLE = 1 << 18
+#: Pairs that `plan` looks at: so many, and no more than one of so many, or planning would take longer than the search.
+_SAMPLE, _ONE_OF = 1 << 18, 64
 #: Numpy holds Python's lock between its operations: more threads than this bring nothing.
 THREADS = 2
 
@@ -86,7 +87,7 @@ def plan(left: Hashes, right: Hashes | None, radius: int) -> Plan:
     pairs = n * (n - 1) / 2 if right is None else float(n * m)
     lookups = n / 2 if right is None else float(n)
     rng = np.random.default_rng(0)
-    size = min(_SAMPLE, max(1, int(pairs)))
+    size = min(_SAMPLE, max(1, int(pairs) // _ONE_OF))
     differing = left[rng.integers(0, n, size)] ^ other[rng.integers(0, m, size)]
     plans = []
     for chunks in _choices(radius):

@@ -119,11 +119,12 @@ def likely(
     at = np.flatnonzero(may_pass)
     seen = look(thumbnails, i[at], j[at], orientation[at])
     crowd_i, crowd_j, crowd_distance, crowd_orientation = strangers
-    crowd = look(thumbnails, crowd_i, crowd_j, crowd_orientation).detail
     threshold = np.full(len(at), MIN_DETAIL)
     for turned in (False, True):
-        inside, alike = (orientation[at] != 0) == turned, (crowd_orientation != 0) == turned
-        threshold[inside] = detail_threshold(crowd[alike], crowd_distance[alike], distance[at[inside]], len(i))
+        inside, alike = (orientation[at] != 0) == turned, np.flatnonzero((crowd_orientation != 0) == turned)
+        if inside.any():  # else nobody has to stand out from these strangers
+            crowd = look(thumbnails, crowd_i[alike], crowd_j[alike], crowd_orientation[alike]).detail
+            threshold[inside] = detail_threshold(crowd, crowd_distance[alike], distance[at[inside]], len(i))
     good = np.flatnonzero((seen.similarity >= MIN_SIMILARITY) & (seen.detail >= MIN_DETAIL))
     return at[good], seen.only(good), seen.detail[good] >= threshold[good]
 

@@ -1,8 +1,9 @@
 """A process that measures batches of images. It is expendable: a file may kill or stall it.
 
-It reads jobs as lines of JSON from standard input and answers each with a line: {} when its shard is written (with the
-numbers of files that were left out of it, "without_memory"), or {"error": …}. A few bytes of a mapped file say which
-file it is at, so that whoever watches can tell which one it died of.
+It may be started before anybody knows what there is to do. The first line of standard input says which file to map and
+how many bytes it may take; then it reads jobs as lines of JSON and answers each with a line: {} when its shard is
+written (with the numbers of files that were left out of it, "without_memory"), or {"error": …}. A few bytes of the
+mapped file say which file it is at, so that whoever watches can tell which one it died of.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from imageclinic.core.processes.child_process import end_with_parent
 POSITION = struct.Struct("<q?")
 
 
-def main(beat: str, memory: int, parent: int) -> None:
+def main(parent: int) -> None:
     """Work until standard input ends, or the process `parent`."""
     end_with_parent(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then ends us
@@ -35,9 +36,13 @@ def main(beat: str, memory: int, parent: int) -> None:
 
     from imageclinic.audit.scan.measure import measure
 
-    _limit(memory)
     Image.MAX_IMAGE_PIXELS = None  # the job's own limit holds
-    with Path(beat).open("r+b") as file, mmap.mmap(file.fileno(), POSITION.size) as position:
+    first = sys.stdin.readline()
+    if not first:  # there was nothing to do
+        return
+    settings = json.loads(first)
+    _limit(settings["memory"])
+    with Path(settings["beat"]).open("r+b") as file, mmap.mmap(file.fileno(), POSITION.size) as position:
 
         def tick(at: int, read: bool) -> None:
             POSITION.pack_into(position, 0, at, read)
@@ -96,4 +101,4 @@ def _write(path: Path, ids: list[str], table: Any, tries: int) -> dict[str, Any]
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    main(int(sys.argv[1]))

@@ -6,14 +6,12 @@ import contextlib
 import errno
 import json
 import os
-import subprocess
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from imageclinic.audit.scan import verdicts
+from imageclinic.audit.scan import early_worker, verdicts
 from imageclinic.audit.scan.worker import POSITION
-from imageclinic.core.processes.child_process import import_path, python_module
 from imageclinic.core.reading.hashing import text_digest
 
 CANT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
@@ -61,19 +59,12 @@ class WorkerProcess:
     """One process, and the mapped file in which it says where it is."""
 
     def __init__(self, beat: Path, memory: int) -> None:
+        """`beat`: the file to make. `memory`: bytes that the process may take beyond what it has."""
         self.path = beat
         self.beat = beat.open("w+b", buffering=0)
         self.beat.write(POSITION.pack(-1, False))
-        settings = {f"{library}_NUM_THREADS": "1" for library in ("OPENBLAS", "OMP", "MKL")}
-        # Memory that a batch has used stays for the next: asking the system again takes as long as the statistics.
-        settings |= {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(128 << 20)}
-        self.process = subprocess.Popen(
-            python_module("imageclinic.audit.scan.worker", str(beat), str(memory), str(os.getpid())),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,  # decoders' chatter; our own errors come as answers
-            env={**os.environ, **settings, "PYTHONPATH": import_path()},
-        )
+        self.process = early_worker.taken() or early_worker.started()
+        self._write({"beat": str(beat), "memory": memory})
         self.seen, self.files, self.busy = (-1, False), 0, False
         self.looked, self.waited, self.computed = time.monotonic(), 0.0, 0.0
         self.stalled: tuple[float, float | None] | None = None
@@ -116,14 +107,11 @@ class WorkerProcess:
             Died: the process ended, or was ended.
             OSError, RuntimeError: the worker's own error.
         """
-        assert self.process.stdin is not None
         assert self.process.stdout is not None
         values: dict[str, object] = {"root": job.root, "ids": job.ids, "paths": job.paths, "shard": str(job.shard)}
         values |= {"max_pixels": job.max_pixels, "verdicts": job.verdicts, "tries": job.tries}
         self.files, self.waited, self.busy = len(job.ids), 0.0, True
-        with contextlib.suppress(BrokenPipeError):  # it died; the answer is missing then
-            self.process.stdin.write(json.dumps(values).encode() + b"\n")
-            self.process.stdin.flush()
+        self._write(values)
         line = self.process.stdout.readline()
         self.busy = False
         if not line:
@@ -138,6 +126,12 @@ class WorkerProcess:
             raise RuntimeError(answer["error"])
         without_memory: list[int] = answer.get("without_memory", [])
         return without_memory
+
+    def _write(self, values: dict[str, object]) -> None:
+        assert self.process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # it died; the answer is missing then
+            self.process.stdin.write(json.dumps(values).encode() + b"\n")
+            self.process.stdin.flush()
 
     def end(self) -> None:
         """Kill the process and wait for it."""

@@ -1,67 +1,22 @@
-"""Decisions without a person: explicit, replayable, written to the same log as ``policy:<name>``. Pure but
-for reading a policy file."""
+"""Decisions without a person: explicit, replayable, written to the same log as ``policy:<name>``. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
 
 import pandas as pd
-import yaml
 
 from imageclinic.audit import runner
 from imageclinic.cleaning.decisions import survivors
 from imageclinic.core.errors import InputError
-from imageclinic.core.reading.regular_files import read_bytes
 from imageclinic.core.rows import lookup
 from imageclinic.core.schema import POLICY
-
-#: A policy has a line a check.
-_LARGEST, _LONGEST_NAME = 1 << 20, 200
-
-
-class _Plain(yaml.SafeLoader):
-    """Without references (``*name``): a few lines of these, each of the last, grow beyond any memory."""
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        """Refuses what refers to something else."""
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError("it holds a reference (*NAME)")
-        return super().compose_node(parent, index)
 
 
 def parse_accept(items: Sequence[str]) -> dict[str, float]:
     """``["mislabeled:0.95", "blurry,dark"]`` → score from which each check's findings are accepted (0: all)."""
     named = [name.strip() for item in items for name in item.split(",") if name.strip()]
-    return {check: _score(check, text or "0") for check, _, text in (name.partition(":") for name in named)}
-
-
-def load(file: Path) -> tuple[str, dict[str, float]]:
-    """Read a policy: YAML with ``name`` (default: the file's) and ``accept``, a mapping of check to score
-    (null: all).
-
-    Raises:
-        InputError: when the file can't be read or says anything else.
-    """
-    shape = "name: NAME and accept: {CHECK: SCORE, …}"
-    try:
-        content = yaml.load(read_bytes(file, _LARGEST).decode("utf-8"), _Plain)  # noqa: S506 (a safe loader)
-    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"can't read the policy {file}: {reason}", expected=f"YAML with {shape}") from error
-    if not isinstance(content, dict) or not isinstance(content.get("accept"), dict) or not content["accept"]:
-        raise InputError(f"{file} accepts nothing", expected=shape)
-    unknown = sorted(str(key) for key in content if key not in ("name", "accept"))
-    if unknown:
-        raise InputError(f"{file} holds {unknown[0]!r}", expected=shape)
-    accept = {
-        str(check): _score(str(check), 0 if score is None else score) for check, score in content["accept"].items()
-    }
-    name = file.stem if content.get("name") is None else content["name"]
-    name = str(name) if isinstance(name, str | int | float) else ""
-    if not name.strip() or len(name) > _LONGEST_NAME or not name.isprintable():
-        raise InputError(f"{file}: the name {name[:_LONGEST_NAME]!r}", expected=f"a short text, and {shape}")
-    return name, accept
+    return {check: checked_score(check, text or "0") for check, _, text in (name.partition(":") for name in named)}
 
 
 def policy_events(
@@ -148,7 +103,8 @@ def policy_events(
     return events[~same].reset_index(drop=True)
 
 
-def _score(check: str, text: object) -> float:
+def checked_score(check: str, text: object) -> float:
+    """The score from which a check's findings are accepted. Raises InputError for what is no number from 0 to 1."""
     try:
         score = float(str(text))
     except ValueError:
@@ -164,7 +120,7 @@ def _validate(accept: Mapping[str, float], name: str, known: Collection[str]) ->
     if not name.strip():
         raise InputError("a policy without a name", expected="a name: it becomes the reviewer")
     for check, score in accept.items():
-        _score(check, score)
+        checked_score(check, score)
         if check in about_classes:
             raise InputError(f"{check} is about classes, not images: there is nothing to drop", expected=valid)
         if check not in known:

@@ -30,22 +30,27 @@ def with_two_reviewers(rows: pd.DataFrame, two_reviewers: Sequence[str], seed: s
     return _in_order(rows, "queue", [*queue, *left])
 
 
-def with_gold(rows: pd.DataFrame, gold: Sequence[str], rate: float, seed: str) -> tuple[pd.DataFrame, list[str]]:
+def with_gold(
+    rows: pd.DataFrame, gold: Sequence[str], rate: float, seed: str, reviewer: str
+) -> tuple[pd.DataFrame, list[str]]:
     """Rows with images that have a known answer among those that wait: flagged ones in the Inbox, where all are
-    flagged, the others in the random sample, which shows nothing that was found. They look undecided.
+    flagged, the others in the random sample, which shows nothing that was found, and waits for each reviewer whatever
+    others have decided. They look undecided.
 
     Args:
         rows: see `with_two_reviewers`; and calibrate, the position in the random sample, and what is decided.
         gold: the images, first come first.
         rate: the share of the queue that is theirs, from 0 to below 1.
         seed: of the places.
+        reviewer: whose queue it is.
 
     Returns:
         The rows, and the images that have found a place: so many as the rate says.
     """
     flagged = set(rows.loc[rows["queue"].notna(), "image_id"])
     inbox = rows.loc[rows["in_inbox"].astype(bool)].sort_values("queue")["image_id"]
-    sample = rows[rows["calibrate"].notna() & rows["decision"].isna()].sort_values("calibrate")["image_id"]
+    mine = pd.Series([reviewer in str(names).split(";") for names in rows["reviewer"]], index=rows.index, dtype=bool)
+    sample = rows[rows["calibrate"].notna() & ~mine].sort_values("calibrate")["image_id"]
     placed: list[str] = []
     for column, waiting, extra, units in (
         ("queue", inbox, [name for name in gold if name in flagged], _clusters(rows)),

@@ -37,6 +37,8 @@ for name, function in load().items():
 def main() -> None:
     """Entry point: user errors are one line and status 2, failures status 1, Ctrl-C status 130, SIGTERM 143."""
     _prepare_streams()
+    # Pydantic looks through all installed packages for plugins, which no command of ours uses.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     with unwinding() as last_signal:
         try:
             sweep()

@@ -9,7 +9,7 @@ from typing import Any, Unpack
 from imageclinic.audit.listing.listing import Listing
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
-from imageclinic.core.naming import label_sets
+from imageclinic.core.naming import label_sets, run_names
 from imageclinic.core.predicted.tested_images import TEST_PREDICTIONS
 from imageclinic.core.progress import Stage, quiet, silent
 from imageclinic.training.compare.compare_options import CompareKeywords, CompareOptions
@@ -85,7 +85,7 @@ def compare(
         if truth is not None:
             raise InputError("--truth with two datasets", expected="a run, which knows how much was reviewed")
         away = packed_data.given(after)
-        end = (audit_source.RUNS / packed_data.name_of(away) if isinstance(away, str) else Path(after)).absolute()
+        end = (run_names.RUNS / packed_data.name_of(away) if isinstance(away, str) else Path(after)).absolute()
         cache = Path(to) if to is not None else end.with_name(f"{end.stem}-comparison")
 
         def listed(path: Path) -> Listing:

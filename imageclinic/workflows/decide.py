@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from imageclinic.cleaning.decisions import annotation_tools, decision_log, import_decisions, label_ranking, policy
+from imageclinic.cleaning.decisions.policy_file import load as read_policy
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
 from imageclinic.core.naming import label_sets
@@ -84,7 +85,7 @@ def decide(
 
 def _policy(accept: Sequence[str], policy_file: str | Path | None) -> tuple[str, dict[str, float]]:
     if policy_file is not None:
-        return policy.load(Path(policy_file))
+        return read_policy(Path(policy_file))
     return "accept", policy.parse_accept(accept)
 
 

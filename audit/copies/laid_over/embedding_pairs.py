@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from imageclinic.audit.copies import full_decode_match, local_differences
+from imageclinic.audit.copies.compact.connected_components import components
 from imageclinic.audit.copies.laid_over import keypoint_alignment
 from imageclinic.audit.copies.laid_over.keypoint_alignment import Keypoints
 
@@ -128,13 +129,9 @@ def confirm(
 def together(pairs: Ints) -> Ints:
     """Pairs (m, 2) in an order in which those of one connected group follow each other, so that a picture need not be
     read again for a pair far behind; by i and j within a group."""
-    from scipy.sparse import coo_array, csgraph  # here, for their import takes long
-
     if not len(pairs):
         return pairs
-    n = int(pairs.max()) + 1
-    edges = coo_array((np.ones(len(pairs), np.int8), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
-    _, group = csgraph.connected_components(edges, directed=False)
+    group = components(pairs[:, 0], pairs[:, 1], int(pairs.max()) + 1)
     return np.asarray(pairs[np.lexsort((pairs[:, 1], pairs[:, 0], group[pairs[:, 0]]))])
 
 

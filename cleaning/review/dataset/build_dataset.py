@@ -45,7 +45,13 @@ def make(plan: Plan) -> fo.Dataset:
     dataset.description = plan["description"]
     dataset.info = {"imageclinic": dict(plan["facts"])}
     dataset.media_type = "image"
-    saved_views.save(dataset, plan["checks"], side_by_side=plan["side_by_side"], tested=plan["tested"])
+    saved_views.save(
+        dataset,
+        plan["checks"],
+        side_by_side=plan["side_by_side"],
+        tested=plan["tested"],
+        reviewer=plan["reviewer"],
+    )
     appearance.furnish(dataset, plan["checks"])
     dataset.save()
     return dataset

@@ -22,7 +22,7 @@ def arranged(run: Run, rows: pd.DataFrame, settings: TeamSettings, reviewer: str
     if settings.gold_rate:
         judged = gold_log.judged(run, reviewer)["image_id"]
         gold = _candidates(run, rows, settings, reviewer, judged)
-        rows, placed = own_queue.with_gold(rows, gold, settings.gold_rate, f"{reviewer} {len(judged)}")
+        rows, placed = own_queue.with_gold(rows, gold, settings.gold_rate, f"{reviewer} {len(judged)}", reviewer)
     gold_log.place(run, reviewer, placed)
     return rows
 

@@ -41,6 +41,7 @@ class Plan(TypedDict):
     classes: list[str]
     side_by_side: list[str]
     tested: list[str]
+    reviewer: str | None
     facts: Facts
 
 
@@ -102,6 +103,7 @@ def of_run(run: Run, *, reviewer: str | None = None, progress: Callable[[int, in
         classes=rows.classes,
         side_by_side=saved_views.side_by_side(items, checks),
         tested=saved_views.tested(items),
+        reviewer=reviewer,
         facts=facts,
     )
     return Contents(items, plan)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
@@ -38,13 +39,21 @@ def tested(items: pd.DataFrame) -> list[str]:
     return [*changed, *([WRONG] if items["test_predicted"].notna().any() else [])]
 
 
-def save(dataset: fo.Dataset, checks: Sequence[str], *, side_by_side: Collection[str], tested: Collection[str]) -> None:
+def save(
+    dataset: fo.Dataset,
+    checks: Sequence[str],
+    *,
+    side_by_side: Collection[str],
+    tested: Collection[str],
+    reviewer: str | None,
+) -> None:
     """The Inbox, one view a check (worst first, copies side by side), the undecided, the decided.
 
     Args:
         dataset: one with the fields, with or without images.
         checks: one view each.
         side_by_side, tested: see the functions of these names.
+        reviewer: whose dataset it is; None: everybody's.
     """
     from fiftyone import ViewField as F
 
@@ -55,8 +64,12 @@ def save(dataset: fo.Dataset, checks: Sequence[str], *, side_by_side: Collection
         description="every image with an undecided finding, the most urgent first",
         color="#ff6d04",
     )
-    # The reviewer judges the picture and its label, and nothing that a check found.
+    # The reviewer judges the picture and its label, and nothing that a check found or that others decided.
     blind = dataset.match(F("calibrate") != None).sort_by("calibrate")  # noqa: E711
+    if reviewer is not None:
+        mine = F("reviewer").re_match(f"(^|;){re.escape(reviewer)}(;|$)")
+        for field in ("decision", "decided_label"):
+            blind = blind.set_field(field, mine.if_else(F(field), None))
     dataset.save_view(
         "Calibrate",
         blind.exclude_fields([*HINTS, *checks]),

@@ -18,6 +18,7 @@ from imageclinic.cleaning.review.plugin.selection import (
     blind,
     decide,
     images_in_words,
+    reviewer,
     shown,
     targets,
 )
@@ -275,8 +276,13 @@ def for_keys(ctx: Any, answer: Answer) -> dict[str, Any]:
 
 
 def documents(ctx: Any, ids: Sequence[str]) -> list[dict[str, Any]]:
-    """The samples as the App keeps them, so that the key plugin can redraw them: without what the view hides."""
+    """The samples as the App keeps them, so that the key plugin can redraw them: without what the view hides. In the
+    random sample that is what others decided, too, until one's own decision."""
     wanted = {"$match": {"_id": {"$in": [ObjectId(i) for i in ids[:_REDRAWN]]}}}
     hidden = sorted(set(ctx.dataset.get_field_schema()) - set(ctx.view.get_field_schema()))
-    found = ctx.dataset._aggregate(pipeline=[wanted, *([{"$unset": hidden}] if hidden else [])])
-    return list(foj.stringify(list(found)))
+    found = list(ctx.dataset._aggregate(pipeline=[wanted, *([{"$unset": hidden}] if hidden else [])]))
+    if blind(ctx):
+        for each in found:
+            if not navigation.judged_by(reviewer(ctx), each.get("reviewer")):
+                each |= {"decision": None, "decided_label": None}
+    return list(foj.stringify(found))

@@ -13,7 +13,7 @@ from imageclinic.cleaning.decisions import apply
 from imageclinic.cleaning.export import export_facts
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
-from imageclinic.core.naming import label_sets
+from imageclinic.core.naming import label_sets, run_names
 from imageclinic.core.progress import Stage, quiet, silent
 from imageclinic.core.reading.saved_verdict import HARMLESS
 from imageclinic.core.run import MARKER
@@ -51,7 +51,7 @@ def find(
     Args:
         data: a run (its decisions are applied), an export, or a dataset: what `audit` takes.
         to: where the diagnosis goes, and unpacked images; None: into a run, else beside the data, ``NAME-diagnosis``;
-            of data in memory or in an object store, into `audit_source.RUNS`.
+            of data in memory or in an object store, into `run_names.RUNS`.
         seed: of the draw of validation images, where the data has none.
         label_column: of a manifest.
         stage: progress.
@@ -60,7 +60,7 @@ def find(
         InputError: nothing there, or no labelled images to learn from.
     """
     name = packed_data.name_of(data) if isinstance(data, str) else "memory"
-    path = data if isinstance(data, Path) else audit_source.RUNS / name
+    path = data if isinstance(data, Path) else run_names.RUNS / name
     whole = path.absolute()
     beside = whole.with_name(f"{whole.stem if whole.is_file() else whole.name}-diagnosis")
     notes: list[str] = []

@@ -7,8 +7,6 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from imageclinic.audit.copies import clusters
 from imageclinic.core import tables
@@ -57,17 +55,3 @@ def test_pairs_of_everyone_with_everyone_need_no_sets(monkeypatch: pytest.Monkey
     made = clusters.cluster(near(pairs, [0.9] * len(pairs)), pd.Series(dtype="str"))
     assert left == [0]
     assert made["cluster"].tolist() == [f"{group[0]:03}" for group in groups for _ in group]
-
-
-@pytest.mark.parametrize("edges", [0, 50, 400, 1_000, 5_000])
-def test_components_are_scipys_named_by_their_first_node(edges: int) -> None:
-    rng = np.random.default_rng(edges)
-    left, right = rng.integers(0, 1_000, (2, edges))
-    _, number = connected_components(coo_array((np.ones(edges), (left, right)), shape=(1_000, 1_000)), directed=False)
-    _, first = np.unique(number, return_index=True)
-    np.testing.assert_array_equal(clusters._components(left, right, 1_000), first[number])
-
-
-def test_components_of_a_long_chain_need_few_rounds() -> None:
-    order = np.random.default_rng(0).permutation(100_000)
-    np.testing.assert_array_equal(clusters._components(order[1:], order[:-1], 100_000), np.zeros(100_000))

@@ -243,16 +243,10 @@ def test_a_picture_that_needs_too_much_memory_costs_that_picture(tmp_path, tries
     job = {"root": str(tmp_path), "ids": ["big.png", "small.png"], "paths": ["big.png", "small.png"]}
     job |= {"shard": str(tmp_path / "out.arrow"), "max_pixels": scan.MAX_PIXELS, "verdicts": {}, "tries": tries}
     (tmp_path / "beat").write_bytes(POSITION.pack(-1, False))
+    settings = {"beat": str(tmp_path / "beat"), "memory": 300 << 20}
     done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "imageclinic.audit.scan.worker",
-            str(tmp_path / "beat"),
-            str(300 << 20),
-            str(os.getpid()),
-        ],
-        input=json.dumps(job) + "\n",
+        [sys.executable, "-m", "imageclinic.audit.scan.worker", str(os.getpid())],
+        input="".join(json.dumps(line) + "\n" for line in (settings, job)),
         capture_output=True,
         text=True,
         cwd=ROOT,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imageclinic.cleaning.decisions import decision_log, import_decisions, policy, survivors
+from imageclinic.cleaning.decisions import decision_log, import_decisions, policy, policy_file, survivors
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
 
@@ -595,11 +595,11 @@ def test_policies_are_parsed(tmp_path):
         policy.parse_accept(["mislabeled:nine"])
     file = tmp_path / "strict.yaml"
     file.write_text("accept:\n  mislabeled: 0.9\n  dark:\n")
-    assert policy.load(file) == ("strict", {"mislabeled": 0.9, "dark": 0.0})
+    assert policy_file.load(file) == ("strict", {"mislabeled": 0.9, "dark": 0.0})
     for text in ("", "accept: {dark: 2}", "accept: [dark]", "accept: {dark: 1}\nacept: 1", "a: [", "\x00"):
         file.write_text(text)
         with pytest.raises(InputError, match=re.compile("strict|dark")):
-            policy.load(file)
+            policy_file.load(file)
 
 
 @pytest.mark.parametrize(

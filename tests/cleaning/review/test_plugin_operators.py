@@ -124,6 +124,26 @@ def test_the_random_sample_waits_for_each_reviewer(run: Run) -> None:
     assert dict(zip(order["ids"], app.call("order", "Calibrate")["waiting"], strict=True))[app.ids[one]]
 
 
+def test_tiles_of_the_random_sample_show_ones_own_decisions_only(run: Run) -> None:
+    one, two, three = MISLABELED[:3]
+    others(run, one, "drop", reviewer="joann")
+    app = App(run, reviewer="ann")
+
+    def shown() -> dict[str, str]:
+        ids, decisions = app.dataset.load_saved_view("Calibrate").values(["id", "decision"])
+        return {app.names[i]: decision for i, decision in zip(ids, decisions, strict=True) if decision}
+
+    assert shown() == {}
+    assert app.dataset.match({"decision": "drop"}).values("image_id") == [one], "elsewhere it shows"
+    assert app.decide("keep", two, view="Calibrate")["samples"][0]["decision"] == "keep"
+    assert shown() == {two: "keep"}
+    others(run, three, "drop")
+    (seen,) = app.call("changes", "Calibrate")["samples"]
+    assert (seen["decision"], seen["reviewer"]) == (None, "bob"), "what came meanwhile is hidden, too"
+    app.decide("drop", one, view="Calibrate")
+    assert shown() == {one: "drop", two: "keep"}
+
+
 def test_a_view_of_the_undecided_moves_on_to_what_follows(run: Run) -> None:
     app = App(run)
     undecided = app.dataset.load_saved_view("Undecided").values("image_id")

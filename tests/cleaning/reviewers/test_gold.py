@@ -59,7 +59,7 @@ def test_the_rate_holds_and_places_are_by_chance() -> None:
     rows = queue(2_000)
     gold = rows["image_id"].iloc[::5].tolist()
     rows.loc[rows["image_id"].isin(gold), ["in_inbox", "decision", "reviewer"]] = [False, "drop", "ann"]
-    mixed, placed = with_gold(rows, gold, 0.05, "bob")
+    mixed, placed = with_gold(rows, gold, 0.05, "bob", "bob")
     waiting = mixed[mixed["in_inbox"].astype(bool)].sort_values("queue")
     inside = waiting["image_id"].isin(placed).to_numpy()
     assert placed == gold[: len(placed)] and inside.sum() == len(placed)
@@ -70,8 +70,8 @@ def test_the_rate_holds_and_places_are_by_chance() -> None:
     assert mixed["queue"].nunique() == len(mixed)
     others = waiting.loc[~inside, "image_id"].tolist()
     assert others == sorted(others), "the others keep their order"
-    assert with_gold(rows, gold, 0.05, "bob")[1] == placed != with_gold(rows, gold, 0.05, "eve")[1]
-    assert with_gold(rows, gold[:3], 0.05, "bob")[1] == gold[:3]
+    assert with_gold(rows, gold, 0.05, "bob", "bob")[1] == placed != with_gold(rows, gold, 0.05, "eve", "eve")[1]
+    assert with_gold(rows, gold[:3], 0.05, "bob", "bob")[1] == gold[:3]
 
 
 def test_unflagged_ones_are_in_the_random_sample_only() -> None:
@@ -79,10 +79,28 @@ def test_unflagged_ones_are_in_the_random_sample_only() -> None:
     rows.loc[200:, ["queue", "in_inbox"]] = [np.nan, False]
     rows.loc[100:299, "calibrate"] = np.arange(200, dtype=float)
     gold = rows["image_id"].iloc[350:].tolist()
-    mixed, placed = with_gold(rows, gold, 0.1, "bob")
+    mixed, placed = with_gold(rows, gold, 0.1, "bob", "bob")
     got = mixed[mixed["image_id"].isin(placed)]
     assert 10 < len(placed) < 40 and got["calibrate"].notna().all()
     assert got["queue"].isna().all() and not got["in_inbox"].any()
+
+
+def test_a_second_reviewer_gets_as_many_in_the_random_sample_as_the_first() -> None:
+    rows = queue(600)
+    rows[["queue", "in_inbox"]] = [np.nan, False]
+    rows["calibrate"] = np.arange(600, dtype=float).tolist()
+    gold = rows["image_id"].iloc[500:].tolist()
+    alone = with_gold(rows, gold, 0.1, "x", "bob")[1]
+    rows.loc[:499, ["decision", "reviewer"]] = ["keep", "ann"]
+    assert with_gold(rows, gold, 0.1, "x", "bob")[1] == alone and 30 < len(alone) < 80
+    rows.loc[250:499, "reviewer"] = "ann;bob"
+    mixed, placed = with_gold(rows, gold, 0.1, "x", "bob")
+    assert 10 < len(placed) < 45, "among the 250 that bob has still to judge"
+    place = mixed.set_index("image_id")["calibrate"]
+    assert place[placed].max() < place[rows["image_id"].iloc[250:500]].min()
+    rows.loc[:499, "reviewer"] = "bobby;bob"
+    assert with_gold(rows, gold, 0.1, "x", "bob")[1] == []
+    assert with_gold(rows, gold, 0.1, "x", "bo")[1] == alone
 
 
 def test_an_answer_is_no_decision_and_a_real_one_stays(run: Run) -> None:

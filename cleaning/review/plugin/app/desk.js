@@ -209,7 +209,7 @@ class Desk {
       this.waiting.set(sample._id, open && !this.judged.has(sample._id));
       const entry = this.stock.at(sample._id);
       if (entry && !this.saver.jobs.some((one) => one.card === entry.card)) {
-        Object.assign(entry.card, { decision: sample.decision || null, label: sample.decided_label || null, reviewer: sample.reviewer || null, disputed: !!sample.disputed, who: sample.who_decided_what || null, settled: !!sample.settled, others: !!sample.decision && !mine });
+        Object.assign(entry.card, { decision: sample.decision || null, label: sample.decided_label || null, reviewer: sample.reviewer || null, disputed: !!sample.disputed, who: sample.who_decided_what || null, settled: !!sample.settled, others: !!(this.blind ? sample.reviewer : sample.decision) && !mine });
       }
     }
     if (desk !== this) return tiles.update(answer.samples);

@@ -16,13 +16,13 @@ from imageclinic.audit.listing import image_listing
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
 from imageclinic.core.naming import label_sets
+from imageclinic.core.naming.run_names import RUNS
 from imageclinic.core.naming.wording import few, shown
 from imageclinic.core.progress import Say, Stage
 from imageclinic.core.run import MARKER, Run
 from imageclinic.workflows.steps.argument_types import kind_of
 from imageclinic.workflows.steps.auditing import packed_data
 
-RUNS = Path("imageclinic-runs")
 # A dataset counts as moved, and not as another one, when so many of its files are there under the new root, and so many
 # of those have the size they had.
 _THERE, _SAME_SIZE, _LOOKED_AT = 0.5, 0.9, 1000
