@@ -77,15 +77,6 @@ def test_vectors_that_are_all_alike_have_no_outlier() -> None:
     assert outlier.find(labelled(same), same).empty
 
 
-def test_axes_of_pieces_are_those_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    vectors = embeddings(1).vectors
-    whole = outlier.evened_axes(vectors)
-    monkeypatch.setattr(outlier, "_PIECE", 64)
-    parts = outlier.evened_axes(vectors)
-    for one, two in zip(whole, parts, strict=True):
-        np.testing.assert_allclose(np.abs(one), np.abs(two), atol=1e-6)
-
-
 def test_distances_in_lists_are_never_too_small_and_exact_for_the_farthest(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(5)
     spread = rng.uniform(0.2, 1, (3000, 1))
