@@ -1,10 +1,10 @@
 """How far vectors lie from their own class, in units of what its usual members vary.
 
-Mahalanobis distance to the own class's mean with one covariance for all classes (Lee et al., 2018; with labels given, not
-predicted). Two things make it find many strangers that are alike. They would stretch the covariance in their own
-direction and be near by that measure: so it is learnt from a core without those that seem strangest, twice over (as in
-the minimum covariance determinant of Rousseeuw & Van Driessen, 1999). And with hundreds of components a vector is nearer
-to a covariance that it took part in: so each is measured by what was learnt from others.
+Mahalanobis distance to the own class's mean, with one covariance for all classes (Lee et al., 2018; classes are those
+given, not predicted). Two things make it find strangers, also many that are alike. They would stretch the covariance in
+their own direction, and be near by that measure: so it is learnt from a core without those that seem strangest, twice
+over, as in the minimum covariance determinant (Rousseeuw & Van Driessen, 1999). And a vector is nearer to a covariance
+that it took part in, by much where components are hundreds: so each is measured by what was learnt from others.
 """
 
 from __future__ import annotations

@@ -50,41 +50,37 @@ def find(
 ) -> pd.DataFrame:
     """Images that are of another kind than their class: they may belong to none.
 
-    Why it matters: pictures that slipped in by accident (icons, screenshots, another subject) are learnt as
-    members of a class.
+        Why it matters: pictures that slipped in by accident (icons, screenshots, another subject) are learnt as
+        members of a class.
 
-    What to do: look; drop what belongs to no class. Rare but right examples are outliers too: keep those.
+        What to do: look; drop what belongs to no class. Rare but right examples are outliers too: keep those.
 
-    Where at least 300 images are in classes of 5 or more, what counts is the Mahalanobis distance to the mean of the
-    image's class (Lee et al., 2018) in up to 256 principal components and the rest. One covariance serves all classes. It is
-    learnt, twice, without the 15 % of each class that seem strangest, so that strangers that are alike don't become
-    usual, and from other images than those that it measures (five folds). The first 15 % are those of the crowds, see
-    below. Flagged is what lies more than `class_deviations` above the median in the logarithm; the deviation is that of
-    the distance that 10 % exceed, so a set with many odd images of its own has a higher limit. Where more than about a
-    tenth are strangers, they are hidden. Score: 1 − exp(−distance / median distance).
+        Where at least 300 images are in classes of 5 or more, what counts is the Mahalanobis distance to the mean of the
+        image's class (Lee et al., 2018), in up to 256 principal components and what lies outside of them. One covariance
+        serves all classes. It is learnt from other images than those that it measures (five folds), and, twice over,
+        without the 15 % of each class that seem strangest, so that strangers that are alike don't become usual. Flagged is
+        what lies more than `class_deviations` above the median in the logarithm. The deviation is that of the distance which
+        10 % exceed: a set with many odd images of its own has a higher limit. Score: 1 − exp(−distance / median distance).
 
-    2 % of other pictures planted, features of EfficientNet-Lite2. Tuned on: digits, brain MRI, X-rays, rubbish or objects
-    among pets, pets among digits, MRI or X-rays: average precision .95 to 1.00, 23 to 26 flags of which at most
-    four are wrong, for 22 to 24 planted. Not tuned on: rubbish among faces .96, faces among rubbish .45, objects among rubbish .91;
-    of these few are flagged, and nearly all flags are right (see [examples](examples.md#strangers-planted-among-photographs)).
+    @@MEASURED@@
+        Other images (no label, a class of fewer than 5, fewer than 300 in all) are judged by their neighbours: mean cosine
+        distance to the `neighbours` nearest images, by cleanlab's OutOfDistribution (Kuan & Mueller, 2022), in
+        the embeddings' principal components, whose spreads are drawn together (the square root of each), so that a few
+        strong ones such as light and framing don't hide the others; flagged where its logarithm lies more than
+        `deviations` robust standard deviations above the median. The deviation is that of the upper half, because copies
+        and crowded classes stretch the lower one. Score: 1 − cleanlab's score, which is exp(−distance / median distance).
 
-    Other images (no label, a class of fewer than 5, fewer than 300 in all) are judged by their neighbours: mean cosine
-    distance to the `neighbours` nearest images, by cleanlab's OutOfDistribution (Kuan & Mueller, 2022), in
-    the embeddings' principal components, whose spreads are drawn together (the square root of each), so that a few
-    strong ones such as light and framing don't hide the others; flagged where its logarithm lies more than
-    `deviations` robust standard deviations above the median. The deviation is that of the upper half, because copies
-    and crowded classes stretch the lower one. Score: 1 − cleanlab's score, which is exp(−distance / median distance).
+        Many pictures of one other kind are each other's neighbours. So where fewer than 300 are in classes, one is
+        flagged, too, where the distance within which 15 % of all images lie is as many deviations above the median, unless
+        it is like its class: the distance within which half of its class lies must be above the median by 1.5 deviations
+        less. That distance must be 3 % above the median, too: where all images are alike, such as X-rays of chests, many
+        deviations are next to nothing. Its score is that of an image that lies as many deviations from its neighbours.
+        Images without a label, and classes of fewer than 5, are not judged by this: without classes nothing tells such a
+        crowd from a class.
 
-    Many pictures of one other kind are each other's neighbours. So of fewer than 300 images one is flagged, too, where the
-    distance within which 15 % of all images lie is as many deviations above the median, unless it is like its class: the
-    distance within which half of its class lies must be above the median by 1.5 deviations less. That distance must be
-    3 % above the median, too: where all images are alike, such as X-rays of chests, many deviations are next to nothing.
-    Its score is that of an image that lies as many deviations from its neighbours. Images without a label, and classes of
-    fewer than 5, are not judged by this: without classes nothing tells such a crowd from a class.
-
-    By classes, time grows with the number of images. By neighbours, above 50,000 images only the tenth that seems
-    farthest, and at most 50,000, is compared with all, the others with those of their surroundings: outliers among more
-    than half a million may be missed.
+        By classes, time grows with the number of images. By neighbours, above 50,000 images only the tenth that seems
+        farthest, and at most 50,000, is compared with all, the others with those of their surroundings: outliers among more
+        than half a million may be missed.
     """
     n = len(embeddings.image_id)
     if n <= neighbours:
