@@ -13,7 +13,7 @@ def planted(alike: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     codes = np.concatenate([np.arange(600) % 3, rng.integers(0, 3, alike)])
     vectors = rng.normal(0, np.linspace(1, 0.1, 60), (600 + alike, 60))
-    vectors[:, 0] += 8
+    vectors[:, 0] += 30  # so that length says next to nothing
     vectors[np.arange(600), 1 + codes[:600]] += 2
     vectors[600:, 30] += 6
     return vectors.astype(np.float32), codes
@@ -25,7 +25,7 @@ def test_many_that_are_alike_do_not_become_usual(monkeypatch: pytest.MonkeyPatch
     # That they seem strange beforehand need not be sure: every third does not.
     hint = np.where((rows >= 600) & (rows % 3 > 0), 1.0, 0.0)
     found = class_distance.distances(vectors, rows, codes, hint)
-    assert np.quantile(found[600:], 0.1) > np.quantile(found[:600], 0.99)
+    assert found[600:].min() > np.quantile(found[:600], 0.99)
     monkeypatch.setattr(class_distance, "_LEFT_OUT", 0.0)
     stretched = class_distance.distances(vectors, rows, codes, nothing_known)
     assert np.median(stretched[600:]) < np.median(found[600:]) / 1.5
