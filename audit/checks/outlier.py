@@ -48,7 +48,7 @@ def find(
     deviations: Annotated[float, Range(0, 100)] = 2.5,
     class_deviations: Annotated[float, Range(0, 100)] = 3.5,
 ) -> pd.DataFrame:
-    """Images that are of another kind than their class: they may belong to none.
+    """Images of another kind than those of their class: they may belong to no class.
 
         Why it matters: pictures that slipped in by accident (icons, screenshots, another subject) are learnt as
         members of a class.
@@ -62,16 +62,23 @@ def find(
         what lies more than `class_deviations` above the median in the logarithm. The deviation is that of the distance which
         10 % exceed: a set with many odd images of its own has a higher limit. Score: 1 − exp(−distance / median distance).
 
-    @@MEASURED@@
-        Other images (no label, a class of fewer than 5, fewer than 300 in all) are judged by their neighbours: mean cosine
+        With 2 % of other pictures planted (EfficientNet-Lite2's features), on ten pairs of datasets, tuned on, 296 of 313
+    flags are right, for 299 planted. Not tuned on, eight pairs: average precision .90 to 1.00 on seven, faces among
+    household rubbish .42; 174 of 180 flags are right, for 401 planted. Where images are of many kinds, strangers may rank
+    first and still not be flagged: of 100 planted among faces none is. Datasets as they are: 0 to 10 flags of 1,100 to
+    2,600; most are rare kinds of the same thing. Many strangers that are alike hide each other: of 5 % digits among pets
+    this distance alone finds 12 of 55, the crowds below another 31. See
+    [examples](examples.md#strangers-planted-among-photographs).
+
+    Other images (no label, a class of fewer than 5, fewer than 300 in all) are judged by their neighbours: mean cosine
         distance to the `neighbours` nearest images, by cleanlab's OutOfDistribution (Kuan & Mueller, 2022), in
         the embeddings' principal components, whose spreads are drawn together (the square root of each), so that a few
         strong ones such as light and framing don't hide the others; flagged where its logarithm lies more than
         `deviations` robust standard deviations above the median. The deviation is that of the upper half, because copies
         and crowded classes stretch the lower one. Score: 1 − cleanlab's score, which is exp(−distance / median distance).
 
-        Many pictures of one other kind are each other's neighbours. So where fewer than 300 are in classes, one is
-        flagged, too, where the distance within which 15 % of all images lie is as many deviations above the median, unless
+        Many pictures of one other kind are each other's neighbours. So an image is flagged, too, where the distance within
+    which 15 % of all images lie is `deviations` above the median, unless
         it is like its class: the distance within which half of its class lies must be above the median by 1.5 deviations
         less. That distance must be 3 % above the median, too: where all images are alike, such as X-rays of chests, many
         deviations are next to nothing. Its score is that of an image that lies as many deviations from its neighbours.
@@ -106,7 +113,7 @@ def find(
         rows = np.flatnonzero(judged)
         own = np.unique(codes[rows], return_inverse=True)[1]
         distance = class_distance.distances(embeddings.alike, order[rows], own, crowd[rows])
-        found.append(_off_class(rows, distance, class_deviations))
+        found.append(_off_class(rows, distance, crowd[rows], class_deviations, deviations))
     if not judged.all():
         found.append(_off_neighbours(vectors, crowd, judged, neighbours, deviations))
     rows, scores, evidence = (np.concatenate(part) for part in zip(*found, strict=True))
@@ -126,19 +133,29 @@ def _in_a_class(codes: Ints) -> npt.NDArray[np.bool_]:
     return inside if inside.sum() >= _ENOUGH else np.zeros(len(codes), bool)
 
 
-def _off_class(rows: Ints, distance: Floats, deviations: float) -> Found:
-    """Those that lie farther from their class than others do from theirs."""
+def _off_class(rows: Ints, distance: Floats, crowd: Floats, class_deviations: float, deviations: float) -> Found:
+    """Those that lie farther from their class than others do from theirs, or are in a crowd."""
     heights = np.log(np.maximum(distance, 1e-12))
-    centre = float(np.median(heights))
-    spread = (float(np.quantile(heights, _TAIL)) - centre) / _DEVIATIONS_THERE
-    far = heights - centre > deviations * spread if spread > 0 else np.zeros(len(rows), bool)
-    times = np.exp(heights[far] - centre)
-    above = (heights[far] - centre) / max(spread, 1e-12)
+    heights -= np.median(heights)
+    spread = max(float(np.quantile(heights, _TAIL)) / _DEVIATIONS_THERE, 1e-12)
+    height = heights / spread
+    far = height > class_deviations
+    strange = np.flatnonzero(far | (crowd > deviations))
+    times = np.exp(np.minimum(np.where(far, height, crowd) * spread, 50))
     evidence = [
-        f"{t:.1f} times as far from its class as the median image from its own ({a:.1f} deviations)."
-        for t, a in zip(times, above, strict=True)
+        f"{times[i]:.1f} times as far from its class as the median image from its own ({height[i]:.1f} deviations)."
+        if far[i]
+        else _beside(crowd[i])
+        for i in strange
     ]
-    return rows[far], 1 - np.exp(-times), np.array(evidence, object)
+    return rows[strange], 1 - np.exp(-times[strange]), np.array(evidence, object)
+
+
+def _beside(crowd: float) -> str:
+    return (
+        f"It is of another kind than {1 - _OF_ALL:.0%} of the images and than its class, as those like it may be "
+        f"({crowd:.1f} deviations from the bulk)."
+    )
 
 
 def _off_neighbours(
@@ -163,8 +180,7 @@ def _off_neighbours(
     beside = (crowd > height) | ~far  # what says so is the crowd, not the image's own place
     score = np.where(beside, 1 - np.exp(-np.exp(np.minimum(crowd * spread, 50))), 1 - scores)
     evidence = [
-        f"It is of another kind than {1 - _OF_ALL:.0%} of the images and than its class, as those like it may be "
-        f"({crowd[i]:.1f} deviations from the bulk)."
+        _beside(crowd[i])
         if beside[i]
         else f"{distance[i]:.1f} times as far from its {neighbours} nearest images as the median image."
         for i in strange

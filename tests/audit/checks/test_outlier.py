@@ -73,9 +73,12 @@ def test_a_set_with_odd_images_of_its_own_has_a_higher_limit() -> None:
     usual, odd = np.exp(rng.normal(0, 0.1, 1000)), np.exp(np.abs(rng.normal(0, 0.4, 120)))
     rows = np.arange(1120)
     planted = np.concatenate([usual, odd])
-    limit = [(outlier._off_class(rows[: len(d)], d, 3.5)[0] < 1000).sum() for d in (usual, planted)]
+    limit = [
+        (outlier._off_class(rows[: len(d)], d, np.full(len(d), -np.inf), 3.5, 2.5)[0] < 1000).sum()
+        for d in (usual, planted)
+    ]
     assert limit[0] <= 3
-    flagged = outlier._off_class(rows, planted, 3.5)[0]
+    flagged = outlier._off_class(rows, planted, np.full(1120, -np.inf), 3.5, 2.5)[0]
     assert 0 < (flagged >= 1000).sum() < (odd > np.exp(0.35)).sum()  # .35 is the limit without the odd ones
 
 
