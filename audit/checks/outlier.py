@@ -58,35 +58,36 @@ def find(
     Where at least 300 images are in classes of 5 or more, what counts is the Mahalanobis distance to the mean of the
     image's class (Lee et al., 2018), in up to 256 principal components and what lies outside of them. One covariance
     serves all classes. It is learnt from other images than those that it measures (five folds), and, twice over,
-    without the 15 % of each class that seem strangest, so that strangers that are alike don't become usual. Flagged is
-    what lies more than `class_deviations` above the median in the logarithm. The deviation is that of the distance which
-    10 % exceed: a set with many odd images of its own has a higher limit. Score: 1 − exp(−distance / median distance).
+    without the 15 % of each class that seem strangest, so that strangers that are alike don't become usual. Flagged
+    is what lies more than `class_deviations` above the median in the logarithm. The deviation is that of the distance
+    which 10 % exceed: a set with many odd images of its own has a higher limit. Score: 1 − exp(−distance / median
+    distance).
 
     With 2 % of other pictures planted (EfficientNet-Lite2's features), on eleven pairs of datasets, tuned on, 307 of
-    324 flags are right, for 350 planted. Not tuned on, eight pairs: average precision .90 to 1.00 on seven, faces among
-    household rubbish .42; 174 of 180 flags are right, for 402 planted. Where images are of many kinds, strangers may rank
-    first and still not be flagged: of 100 planted among faces none is. Datasets as they are: 0 to 10 flags of 1,100 to
-    2,600; most are rare kinds of the same thing. Many strangers that are alike hide each other: of 5 % digits among pets
-    this distance alone finds 12 of 55, the crowds below another 31. See
+    324 flags are right, for 350 planted. Not tuned on, eight pairs: average precision .90 to 1.00 on seven, faces
+    among household rubbish .42; 174 of 180 flags are right, for 402 planted. Where images are of many kinds,
+    strangers may rank first and still not be flagged: of 100 planted among faces none is. Datasets as they are: 0 to
+    10 flags of 1,100 to 2,600; most are rare kinds of the same thing. Many strangers that are alike hide each other:
+    of 5 % digits among pets this distance alone finds 12 of 55, the crowds below another 31. See
     [examples](examples.md#strangers-planted-among-photographs).
 
-    Other images (no label, a class of fewer than 5, fewer than 300 in all) are judged by their neighbours: mean cosine
-    distance to the `neighbours` nearest images, by cleanlab's OutOfDistribution (Kuan & Mueller, 2022), in
-    the embeddings' principal components, whose spreads are drawn together (the square root of each), so that a few
-    strong ones such as light and framing don't hide the others; flagged where its logarithm lies more than
-    `deviations` robust standard deviations above the median. The deviation is that of the upper half, because copies
-    and crowded classes stretch the lower one. Score: 1 − cleanlab's score, which is exp(−distance / median distance).
+    Other images (no label, a class of fewer than 5, fewer than 300 in all) are judged by their neighbours: mean
+    cosine distance to the `neighbours` nearest images, by cleanlab's OutOfDistribution (Kuan & Mueller, 2022), in the
+    embeddings' principal components, whose spreads are drawn together (the square root of each), so that a few strong
+    ones such as light and framing don't hide the others; flagged where its logarithm lies more than `deviations`
+    robust standard deviations above the median. The deviation is that of the upper half, because copies and crowded
+    classes stretch the lower one. Score: 1 − cleanlab's score, which is exp(−distance / median distance).
 
-    Many pictures of one other kind are each other's neighbours. So an image is flagged, too, where the distance within
-    which 15 % of all images lie is `deviations` above the median, unless it is like its class: the distance within which half of its class lies must be above the median by 1.5 deviations
-    less. That distance must be 3 % above the median, too: where all images are alike, such as X-rays of chests, many
-    deviations are next to nothing. Its score is that of an image that lies as many deviations from its neighbours.
-    Images without a label, and classes of fewer than 5, are not judged by this: without classes nothing tells such a
-    crowd from a class.
+    Many pictures of one other kind are each other's neighbours. So an image is flagged, too, where the distance
+    within which 15 % of all images lie is `deviations` above the median, unless it is like its class: the distance
+    within which half of its class lies must be above the median by 1.5 deviations less. That distance must be 3 %
+    above the median, too: where all images are alike, such as X-rays of chests, many deviations are next to nothing.
+    Its score is that of an image that lies as many deviations from its neighbours. Images without a label, and
+    classes of fewer than 5, are not judged by this: without classes nothing tells such a crowd from a class.
 
     By classes, time grows with the number of images. By neighbours, above 50,000 images only the tenth that seems
-    farthest, and at most 50,000, is compared with all, the others with those of their surroundings: outliers among more
-    than half a million may be missed.
+    farthest, and at most 50,000, is compared with all, the others with those of their surroundings: outliers among
+    more than half a million may be missed.
     """
     n = len(embeddings.image_id)
     if n <= neighbours:
