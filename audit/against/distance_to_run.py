@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from imageclinic.audit.checks.outlier import evened_axes
+from imageclinic.audit.principal_axes import evened_axes
 
 #: Images of the run that distances are measured to, and those whose own distances say what is usual, at most.
 REFERENCES, USUAL = 20_000, 2_000

@@ -1,0 +1,125 @@
+"""How far vectors lie from their own class, in units of what its usual members vary.
+
+Mahalanobis distance to the own class's mean, with one covariance for all classes (Lee et al., 2018; classes are those
+given, not predicted). Two things make it find strangers, also many that are alike. They would stretch the covariance in
+their own direction, and be near by that measure: so it is learnt from a core without those that seem strangest, twice
+over, as in the minimum covariance determinant (Rousseeuw & Van Driessen, 1999). And a vector is nearer to a covariance
+that it took part in, by much where components are hundreds: so each is measured by what was learnt from others.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from imageclinic.audit.principal_axes import of_length_one, principal_axes
+from imageclinic.core.large import large_arrays
+
+#: Share of each class that the core leaves out, how often it is chosen, and parts in which vectors are held out.
+_LEFT_OUT, _ROUNDS, _FOLDS = 0.15, 2, 5
+#: Classes of fewer have no mean of their own; one of more has it, drawn to that of all as by so many members.
+_LEAST, _DRAWN_BY = 5, 2
+#: Added to the variance of each component: this share of the mean one, because small variances are underestimated.
+_FLOOR = 0.1
+_PIECE = 1 << 14
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.intp]
+
+
+def distances(vectors: npt.NDArray[np.float32], rows: Ints, codes: Ints, strangest: Floats, *, seed: int = 0) -> Floats:
+    """Distance of some vectors to their class.
+
+    Args:
+        vectors: (n, d).
+        rows: those that are measured, and measured by, in a fixed order.
+        codes: the class of each of `rows`, from 0.
+        strangest: of each of `rows`, any measure of how strange it seems, more being stranger: the first core is
+            chosen by it. Equal ones are drawn.
+        seed: of folds and draws.
+
+    Returns:
+        float64, one for each of `rows`, at least 0; all 0 where the vectors don't differ.
+    """
+    placed = _placed(vectors, rows)
+    if placed.shape[1] == 1:
+        return np.zeros(len(rows))
+    rng = np.random.default_rng(seed)
+    fold = rng.permutation(len(rows)) % _FOLDS
+    found = strangest
+    for _ in range(_ROUNDS):
+        core = _core(found, codes, rng.permutation(len(rows)))
+        squared = np.empty(len(rows))
+        for part in range(_FOLDS):
+            asked = np.flatnonzero(fold == part)
+            known = np.flatnonzero((fold != part) & core)
+            squared[asked] = _squared(placed, codes, known, asked, vectors.shape[1])
+        found = np.sqrt(squared)
+    return found
+
+
+def _placed(vectors: npt.NDArray[np.float32], rows: Ints) -> npt.NDArray[np.float32]:
+    """Principal components of vectors of length 1, and in the last column the squared length of what lies outside."""
+    mean, axes, _ = principal_axes(vectors, rows, unit=True)
+
+    def pieces() -> list[Ints]:
+        return [rows[at : at + _PIECE] for at in range(0, len(rows), _PIECE)]
+
+    def place(piece: Ints) -> npt.NDArray[np.float32]:
+        centred = of_length_one(vectors[piece]) - mean
+        inside = centred @ axes
+        outside = np.maximum((centred**2).sum(1) - (inside**2).sum(1), 0)
+        return np.column_stack([inside, outside]).astype(np.float32)
+
+    shape = (len(rows), axes.shape[1] + 1)
+    return large_arrays.filled((place(piece) for piece in pieces()), shape, np.float32, None)
+
+
+def _core(strangest: Floats, codes: Ints, draw: Ints) -> npt.NDArray[np.bool_]:
+    """Of each class, those that seem least strange."""
+    order = np.lexsort((draw, strangest, codes))
+    size = np.bincount(codes)
+    place = np.arange(len(codes)) - (np.cumsum(size) - size)[codes[order]]
+    core = np.empty(len(codes), bool)
+    core[order] = place < np.ceil(size * (1 - _LEFT_OUT))[codes[order]]
+    return core
+
+
+def _squared(placed: npt.NDArray[np.float32], codes: Ints, known: Ints, asked: Ints, width: int) -> Floats:
+    """Squared distance of those asked, by means and a covariance of those known."""
+    last = placed.shape[1] - 1
+    centres = _centres(placed, codes, known)
+    moments = np.zeros((last, last))
+    for piece in _pieces(known):
+        off = placed[piece, :last] - centres[codes[piece]]
+        moments += off.T @ off
+    spread, axes = np.linalg.eigh(moments / len(known))
+    spread = np.maximum(spread, 0)
+    outside = float(np.median(placed[known, last]))
+    floor = max(_FLOOR * (spread.sum() + outside) / width, 1e-12)
+    found = [np.empty(0)]
+    for piece in _pieces(asked):
+        turned = (placed[piece, :last] - centres[codes[piece]]) @ axes
+        far = (turned**2 / (spread + floor)).sum(1)
+        if width > last:
+            far += placed[piece, last] / (outside / (width - last) + floor)
+        found.append(far)
+    return np.concatenate(found)
+
+
+def _centres(placed: npt.NDArray[np.float32], codes: Ints, known: Ints) -> Floats:
+    """The mean of each class (classes, components)."""
+    components = placed.shape[1] - 1
+    sums, size = np.zeros((codes.max() + 1, components)), np.zeros(codes.max() + 1)
+    for piece in _pieces(known):
+        order = piece[np.argsort(codes[piece], kind="stable")]
+        classes, start = np.unique(codes[order], return_index=True)
+        sums[classes] += np.add.reduceat(placed[order, :components].astype(np.float64), start, axis=0)
+        size += np.bincount(codes[piece], minlength=len(size))
+    of_all = sums.sum(0) / len(known)
+    own = (sums + _DRAWN_BY * of_all) / (size + _DRAWN_BY)[:, None]
+    return np.where((size >= _LEAST)[:, None], own, of_all)
+
+
+def _pieces(rows: Ints) -> list[Ints]:
+    return [rows[at : at + _PIECE] for at in range(0, len(rows), _PIECE)]

@@ -1,0 +1,61 @@
+"""Principal components of vectors, and those whose spreads are drawn together."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+#: Components, at most.
+COMPONENTS = 256
+#: Vectors that are taken together.
+_PIECE = 1 << 14
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.intp]
+
+
+def principal_axes(
+    vectors: npt.NDArray[np.float32], rows: Ints | None = None, *, unit: bool = False
+) -> tuple[Floats, Floats, Floats]:
+    """The mean of vectors, their principal axes and the spread along each, strongest first.
+
+    Args:
+        vectors: (n, d).
+        rows: those that count, in the order in which they are summed; None: all.
+        unit: scale each to length 1 before.
+
+    Returns:
+        float64 (d,), (d, k) and (k,), the variance; k is at most a fifth of the rows, because what is left is noise.
+    """
+    rows = np.arange(len(vectors)) if rows is None else rows
+    n, width = len(rows), vectors.shape[1]
+
+    def taken(piece: Ints) -> npt.NDArray[np.floating]:
+        return of_length_one(vectors[piece]) if unit else vectors[piece]
+
+    pieces = [rows[at : at + _PIECE] for at in range(0, n, _PIECE)]
+    mean = np.sum([taken(piece).sum(0, dtype=np.float64) for piece in pieces], axis=0) / n
+    if n < width:  # the same axes, from what the few images span
+        _, size, axes = np.linalg.svd(taken(rows) - mean, full_matrices=False)
+        spread, turn = size**2 / n, axes.T
+    else:
+        moments = np.zeros((width, width))
+        for piece in pieces:
+            centred = taken(piece) - mean
+            moments += centred.T @ centred
+        spread, turn = np.linalg.eigh(moments / n)
+    kept = np.argsort(spread)[::-1][: min(COMPONENTS, max(2, n // 5))]
+    kept = kept[spread[kept] > spread.max() * 1e-9]
+    return mean, turn[:, kept], spread[kept]
+
+
+def evened_axes(vectors: npt.NDArray[np.float32], order: Ints | None = None) -> tuple[Floats, Floats]:
+    """The mean of vectors (n, d), taken in an order of their rows, and what turns centred ones to principal components,
+    each divided by the square root of its spread."""
+    mean, axes, spread = principal_axes(vectors, order)
+    return mean, axes / spread**0.25
+
+
+def of_length_one(vectors: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    """Vectors (n, d), each divided by its length."""
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12))
