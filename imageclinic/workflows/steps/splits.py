@@ -122,7 +122,7 @@ def assign(
 
     separator = state.run.info().get(label_sets.KEY)
     grouped = cleaned[["image_id", "label", "sha256"]]
-    grouped = grouped.assign(split_group=stratified_split.split_groups(cleaned["image_id"], state.clusters))
+    grouped = grouped.assign(split_group=lookup.values(cleaned["image_id"], state.clusters, "split_group"))
     frozen = state.splits[state.splits["split"] == "test"]
     own = state.dataset.loc[state.dataset["split"].isin(["val", "test"]), "image_id"]
     if len(own):
