@@ -90,9 +90,7 @@ def placed_before(
     return before, np.where(group.among(before == test), test, before)
 
 
-def moved(
-    image_id: pd.Series, group: Groups, part: npt.NDArray[np.int64], before: npt.NDArray[np.int64]
-) -> list[str]:
+def moved(image_id: pd.Series, group: Groups, part: npt.NDArray[np.int64], before: npt.NDArray[np.int64]) -> list[str]:
     """A sentence for each of the first ten images that are no longer where they were."""
     names = np.array(tables.SPLITS, dtype=object)
     changed = np.flatnonzero((before >= 0) & (before != part))
