@@ -102,6 +102,7 @@ def cleaned_dataset(run: Path, options: ExportOptions, scratch: Path, stage: Sta
     Raises:
         InputError: as `export`.
     """
+    from imageclinic.audit.copies import find_copies
     from imageclinic.cleaning.decisions import apply
     from imageclinic.cleaning.export import write_export
     from imageclinic.cleaning.export.losses import left_out
@@ -126,6 +127,8 @@ def cleaned_dataset(run: Path, options: ExportOptions, scratch: Path, stage: Sta
         say(note)
     if not options.allow_lost_classes and (refusal := gone.refusal()):
         raise refusal
+    wanted = [*find_copies.COLUMNS[tables.DATASET], "split"]
+    state = dataclasses.replace(state, dataset=state.dataset[wanted])
     with stage("Looking for copies") as progress:
         clusters, remarks = splitting.regroup(
             state, cleaned, near=options.near_copies == "together", new=new, progress=progress
