@@ -17,7 +17,7 @@ from imageclinic.cleaning.review.dataset import kept_rows
 from imageclinic.cleaning.review.dataset.kept_rows import Rows
 from imageclinic.core import tables
 from imageclinic.core.rows import lookup
-from imageclinic.core.run import Run, open_run
+from imageclinic.core.run import Run
 
 
 def rows_of(run: Run, image_ids: Collection[str] = ()) -> Rows:
@@ -71,14 +71,14 @@ def _versions(run: Run) -> tuple[int, int]:
 
 @functools.lru_cache(maxsize=1)
 def _rows(path: Path, *versions: int) -> Rows:
-    return kept_rows.of_run(open_run(path))
+    return kept_rows.of_run(Run(path))
 
 
 @functools.lru_cache(maxsize=1)
 def _suggestions(path: Path, changed: int, check: str) -> pd.DataFrame:
     wanted = ["check", "image_id", "score", "suggested_label"]
     kept = []
-    for piece in tables.read_pieces(open_run(path).table_path(tables.ISSUES), tables.ISSUES, wanted):
+    for piece in tables.read_pieces(Run(path).table_path(tables.ISSUES), tables.ISSUES, wanted):
         of_check = piece["check"].eq(check) & piece["image_id"].notna() & piece["suggested_label"].notna()
         kept.append(piece.loc[of_check, wanted[1:]])
     flags = pd.concat(kept, ignore_index=True) if kept else pd.DataFrame(columns=wanted[1:])
