@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from imageclinic.audit.copies import clusters
 from imageclinic.core import tables
 from imageclinic.core.run import Run
+from imageclinic.workflows.steps.copies_key import copies_key
 
 _CHUNK = 50_000
 _SHARES = (0.8, 0.1, 0.1)
@@ -102,11 +103,12 @@ def make_copies(run: Run) -> None:
         transform=["identity"] * len(one),
         similarity=np.where(same, 1.0, 0.97),
     )
-    run.write(tables.NEIGHBORS, pairs.sort_values(["image_id", "other_id"], ignore_index=True))
+    made = copies_key(run, run.read(tables.DATASET, ["image_id", "sha256", "group"]))  # an export takes them for found
+    run.write(tables.NEIGHBORS, pairs.sort_values(["image_id", "other_id"], ignore_index=True), made)
     del features, ids, upright, mirrored, content
     dataset = pq.read_table(run.table_path(tables.DATASET), columns=["image_id", "group"])
     grouped = dataset.filter(pc.is_valid(dataset["group"])).to_pandas()
-    run.write(tables.CLUSTERS, clusters.cluster(pairs, grouped.set_index("image_id")["group"]))
+    run.write(tables.CLUSTERS, clusters.cluster(pairs, grouped.set_index("image_id")["group"]), made)
     rng = np.random.default_rng(0)
     names = np.array(tables.SPLITS, object)
     drawn = (

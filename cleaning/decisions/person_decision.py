@@ -11,11 +11,12 @@ from typing import Any
 import pandas as pd
 
 from imageclinic.audit import runner
-from imageclinic.cleaning.decisions import decision_log, priority, survivors
+from imageclinic.cleaning.decisions import decision_log, known_images, priority, survivors
+from imageclinic.cleaning.review.dataset.kept_rows import Rows
 from imageclinic.cleaning.trust import random_sample
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
-from imageclinic.core.run import Run, open_run
+from imageclinic.core.run import Run
 
 #: What `state` and `undo` return, one row an image; all but ``image_id`` are null while it is undecided.
 STATE = ("image_id", "decision", "label", "reviewer", "decided_at", "disputed", "note")
@@ -74,11 +75,13 @@ def keep_best(run: Run, image_ids: Sequence[str], *, reviewer: str) -> Best:
     The best one is decided only where nothing but copies was found about it: that it stays says nothing about its
     label, so it waits for a decision about that.
     """
-    dataset, issues = known_tables(run)
-    known = dataset.reset_index()
-    current = decision_log.current(read_log(run), known)
-    features, splits = run.read(tables.FEATURES), run.read(tables.SPLIT_TABLE)
-    plan = survivors.keep_best(list(image_ids), known, features, run.read(tables.CLUSTERS), splits, current)
+    held = known_images.rows_of(run, image_ids)
+    about, issues = held.about, held.issues
+    clusters = about[about["cluster"].notna()]
+    wanted = clusters.loc[clusters["image_id"].isin(image_ids), "cluster"]
+    current = _now(run, clusters.loc[clusters["cluster"].isin(wanted), "image_id"].tolist())
+    splits = about[about["split"].notna()]
+    plan = survivors.keep_best(list(image_ids), held.dataset, about, clusters, splits, current)
     open_questions = set(issues.loc[issues["cluster"].isna(), "image_id"])
     decided = set(current.loc[current["decision"].notna(), "image_id"])
     kept = plan.loc[plan["plan"].eq(survivors.BEST), "image_id"]
@@ -110,15 +113,15 @@ def not_copies(run: Run, image_ids: Sequence[str], *, reviewer: str) -> Apart:
     Members about which something else was found wait for a decision about that, and dropped ones stay dropped.
     Clusters in which pictures are equal are copies, whoever says what: nothing is decided about them.
     """
-    dataset, issues = known_tables(run)
-    clusters = run.read(tables.CLUSTERS)
-    wanted = clusters.loc[clusters["image_id"].isin(image_ids), "cluster"].dropna()
-    members = clusters[clusters["cluster"].isin(wanted)]
-    pairs = run.read(tables.NEIGHBORS)
-    same = pairs[pairs["kind"].ne("near") & pairs["image_id"].isin(members["image_id"])]
+    rows = known_images.rows_of(run, image_ids)
+    about, issues = rows.about, rows.issues
+    wanted = about.loc[about["image_id"].isin(image_ids), "cluster"].dropna()
+    members = about[about["cluster"].isin(wanted)]
+    pairs = tables.read_rows(run.table_path(tables.NEIGHBORS), tables.NEIGHBORS, members["image_id"])
+    same = pairs[pairs["kind"].ne("near")]
     equal = members["cluster"].isin(members.loc[members["image_id"].isin(same["image_id"]), "cluster"])
     apart = members.loc[~equal, "image_id"]
-    current = decision_log.current(read_log(run), dataset.reset_index())
+    current = _now(run, members["image_id"].tolist())
     decided = set(current.loc[current["decision"].notna(), "image_id"])
     open_questions = set(issues.loc[issues["cluster"].isna(), "image_id"])
     waits = apart.isin(open_questions) & ~apart.isin(decided)
@@ -140,17 +143,18 @@ def _log(
 ) -> None:
     """Append one batch of (image_id, decision, new label); `apart`: it says that they are no copies; `at_once`: it
     confirms and rejects nothing."""
-    changed = run.table_path(tables.ISSUES).stat().st_mtime_ns
-    dataset, issues = known_tables(run)
-    drawn = _drawn(run.path, changed) if blind else {}
     images = [image_id for image_id, _, _ in rows]
-    unknown = [image_id for image_id in images if image_id not in dataset.index]
-    if unknown:
-        raise InputError(f"{unknown[0]!r} is no image of {run.path}", fix="open the review again")
-    known = dataset.reindex(images)[["label", "sha256"]]
+    held = known_images.rows_of(run, images)
+    issues, drawn = held.issues, _drawn(held) if blind else {}
+    known = known_images.contents(held, images)
+    if (unknown := known["image_id"].isna()).any():
+        image_id = images[int(unknown.to_numpy().argmax())]
+        raise InputError(f"{image_id!r} is no image of {run.path}", fix="open the review again")
     about = dict(list(issues[issues["image_id"].isin(images)].groupby("image_id")))
     events = []
-    for (image_id, decision, new), (given, sha256) in zip(rows, known.itertuples(index=False), strict=True):
+    for (image_id, decision, new), (given, sha256) in zip(
+        rows, known[["label", "sha256"]].itertuples(index=False), strict=True
+    ):
         found = about.get(image_id, issues.head(0))
         actual = "keep" if decision == "relabel" and new == given else decision
         confirmed, rejected = priority.spoken_about(actual, found.head(0) if at_once else found)
@@ -183,15 +187,23 @@ def undo(run: Run, reviewer: str) -> pd.DataFrame:
 
 def state(run: Run, image_ids: Sequence[str], reviewer: str | None = None) -> pd.DataFrame:
     """What the log says now about these images (`STATE`), in their order; what `reviewer` alone says, where given."""
-    dataset, _ = known_tables(run)
-    log, known = read_log(run), dataset.reset_index()
+    now = _now(run, image_ids, reviewer).set_index("image_id")
+    return now.reindex(list(image_ids)).rename_axis("image_id").reset_index().reindex(columns=list(STATE))
+
+
+def _now(run: Run, image_ids: Sequence[str], reviewer: str | None = None) -> pd.DataFrame:
+    """`decision_log.current` of these images; maybe of others, too, about which it is right only if they have all
+    events about their contents."""
+    log, rows = read_log(run), known_images.rows_of(run)
     log = log if reviewer is None else log[log["reviewer"].eq(reviewer)]
     # Only these images, their equals in content, and what the log says about either: the rest has no say.
+    contents = rows.dataset.loc[rows.dataset["image_id"].isin(image_ids), "sha256"].dropna()
+    about = log[log["image_id"].isin(image_ids) | log["sha256"].isin(contents)]
+    known = known_images.decided(run, rows, about, image_ids)
     contents = known.loc[known["image_id"].isin(image_ids), "sha256"].dropna()
     log = log[log["image_id"].isin(image_ids) | log["sha256"].isin(contents)]
     known = known[known["image_id"].isin([*image_ids, *log["image_id"]]) | known["sha256"].isin(contents)]
-    now = decision_log.current(log, known).set_index("image_id")
-    return now.reindex(list(image_ids)).rename_axis("image_id").reset_index().reindex(columns=list(STATE))
+    return decision_log.current(log, known)
 
 
 def read_log(run: Run) -> pd.DataFrame:
@@ -202,27 +214,15 @@ def read_log(run: Run) -> pd.DataFrame:
     return _log_at(run.decisions, facts.st_size, facts.st_mtime_ns)
 
 
-def known_tables(run: Run) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The dataset by image_id, and the findings about images; not to be changed."""
-    return _tables(run.path, run.table_path(tables.ISSUES).stat().st_mtime_ns)
-
-
 @functools.lru_cache(maxsize=1)
 def _log_at(path: Path, size: int, changed: int) -> pd.DataFrame:
     return decision_log.read(path)
 
 
-@functools.lru_cache(maxsize=1)
-def _tables(path: Path, changed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The dataset by image_id, and the findings about images; read again after another audit."""
-    run = open_run(path)
-    issues = run.read(tables.ISSUES)
-    return run.read(tables.DATASET).set_index("image_id"), issues[issues["image_id"].notna()]
-
-
-@functools.lru_cache(maxsize=1)
-def _drawn(path: Path, changed: int) -> dict[str, dict[Any, Any]]:
+def _drawn(rows: Rows) -> dict[str, dict[Any, Any]]:
     """What the log says about each image of the random sample."""
-    dataset, issues = _tables(path, changed)
-    sample = random_sample.draw(issues, dataset.reset_index()).assign(sample="random")
+    sample = rows.about.loc[rows.about["calibrate"].notna(), ["image_id", "inclusion_prob"]]
+    flagged = sample["image_id"].isin(rows.issues["image_id"])
+    stratum = [random_sample.FLAGGED if one else random_sample.UNFLAGGED for one in flagged]
+    sample = sample.assign(stratum=stratum, sample="random")
     return {str(row.pop("image_id")): dict(row) for row in sample.to_dict("records")}

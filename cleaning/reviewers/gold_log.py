@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 from typing_extensions import TypedDict
 
-from imageclinic.cleaning.decisions import decision_log, person_decision
+from imageclinic.cleaning.decisions import decision_log, known_images
 from imageclinic.core import tables
 from imageclinic.core.reading.hashing import text_digest
 from imageclinic.core.reading.json_files import read_json
@@ -39,8 +39,7 @@ def judge(
     batch: str | None = None,
 ) -> None:
     """Append a reviewer's answer about images, see `person_decision.append`; `batch`: of the same key."""
-    dataset, _ = person_decision.known_tables(run)
-    known = dataset.reindex(list(image_ids))[["label", "sha256"]]
+    known = known_images.contents(known_images.rows_of(run, image_ids), image_ids)[["label", "sha256"]]
     events = []
     news: Sequence[str | None] = labels or [None] * len(image_ids)
     for image_id, new, (given, sha256) in zip(image_ids, news, known.itertuples(index=False), strict=True):
@@ -55,8 +54,8 @@ def judge(
 def judged(run: Run, reviewer: str) -> pd.DataFrame:
     """What a reviewer's answers say now, see `decision_log.current`."""
     log = read(run)
-    dataset, _ = person_decision.known_tables(run)
-    return decision_log.current(log[log["reviewer"].eq(reviewer)], dataset.reset_index())
+    dataset = known_images.rows_of(run, log["image_id"]).dataset
+    return decision_log.current(log[log["reviewer"].eq(reviewer)], dataset)
 
 
 def placed(run: Run, reviewer: str) -> set[str]:

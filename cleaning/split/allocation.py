@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from imageclinic.cleaning.split import group_codes
+from imageclinic.cleaning.split.group_codes import Groups
 from imageclinic.core.errors import InputError
 
 Ints = npt.NDArray[np.int64]
@@ -24,13 +26,11 @@ Floats = npt.NDArray[np.float64]
 _MANY = 10
 #: Rounds in which every group that was placed singly may move to a better part.
 _ROUNDS = 5
-#: Names that are hashed together.
-_PIECE = 1 << 18
 
 
 def allocate(
     labels: Sequence[str] | pd.Series,
-    groups: Sequence[str] | pd.Series,
+    groups: Sequence[str] | pd.Series | Groups,
     shares: Sequence[float],
     *,
     seed: int,
@@ -44,7 +44,7 @@ def allocate(
 
     Args:
         labels: the class of each row, (n,).
-        groups: the group of each row, (n,); rows of one group get one part.
+        groups: the group of each row, (n,), by name or as numbers; rows of one group get one part.
         shares: weight of each part, (p,), normalised to sum 1 (so counts do as well). A part of weight 0 is
             closed: it gets rows of groups that are fixed to it and no others.
         seed: any integer; draws among groups of equal size and class.
@@ -60,15 +60,20 @@ def allocate(
     """
     weights = normalised(shares)
     n, parts = len(labels), len(weights)
-    if len(groups) != n or (fixed is not None and len(fixed) != n):
-        raise InputError(f"{n} labels but {len(groups)} groups", expected="one group (and fixed part) per label")
+    rows = len(groups.code if isinstance(groups, Groups) else groups)
+    if rows != n or (fixed is not None and len(fixed) != n):
+        raise InputError(f"{n} labels but {rows} groups", expected="one group (and fixed part) per label")
     if n == 0:
         return np.zeros(0, np.int64)
     label = pd.factorize(pd.Series(labels, dtype="str"), sort=True)[0].astype(np.int64)
-    group, names = pd.factorize(pd.Series(groups, dtype="str"))
-    if (label < 0).any() or (group < 0).any():
-        raise InputError("a row without label or group", expected="a label and a group in every row")
-    units = _Units(label, group.astype(np.int64), _keys(pd.Index(names), seed), parts)
+    if not isinstance(groups, Groups):
+        names = pd.Series(groups, dtype="str")
+        if names.isna().any():
+            raise InputError("a row without group", expected="a group in every row")
+        groups = group_codes.named(names)
+    if (label < 0).any():
+        raise InputError("a row without label", expected="a label in every row")
+    units = _Units(label, groups.code, _keys(groups, seed), parts)
     part = np.full(units.count, -1, np.int64)
     if fixed is not None:
         part = _fixed_parts(np.asarray(fixed), units, parts)
@@ -135,11 +140,9 @@ def normalised(shares: Sequence[float]) -> Floats:
     return weights / weights.sum()
 
 
-def _keys(names: pd.Index, seed: int) -> npt.NDArray[np.uint64]:
+def _keys(groups: Groups, seed: int) -> npt.NDArray[np.uint64]:
     """A random number per group that depends on its name and the seed only (SplitMix64's finaliser)."""
-    # In pieces, for the hash is that of Python strings.
-    pieces = (names[at : at + _PIECE].to_numpy(dtype=object) for at in range(0, len(names), _PIECE))
-    mixed = np.concatenate([pd.util.hash_array(piece, categorize=False) for piece in pieces])
+    mixed = np.concatenate([pd.util.hash_array(names, categorize=False) for names in groups.names()])
     mixed = mixed ^ np.random.SeedSequence(abs(seed)).generate_state(1, np.uint64)[0]
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
         mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)

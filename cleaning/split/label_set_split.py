@@ -13,7 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from imageclinic.cleaning.split import group_codes
 from imageclinic.cleaning.split.allocation import allocate
+from imageclinic.cleaning.split.group_codes import Groups
 from imageclinic.core.naming import label_sets
 
 Ints = npt.NDArray[np.int64]
@@ -21,7 +23,7 @@ Ints = npt.NDArray[np.int64]
 
 def allocate_sets(
     labels: pd.Series,
-    groups: pd.Series,
+    groups: pd.Series | Groups,
     shares: Sequence[float],
     separator: str,
     *,
@@ -29,14 +31,15 @@ def allocate_sets(
     fixed: Ints | None = None,
 ) -> Ints:
     """The part of each image, int64, (n,): see `allocation.allocate`; `labels` are label sets, none of them null."""
-    images = pd.DataFrame({"at": np.arange(len(labels)), "label": labels.to_numpy(), "group": groups.to_numpy()})
+    known = groups if isinstance(groups, Groups) else group_codes.named(groups)
+    images = pd.DataFrame({"at": np.arange(len(labels)), "label": labels.to_numpy()})
     rows = label_sets.by_class(images, separator)
     # One more row for each image, by how many classes it has: parts then have their shares of images, too.
     many = rows["at"].value_counts().sort_index().astype("str")
     rows = pd.concat([rows, images.assign(label="\0" + many.to_numpy())], ignore_index=True)
     at = rows["at"].to_numpy()
     placed = None if fixed is None else np.asarray(fixed)[at]
-    part = allocate(rows["label"], rows["group"], shares, seed=seed, fixed=placed)
+    part = allocate(rows["label"], known.repeated(at), shares, seed=seed, fixed=placed)
     return part[-len(images) :] if len(images) else part
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from imageclinic.cleaning.split import group_codes
 from imageclinic.cleaning.split.allocation import allocate
 from imageclinic.cleaning.split.stratified_split import moved, placed_before
 from imageclinic.core import tables
@@ -42,10 +43,11 @@ def assign_counts(
     labelled = table.loc[table["label"].notna(), ["image_id", "label", "split_group"]]
     rows = labelled.sort_values("image_id", ignore_index=True)
     group = rows["split_group"].astype("str").fillna(rows["image_id"])
-    before, wanted = placed_before(rows["image_id"], group, fixed)
+    groups = group_codes.named(group)
+    before, wanted = placed_before(rows["image_id"], groups, fixed)
     asked = _asked(counts, len(rows))
     goal = _goals(asked, wanted, group)
-    part = allocate(rows["label"], group, [*goal, len(rows) - sum(goal)], seed=seed, fixed=wanted)
+    part = allocate(rows["label"], groups, [*goal, len(rows) - sum(goal)], seed=seed, fixed=wanted)
     free = ~group.isin(group[wanted >= 0]).to_numpy()
     alone = free & (group.map(group.value_counts()) == 1).to_numpy()
     label = pd.factorize(rows["label"], sort=True)[0].astype(np.int64)
@@ -55,7 +57,7 @@ def assign_counts(
     split = labelled["image_id"].map(pd.Series(names[part], rows["image_id"])).astype("str")
     inside = split.notna()
     result = tables.frame(tables.SPLIT_TABLE, image_id=labelled.loc[inside, "image_id"], split=split[inside])
-    return result, [*moved(rows["image_id"], group, part, before), *_notes(rows["label"], part, asked)]
+    return result, [*moved(rows["image_id"], groups, part, before), *_notes(rows["label"], part, asked)]
 
 
 def _asked(counts: Sequence[int | None], n: int) -> list[int]:

@@ -8,7 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from imageclinic.cleaning.split import group_codes
 from imageclinic.cleaning.split.allocation import allocate, normalised
+from imageclinic.cleaning.split.group_codes import Groups
 from imageclinic.cleaning.split.label_set_split import allocate_sets
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
@@ -61,8 +63,8 @@ def assign(
     """
     if len(shares) != len(tables.SPLITS):
         raise InputError(f"{len(shares)} shares for a split", expected="three: train, val, test, such as 0.8,0.1,0.1")
-    rows = table.loc[table["label"].notna(), ["image_id", "label", "split_group"]].reset_index(drop=True)
-    group = rows["split_group"].astype("str").fillna(rows["image_id"])
+    rows = _labelled(table, ["image_id", "label", "split_group"])
+    group = group_codes.of(rows["image_id"], rows["split_group"])
     before, wanted = placed_before(rows["image_id"], group, fixed)
     if label_separator is None:
         part = allocate(rows["label"], group, shares, seed=seed, fixed=wanted)
@@ -75,7 +77,7 @@ def assign(
 
 
 def placed_before(
-    image_id: pd.Series, group: pd.Series, fixed: pd.DataFrame | None
+    image_id: pd.Series, group: Groups, fixed: pd.DataFrame | None
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Where each image was, and where it has to go: the split's number, or -1. Test images keep their whole group."""
     before = np.full(len(image_id), -1, np.int64)
@@ -85,18 +87,16 @@ def placed_before(
         row = lookup.places(image_id, known["image_id"])
         before = np.append(place, -1)[row]
     test = tables.SPLITS.index("test")
-    return before, np.where(lookup.among(group, group[before == test]), test, before)
+    return before, np.where(group.among(before == test), test, before)
 
 
-def moved(
-    image_id: pd.Series, group: pd.Series, part: npt.NDArray[np.int64], before: npt.NDArray[np.int64]
-) -> list[str]:
+def moved(image_id: pd.Series, group: Groups, part: npt.NDArray[np.int64], before: npt.NDArray[np.int64]) -> list[str]:
     """A sentence for each of the first ten images that are no longer where they were."""
     names = np.array(tables.SPLITS, dtype=object)
     changed = np.flatnonzero((before >= 0) & (before != part))
     notes = [
         f"{image_id.iloc[at]} was in {names[before[at]]} and is now in {names[part[at]]}: "
-        f"its group {group.iloc[at]} also has images in {names[part[at]]}."
+        f"its group {group.name(group.code[at])} also has images in {names[part[at]]}."
         for at in changed[:10]
     ]
     if len(changed) > 10:
@@ -142,7 +142,7 @@ def require_training(table: pd.DataFrame, splits: pd.DataFrame, label_separator:
             fix="take back decisions with imageclinic decide --undo, or audit images with labels",
         )
     rows = label_sets.by_class(rows, label_separator)
-    counts = pd.crosstab(rows["label"], rows["split"]).reindex(columns=list(tables.SPLITS), fill_value=0)
+    counts = _counts(rows)
     lacking = counts[counts["train"] == 0]
     if not len(lacking):
         return
@@ -176,11 +176,11 @@ def require_complete(
         InputError: names the splits, the classes, and how many images and groups they have.
     """
     rows = _with_splits(table, splits)
-    rows = rows.assign(group=split_groups(rows["image_id"], clusters))
-    biggest = rows["group"].value_counts()
-    n_images = len(rows)
-    rows = label_sets.by_class(rows, label_separator)
-    counts = pd.crosstab(rows["label"], rows["split"]).reindex(columns=list(tables.SPLITS), fill_value=0)
+    given = lookup.values(rows["image_id"], clusters, "split_group")
+    group = group_codes.of(rows["image_id"], given)
+    biggest, n_images = group.sizes.max(initial=0), len(rows)
+    rows = label_sets.by_class(rows.assign(group=group.code), label_separator)
+    counts = _counts(rows)
     wanted = [name for name, part in zip(tables.SPLITS, demand, strict=True) if part is None or part > 0]
     groups = rows.groupby("label")["group"].nunique()
     problems = [f"{name} is empty" for name in wanted if not counts[name].sum()]
@@ -190,9 +190,9 @@ def require_complete(
             named = [f"{label!r} ({_size(counts.loc[label].sum(), groups[label])})" for label in lacking]
             problems.append(f"no image in {name} for class {few(named)}")
     if problems:
-        tied = f"; the biggest group of copies that stay together has {biggest.iloc[0]:,} of {n_images:,} images"
+        tied = f"; the biggest group of copies that stay together has {biggest:,} of {n_images:,} images"
         raise InputError(
-            "; ".join(problems) + (tied if biggest.iloc[0] > max(2, n_images // 10) else ""),
+            "; ".join(problems) + (tied if biggest > max(2, n_images // 10) else ""),
             expected="images of every class in train, val and test",
             fix="add images, or drop or merge such classes; ask for other parts with --split; if images are taken for "
             "copies that are none, decide to keep them, or use --near-copies apart; or export as it is with "
@@ -202,9 +202,25 @@ def require_complete(
 
 def _with_splits(table: pd.DataFrame, splits: pd.DataFrame) -> pd.DataFrame:
     """image_id, label and split of the labelled images that have a split."""
-    rows = table.loc[table["label"].notna(), ["image_id", "label"]]
-    rows = rows.assign(split=lookup.values(rows["image_id"], splits, "split"))
-    return rows[rows["split"].notna()].reset_index(drop=True)
+    rows = _labelled(table, ["image_id", "label"])
+    split = lookup.values(rows["image_id"], splits, "split")
+    rows = rows.assign(split=split)
+    return rows if split.notna().all() else rows[split.notna()].reset_index(drop=True)
+
+
+def _labelled(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """These columns of the rows with a label; of most tables those are all, and then nothing is copied."""
+    labelled = table["label"].notna()
+    rows = table[list(columns)] if labelled.all() else table.loc[labelled, list(columns)]
+    return rows.reset_index(drop=True)
+
+
+def _counts(rows: pd.DataFrame) -> pd.DataFrame:
+    """How many rows each label, in order, has in each split."""
+    label, names = pd.factorize(rows["label"], sort=True)
+    split = lookup.places(rows["split"], tables.SPLITS)
+    cells = np.bincount(label * len(tables.SPLITS) + split, minlength=len(names) * len(tables.SPLITS))
+    return pd.DataFrame(cells.reshape(len(names), -1), index=names, columns=list(tables.SPLITS))
 
 
 def split_groups(images: pd.Series, clusters: pd.DataFrame) -> pd.Series:
@@ -215,7 +231,7 @@ def split_groups(images: pd.Series, clusters: pd.DataFrame) -> pd.Series:
 
 def _notes(
     rows: pd.DataFrame,
-    group: pd.Series,
+    group: Groups,
     part: npt.NDArray[np.int64],
     before: npt.NDArray[np.int64],
     weights: npt.NDArray[np.float64],
@@ -228,13 +244,13 @@ def _notes(
     for p, name in enumerate(tables.SPLITS):
         off = abs(counts[p] - weights[p] * shared)
         if weights[p] > 0 and off > max(1.0, _TOLERANCE * shared):
-            biggest = int(group.value_counts().iloc[0]) if biggest is None else biggest
+            biggest = int(group.sizes.max()) if biggest is None else biggest
             notes.append(
                 f"{name} has {counts[p]} of {shared} images ({counts[p] / shared:.1%}) instead of "
                 f"{weights[p]:.1%}; groups stay whole (the biggest has {biggest} images), "
                 "placed images stay, and every class goes into every split where it can."
             )
-    each = label_sets.by_class(pd.DataFrame({"label": rows["label"], "group": group, "part": part}), separator)
+    each = label_sets.by_class(pd.DataFrame({"label": rows["label"], "group": group.code, "part": part}), separator)
     code, classes = pd.factorize(each["label"], sort=True)
     have = np.bincount(code * len(weights) + each["part"].to_numpy(), minlength=len(classes) * len(weights))
     missing = []

@@ -5,15 +5,20 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from imageclinic.cleaning.export.export_options import ExportOptions
+from imageclinic.core import tables
 from imageclinic.core.processes.temporary_folders import temporary_folder
 from imageclinic.core.progress import Say, Stage, quiet, silent
 from imageclinic.core.rows import lookup
+from imageclinic.core.run import open_run
 from imageclinic.core.stores.addresses import address_of
 from imageclinic.workflows.steps import splits as splitting
 from imageclinic.workflows.steps.run_state import load
+
+if TYPE_CHECKING:
+    from imageclinic.cleaning.export.write_export import CleanedDataset
 
 #: The columns of the dataset by which it is exported.
 OF_DATASET = (
@@ -69,10 +74,38 @@ def export(
 
 
 def _export(run: Path, out: Path | str, options: ExportOptions, stage: Stage, say: Say) -> dict[str, Any]:
+    from imageclinic.cleaning.export import write_export
+    from imageclinic.cleaning.export.to_store import upload_export
+    from imageclinic.core.naming import label_sets
+
+    opened = open_run(run)
+    if opened.info().get(label_sets.KEY) is not None:
+        options.check_label_sets()
+    if isinstance(out, str):
+        upload_export.look(out, opened, options)
+    with temporary_folder("imageclinic-encoded-") as scratch:
+        content = cleaned_dataset(run, options, scratch, stage, say)
+        with stage("Exporting and proving") as progress:
+            summary = write_export.export(content, opened, out, options, progress)
+    return {**summary, "proofs": [dataclasses.asdict(proof) for proof in summary["proofs"]]}
+
+
+def cleaned_dataset(run: Path, options: ExportOptions, scratch: Path, stage: Stage, say: Say) -> CleanedDataset:
+    """What an export writes: the images by the decisions, and their splits. The run's own tables go with the return.
+
+    Args:
+        run: an audited run.
+        options: how.
+        scratch: where images that are re-encoded are put.
+        stage, say: progress.
+
+    Raises:
+        InputError: as `export`.
+    """
+    from imageclinic.audit.copies import find_copies
     from imageclinic.cleaning.decisions import apply
     from imageclinic.cleaning.export import write_export
     from imageclinic.cleaning.export.losses import left_out
-    from imageclinic.cleaning.export.to_store import upload_export
     from imageclinic.cleaning.split.demanded_split import demanded
     from imageclinic.cleaning.split.stratified_split import require_complete, require_training
     from imageclinic.core.naming import label_sets
@@ -81,51 +114,48 @@ def _export(run: Path, out: Path | str, options: ExportOptions, stage: Stage, sa
     # Re-encoding looks at all there is of an image; findings are not exported.
     state = load(run, OF_DATASET if options.reencode == "none" else None, ["image_id"])
     separator = state.run.info().get(label_sets.KEY)
-    if separator is not None:
-        options.check_label_sets()
-    if isinstance(out, str):
-        upload_export.look(out, state.run, options)
-    with temporary_folder("imageclinic-encoded-") as scratch:
-        new, reasons = None, reencoding.unloadable(state)
-        if options.reencode != "none":
-            with stage("Re-encoding images") as progress:
-                new = reencoding.reencoded(state, reasons, options.reencode, scratch, progress)
-        if new is not None:
-            state = reencoding.mended(state, new)
-        used = [*write_export.OF_IMAGES, "read_error"]
-        cleaned, changes = apply.apply(state.dataset[used], state.current)
-        gone = left_out.of(state.dataset, cleaned, changes, separator)
-        for note in gone.notes():
-            say(note)
-        if not options.allow_lost_classes and (refusal := gone.refusal()):
-            raise refusal
-        with stage("Looking for copies") as progress:
-            clusters, remarks = splitting.regroup(
-                state, cleaned, near=options.near_copies == "together", new=new, progress=progress
-            )
-        old = None if options.keep_split is None else splitting.earlier(Path(options.keep_split), cleaned)
-        grouped = dataclasses.replace(state, clusters=clusters)
-        splits, notes = splitting.assign(grouped, cleaned, demanded(options.split), options.seed, old)
-        placed = lookup.among(cleaned["image_id"], splits["image_id"])
-        cleaned = cleaned if placed.all() else cleaned[placed]
-        notes = remarks + notes
-        require_training(cleaned, splits, separator)
-        if not options.allow_incomplete:
-            require_complete(cleaned, splits, clusters, demanded(options.split), separator)
-        unread = reasons[lookup.among(reasons.index, cleaned["image_id"])]
-        if len(unread) and options.reencode == "none":
-            first = f"{unread.index[0]}: {unread.iloc[0]}"
-            notes.append(
-                f"Keras's folder loader stops at, skips or misreads {len(unread):,} images ({first}) "
-                "--reencode png fixes that."
-            )
-        ranges = {} if new is None else new.ranges
-        for note in (*notes, *(values.sentence(kind) for kind, values in ranges.items())):
-            say(note)
-        encoded = None if new is None else new.files
-        content = write_export.CleanedDataset(
-            cleaned, splits, clusters, changes, state.current, encoded, notes, gone, ranges
+    new, reasons = None, reencoding.unloadable(state)
+    if options.reencode != "none":
+        with stage("Re-encoding images") as progress:
+            new = reencoding.reencoded(state, reasons, options.reencode, scratch, progress)
+    if new is not None:
+        state = reencoding.mended(state, new)
+    used = [*write_export.OF_IMAGES, "read_error"]
+    cleaned, changes = apply.apply(state.dataset[used], state.current)
+    gone = left_out.of(state.dataset, cleaned, changes, separator)
+    for note in gone.notes():
+        say(note)
+    if not options.allow_lost_classes and (refusal := gone.refusal()):
+        raise refusal
+    wanted = [*find_copies.COLUMNS[tables.DATASET], "split"]
+    state = dataclasses.replace(state, dataset=state.dataset[wanted])
+    with stage("Looking for copies") as progress:
+        clusters, remarks = splitting.regroup(
+            state, cleaned, near=options.near_copies == "together", new=new, progress=progress
         )
-        with stage("Exporting and proving") as progress:
-            summary = write_export.export(content, state.run, out, options, progress)
-    return {**summary, "proofs": [dataclasses.asdict(proof) for proof in summary["proofs"]]}
+    old = None if options.keep_split is None else splitting.earlier(Path(options.keep_split), cleaned)
+    # From here on the cleaned table counts; what else was read goes, for it is as large.
+    state = dataclasses.replace(
+        state, clusters=clusters, dataset=state.dataset[["image_id", "split"]], issues=tables.empty(tables.ISSUES)
+    )
+    cleaned = cleaned[list(write_export.OF_IMAGES)]
+    splits, notes = splitting.assign(state, cleaned, demanded(options.split), options.seed, old)
+    state = dataclasses.replace(state, dataset=state.dataset.head(0), splits=state.splits.head(0))
+    placed = lookup.among(cleaned["image_id"], splits["image_id"])
+    cleaned = cleaned if placed.all() else cleaned[placed]
+    notes = remarks + notes
+    require_training(cleaned, splits, separator)
+    if not options.allow_incomplete:
+        require_complete(cleaned, splits, clusters, demanded(options.split), separator)
+    unread = reasons[lookup.among(reasons.index, cleaned["image_id"])]
+    if len(unread) and options.reencode == "none":
+        first = f"{unread.index[0]}: {unread.iloc[0]}"
+        notes.append(
+            f"Keras's folder loader stops at, skips or misreads {len(unread):,} images ({first}) "
+            "--reencode png fixes that."
+        )
+    ranges = {} if new is None else new.ranges
+    for note in (*notes, *(values.sentence(kind) for kind, values in ranges.items())):
+        say(note)
+    encoded = None if new is None else new.files
+    return write_export.CleanedDataset(cleaned, splits, clusters, changes, state.current, encoded, notes, gone, ranges)

@@ -271,3 +271,20 @@ def test_every_benchmark_is_described() -> None:
     described = (HOME / "benchmarks" / "README.md").read_text(encoding="utf-8")
     scripts = [path for path in (HOME / "benchmarks").glob("*.py") if "def main()" in path.read_text(encoding="utf-8")]
     assert [path.name for path in scripts if f"`{path.name}`" not in described] == []
+
+
+def test_a_step_that_takes_too_much_memory_is_stopped_and_says_so(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "benchmarks.memory", "200000", "--keep", str(tmp_path / "run")]
+    done = subprocess.run([*command, "--steps", "without thumbnails", "--most", "0.1"], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "without thumbnails: status 1" in done.stderr and "--most is 0.1" in done.stderr
+
+
+def test_memory_of_a_small_made_up_run_is_measured_to_its_export(tmp_path: Path) -> None:
+    steps = ["without thumbnails", "made-up copies", "checks", "decide", "review", "export", "diff"]
+    command = [sys.executable, "-m", "benchmarks.memory", "2000", "--labels", "5", "--keep", str(tmp_path / "run")]
+    done = subprocess.run([*command, "--steps", *steps], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    rows = [line.split("|")[1].strip() for line in done.stdout.splitlines() if line.startswith("| ")]
+    assert rows[1:] == steps
+    assert "0 differences" in done.stdout

@@ -28,7 +28,7 @@ from imageclinic.core.run import Run
 
 #: Above this many images so many of the worst of each check and class are loaded, see `shown_images`.
 MOST_IMAGES = 100_000
-_VERSION = 1
+_VERSION = 2
 _SOURCES = (tables.DATASET, tables.ISSUES, tables.CLUSTERS, tables.SPLIT_TABLE, tables.FEATURES)
 #: What decides which decisions hold.
 _CONTENT = ("image_id", "sha256", "label")
@@ -42,6 +42,9 @@ ABOUT = Table(
         IMAGE_ID,
         Column("worst", pa.bool_(), "shown whatever is decided"),
         Column("calibrate", _NUMBER, "position in the random sample", nullable=True, low=0),
+        Column(
+            "inclusion_prob", pa.float64(), "chance with which the random sample draws it", nullable=True, low=0, high=1
+        ),
         Column("cluster", _TEXT, "see clusters", nullable=True),
         Column("group", _NUMBER, "of the cluster, from 1", nullable=True, low=1),
         Column("split", _TEXT, "see splits", nullable=True),
@@ -147,6 +150,7 @@ def _gathered(run: Run, most: int | None, images: int, wanted: Collection[str]) 
     about = pd.DataFrame({"image_id": names, "worst": True if worst is None else lookup.among(names, worst)})
     places = sample.assign(calibrate=sample.index)
     about["calibrate"] = lookup.values(names, places, "calibrate").astype("Int64")
+    about["inclusion_prob"] = lookup.values(names, sample, "inclusion_prob")
     for column in ("cluster", "group"):
         about[column] = lookup.values(names, clusters, column)
     for table, column in ((tables.SPLIT_TABLE, "split"), (tables.FEATURES, "sharpness")):

@@ -41,14 +41,16 @@ def main(channel: int, *listening: int) -> None:
         lines = parent.makefile("rb")
         settings: dict[str, Any] = json.loads(lines.readline())
         run = open_run(Path(settings["run"]))
+        app = _fiftyone(settings["port"])
+        content = json.loads(lines.readline())  # from here on the images that are shown have been chosen
         guard = Guard(
-            _fiftyone(settings["port"]),
+            app,
             hosts=Hosts(tuple(settings["names"]), settings["loopback"], settings["scheme"]),
             invitation=Invitation(settings["secret"], encrypted=settings["scheme"] == "https"),
             media=Media(run),
             report=ReportPage(run, settings["report"]),
         )
-        dataset = build_dataset.make(json.loads(lines.readline()))
+        dataset = build_dataset.make(content)
         _send(parent, place=load_samples.place_of(dataset).to_text())
         threading.Thread(target=_show_maps, args=(lines, parent, run, dataset), daemon=True).start()
         config = Config()

@@ -10,6 +10,7 @@ import os
 import stat
 from dataclasses import dataclass
 
+from imageclinic.cleaning.decisions import known_images
 from imageclinic.core.formats import FORMATS, sniff
 from imageclinic.core.reading.regular_files import open_flags
 from imageclinic.core.run import Run
@@ -29,14 +30,14 @@ class Media:
     """Knows the files of one run."""
 
     def __init__(self, run: Run) -> None:
-        """Read the run's table of images.
+        """Read which images the run has; of a large one those that the App may show, once they are chosen.
 
         Raises:
             InputError: when the run has none.
         """
         root = os.path.abspath(run.root)  # noqa: PTH100 (Path.absolute keeps "..")
         files = run.files
-        paths = (os.path.abspath(files(name)) for name in run.read_dataset()["image_id"])  # noqa: PTH100
+        paths = (os.path.abspath(files(name)) for name in known_images.rows_of(run).dataset["image_id"])  # noqa: PTH100
         inside = (root.rstrip("/") + "/", f"{run.added}/")
         self._images = frozenset(path for path in paths if path.startswith(inside))
         self._made = os.path.realpath(run.review)

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from fiftyone import ViewField as F
 
-from imageclinic.cleaning.decisions import person_decision
+from imageclinic.cleaning.decisions import known_images, person_decision
 from imageclinic.cleaning.decisions.settled import settled
 from imageclinic.cleaning.reviewers import own_decision
 from imageclinic.core.run import Run
@@ -78,7 +78,7 @@ def _settle(ctx: Any, run: Run, ids: list[str]) -> None:
     members = ctx.dataset.match(F("cluster").is_in(clusters))
     columns = ["id", "image_id", "cluster", "decision", "settled"]
     rows = pd.DataFrame(dict(zip(columns, members.values(columns), strict=True)))
-    _, issues = person_decision.known_tables(run)
+    issues = known_images.rows_of(run).issues
     alone = settled(issues, rows[["image_id", "cluster"]], dict(zip(rows["image_id"], rows["decision"], strict=True)))
     now = rows["image_id"].isin(alone)
     changed = rows[now.ne(rows["settled"].fillna(False).astype(bool))].index

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 from fiftyone import ViewField as F
 
-from imageclinic.cleaning.decisions import label_ranking
+from imageclinic.cleaning.decisions import known_images, label_ranking
 from imageclinic.cleaning.review import similar_images
 from imageclinic.cleaning.review.plugin import find_by_words
 from imageclinic.cleaning.review.plugin.selection import (
@@ -101,7 +101,8 @@ def more_like(ctx: Any, sample_id: str) -> str:
         return HIDDEN.format("other images would show what is suggested")
     run = run_of(ctx)
     image_id = ctx.dataset[sample_id]["image_id"]
-    dataset, issues = _tables(run.path, run.table_path(tables.ISSUES).stat().st_mtime_ns)
+    rows = known_images.rows_of(run, [image_id])
+    issues, dataset = rows.issues, rows.dataset
     decided = ctx.dataset.match(~UNDECIDED).values("image_id")
     images, n = similar_images.like(image_id, issues, dataset, _likeness(run, image_id), decided)
     found = ctx.dataset.match(F("image_id").is_in(images))
@@ -146,9 +147,3 @@ def _likeness(run: Run, image_id: str) -> pd.Series:
 def _embeddings(path: Path, changed: int) -> tuple[pd.Series, Any]:
     embeddings = open_run(path).read_embeddings()
     return embeddings.image_id, embeddings.alike
-
-
-@functools.lru_cache(maxsize=1)
-def _tables(path: Path, changed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    run = open_run(path)
-    return run.read(tables.DATASET), run.read(tables.ISSUES)

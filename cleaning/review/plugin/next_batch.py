@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from imageclinic.cleaning.decisions import person_decision
-from imageclinic.cleaning.review.dataset import saved_views
+from imageclinic.cleaning.decisions import known_images, person_decision
+from imageclinic.cleaning.review.dataset import kept_rows, saved_views
 from imageclinic.cleaning.review.plugin import log_sync
 from imageclinic.cleaning.review.plugin.operators import Unlisted, for_keys
 from imageclinic.cleaning.review.plugin.selection import (
@@ -85,9 +85,7 @@ def _next(ctx: Any) -> _Batch | None:
     check = names.get(ctx.view.name or "")
     if check is None or blind(ctx) or lasso(ctx):
         return None
-    dataset, issues = person_decision.known_tables(run)
-    flags = issues[issues["check"].eq(check) & issues["suggested_label"].notna()]
-    flags = flags.sort_values("score", ascending=False, kind="stable").drop_duplicates("image_id")
+    flags = known_images.suggestions(run, check)
     if flags.empty:
         return None
     log = person_decision.read_log(run)
@@ -100,7 +98,8 @@ def _next(ctx: Any) -> _Batch | None:
         # The App shows one suggestion an image, which may be another check's.
         if label and suggested.get(image) == label and image not in aside and not disputed
     ][: batches.SIZE]
-    says = batches.expected(flags, [image for _, image, _ in chosen], Log(log, dataset.reset_index()))
+    known = kept_rows.judged(run, known_images.rows_of(run), log)
+    says = batches.expected(flags, [image for _, image, _ in chosen], Log(log, known))
     testing = sum(split == "test" for _, _, split in chosen)
     return _Batch([sample for sample, _, _ in chosen], testing, says)
 

@@ -236,6 +236,12 @@ def _reading(path: Path) -> Iterator[BinaryIO]:
             yield file
     except FileNotFoundError:
         raise InputError(f"{path} is missing", fix="run imageclinic audit first") from None
-    except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
+    except MemoryError as error:  # Arrow's and NumPy's, too; a damaged file may ask for any amount
+        raise InputError(
+            f"there is not enough memory to read {path}: {' '.join(str(error).split())[:300] or 'out of memory'}",
+            expected=f"memory for a file of {path.stat().st_size / 1e6:,.0f} MB, several times as much",
+            fix="end other programs, or use a machine with more; if the file is damaged, delete it and audit again",
+        ) from error
+    except (pa.ArrowException, OSError, ValueError) as error:
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise InputError(f"{path} is no readable Parquet file: {reason}", fix="delete it and audit again") from error

@@ -13,6 +13,7 @@ from imageclinic.core.engines.engine import Engine
 from imageclinic.core.large.vector_file import thumbnails_of
 from imageclinic.core.progress import Progress
 from imageclinic.core.reading import added_table
+from imageclinic.core.rows import lookup
 from imageclinic.core.run import Run
 from imageclinic.workflows.steps.auditing import added_images
 from imageclinic.workflows.steps.copies_key import copies_key
@@ -67,7 +68,7 @@ def freeze_splits(
     from imageclinic.cleaning.split import stratified_split
 
     labelled = dataset[dataset["label"].notna()]
-    groups = stratified_split.split_groups(labelled["image_id"], clusters)
+    groups = lookup.values(labelled["image_id"], clusters, "split_group")
     grouped = labelled[["image_id", "label"]].assign(split_group=groups)
     fixed: pd.DataFrame | None
     if labelled["split"].nunique() > 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from pathlib import Path
 
@@ -9,8 +10,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from imageclinic.cleaning.review.dataset import browser_pictures
+from imageclinic.cleaning.review.dataset import browser_pictures, kept_rows
 from imageclinic.cleaning.review.door.media import Media
+from imageclinic.cleaning.trust import random_sample
 from imageclinic.core import tables
 from imageclinic.core.run import Run
 from tests.helpers.review_run import COPIES, make_run
@@ -104,3 +106,16 @@ def test_only_pictures_in_the_runs_own_folder(run: Run, tmp_path: Path) -> None:
     assert media.find(str(made))
     for name in ["link.png", "deeper/a.png", "server.log", "../decisions.csv"]:
         assert media.find(str(run.review / name)) is None
+
+
+def test_of_a_large_run_only_images_that_the_app_may_show_are_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept_rows, "MOST_IMAGES", 4)
+    monkeypatch.setattr(random_sample, "draw", functools.partial(random_sample.draw, flagged=2, unflagged=1))
+    run = make_run(tmp_path)
+    shown = set(kept_rows.of_run(run, ["cat/00.png"]).dataset["image_id"])
+    media = Media(run)
+    others = [name for name in run.read_dataset()["image_id"] if name not in shown]
+    assert others and all(media.find(str(run.image_path(name))) is None for name in others)
+    assert media.find(str(run.image_path("cat/00.png"))) is not None, "it was asked for"
