@@ -36,7 +36,7 @@ from benchmarks.show import table
 from imageclinic.core import engines
 from imageclinic.core.large.large_arrays import rows_at_once
 from imageclinic.core.reading import parquet_files
-from imageclinic.training.predict import fold_model, predicted_parts
+from imageclinic.training.predict.by_sample import fold_model, predicted_parts
 
 HEADER = ("what", "engine", "workers", "rows", "seconds", "processor, s", "MB in memory", "result")
 FOLDS, REPEATS, COMPONENTS, CLASSES = 5, 3, 256, 10
@@ -167,7 +167,7 @@ def one_fit(name: str, workers: int, count: int, folder: Path) -> None:
     from imageclinic import training
 
     training.load_tensorflow()
-    from imageclinic.training.predict import sampled_heads
+    from imageclinic.training.predict.by_sample import sampled_heads
 
     labels, folds = labels_and_folds(count)
     vectors = parquet_files.read_vectors(folder / f"{count}.parquet", "embedding")[1]

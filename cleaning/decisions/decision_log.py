@@ -25,7 +25,7 @@ import pandas as pd
 
 from imageclinic.audit import runner
 from imageclinic.cleaning.decisions import batches, log_file
-from imageclinic.cleaning.decisions.policy import policy_events
+from imageclinic.cleaning.decisions.policies.policy import policy_events
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
 from imageclinic.core.rows import lookup

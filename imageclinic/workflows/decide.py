@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from imageclinic.cleaning.decisions import annotation_tools, decision_log, import_decisions, label_ranking, policy
-from imageclinic.cleaning.decisions.policy_file import load as read_policy
+from imageclinic.cleaning.decisions import annotation_tools, decision_log, import_decisions, label_ranking
+from imageclinic.cleaning.decisions.policies import policy
+from imageclinic.cleaning.decisions.policies.policy_file import load as read_policy
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
 from imageclinic.core.naming import label_sets

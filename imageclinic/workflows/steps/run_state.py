@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from imageclinic.cleaning.decisions import decision_log, policy, survivors
+from imageclinic.cleaning.decisions import decision_log, survivors
+from imageclinic.cleaning.decisions.policies import policy
 from imageclinic.core import tables
 from imageclinic.core.naming import label_sets
 from imageclinic.core.run import Run, open_run
@@ -69,7 +70,7 @@ def propose(
     include_test: bool = False,
     include_conflicts: bool = False,
 ) -> pd.DataFrame:
-    """What a policy would decide now: events for the log; see `cleaning.decisions.policy.policy_events`."""
+    """What a policy would decide now: events for the log; see `cleaning.decisions.policies.policy.policy_events`."""
     return policy.policy_events(
         accept,
         name=name,

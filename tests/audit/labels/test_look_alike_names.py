@@ -9,7 +9,8 @@ import pytest
 
 from imageclinic.audit.checks import look_alike_classes
 from imageclinic.audit.labels import look_alike_names
-from imageclinic.cleaning.decisions import decision_log, policy
+from imageclinic.cleaning.decisions import decision_log
+from imageclinic.cleaning.decisions.policies import policy
 from imageclinic.core import tables
 
 NFD = unicodedata.normalize("NFD", "café")

@@ -16,7 +16,7 @@ import imageclinic
 from imageclinic.audit.labels import user_arrays
 from imageclinic.core.errors import InputError
 from imageclinic.core.run import open_run
-from imageclinic.training.predict import fitting_sample
+from imageclinic.training.predict.by_sample import fitting_sample
 
 IDS = [f"{'ab'[i % 2]}/{i}.png" for i in range(6)]
 IMAGES = pd.DataFrame({"image_id": pd.Series(IDS, dtype="str"), "label": pd.Series(list("ababab"), dtype="str")})

@@ -26,7 +26,7 @@ from imageclinic.audit.listing import image_listing
 from imageclinic.audit.scan import measure, scan, verdicts
 from imageclinic.audit.scan.verdicts import Loss, loss
 from imageclinic.audit.scan.worker import POSITION
-from imageclinic.cleaning.decisions import policy
+from imageclinic.cleaning.decisions.policies import policy
 from imageclinic.core import tables
 from imageclinic.core.run import Run, create
 from imageclinic.workflows.audit import audit

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imageclinic.cleaning.decisions import decision_log, import_decisions, policy, policy_file, survivors
+from imageclinic.cleaning.decisions import decision_log, import_decisions, survivors
+from imageclinic.cleaning.decisions.policies import policy, policy_file
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
 

@@ -28,7 +28,7 @@ from imageclinic.core.engines.engine import Engine
 from imageclinic.core.errors import Failed, InputError
 from imageclinic.core.large import large_arrays
 from imageclinic.core.run import Run, create
-from imageclinic.training.predict import fitting_sample
+from imageclinic.training.predict.by_sample import fitting_sample
 from imageclinic.workflows.steps.auditing import predictions
 from imageclinic.workflows.steps.auditing.prediction_method import Brought, Method
 from imageclinic.workflows.steps.distributed import distributed_decodes

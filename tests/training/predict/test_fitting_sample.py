@@ -1,11 +1,11 @@
-"""The rows that heads are fitted to where there are very many (`training.predict.fitting_sample`)."""
+"""The rows that heads are fitted to where there are very many (`training.predict.by_sample.fitting_sample`)."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from imageclinic.training.predict import fitting_sample
+from imageclinic.training.predict.by_sample import fitting_sample
 
 SIZES = (50_000, 8_000, 60, 1)
 

@@ -1,4 +1,4 @@
-"""Predictions in parts (`training.predict.predicted_parts`): the same whatever is killed, and however many workers."""
+"""Predictions in parts (`training.predict.by_sample`): the same whatever is killed, and however many workers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from imageclinic.core.engines.local_engine import LOCAL
 from imageclinic.core.errors import Failed
 from imageclinic.core.large import large_arrays
 from imageclinic.core.reading import parquet_files
-from imageclinic.training.predict import fold_model, predicted_parts
+from imageclinic.training.predict.by_sample import fold_model, predicted_parts
 
 ROOT = Path(__file__).resolve().parents[3]
 N, WIDTH, CLASSES, IN_PART = 3000, 16, 3, 10

@@ -1,4 +1,4 @@
-"""Heads that were fitted to a sample and predict all rows (`training.predict.sampled_heads`, `fold_model`)."""
+"""Heads that were fitted to a sample and predict all rows (`training.predict.by_sample.sampled_heads`)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import numpy.typing as npt
 import pytest
 from sklearn.datasets import load_digits
 
-from imageclinic.training.predict import discriminant, fitting_sample, out_of_fold, sampled_heads
+from imageclinic.training.predict import discriminant, out_of_fold
+from imageclinic.training.predict.by_sample import fitting_sample, sampled_heads
 
 pytestmark = pytest.mark.slow
 

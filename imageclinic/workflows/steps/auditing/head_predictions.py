@@ -17,7 +17,7 @@ from imageclinic.core.large.large_arrays import rows_at_once
 from imageclinic.core.progress import Progress
 from imageclinic.core.reading import caches
 from imageclinic.core.run import Run
-from imageclinic.training.predict import fitting_sample
+from imageclinic.training.predict.by_sample import fitting_sample
 
 if TYPE_CHECKING:
     from imageclinic.training.predict.out_of_fold import OutOfFold
@@ -59,7 +59,7 @@ def predict(
         progress: of heads, then of parts.
 
     Raises:
-        InputError, Failed: see `training.predict.out_of_fold`, `training.predict.predicted_parts`.
+        InputError, Failed: see `training.predict.out_of_fold`, `training.predict.by_sample.predicted_parts`.
     """
     from imageclinic.training.predict import out_of_fold
 
@@ -69,7 +69,7 @@ def predict(
     if len(images) <= fitting_sample.MOST:
         vectors = np.asarray(embeddings.vectors[rows])
         return out_of_fold.out_of_fold(vectors, labels, folds, strengths=tried, progress=progress)
-    from imageclinic.training.predict import fold_model, predicted_parts, sampled_heads
+    from imageclinic.training.predict.by_sample import fold_model, predicted_parts, sampled_heads
 
     if (np.diff(rows) <= 0).any():
         raise ValueError("images are in another order than their embeddings")

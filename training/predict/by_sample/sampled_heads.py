@@ -14,10 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from imageclinic.core.large.large_arrays import rows_at_once
-from imageclinic.training.predict import discriminant, fitting_sample
+from imageclinic.training.predict import discriminant
+from imageclinic.training.predict.by_sample import fitting_sample
+from imageclinic.training.predict.by_sample.fold_model import FoldModel
 from imageclinic.training.predict.calibration import calibrate, log_loss
 from imageclinic.training.predict.fold_heads import Task, best_strength, judged_logits, trained
-from imageclinic.training.predict.fold_model import FoldModel
 from imageclinic.training.predict.linear_heads import Basis
 from imageclinic.training.predict.out_of_fold import COMPONENTS, SEARCH_TOLERANCE, STRENGTHS, TOLERANCE
 

@@ -21,8 +21,8 @@ from imageclinic.core.engines.witnesses import witnesses
 from imageclinic.core.errors import Failed
 from imageclinic.core.large import large_arrays
 from imageclinic.core.reading import caches, parquet_files
-from imageclinic.training.predict import fold_model
-from imageclinic.training.predict.fold_model import FoldModel
+from imageclinic.training.predict.by_sample import fold_model
+from imageclinic.training.predict.by_sample.fold_model import FoldModel
 
 #: A file for the probabilities; row numbers in the file of embeddings, ascending; folds (repeats, rows) of these rows.
 Part = tuple[Path, npt.NDArray[np.int32], npt.NDArray[np.int8]]
@@ -67,7 +67,7 @@ def predict(
 
     Args:
         engine: whose workers predict; one thread each.
-        model: the file of what predicts, see `training.predict.fold_model.write`.
+        model: the file of what predicts, see `training.predict.by_sample.fold_model.write`.
         embeddings: the file of embeddings. All workers must see these files.
         rows: (n,) row numbers in that file, ascending.
         folds: (repeats, n) below 128.

@@ -39,7 +39,7 @@ class FoldModel:
     temperatures: Floats
     """(witnesses,): what logits are divided by."""
     shift: Floats
-    """(classes,): added to log probabilities, see `training.predict.fitting_sample.shift`."""
+    """(classes,): added to log probabilities, see `training.predict.by_sample.fitting_sample.shift`."""
 
     @property
     def classes(self) -> int:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from imageclinic.cleaning.decisions.policy import checked_score
+from imageclinic.cleaning.decisions.policies.policy import checked_score
 from imageclinic.core.errors import InputError
 from imageclinic.core.reading.regular_files import read_bytes
 

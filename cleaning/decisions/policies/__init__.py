@@ -1,0 +1,1 @@
+"""Decisions that a policy makes, given in a command or in a file."""
