@@ -127,6 +127,14 @@ class Embeddings:
             return self.vectors[:, :first]
         return self.vectors if first == last else np.delete(self.vectors, np.s_[first:last], axis=1)
 
+    @property
+    def last_layer(self) -> npt.NDArray[np.float32]:
+        """float32 (images, at most width): what a network's last layer says, where columns of earlier layers and maybe
+        patches are beside it; else as `alike`. It is about what a picture shows; light, sharpness and colours, which
+        patches are about, have checks of their own."""
+        first, _ = self.shallow
+        return self.vectors[:, :first] if first else self.alike
+
 
 def shallow_columns(file: Path) -> tuple[int, int]:
     """What embeddings.parquet has as `Embeddings.shallow`: ``from:to`` in its metadata; none where that is missing."""

@@ -122,12 +122,21 @@ def test_a_column_that_came_later_may_lack(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("shallow", "alike"),
-    [("", [0, 1, 2, 3]), ("2:4", [0, 1]), ("1:3", [0, 3]), ("x:-1", [0, 1, 2, 3]), ("0:0", [0, 1, 2, 3])],
+    ("shallow", "alike", "last_layer"),
+    [
+        ("", [0, 1, 2, 3], [0, 1, 2, 3]),
+        ("2:4", [0, 1], [0, 1]),
+        ("1:3", [0, 3], [0]),
+        ("x:-1", [0, 1, 2, 3], [0, 1, 2, 3]),
+        ("0:0", [0, 1, 2, 3], [0, 1, 2, 3]),
+    ],
 )
-def test_distances_leave_out_the_columns_of_earlier_layers(tmp_path: Path, shallow: str, alike: list[int]) -> None:
+def test_distances_leave_out_the_columns_of_earlier_layers(
+    tmp_path: Path, shallow: str, alike: list[int], last_layer: list[int]
+) -> None:
     file = tmp_path / "embeddings.parquet"
     vectors = np.arange(8, dtype=np.float32).reshape(2, 4)
     tables.write_vectors(file, {"image_id": pd.Series(["a", "b"])}, "embedding", vectors, {"shallow": shallow})
     found = tables.Embeddings(pd.Series(["a", "b"]), vectors, tables.shallow_columns(file))
     np.testing.assert_array_equal(found.alike, vectors[:, alike])
+    np.testing.assert_array_equal(found.last_layer, vectors[:, last_layer])

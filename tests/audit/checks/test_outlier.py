@@ -47,6 +47,19 @@ def test_many_of_another_kind_hide_nothing_but_a_class() -> None:
     assert not strange & set(unlabelled["image_id"])
 
 
+def test_patches_beside_a_network_have_no_say() -> None:
+    given = embeddings()
+    patches = np.random.default_rng(1).normal(0, 0.1, (603, 20)).astype(np.float32)
+    patches[5] += 9  # such as a grey picture among coloured ones
+    shallow = np.zeros((603, 4), np.float32)
+    beside = Embeddings(given.image_id, np.concatenate([given.vectors, shallow, patches], axis=1), (40, 44))
+    alone = outlier.find(labelled(given), given)
+    assert {"0600", "0601", "0602"} <= set(alone["image_id"]) and "0005" not in set(alone["image_id"])
+    pd.testing.assert_frame_equal(outlier.find(labelled(beside), beside), alone)
+    joined = Embeddings(given.image_id, beside.vectors)
+    assert "0005" in set(outlier.find(labelled(joined), joined)["image_id"])
+
+
 def test_few_images_and_unlabelled_ones_are_judged_by_their_neighbours() -> None:
     given = embeddings()
     labels: list[str | None] = ["a"] * 600 + [None] * 3
