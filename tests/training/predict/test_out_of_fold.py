@@ -263,6 +263,7 @@ def test_new_images_are_predicted_as_out_of_fold(
     digits: tuple[Floats, Ints, Ints], monkeypatch: pytest.MonkeyPatch, votes: float
 ) -> None:
     monkeypatch.setattr(neighbor_votes, "WEIGHTS", (votes,))
+    monkeypatch.setattr(neighbor_votes, "LEAST_GAIN", -1.0)
     x, labels, folds = digits
     old, new = slice(0, 270), slice(270, 360)
     inside = out_of_fold.out_of_fold(x[old], labels[old], folds[:, old], strengths=(0.1,))
