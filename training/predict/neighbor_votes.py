@@ -1,8 +1,8 @@
 """What the most similar other images are labelled as: a third witness beside heads and discriminants, where it helps.
 
-The others are linear. Where a class is several groups of images, as among X-rays and brain scans, neighbours see what
-no plane does; where classes differ in small ways between alike pictures, as of hands, they see less. So how much they
-count is chosen by the log loss of held-out labels, and may be nothing.
+The others are linear. Where a class is several groups of images, as among brain scans and household rubbish,
+neighbours see what no plane does; where classes differ in small ways between alike pictures, as of hands, they see
+less. So how much they count is chosen by the log loss of held-out labels, and may be nothing.
 """
 
 from __future__ import annotations
@@ -56,20 +56,28 @@ def votes(x: Floats, seen: Floats, labels: npt.NDArray[np.integer], classes: int
     return ((1 - _EVEN) * found + _EVEN / classes).astype(np.float32)
 
 
-def held_out(x: Floats, labels: npt.NDArray[np.integer], fold: npt.NDArray[np.integer], classes: int) -> Floats:
-    """Votes (n, classes) of images of the other folds, of at most `MOST`, evenly chosen by their place in the table.
+def held_out(
+    x: Floats,
+    labels: npt.NDArray[np.integer],
+    fold: npt.NDArray[np.integer],
+    classes: int,
+    rows: npt.NDArray[np.intp] | None = None,
+) -> Floats:
+    """Votes (rows, classes) of images of the other folds, of at most `MOST`, evenly chosen by their place in the table.
 
     Args:
         x: (n, d), centred.
         labels: (n,) class numbers below `classes`.
         fold: (n,) the fold of each image, copies in one.
         classes: number of classes.
+        rows: the images that are voted on; None: all.
     """
-    found = np.empty((len(x), classes), np.float32)
-    for number in np.unique(fold):
-        held = fold == number
-        seen = spread(np.flatnonzero(~held))
-        found[held] = votes(x[held], x[seen], labels[seen], classes)
+    asked = np.arange(len(x)) if rows is None else rows
+    found = np.empty((len(asked), classes), np.float32)
+    for number in np.unique(fold[asked]):
+        held = fold[asked] == number
+        seen = spread(np.flatnonzero(fold != number))
+        found[held] = votes(x[asked[held]], x[seen], labels[seen], classes)
     return found
 
 

@@ -121,9 +121,14 @@ def out_of_fold(
     probs = softmax(np.mean([np.log(np.maximum(p, 1e-12)) for p in found], axis=0), axis=1)
     votes = 0.0
     if "neighbours" in witnesses:
-        voted = neighbor_votes.held_out(task.basis.x, given, held[0], task.classes)
-        votes = neighbor_votes.best_weight(probs, voted, given)
-        probs = neighbor_votes.join(probs, voted, votes)
+        # So many tell whether the votes of all are worth the minutes.
+        some = neighbor_votes.spread(np.arange(len(given)))
+        voted = neighbor_votes.held_out(task.basis.x, given, held[0], task.classes, some)
+        votes = neighbor_votes.best_weight(probs[some], voted, given[some])
+        if votes:
+            if len(some) < len(given):
+                voted = neighbor_votes.held_out(task.basis.x, given, held[0], task.classes)
+            probs = neighbor_votes.join(probs, voted, votes)
     return OutOfFold(
         pred_probs=probs,
         fold=held[0],

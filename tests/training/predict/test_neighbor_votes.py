@@ -48,6 +48,8 @@ def test_the_own_fold_has_no_vote(monkeypatch: pytest.MonkeyPatch) -> None:
     after = neighbor_votes.held_out(x, changed, fold, 2)
     np.testing.assert_array_equal(before[fold == 2], after[fold == 2])
     assert not np.allclose(before[fold != 2], after[fold != 2])
+    some = np.array([1, 4, 100, 199])
+    np.testing.assert_allclose(neighbor_votes.held_out(x, labels, fold, 2, some), before[some], atol=1e-6)
     monkeypatch.setattr(neighbor_votes, "MOST", 50)
     few = neighbor_votes.held_out(x, labels, fold, 2)
     expected = neighbor_votes.votes(x[fold == 0], x[fold != 0][::4], labels[fold != 0][::4], 2)

@@ -286,3 +286,16 @@ def test_new_images_are_predicted_as_out_of_fold(
     assert np.abs(probs - whole.pred_probs[new]).mean() < 0.02
     with pytest.raises(InputError, match="as the run"):
         model.pred_probs(x[new, :10])
+
+
+def test_of_many_images_some_tell_whether_all_are_voted_on(
+    digits: tuple[Floats, Ints, Ints], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x, labels, folds = digits
+    monkeypatch.setattr(neighbor_votes, "WEIGHTS", (0.2,))
+    monkeypatch.setattr(neighbor_votes, "LEAST_GAIN", -1.0)
+    monkeypatch.setattr(neighbor_votes, "MOST", 100)
+    alone = out_of_fold.out_of_fold(x, labels, folds, strengths=(0.1,), witnesses=("heads", "discriminant"))
+    voted = neighbor_votes.held_out(linear_heads.principal(x, 256).x, labels, folds[0], 10)
+    found = out_of_fold.out_of_fold(x, labels, folds, strengths=(0.1,))
+    np.testing.assert_allclose(found.pred_probs, neighbor_votes.join(alone.pred_probs, voted, 0.2), atol=1e-5)
