@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from imageclinic.audit import bulk_distances, class_distance, listed_neighbours
+from imageclinic.audit import bulk_distances, class_distance, listed_neighbours, tail_chances
 from imageclinic.audit.issue_rows import findings, none
 from imageclinic.audit.principal_axes import evened_axes
 from imageclinic.core.errors import NotApplicable
@@ -24,9 +24,6 @@ _COMPARED = 50_000
 #: Images in classes, at least, for the distance to the own class to be what counts; with fewer it sees less than the
 #: neighbours do.
 _ENOUGH = 300
-#: By what share of these distances their spread is measured. Of normal ones 10 % lie 1.28 deviations above the median;
-#: where more lie farther off, as among hands, the limit is higher. Up to this share of strangers don't raise it much.
-_TAIL, _DEVIATIONS_THERE = 0.9, 1.2816
 #: Share of all images, and of its class, whose distance says how far an image lies from the bulk; classes of fewer
 #: images have no bulk; and by how many deviations less than from all it must lie off its class.
 _OF_ALL, _OF_CLASS, _LEAST, _LESS = 0.15, 0.5, 5, 1.5
@@ -46,7 +43,7 @@ def find(
     *,
     neighbours: Annotated[int, whole(1, 1000)] = 20,
     deviations: Annotated[float, Range(0, 100)] = 2.5,
-    class_deviations: Annotated[float, Range(0, 100)] = 3.5,
+    false_share: Annotated[float, Range(0, 1)] = 0.15,
 ) -> pd.DataFrame:
     """Images of another kind than those of their class: they may belong to no class.
 
@@ -116,7 +113,7 @@ def find(
         rows = np.flatnonzero(judged)
         own = np.unique(codes[rows], return_inverse=True)[1]
         distance = class_distance.distances(seen, order[rows], own, crowd[rows])
-        found.append(_off_class(rows, distance, crowd[rows], class_deviations, deviations))
+        found.append(_off_class(rows, distance, crowd[rows], false_share, deviations))
     if not judged.all():
         found.append(_off_neighbours(vectors, crowd, judged, neighbours, deviations))
     rows, scores, evidence = (np.concatenate(part) for part in zip(*found, strict=True))
@@ -136,22 +133,29 @@ def _in_a_class(codes: Ints) -> npt.NDArray[np.bool_]:
     return inside if inside.sum() >= _ENOUGH else np.zeros(len(codes), bool)
 
 
-def _off_class(rows: Ints, distance: Floats, crowd: Floats, class_deviations: float, deviations: float) -> Found:
-    """Those that lie farther from their class than others do from theirs, or are in a crowd."""
+def _off_class(rows: Ints, distance: Floats, crowd: Floats, false_share: float, deviations: float) -> Found:
+    """Those that lie too far from their class to be usual, or are in a crowd."""
     heights = np.log(np.maximum(distance, 1e-12))
     heights -= np.median(heights)
-    spread = max(float(np.quantile(heights, _TAIL)) / _DEVIATIONS_THERE, 1e-12)
-    height = heights / spread
-    far = height > class_deviations
+    chance = tail_chances.chances(heights)
+    far = tail_chances.too_unlikely(chance, false_share)
     strange = np.flatnonzero(far | (crowd > deviations))
-    times = np.exp(np.minimum(np.where(far, height, crowd) * spread, 50))
+    times = np.exp(np.minimum(np.where(far, heights, crowd * tail_chances.deviation(heights)), 50))
     evidence = [
-        f"{times[i]:.1f} times as far from its class as the median image from its own ({height[i]:.1f} deviations)."
+        f"{times[i]:.1f} times as far from its class as the median image from its own: as far as {_one_in(chance[i])} "
+        "usual images."
         if far[i]
         else _beside(crowd[i])
         for i in strange
     ]
     return rows[strange], 1 - np.exp(-times[strange]), np.array(evidence, object)
+
+
+def _one_in(chance: float) -> str:
+    """A chance in words, with two digits, as "1 in 1,300"."""
+    if chance < 1e-6:
+        return "fewer than 1 in a million"
+    return f"1 in {float(f'{1 / chance:.1e}'):,.0f}"
 
 
 def _beside(crowd: float) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from imageclinic.audit import bulk_distances, listed_neighbours
 from imageclinic.audit.checks import outlier
@@ -81,18 +82,21 @@ def test_order_of_rows_is_nothing() -> None:
     )
 
 
-def test_a_set_with_odd_images_of_its_own_has_a_higher_limit() -> None:
+def test_flags_are_those_that_are_too_far_to_be_usual() -> None:
     rng = np.random.default_rng(3)
-    usual, odd = np.exp(rng.normal(0, 0.1, 1000)), np.exp(np.abs(rng.normal(0, 0.4, 120)))
-    rows = np.arange(1120)
-    planted = np.concatenate([usual, odd])
-    limit = [
-        (outlier._off_class(rows[: len(d)], d, np.full(len(d), -np.inf), 3.5, 2.5)[0] < 1000).sum()
-        for d in (usual, planted)
-    ]
-    assert limit[0] <= 3
-    flagged = outlier._off_class(rows, planted, np.full(1120, -np.inf), 3.5, 2.5)[0]
-    assert 0 < (flagged >= 1000).sum() < (odd > np.exp(0.35)).sum()  # .35 is the limit without the odd ones
+    usual, strange = np.exp(rng.normal(0, 0.1, 1000)), np.exp(rng.normal(0.5, 0.02, 20))
+    long = np.exp(stats.gennorm(1.2, 0, 0.1).rvs(1000, random_state=3))  # a set with odd images of its own
+
+    def flagged(*distances: np.ndarray, false_share: float = 0.1) -> outlier.Found:
+        together = np.concatenate(distances)
+        return outlier._off_class(np.arange(len(together)), together, np.full(len(together), -np.inf), false_share, 2.5)
+
+    assert not len(flagged(usual)[0]) and not len(flagged(long)[0])
+    rows, scores, evidence = flagged(usual, strange)
+    assert set(range(1000, 1020)) <= set(rows) and len(rows) <= 23
+    np.testing.assert_allclose(scores[-20:], 1 - np.exp(-strange / np.median(np.append(usual, strange))))
+    assert all("times as far from its class" in text and "1 in" in text for text in evidence)
+    assert len(flagged(usual, strange, false_share=0.5)[0]) > len(rows)
 
 
 def test_reach_is_the_distance_of_a_share(monkeypatch: pytest.MonkeyPatch) -> None:
