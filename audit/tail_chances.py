@@ -12,8 +12,10 @@ _LEFT_OUT, _SPREAD, _DEVIATIONS_THERE = 2.5, 0.9, 1.2816
 #: nearer are among them.
 _SEEN = 0.97
 #: Shapes of the tail that are tried: 1 falls exponentially, 2 like a normal distribution, 3 faster.
-_SHAPES = np.linspace(0.8, 3.0, 25)
+_SHAPES = np.linspace(0.8, 3.0, 23)
 _SCALES = np.exp(np.linspace(-0.8, 1.6, 400))
+#: By how much the logarithm of the likelihood may be lower than the best: one standard deviation of the shape.
+_AS_LIKELY = 0.5
 
 Floats = npt.NDArray[np.float64]
 
@@ -36,7 +38,8 @@ def chances(heights: Floats) -> Floats:
     The upper half of a generalised normal distribution (Subbotin, 1923) is fitted to the upper half of the set by
     maximum likelihood. Those that lie farthest are left out, and the likelihood knows that they are, so that strangers,
     up to some hundredths of the set, neither stretch the tail nor make it long. A set with many odd members of its own
-    has a long tail, and one without a short one.
+    has a long tail, and one without a short one. Of the shapes that are about as likely as the best, the longest tail
+    counts: few images don't tell exactly.
 
     Args:
         heights: (n,), finite, in any unit, n at least 1; more than a hundred, for the fit to mean much.
@@ -53,7 +56,7 @@ def chances(heights: Floats) -> Floats:
     last = above[min(int(np.ceil(len(above) * (2 * _SEEN - 1))), len(above)) - 1]
     single, beyond = above[above <= last], int((above > last).sum())
     scales = np.median(above) * _SCALES
-    best = (-np.inf, 0.0, 0.0)
+    fits = []
     for shape in _SHAPES:
         over_last, over_cut = (gammaincc(1 / shape, (at / scales) ** shape) for at in (last, cut))
         likelihood = (
@@ -63,8 +66,9 @@ def chances(heights: Floats) -> Floats:
             - len(above) * np.log(np.maximum(1 - over_cut, 1e-300))
         )
         at = int(likelihood.argmax())
-        best = max(best, (float(likelihood[at]), float(shape), float(scales[at])))
-    _, shape, scale = best
+        fits.append((float(likelihood[at]), shape, scales[at]))
+    best = max(likelihood for likelihood, _, _ in fits)
+    shape, scale = next((shape, scale) for likelihood, shape, scale in fits if likelihood >= best - _AS_LIKELY)
 
     def over(height: Floats) -> Floats:
         return np.asarray(gammaincc(1 / shape, (np.maximum(height, 0) / scale) ** shape))
