@@ -9,6 +9,7 @@ from scipy import stats
 
 from imageclinic.audit import bulk_distances, listed_neighbours
 from imageclinic.audit.checks import outlier
+from imageclinic.core.errors import NotApplicable
 from imageclinic.core.tables import Embeddings
 
 
@@ -166,3 +167,19 @@ def test_images_that_are_all_alike_hold_no_crowd(monkeypatch: pytest.MonkeyPatch
     assert of_a_crowd() == 0
     monkeypatch.setattr(outlier, "_FARTHER", 1.0)
     assert of_a_crowd() > 30  # many deviations, which are next to nothing
+
+
+def test_features_that_tell_no_classes_apart_are_not_called_clean() -> None:
+    noise = np.random.default_rng(8).normal(5, 1, (600, 30)).astype(np.float32)
+    ids = pd.Series([f"{i:04}" for i in range(600)])
+    labels: list[str | None] = ["a", "b", "c"] * 200
+    blind = Embeddings(ids, noise)
+    with pytest.raises(NotApplicable, match=r"only (4|5)\d% of the images lie nearer to their own class"):
+        outlier.find(labelled(blind, labels), blind)
+    assert outlier.find(labelled(blind), blind).empty  # of one class nothing can be said
+    seeing = Embeddings(ids, noise.copy())
+    seeing.vectors[np.arange(600), np.arange(600) % 3] += 3  # each class in a direction of its own
+    assert outlier.find(labelled(seeing, labels), seeing).empty
+    strange = Embeddings(ids, noise.copy())
+    strange.vectors[[5, 50, 500], [10, 20, 29]] += 40
+    assert set(outlier.find(labelled(strange, labels), strange)["image_id"]) >= {"0005", "0050", "0500"}
