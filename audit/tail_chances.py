@@ -16,6 +16,7 @@ _SHAPES = np.linspace(0.8, 3.0, 23)
 _SCALES = np.exp(np.linspace(-0.8, 1.6, 400))
 #: By how much the logarithm of the likelihood may be lower than the best: one standard deviation of the shape.
 _AS_LIKELY = 0.5
+_FEW = 3
 
 Floats = npt.NDArray[np.float64]
 
@@ -78,7 +79,8 @@ def chances(heights: Floats) -> Floats:
 
 
 def too_unlikely(chance: Floats, false_share: float) -> npt.NDArray[np.bool_]:
-    """Those whose chance is so small that at most a share of them is expected to be usual (Benjamini & Hochberg, 1995).
+    """Those whose chance is so small that at most a share of them is expected to be usual (Benjamini & Hochberg, 1995),
+    or of fewer than `_FEW` as many as would be of these: a single one need not be that sure.
 
     Args:
         chance: (n,) in [0, 1].
@@ -89,5 +91,5 @@ def too_unlikely(chance: Floats, false_share: float) -> npt.NDArray[np.bool_]:
     """
     n = len(chance)
     order = np.sort(chance)
-    below = np.flatnonzero(order <= false_share * np.arange(1, n + 1) / n)
+    below = np.flatnonzero(order <= false_share * np.maximum(np.arange(1, n + 1), _FEW) / n)
     return np.asarray(chance <= order[below[-1]] if len(below) else np.zeros(n, bool))

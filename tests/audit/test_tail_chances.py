@@ -57,3 +57,11 @@ def test_false_discoveries_are_those_of_the_published_example() -> None:
     assert set(draw[found]) == {0, 1, 2, 3}
     assert tail_chances.too_unlikely(np.array(published), 1).all()
     assert not tail_chances.too_unlikely(np.array(published), 0).any()
+
+
+def test_a_single_one_need_not_be_that_sure() -> None:
+    chance = np.linspace(0.01, 1, 1000)
+    chance[7] = 0.0004  # of 1,000 usual ones .4 lie so far: as many as of three flags .15 would be
+    assert np.flatnonzero(tail_chances.too_unlikely(chance, 0.15)).tolist() == [7]
+    chance[7] = 0.0005
+    assert not tail_chances.too_unlikely(chance, 0.15).any()
