@@ -40,7 +40,13 @@ class Distances(NamedTuple):
 
 
 def distances(
-    vectors: npt.NDArray[np.float32], rows: Ints, codes: Ints, strangest: Floats, *, seed: int = 0
+    vectors: npt.NDArray[np.float32],
+    rows: Ints,
+    codes: Ints,
+    strangest: Floats,
+    *,
+    strange: npt.NDArray[np.bool_] | None = None,
+    seed: int = 0,
 ) -> Distances:
     """Distance of some vectors to their class, and to another.
 
@@ -50,6 +56,7 @@ def distances(
         codes: the class of each of `rows`, from 0.
         strangest: of each of `rows`, any measure of how strange it seems, more being stranger: the first core is
             chosen by it. Equal ones are drawn.
+        strange: those of `rows` that are in no core, as they are known to be strange; None: none.
         seed: of folds and draws.
     """
     placed = _placed(vectors, rows)
@@ -59,8 +66,9 @@ def distances(
     rng = np.random.default_rng(seed)
     fold = rng.permutation(len(rows)) % _FOLDS
     found = strangest
+    known_strange = np.zeros(len(rows), bool) if strange is None else strange
     for _ in range(_ROUNDS):
-        core = _core(found, codes, rng.permutation(len(rows)))
+        core = _core(np.where(known_strange, np.inf, found), codes, rng.permutation(len(rows))) & ~known_strange
         parts = []
         for part in range(_FOLDS):
             asked = np.flatnonzero(fold == part)

@@ -58,7 +58,8 @@ def find(
     Where at least 300 images are in classes of 5 or more, what counts is the Mahalanobis distance to the mean of the
     image's class (Lee et al., 2018), in up to 256 principal components and what lies outside of them. One covariance
     serves all classes. It is learnt from other images than those that it measures (five folds), and, twice over,
-    without the 15 % of each class that seem strangest, so that strangers that are alike don't become usual. How likely
+    without the 15 % of each class that seem strangest and without the crowds below, so that strangers that are alike
+    don't become usual. How likely
     a usual image is to lie so far off follows from the set's own tail: a generalised normal distribution is fitted to
     the upper half of the logarithms, without the farthest. Of the least likely as many are flagged as keep the share
     of usual images among the flags, as expected by that, at `false_share` (Benjamini & Hochberg, 1995): a set with many
@@ -71,7 +72,8 @@ def find(
     tuned on, two draws each, 733 of 902 flags are right, for 1,192 planted; among faces, which were looked at, 339 of
     361, for 400. Some strangers are too near: of faces or brain MRI among household rubbish none is flagged. Datasets
     as they are: 0 to 5 flags of 800 to 2,600. Few strangers are harder to be sure of than many. Many that are alike
-    hide each other: then the crowds below find most. See [examples](examples.md#strangers-planted-among-photographs).
+    hide each other: of 5 % digits among pets all are found, of 10 % half, as a crowd. See
+    [examples](examples.md#strangers-planted-among-photographs).
 
     Where nothing is flagged and fewer than 65 % of the images lie nearer to their own class than to another, drawn at
     random, the check is not applicable: features that don't tell the set's own classes apart need not show strangers.
@@ -123,7 +125,8 @@ def find(
     if judged.any():
         rows = np.flatnonzero(judged)
         own = np.unique(codes[rows], return_inverse=True)[1]
-        distance = class_distance.distances(seen, order[rows], own, crowd[rows])
+        in_crowd = crowd[rows] > deviations
+        distance = class_distance.distances(seen, order[rows], own, crowd[rows], strange=in_crowd)
         found.append(_off_class(rows, distance.own, crowd[rows], false_share, deviations))
         if own.max() > 0:
             told_apart = float((distance.own < distance.other).mean() + (distance.own == distance.other).mean() / 2)

@@ -79,3 +79,12 @@ def test_another_class_is_farther_where_classes_differ() -> None:
     assert 0.4 < (mixed.own < mixed.other).mean() < 0.6
     one = class_distance.distances(vectors, np.arange(600), np.zeros(600, np.intp), np.zeros(600))
     np.testing.assert_array_equal(one.own, one.other)
+
+
+def test_those_known_to_be_strange_are_in_no_core() -> None:
+    vectors, codes = planted(120)  # more than the share that is left out of a core anyway
+    strange = np.arange(720) >= 600
+    unknown = class_distance.distances(vectors, np.arange(720), codes, np.zeros(720)).own
+    known = class_distance.distances(vectors, np.arange(720), codes, np.zeros(720), strange=strange).own
+    assert known[600:].min() > known[:600].max() > 0
+    assert np.median(unknown[600:]) < np.median(known[600:]) / 1.5
