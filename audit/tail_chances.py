@@ -16,6 +16,7 @@ _SHAPES = np.linspace(0.8, 3.0, 23)
 _SCALES = np.exp(np.linspace(-0.8, 1.6, 400))
 #: By how much the logarithm of the likelihood may be lower than the best: one standard deviation of the shape.
 _AS_LIKELY = 0.5
+#: Up to so many flags, the expected number of false ones is that of so many: one odd picture is what most sets have.
 _FEW = 3
 
 Floats = npt.NDArray[np.float64]
