@@ -60,12 +60,13 @@ def find(
     serves all classes. It is learnt from other images than those that it measures (five folds), and, twice over,
     without the 15 % of each class that seem strangest and without the crowds below, so that strangers that are alike
     don't become usual. How likely a usual image is to lie so far off follows from the set's own tail: a generalised
-    normal distribution is fitted to the upper half of the logarithms, without the farthest. Of the least likely as many
-    are flagged as keep the share of usual images among the flags, as expected by that, at `false_share` (Benjamini &
-    Hochberg, 1995); of one or two flags as many may be wrong as of three. So a set with many odd images of its own has
-    a higher limit, and one with many strangers a lower. Score: 1 − exp(−distance / median distance). Where patches are beside an EfficientNet-Lite, its last layer alone counts: patches see first of all
-    light, sharpness and colours, which other checks report (of the demo's digits 37 are flagged: all 15 that were
-    planted, and 22 that have other faults).
+    normal distribution is fitted to the upper half of the logarithms, without the farthest. Of the least likely as
+    many are flagged as keep the share of usual images among the flags, as expected by that, at `false_share`
+    (Benjamini & Hochberg, 1995); of one or two flags as many may be wrong as of three. So a set with many odd images
+    of its own has a higher limit, and one with many strangers a lower. Score: 1 − exp(−distance / median distance).
+    Where patches are beside an EfficientNet-Lite, its last layer alone counts: patches see first of all light,
+    sharpness and colours, which other checks report (of the demo's digits 37 are flagged: all 15 that were planted,
+    and 22 that have other faults).
 
     With 2 % of other pictures planted (EfficientNet-Lite2's features), on twelve pairs of datasets that nothing was
     tuned on, two draws each, 733 of 902 flags are right, for 1,192 planted; among faces, which were looked at, 339 of
