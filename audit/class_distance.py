@@ -9,6 +9,8 @@ that it took part in, by much where components are hundreds: so each is measured
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
@@ -27,8 +29,26 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.intp]
 
 
-def distances(vectors: npt.NDArray[np.float32], rows: Ints, codes: Ints, strangest: Floats, *, seed: int = 0) -> Floats:
-    """Distance of some vectors to their class.
+class Distances(NamedTuple):
+    """float64, one for each vector, at least 0; all 0 where the vectors don't differ.
+
+    `own`: to its class. `other`: to another class, drawn at random; equal to `own` where there is one class.
+    """
+
+    own: Floats
+    other: Floats
+
+
+def distances(
+    vectors: npt.NDArray[np.float32],
+    rows: Ints,
+    codes: Ints,
+    strangest: Floats,
+    *,
+    strange: npt.NDArray[np.bool_] | None = None,
+    seed: int = 0,
+) -> Distances:
+    """Distance of some vectors to their class, and to another.
 
     Args:
         vectors: (n, d).
@@ -36,26 +56,31 @@ def distances(vectors: npt.NDArray[np.float32], rows: Ints, codes: Ints, strange
         codes: the class of each of `rows`, from 0.
         strangest: of each of `rows`, any measure of how strange it seems, more being stranger: the first core is
             chosen by it. Equal ones are drawn.
+        strange: those of `rows` that are in no core, as they are known to be strange; None: none.
         seed: of folds and draws.
-
-    Returns:
-        float64, one for each of `rows`, at least 0; all 0 where the vectors don't differ.
     """
     placed = _placed(vectors, rows)
+    own, other = np.zeros(len(rows)), np.zeros(len(rows))
     if placed.shape[1] == 1:
-        return np.zeros(len(rows))
+        return Distances(own, other)
     rng = np.random.default_rng(seed)
     fold = rng.permutation(len(rows)) % _FOLDS
     found = strangest
+    known_strange = np.zeros(len(rows), bool) if strange is None else strange
     for _ in range(_ROUNDS):
-        core = _core(found, codes, rng.permutation(len(rows)))
-        squared = np.empty(len(rows))
+        core = _core(np.where(known_strange, np.inf, found), codes, rng.permutation(len(rows))) & ~known_strange
+        parts = []
         for part in range(_FOLDS):
             asked = np.flatnonzero(fold == part)
-            known = np.flatnonzero((fold != part) & core)
-            squared[asked] = _squared(placed, codes, known, asked, vectors.shape[1])
-        found = np.sqrt(squared)
-    return found
+            usual = _learnt(placed, codes, np.flatnonzero((fold != part) & core), vectors.shape[1])
+            own[asked] = np.sqrt(_squared(placed, asked, codes[asked], usual))
+            parts.append((asked, usual))
+        found = own
+    classes = codes.max() + 1
+    shift = rng.integers(1, classes, len(rows)) if classes > 1 else np.zeros(len(rows), np.intp)
+    for asked, usual in parts:
+        other[asked] = np.sqrt(_squared(placed, asked, (codes[asked] + shift[asked]) % classes, usual))
+    return Distances(own, other)
 
 
 def _placed(vectors: npt.NDArray[np.float32], rows: Ints) -> npt.NDArray[np.float32]:
@@ -85,8 +110,18 @@ def _core(strangest: Floats, codes: Ints, draw: Ints) -> npt.NDArray[np.bool_]:
     return core
 
 
-def _squared(placed: npt.NDArray[np.float32], codes: Ints, known: Ints, asked: Ints, width: int) -> Floats:
-    """Squared distance of those asked, by means and a covariance of those known."""
+class _Usual(NamedTuple):
+    """What is usual: each class's mean (classes, components), axes (components, components) with the variance along
+    each, and the variance along any direction outside of the components, infinite where there is none."""
+
+    centres: Floats
+    axes: Floats
+    variance: Floats
+    outside: float
+
+
+def _learnt(placed: npt.NDArray[np.float32], codes: Ints, known: Ints, width: int) -> _Usual:
+    """What is usual, by those known."""
     last = placed.shape[1] - 1
     centres = _centres(placed, codes, known)
     moments = np.zeros((last, last))
@@ -97,13 +132,17 @@ def _squared(placed: npt.NDArray[np.float32], codes: Ints, known: Ints, asked: I
     spread = np.maximum(spread, 0)
     outside = float(np.median(placed[known, last]))
     floor = max(_FLOOR * (spread.sum() + outside) / width, 1e-12)
+    return _Usual(centres, axes, spread + floor, outside / (width - last) + floor if width > last else np.inf)
+
+
+def _squared(placed: npt.NDArray[np.float32], asked: Ints, classes: Ints, usual: _Usual) -> Floats:
+    """Squared distance of those asked to one class for each."""
+    last = placed.shape[1] - 1
     found = [np.empty(0)]
-    for piece in _pieces(asked):
-        turned = (placed[piece, :last] - centres[codes[piece]]) @ axes
-        far = (turned**2 / (spread + floor)).sum(1)
-        if width > last:
-            far += placed[piece, last] / (outside / (width - last) + floor)
-        found.append(far)
+    for at in _pieces(np.arange(len(asked))):
+        piece = asked[at]
+        turned = (placed[piece, :last] - usual.centres[classes[at]]) @ usual.axes
+        found.append((turned**2 / usual.variance).sum(1) + placed[piece, last] / usual.outside)
     return np.concatenate(found)
 
 

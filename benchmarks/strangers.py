@@ -51,7 +51,7 @@ def main(arguments: list[str] | None = None) -> None:
         frame = both[["path", "label"]]
         audit = imageclinic.audit(frame, Path(folder) / "run", root=root, checks=["outlier"], model=given.model)
         flagged = audit.issues.loc[audit.issues["check"] == "outlier", "image_id"]
-        ranked = outlier.find(audit.run.read_dataset(), audit.run.read_embeddings(), class_deviations=-np.inf)
+        ranked = outlier.find(audit.run.read_dataset(), audit.run.read_embeddings(), false_share=1)
     known = both.set_index("path")["planted"]
     print(table(HEADER, [row(known, flagged, ranked.set_index("image_id")["score"])]))
     if given.show:

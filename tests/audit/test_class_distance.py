@@ -24,17 +24,17 @@ def test_many_that_are_alike_do_not_become_usual(monkeypatch: pytest.MonkeyPatch
     rows, nothing_known = np.arange(624), np.zeros(624)
     # That they seem strange beforehand need not be sure: every third does not.
     hint = np.where((rows >= 600) & (rows % 3 > 0), 1.0, 0.0)
-    found = class_distance.distances(vectors, rows, codes, hint)
+    found = class_distance.distances(vectors, rows, codes, hint).own
     assert found[600:].min() > np.quantile(found[:600], 0.99)
     monkeypatch.setattr(class_distance, "_LEFT_OUT", 0.0)
-    stretched = class_distance.distances(vectors, rows, codes, nothing_known)
+    stretched = class_distance.distances(vectors, rows, codes, nothing_known).own
     assert np.median(stretched[600:]) < np.median(found[600:]) / 1.5
 
 
 def test_held_out_vectors_are_as_far_as_new_ones() -> None:
     rng = np.random.default_rng(5)
     vectors = np.column_stack([np.full(400, 30.0), rng.normal(0, 1, (400, 60))]).astype(np.float32)
-    found = class_distance.distances(vectors, np.arange(400), np.zeros(400, np.intp), np.zeros(400))
+    found = class_distance.distances(vectors, np.arange(400), np.zeros(400, np.intp), np.zeros(400)).own
     # Those that were learnt from would lie at most at the square root of 60 on average.
     assert np.mean(found**2) > 60 * 1.1
 
@@ -43,23 +43,48 @@ def test_a_class_has_its_own_mean() -> None:
     vectors, codes = planted(24)
     hint = np.zeros(624)
     codes[600:] = 3
-    own = class_distance.distances(vectors, np.arange(624), codes, hint)
+    own = class_distance.distances(vectors, np.arange(624), codes, hint).own
     assert np.median(own[600:]) < 1.5 * np.median(own[:600])
 
 
 def test_scale_is_nothing_and_alike_vectors_are_at_zero() -> None:
     vectors, codes = planted(6)
     rows, hint = np.arange(606), np.linspace(0, 1, 606)
-    once = class_distance.distances(vectors, rows, codes, hint)
-    longer = class_distance.distances(vectors * np.linspace(1, 9, 606, dtype=np.float32)[:, None], rows, codes, hint)
+    once = class_distance.distances(vectors, rows, codes, hint).own
+    longer = class_distance.distances(
+        vectors * np.linspace(1, 9, 606, dtype=np.float32)[:, None], rows, codes, hint
+    ).own
     np.testing.assert_allclose(once, longer, rtol=1e-3)
-    same = class_distance.distances(np.ones((50, 8), np.float32), np.arange(50), np.zeros(50, np.intp), np.zeros(50))
+    same = class_distance.distances(
+        np.ones((50, 8), np.float32), np.arange(50), np.zeros(50, np.intp), np.zeros(50)
+    ).own
     assert (same == 0).all()
 
 
 def test_pieces_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     vectors, codes = planted(12)
     rows, hint = np.random.default_rng(2).permutation(612)[:500], np.linspace(0, 1, 500)
-    whole = class_distance.distances(vectors, rows, codes[rows], hint)
+    whole = class_distance.distances(vectors, rows, codes[rows], hint).own
     monkeypatch.setattr(class_distance, "_PIECE", 37)
-    np.testing.assert_allclose(class_distance.distances(vectors, rows, codes[rows], hint), whole, rtol=1e-4)
+    np.testing.assert_allclose(class_distance.distances(vectors, rows, codes[rows], hint).own, whole, rtol=1e-4)
+
+
+def test_another_class_is_farther_where_classes_differ() -> None:
+    vectors, codes = planted(0)
+    found = class_distance.distances(vectors, np.arange(600), codes, np.zeros(600))
+    assert (found.own < found.other).mean() > 0.9
+    mixed = class_distance.distances(
+        vectors, np.arange(600), np.random.default_rng(1).permutation(codes), np.zeros(600)
+    )
+    assert 0.4 < (mixed.own < mixed.other).mean() < 0.6
+    one = class_distance.distances(vectors, np.arange(600), np.zeros(600, np.intp), np.zeros(600))
+    np.testing.assert_array_equal(one.own, one.other)
+
+
+def test_those_known_to_be_strange_are_in_no_core() -> None:
+    vectors, codes = planted(120)  # more than the share that is left out of a core anyway
+    strange = np.arange(720) >= 600
+    unknown = class_distance.distances(vectors, np.arange(720), codes, np.zeros(720)).own
+    known = class_distance.distances(vectors, np.arange(720), codes, np.zeros(720), strange=strange).own
+    assert known[600:].min() > known[:600].max() > 0
+    assert np.median(unknown[600:]) < np.median(known[600:]) / 1.5

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from imageclinic.audit import bulk_distances, listed_neighbours
 from imageclinic.audit.checks import outlier
+from imageclinic.core.errors import NotApplicable
 from imageclinic.core.tables import Embeddings
 
 
@@ -81,18 +83,21 @@ def test_order_of_rows_is_nothing() -> None:
     )
 
 
-def test_a_set_with_odd_images_of_its_own_has_a_higher_limit() -> None:
+def test_flags_are_those_that_are_too_far_to_be_usual() -> None:
     rng = np.random.default_rng(3)
-    usual, odd = np.exp(rng.normal(0, 0.1, 1000)), np.exp(np.abs(rng.normal(0, 0.4, 120)))
-    rows = np.arange(1120)
-    planted = np.concatenate([usual, odd])
-    limit = [
-        (outlier._off_class(rows[: len(d)], d, np.full(len(d), -np.inf), 3.5, 2.5)[0] < 1000).sum()
-        for d in (usual, planted)
-    ]
-    assert limit[0] <= 3
-    flagged = outlier._off_class(rows, planted, np.full(1120, -np.inf), 3.5, 2.5)[0]
-    assert 0 < (flagged >= 1000).sum() < (odd > np.exp(0.35)).sum()  # .35 is the limit without the odd ones
+    usual, strange = np.exp(rng.normal(0, 0.1, 1000)), np.exp(rng.normal(0.5, 0.02, 20))
+    long = np.exp(stats.gennorm(1.2, 0, 0.1).rvs(1000, random_state=3))  # a set with odd images of its own
+
+    def flagged(*distances: np.ndarray, false_share: float = 0.1) -> outlier.Found:
+        together = np.concatenate(distances)
+        return outlier._off_class(np.arange(len(together)), together, np.full(len(together), -np.inf), false_share, 2.5)
+
+    assert not len(flagged(usual)[0]) and not len(flagged(long)[0])
+    rows, scores, evidence = flagged(usual, strange)
+    assert set(range(1000, 1020)) <= set(rows) and len(rows) <= 23
+    np.testing.assert_allclose(scores[-20:], 1 - np.exp(-strange / np.median(np.append(usual, strange))))
+    assert all("times as far from its class" in text and "1 in" in text for text in evidence)
+    assert len(flagged(usual, strange, false_share=0.5)[0]) > len(rows)
 
 
 def test_reach_is_the_distance_of_a_share(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,3 +167,19 @@ def test_images_that_are_all_alike_hold_no_crowd(monkeypatch: pytest.MonkeyPatch
     assert of_a_crowd() == 0
     monkeypatch.setattr(outlier, "_FARTHER", 1.0)
     assert of_a_crowd() > 30  # many deviations, which are next to nothing
+
+
+def test_features_that_tell_no_classes_apart_are_not_called_clean() -> None:
+    noise = np.random.default_rng(8).normal(5, 1, (600, 30)).astype(np.float32)
+    ids = pd.Series([f"{i:04}" for i in range(600)])
+    labels: list[str | None] = ["a", "b", "c"] * 200
+    blind = Embeddings(ids, noise)
+    with pytest.raises(NotApplicable, match=r"only (4|5)\d% of the images lie nearer to their own class"):
+        outlier.find(labelled(blind, labels), blind)
+    assert outlier.find(labelled(blind), blind).empty  # of one class nothing can be said
+    seeing = Embeddings(ids, noise.copy())
+    seeing.vectors[np.arange(600), np.arange(600) % 3] += 3  # each class in a direction of its own
+    assert outlier.find(labelled(seeing, labels), seeing).empty
+    strange = Embeddings(ids, noise.copy())
+    strange.vectors[[5, 50, 500], [10, 20, 29]] += 40
+    assert set(outlier.find(labelled(strange, labels), strange)["image_id"]) >= {"0005", "0050", "0500"}
