@@ -30,8 +30,8 @@ class ShardFile:
 
     @property
     def key(self) -> str:
-        """Names its content: size, time, the hash of its first and last 64 KiB, and when the file was last touched at all
-        (``st_ctime``): by that a change in its middle shows, whatever its other time was set to. "" when it can't be
+        """Names its content: size, time, the hash of its first and last 64 KiB, and when the file was last touched
+        at all (``st_ctime``): by that a change in its middle shows, whatever its time was set to. "" when it can't be
         read: reading its images says why."""
         try:
             status = self.path.stat()
