@@ -179,7 +179,8 @@ def _sampled(frames: int) -> list[int]:
 def _equal(one: Image.Image, two: Image.Image) -> bool:
     """Whether two pictures of one size have the same `_pixels`."""
     if one.mode == two.mode == "RGB" and not (one.has_transparency_data or two.has_transparency_data):
-        return bool(np.array_equal(one, two))  # as they are: alpha, which is full in both, says nothing
+        # As they are: alpha, which is full in both, says nothing.
+        return bool(np.array_equal(np.asarray(one), np.asarray(two)))
     return bool(np.array_equal(_pixels(one), _pixels(two)))
 
 

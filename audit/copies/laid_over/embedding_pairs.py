@@ -7,15 +7,13 @@ other (`keypoint_alignment`), and what the two then differ in has the last word 
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import threadpool_limits
 
 from imageclinic.audit.copies import full_decode_match, local_differences
 from imageclinic.audit.copies.compact.connected_components import components
@@ -111,7 +109,7 @@ def confirm(
     known: dict[int, Keypoints | None] = {}
     found: list[tuple[int, int, bool, float, float]] = []
     gone: set[int] = set()
-    with _one_thread_each(), ThreadPoolExecutor(threads) as pool:
+    with keypoint_alignment.one_thread_each(), ThreadPoolExecutor(threads) as pool:
         for start in range(0, len(ordered), _BATCH):
             batch = ordered[start : start + _BATCH]
             files = [at for at in np.unique(batch).tolist() if at not in known]
@@ -128,21 +126,6 @@ def confirm(
             if progress:
                 progress(end, len(ordered))
     return tabulated(found, gone)
-
-
-@contextlib.contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Pictures are looked at side by side: threads of OpenCV's and of BLAS's own would only take the processor from
-    each other (SIFT took a fifth longer with them, a match of descriptors six times as long)."""
-    import cv2
-
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        with threadpool_limits(1, "blas"):
-            yield
-    finally:
-        cv2.setNumThreads(before)
 
 
 def together(pairs: Ints) -> Ints:
