@@ -35,9 +35,9 @@ def principal_axes(
 
     pieces = [rows[at : at + _PIECE] for at in range(0, n, _PIECE)]
     mean = np.sum([taken(piece).sum(0, dtype=np.float64) for piece in pieces], axis=0) / n
-    if n < width:  # the same axes, from what the few images span
-        _, size, axes = np.linalg.svd(taken(rows) - mean, full_matrices=False)
-        spread, turn = size**2 / n, axes.T
+    few = taken(rows) - mean if n < width else None
+    if few is not None:  # the same spreads, of what the few images span: a sixth of an SVD's time
+        spread, turn = np.linalg.eigh(few @ few.T / n)
     else:
         moments = np.zeros((width, width))
         for piece in pieces:
@@ -46,7 +46,10 @@ def principal_axes(
         spread, turn = np.linalg.eigh(moments / n)
     kept = np.argsort(spread)[::-1][: min(COMPONENTS, max(2, n // 5))]
     kept = kept[spread[kept] > spread.max() * 1e-9]
-    return mean, turn[:, kept], spread[kept]
+    axes, spread = turn[:, kept], spread[kept]
+    if few is not None:
+        axes = few.T @ axes / np.sqrt(n * spread)
+    return mean, axes, spread
 
 
 def evened_axes(vectors: npt.NDArray[np.float32], order: Ints | None = None) -> tuple[Floats, Floats]:

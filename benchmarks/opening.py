@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import statistics
 import subprocess
 import sys
@@ -112,7 +111,7 @@ def opened(run: Path) -> Opening:
         _first_samples(address)
         samples, cpu = time.perf_counter() - start, _processors(process.pid)
     finally:
-        process.send_signal(signal.SIGINT)
+        process.terminate()  # not Ctrl-C, which a job that a shell started in the background ignores
         process.communicate()
     return Opening(link, samples, cpu)
 

@@ -132,7 +132,7 @@ def _compare(pair: Pair) -> Verdict:
             frames = _frames(one)
             if frames != _frames(two):
                 return Verdict()
-            if frames == 1 and one.size == two.size and np.array_equal(_pixels(one), _pixels(two)):
+            if frames == 1 and one.size == two.size and _equal(one, two):
                 return Verdict(equal=True, copy=True, difference=0.0)
             return _worst(_look(one, two, pair, frame) for frame in _sampled(frames))
     except Exception as error:  # as above
@@ -174,6 +174,14 @@ def _frames(image: Image.Image) -> int:
 def _sampled(frames: int) -> list[int]:
     """Which frames of so many are compared: up to MAX_FRAMES, evenly spaced, the first and the last among them."""
     return sorted({round(at) for at in np.linspace(0, frames - 1, min(frames, MAX_FRAMES))})
+
+
+def _equal(one: Image.Image, two: Image.Image) -> bool:
+    """Whether two pictures of one size have the same `_pixels`."""
+    if one.mode == two.mode == "RGB" and not (one.has_transparency_data or two.has_transparency_data):
+        # As they are: alpha, which is full in both, says nothing.
+        return bool(np.array_equal(np.asarray(one), np.asarray(two)))
+    return bool(np.array_equal(_pixels(one), _pixels(two)))
 
 
 def _pixels(image: Image.Image) -> npt.NDArray[Any]:

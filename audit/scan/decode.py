@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import io
 import warnings
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,13 +21,12 @@ from imageclinic.audit.scan.containers import jpeg_segments
 from imageclinic.audit.scan.containers.container_damage import damage
 from imageclinic.audit.scan.containers.early_end import early_end, missing_scans
 from imageclinic.audit.scan.containers.unsupported_formats import boxes_end_early, foreign, tiff_layout
+from imageclinic.audit.scan.decoded_picture import LARGE, NO_MEMORY, SMALL, Decoded, shrink
 from imageclinic.audit.scan.scan_options import MAX_PIXELS
 from imageclinic.core import pixels
 from imageclinic.core.formats import FORMATS, is_tga, sniff
 from imageclinic.core.pictures import keras_pictures
 
-#: Side of the colour sample; images with no longer side are kept whole. Side of the grey picture of larger ones.
-SMALL, LARGE = 32, 64
 #: What a `read_error` begins with.
 KINDS = (
     "empty file",
@@ -44,8 +42,6 @@ KINDS = (
     "file is missing",
     "can't be read",
 )
-#: What the read error of a file that ran out of memory ends with.
-NO_MEMORY = "more memory than there is"
 _EXIF_ORIENTATION, _EXIF_MAKE, _EXIF_MODEL = 0x0112, 0x010F, 0x0110
 # Pillow's decoders for a format: no other is asked, such as the one for EPS, which starts Ghostscript.
 _PLUGINS = {name: (name,) for name in FORMATS} | {"JPEG": ("JPEG", "MPO")}
@@ -53,37 +49,6 @@ _PLUGINS = {name: (name,) for name in FORMATS} | {"JPEG": ("JPEG", "MPO")}
 
 class Undecodable(Exception):
     """The message says what is wrong with the file; it begins with one of `KINDS`."""
-
-
-@dataclass
-class Decoded:
-    """What is known of one file.
-
-    `colour` is a sample of the picture's pixels, uint8 (32, 32, 3), or the whole picture when no side is longer.
-    `grey` is a larger picture in grey (ITU-R 601), uint8 (64, 64). Aspect is not kept. None where there is an `error`.
-
-    `transparent`: whether pixels are not opaque. `value_low`, `value_high`: least and greatest value of a picture of
-    more than 8 bits. Where Keras's loaders may see another picture than a person does (`core.pictures.keras_pictures`),
-    `keras_difference` is the mean difference of the two in [0, 1], of the loader that is further off, and `keras` a
-    sample of what a loader sees, as `colour`; else None.
-    """
-
-    format: str | None = None
-    width: int | None = None
-    height: int | None = None
-    mode: str | None = None
-    frames: int | None = None
-    camera: str | None = None
-    exif_orientation: int | None = None
-    jpeg_quality: int | None = None
-    colour: npt.NDArray[np.uint8] | None = None
-    grey: npt.NDArray[np.uint8] | None = None
-    transparent: bool = False
-    value_low: float | None = None
-    value_high: float | None = None
-    keras_difference: float | None = None
-    keras: npt.NDArray[np.uint8] | None = None
-    error: str | None = None
 
 
 def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Decoded:
@@ -96,10 +61,17 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Decoded:
     Returns:
         What is known. Nothing is raised for a bad file: `error` says what is wrong.
     """
+    found = decode_only(data, max_pixels=max_pixels)
+    shrink(found)
+    return found
+
+
+def decode_only(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Decoded:
+    """As `decode`, but `colour` and `grey` are left to `shrink`: done for some pictures one after the other it finds
+    its code and tables in the processor's cache, which a decoder takes up."""
     found = Decoded()
     try:
-        rgb = _decode(data, found, max_pixels)
-        found.colour, found.grey = _shrink(rgb)
+        found.picture = _decode(data, found, max_pixels)
     except Undecodable as error:
         found.error = str(error)
     except MemoryError:
@@ -121,19 +93,6 @@ def _decode(data: bytes, found: Decoded, max_pixels: int) -> npt.NDArray[np.uint
         if rgb is not None:
             return rgb
     return _decode_pillow(data, found, max_pixels)
-
-
-def _shrink(rgb: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8] | None]:
-    """The colour sample and the grey picture of `Decoded`."""
-    height, width = rgb.shape[:2]
-    if (height, width) == (SMALL, SMALL):
-        return rgb, None
-    image, how = Image.fromarray(rgb), Image.Resampling
-    if max(height, width) <= SMALL:
-        return np.asarray(image.resize((SMALL, SMALL), how.BICUBIC)), None
-    # Sampled and not averaged, so that a picture of two greys keeps two greys.
-    colour = image.resize((SMALL, SMALL), how.NEAREST)
-    return np.asarray(colour), np.asarray(image.convert("L").resize((LARGE, LARGE), how.BILINEAR))
 
 
 def _decode_jpeg(data: bytes, found: Decoded, max_pixels: int) -> npt.NDArray[np.uint8] | None:

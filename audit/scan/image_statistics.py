@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from imageclinic.audit.scan.decode import LARGE
+from imageclinic.audit.scan.decoded_picture import LARGE
 from imageclinic.audit.scan.plain_bars import border
 from imageclinic.core.schema import ORIENTATIONS
 

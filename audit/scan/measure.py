@@ -18,7 +18,8 @@ import pyarrow as pa
 import xxhash
 
 from imageclinic.audit.scan import arrow_columns
-from imageclinic.audit.scan.decode import NO_MEMORY, Decoded, decode
+from imageclinic.audit.scan.decode import decode_only
+from imageclinic.audit.scan.decoded_picture import NO_MEMORY, Decoded, shrink
 from imageclinic.audit.scan.image_statistics import THUMBNAIL, statistics
 from imageclinic.audit.scan.scan_options import MAX_PIXELS
 from imageclinic.core import schema
@@ -44,6 +45,8 @@ _DECODED = (
 _KERAS_STATISTICS = ("luminance_mean", "luminance_p99", "entropy")
 # Pictures whose statistics are computed at once: what a core's cache holds.
 _AT_ONCE = 64
+# Bytes of decoded pictures that wait to be shrunk together: what a core's cache holds.
+_WAITING = 1 << 20
 # A path that is no regular file (a pipe!) must not block, nor be waited for.
 _FLAGS = open_flags("O_NONBLOCK", "O_CLOEXEC")
 
@@ -64,7 +67,7 @@ def measure(
         paths: of the files.
         max_pixels: larger pictures are not decoded.
         verdicts: for files that are known to kill or stall their decoder, by number: the read_error to record.
-        tick: called before and after the reading of each file, and when all are decoded.
+        tick: called before and after the reading of each file, and when all are decoded and shrunk.
 
     Returns:
         One row per path with the columns of `MEASURED`. Nothing is raised for a bad file: it has a `read_error`
@@ -73,6 +76,21 @@ def measure(
     files: list[dict[str, Any]] = []
     shown: dict[bool, list[tuple[int, Decoded]]] = {False: [], True: []}  # by whether there is a grey picture
     other: list[tuple[int, Decoded]] = []  # pictures that Keras's loaders see otherwise
+    waiting: list[tuple[int, Decoded]] = []
+    held = 0
+
+    def take() -> None:
+        """Note what is known of the pictures that wait."""
+        for _, found in waiting:
+            shrink(found)
+        for at, found in waiting:
+            _note(found, files[at])
+            if found.colour is not None:
+                shown[found.grey is not None].append((at, found))
+                if found.keras is not None:
+                    other.append((at, found))
+        waiting.clear()
+
     for at, path in enumerate(paths):
         verdict = (verdicts or {}).get(at)
         if verdict is not None and verdict.startswith("can't be read"):
@@ -89,15 +107,13 @@ def measure(
         if verdict is not None:
             file["read_error"] = verdict
             continue
-        found = decode(data, max_pixels=max_pixels)
-        for name in _DECODED:
-            file[name] = getattr(found, name)
-        file["read_error"] = found.error
-        if found.colour is not None:
-            file["pixel_hash"] = _pixel_hash(found)
-            shown[found.grey is not None].append((at, found))
-            if found.keras is not None:
-                other.append((at, found))
+        found = decode_only(data, max_pixels=max_pixels)
+        waiting.append((at, found))
+        held += 0 if found.picture is None else found.picture.nbytes
+        if held > _WAITING:
+            take()
+            held = 0
+    take()
     if tick:
         tick(len(paths), True)
     computed = []
@@ -118,6 +134,15 @@ def measure(
 def mtime_ns(status: os.stat_result) -> int:
     """Modification time in nanoseconds since 1970, as 64 bits hold it: from 1677 to 2262, else the nearer of these."""
     return max(-(1 << 63), min(status.st_mtime_ns, (1 << 63) - 1))
+
+
+def _note(found: Decoded, file: dict[str, Any]) -> None:
+    """Put what is known of a picture into its file's row."""
+    for name in _DECODED:
+        file[name] = getattr(found, name)
+    file["read_error"] = found.error
+    if found.colour is not None:
+        file["pixel_hash"] = _pixel_hash(found)
 
 
 def _pixel_hash(found: Decoded) -> int:

@@ -102,12 +102,14 @@ def confirm(
         progress: called with (pairs done, pairs).
         threads: None: some for each core.
     """
+    if not len(pairs):
+        return tabulated((), ())
     ordered = together(pairs)
     last = dict(zip(ordered.ravel().tolist(), np.repeat(np.arange(len(ordered)), 2).tolist(), strict=True))
     known: dict[int, Keypoints | None] = {}
     found: list[tuple[int, int, bool, float, float]] = []
     gone: set[int] = set()
-    with ThreadPoolExecutor(threads) as pool:
+    with keypoint_alignment.one_thread_each(), ThreadPoolExecutor(threads) as pool:
         for start in range(0, len(ordered), _BATCH):
             batch = ordered[start : start + _BATCH]
             files = [at for at in np.unique(batch).tolist() if at not in known]

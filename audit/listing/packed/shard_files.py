@@ -30,8 +30,9 @@ class ShardFile:
 
     @property
     def key(self) -> str:
-        """Names its content: size, time, and the hash of its first and last 64 KiB. "" when it can't be read: reading
-        its images says why."""
+        """Names its content: size, time, the hash of its first and last 64 KiB, and when the file was last touched
+        at all (``st_ctime``): by that a change in its middle shows, whatever its time was set to. "" when it can't be
+        read: reading its images says why."""
         try:
             status = self.path.stat()
             with self.path.open("rb") as file:
@@ -40,7 +41,7 @@ class ShardFile:
                 digest.update(file.read(_ENDS))
         except OSError:
             return ""
-        return f"{status.st_size} {status.st_mtime_ns} {digest.hexdigest()}"
+        return f"{status.st_size} {status.st_mtime_ns} {digest.hexdigest()} c{status.st_ctime_ns}"
 
     @property
     def size(self) -> int:
@@ -49,6 +50,11 @@ class ShardFile:
             return self.path.stat().st_size
         except OSError:
             return 0
+
+
+def without_ctime(key: str) -> str:
+    """A key but for the time that a copy, a new name or new rights give a file, too."""
+    return re.sub(r" c\d+", "", key)
 
 
 def shard_files(place: Path, suffixes: tuple[str, ...]) -> list[ShardFile]:

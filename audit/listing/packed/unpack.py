@@ -29,6 +29,7 @@ from imageclinic.audit.listing.packed.packed_source import (
     Source,
     Trouble,
 )
+from imageclinic.audit.listing.packed.shard_files import without_ctime
 from imageclinic.core.atomic import replacing, sweep, write_text
 from imageclinic.core.errors import CanNotWrite, InputError
 from imageclinic.core.progress import Progress
@@ -134,7 +135,8 @@ def _unpack_part(part: Part, root: Path, folder: str, place: Path, ticks: _Ticks
     place.unlink(missing_ok=True)
     # Over images of another content the key waits until all are compared: cut short, no size may be trusted next time.
     write_text(begun, part.key if earlier is None or resumed else _MIXED)
-    found = Unpacked(changed=earlier is not None and earlier != part.key and bool(part.key), written=True)
+    other = earlier is not None and without_ctime(earlier) != without_ctime(part.key)
+    found = Unpacked(changed=other and bool(part.key), written=True)
     names = MemberPaths()
     swept: set[Path] = set()
     for event in _events(part, root, place.with_suffix(".fetched"), ticks, again):
@@ -157,7 +159,8 @@ def _unpack_part(part: Part, root: Path, folder: str, place: Path, ticks: _Ticks
                 sweep(target.parent)
                 swept.add(target.parent)
             try:
-                size = _write(event, target, resumed)
+                size, replaced = _write(event, target, resumed)
+                found.changed |= replaced and not again
             except Damaged as error:
                 found.trouble.append((event.name, str(error)))
                 if not isinstance(error, Gone):
@@ -189,21 +192,21 @@ def _events(part: Part, root: Path, scratch: Path, ticks: _Ticks, again: bool) -
     return part.fetch(scratch, got)
 
 
-def _write(picture: Picture, target: Path, resumed: bool) -> int:
-    """Write an image that is not there, or not the same; its size."""
+def _write(picture: Picture, target: Path, resumed: bool) -> tuple[int, bool]:
+    """Write an image that is not there, or not the same; its size, and whether another one was there."""
     try:
         there = os.lstat(target).st_size
     except OSError:
         there = None
     current = resumed if picture.same is None else picture.same
     if current and there is not None and there == picture.size:
-        return there
+        return there, False
     data = picture.read()
     if there == len(data) and target.read_bytes() == data:
-        return len(data)
+        return there, False
     with replacing(target, sync=False) as temporary:
         temporary.write_bytes(data)
-    return len(data)
+    return len(data), there is not None
 
 
 def _check_space(waiting: list[Part], root: Path, images: Path) -> None:

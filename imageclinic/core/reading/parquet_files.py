@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -229,10 +229,14 @@ def _check_size(path: Path, about: pq.FileMetaData) -> None:
 
 
 @contextlib.contextmanager
-def _reading(path: Path) -> Iterator[BinaryIO]:
-    """The opened file; what goes wrong with it becomes an InputError."""
+def _reading(path: Path) -> Iterator[pa.NativeFile]:
+    """The opened file; what goes wrong with it becomes an InputError.
+
+    A file of Arrow's own, and not one of Python's: Arrow's threads may let go of what they have read only when Python
+    ends, and a thread that then asks Python to free its memory aborts the process, once in a hundred short audits.
+    """
     try:
-        with open_regular(path) as file:
+        with open_regular(path), pa.OSFile(str(path)) as file:
             yield file
     except FileNotFoundError:
         raise InputError(f"{path} is missing", fix="run imageclinic audit first") from None

@@ -285,6 +285,37 @@ def test_an_archive_that_changed_within_its_size_is_compared_until_that_is_finis
     assert [content(found, f"cat/{n}.png") for n in range(4)] == [png(n + 5) for n in range(4)]
 
 
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_a_change_in_the_middle_is_noticed_whatever_the_times_say(tmp_path, monkeypatch, kind: str) -> None:
+    members = [(f"cat/{n:03d}.png", png(n) + bytes(3000)) for n in range(100)]
+    changed = [*members[:50], ("cat/050.png", png(7) + bytes(3000)), *members[51:]]
+    file = tmp_path / f"pets.{kind}"
+
+    def pack(images: list[tuple[str, bytes]]) -> None:
+        if kind == "tar":
+            write_tar(file, images)
+        else:
+            with zipfile.ZipFile(file, "w") as archive:
+                for name, data in images:
+                    archive.writestr(zipfile.ZipInfo(name), data)
+                archive.comment = bytes((1 << 16) - 1)  # longer than what is read of its end
+        os.utime(file, ns=(10**18, 10**18))
+
+    pack(members)
+    before, first = file.read_bytes(), listed(file, tmp_path / "run")
+    file.chmod(0o640)
+    assert not any("changed" in note for note in listed(file, tmp_path / "run").notes), "nothing of it has changed"
+    with monkeypatch.context() as patched:
+        patched.setattr(unpack, "_unpack_part", None)
+        listed(file, tmp_path / "run")
+    pack(changed)
+    after, end = file.read_bytes(), 1 << 16
+    assert (len(after), after[:end], after[-end:]) == (len(before), before[:end], before[-end:]) and after != before
+    found = listed(file, tmp_path / "run")
+    assert content(first, "cat/050.png") == png(7) + bytes(3000)
+    assert any(note.startswith("changed since the last audit") for note in found.notes)
+
+
 def test_a_shard_that_can_not_be_read_costs_itself(tmp_path, monkeypatch) -> None:
     shards = tmp_path / "wds"
     shards.mkdir()
