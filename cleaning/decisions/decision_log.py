@@ -34,6 +34,8 @@ from imageclinic.core.schema import POLICY
 __all__ = ["append", "current", "filled", "policy_events", "read", "stale", "targets", "undo_batch"]
 
 TABLE = tables.DECISION_LOG
+#: The note of a label that was accepted with many others, without a look at each.
+AT_ONCE = "accepted in a batch"
 _COLUMNS = ("image_id", "decision", "label", "reviewer", "decided_at", "confirmed", "rejected", "disputed", "note")
 
 
@@ -143,11 +145,12 @@ def first_answers(log: pd.DataFrame, dataset: pd.DataFrame) -> pd.DataFrame:
     """What each person first answered about each image: before they could see that another one disagrees.
 
     Returns:
-        ``image_id``, ``reviewer``, ``answer``: ``keep``, ``drop``, or ``relabel to`` a label. What was taken back, and
-        "unsure", is no answer.
+        ``image_id``, ``reviewer``, ``answer``: ``keep``, ``drop``, or ``relabel to`` a label. What was taken back,
+        "unsure", and what was accepted in a batch, unseen, is no answer.
     """
     events = _standing(log[~log["reviewer"].str.startswith(POLICY)], dataset)
     events = events[events["applies"] & events["target"].eq(events["image_id"]) & events["decision"].ne("unsure")]
+    events = events[events["note"].ne(AT_ONCE).fillna(True)]
     events = events.drop_duplicates(["target", "reviewer"], keep="first")
     answer = events["decision"].mask(events["decision"].eq("relabel"), "relabel to " + events["label"].astype("str"))
     return pd.DataFrame({"image_id": events["target"], "reviewer": events["reviewer"], "answer": answer})

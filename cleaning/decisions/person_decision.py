@@ -21,9 +21,6 @@ from imageclinic.core.run import Run
 #: What `state` and `undo` return, one row an image; all but ``image_id`` are null while it is undecided.
 STATE = ("image_id", "decision", "label", "reviewer", "decided_at", "disputed", "note")
 
-#: The note of a label that was accepted with many others, without a look at each.
-AT_ONCE = "accepted in a batch"
-
 
 def append(
     run: Run,
@@ -173,7 +170,7 @@ def _log(
                 "confirmed": ";".join(confirmed) or None,
                 "rejected": ";".join(rejected) or None,
                 **drawn.get(image_id, {"sample": "ranked"}),
-                "note": AT_ONCE if at_once else None,
+                "note": decision_log.AT_ONCE if at_once else None,
                 "score": found.loc[found["check"].isin(urgent), "score"].max() if urgent else None,
             }
         )

@@ -63,7 +63,7 @@ def by_check(
             others = dataset.loc[~lookup.among(dataset["image_id"], found["image_id"]), "image_id"]
             missed = known.about_others(others, ("relabel",), flags["image_id"]).rest()
         coming, errors = stopping.ahead(about)
-        reviewed = int(lookup.among(found["image_id"], known.answers.index).sum())
+        reviewed = int(lookup.among(found["image_id"], known.looked_at).sum())
         right, random = int(about.right.sum()), int((about.weight > 0).sum())
         counts = (len(found), reviewed, right, int((~about.unseen).sum()) - right, random)
         estimate = _all(about, rest)

@@ -72,6 +72,8 @@ class Log:
         standing = decision_log.current(persons, dataset).set_index("image_id")
         answered = ~standing["disputed"] & standing["decision"].ne("unsure")
         self.answers = standing[answered]
+        #: The images that a person has looked at and answered about: not those whose label was accepted in a batch.
+        self.looked_at = self.answers.index[self.answers["note"].ne(decision_log.AT_ONCE).fillna(True)]
         self._open = standing.index[~answered]
         policies = decision_log.current(log[~by_person], dataset)
         self._policy = policies.loc[~policies["image_id"].isin(standing.index), "image_id"]

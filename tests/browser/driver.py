@@ -18,6 +18,7 @@ from typing import TypeVar
 import pandas as pd
 import psutil
 from playwright.sync_api import Locator, Page, sync_playwright
+from playwright.sync_api import TimeoutError as TooLate
 
 from imageclinic.cleaning.decisions import decision_log
 from imageclinic.core.run import Run
@@ -121,6 +122,21 @@ def select(shown: Page, position: int) -> None:
     tile = shown.locator(TILE).nth(position)
     tile.hover()
     tile.locator('[data-cy^="looker-checkbox"]').first.click(force=True)
+
+
+def select_until(shown: Page, position: int, words: str) -> None:
+    """Select an image until our panel says `words`: the App, which shows another view, may load it once more then."""
+    ticked = shown.locator(TILE).nth(position).locator("input").first
+
+    def says() -> bool:
+        if not ticked.is_checked():
+            select(shown, position)
+        with contextlib.suppress(TooLate):
+            panel(shown).get_by_text(words).wait_for(timeout=5_000)
+            return True
+        return False
+
+    wait_for(says, 180, message=f"the panel does not say {words}")
 
 
 def current(shown: Page) -> str:

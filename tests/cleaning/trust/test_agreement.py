@@ -46,3 +46,14 @@ def test_first_answers_of_persons_count(tmp_path: Path) -> None:
     found = agreement.table(decision_log.read(log), DATASET)
     assert [(pair["reviewers"], pair["images"], pair["agreed"]) for pair in found] == [(["ann", "bob"], 2, 1)]
     assert "1 of 2" in agreement.line(found[0])
+
+
+def test_labels_that_were_accepted_in_a_batch_are_no_answers(tmp_path: Path) -> None:
+    log = tmp_path / "decisions.csv"
+    decide(log, "ann", *((name, "relabel", "dog") for name in ("00", "01", "02")))
+    unseen = [(name, "relabel", "dog", "bob", decision_log.AT_ONCE) for name in ("00", "01", "02")]
+    decision_log.append(log, pd.DataFrame(unseen, columns=["image_id", "decision", "label", "reviewer", "note"]))
+    assert agreement.table(decision_log.read(log), DATASET) == [], "bob has looked at none of them"
+    decide(log, "bob", ("02", "keep", None))
+    found = agreement.table(decision_log.read(log), DATASET)
+    assert [(pair["images"], pair["agreed"]) for pair in found] == [(1, 0)]

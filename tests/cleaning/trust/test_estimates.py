@@ -71,6 +71,18 @@ def test_disputed_images_are_no_answers(tmp_path):
     assert row["reviewed"] == 0 and row["unreviewed"] == 2
 
 
+def test_labels_that_were_accepted_in_a_batch_are_not_reviewed(tmp_path):
+    accepted = [
+        {"image_id": f"{n:04}", "decision": "relabel", "label": "y", "reviewer": "ann", "note": decision_log.AT_ONCE}
+        for n in range(3)
+    ]
+    log = logged(
+        tmp_path, *accepted, {"image_id": "0009", "decision": "keep", "reviewer": "ann", "rejected": "mislabeled"}
+    )
+    row = by_check(flags(10), log, images(10)).iloc[0]
+    assert (row["reviewed"], row["rejected"], row["unreviewed"]) == (1, 1, 6)
+
+
 def test_what_was_known_is_not_drawn_a_second_time(tmp_path):
     reviewed(tmp_path, range(50), [True] * 50, sample="ranked")
     log = reviewed(tmp_path, range(50), [True] * 50)

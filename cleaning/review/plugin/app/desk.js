@@ -40,7 +40,7 @@ class Desk {
     this.api = context.api;
     this.onclose = onclose;
     this.order = []; this.waiting = new Map(); this.at = -1; this.classes = []; this.blind = false;
-    this.entry = null; this.shownAt = null; this.zoom = 1; this.busy = false; this.ended = false;
+    this.entry = null; this.shownAt = null; this.zoom = 1; this.ended = false;
     this.judged = new Set(); // decided here, though maybe disputed: not to come again by itself
     this.changed = new Map(); // samples as Python returned them, for the grid
     this.stock = new Stock();
@@ -127,12 +127,17 @@ class Desk {
     this.stock.prepare([...new Set([...next, ...beside, this.order[this.at]])]);
   }
 
+  /** Whether something is on its way that is shown when it is made. */
+  get busy() {
+    return this.saver.jobs.some((job) => !job.card);
+  }
+
   /** A decision by key or button; label is the new one. */
   press(decision, label = null) {
     if (decision === "whole_view" || decision === "more") return this.api.press(decision, this.entry ? [this.entry.card.id] : []);
     if (this.ended && decision !== "undo") return undefined;
-    if (this.busy || (decision !== "undo" && (!this.shownAt || performance.now() - this.shownAt < SEEN_MS))) return this.hold();
-    if (decision === "undo") return this.wait({ decision, ids: [] });
+    if (decision === "undo") return this.wait({ decision, ids: [] }); // of the log's end, whatever is in sight
+    if (this.busy || !this.shownAt || performance.now() - this.shownAt < SEEN_MS) return this.hold();
     const { card } = this.entry;
     if (this.blind && ["relabel", "best", "not_copies"].includes(decision) && label === null) return this.say(BLIND + "that is hidden here.");
     if (decision === "best" || decision === "not_copies") return this.wait({ decision, ids: [card.id], shown: { [card.id]: card.decision } });
@@ -194,7 +199,6 @@ class Desk {
 
   /** A decision that is shown when it is made: undo, and those about a whole group of copies. */
   wait(params) {
-    this.busy = true;
     this.say("saving …");
     this.saver.add({ params, card: null, pressed: performance.now() });
   }
@@ -217,7 +221,6 @@ class Desk {
       if (/Reviewers disagree|Replaced/.test(answer.message)) this.say(answer.message);
       return undefined;
     }
-    this.busy = false;
     this.say(answer.message, answer.n ? COLOURS[job.params.decision] : "");
     if (!answer.n) return undefined;
     if (job.params.decision !== "undo") {
@@ -230,7 +233,6 @@ class Desk {
 
   /** Take back what was shown as decided, and go back to it. */
   failed(jobs, message) {
-    this.busy = false;
     for (const { card, before, waited } of jobs.filter((job) => job.card).reverse()) {
       Object.assign(card, before);
       this.judged.delete(card.id);
