@@ -22,8 +22,9 @@ networks get the same embeddings:
 
 AP is the average precision of the ranking. Accuracy is that of the likeliest class on the true labels. `share` is the
 estimated share of wrong labels (cleanlab: `num_label_issues`). The last column counts the labels that score .95 or
-more, and how many of these are wrong (`--model benchmarks.weak_eyes:thumbnails` shows what becomes of them where
-features are weak). --sheet draws the thirty highest flags of the first set that are false by the true labels.
+more (ours: by the finding's score), how many of these are wrong, and of how many the likeliest other class is the true
+one (`--model benchmarks.weak_eyes:thumbnails` shows what becomes of them where features are weak). --sheet draws the
+thirty highest flags of the first set that are false by the true labels.
 """
 
 from __future__ import annotations
@@ -76,12 +77,14 @@ HEADER = (
 
 @dataclass(frozen=True)
 class Judged:
-    """What a method says: flags, how surely each label is wrong, class probabilities, estimated share of wrong ones."""
+    """What a method says: flags, how surely each label is wrong, class probabilities, estimated share of wrong ones;
+    scores of findings, where these are others."""
 
     flagged: Mask
     score: Floats
     probs: Floats
     share: float
+    finding: Floats | None = None
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -165,12 +168,13 @@ def _measure(name: str, data: pd.DataFrame, run: Run, given: argparse.Namespace)
     known = known.merge(data, on="path", how="left", validate="1:1")
     own, truth = (pd.Index(predictions.classes).get_indexer(pd.Index(known[c])) for c in ("label", "truth"))
     issues = run.read(tables.ISSUES)
-    flagged = known["image_id"].isin(issues.loc[issues["check"] == "mislabeled", "image_id"]).to_numpy()
+    found = issues[issues["check"] == "mislabeled"].set_index("image_id")["score"].reindex(known["image_id"])
+    flagged = found.notna().to_numpy()
     wrong = 1 - known["label_quality"].to_numpy()
     probs: Floats = predictions.pred_probs.astype(np.float64)
     votes = _votes(run, known["image_id"], known["fold"].to_numpy(), own, len(predictions.classes))
     methods = {
-        "ours": Judged(flagged, wrong, probs, float(wrong.mean())),
+        "ours": Judged(flagged, wrong, probs, float(wrong.mean()), found.fillna(0).to_numpy()),
         "cleanlab": _cleanlab(own, probs),
         "cleanlab, both": _cleanlab(own, probs, "both"),
         f"{NEIGHBOURS}-NN votes": _cleanlab(own, votes),
@@ -193,8 +197,11 @@ def _row(method: str, judged: Judged, own: Ints, truth: Ints) -> tuple[object, .
         f1 = 2 * hits / (flags + int(wrong.sum()))
         scores = [f"{s:.3f}" for s in (average_precision_score(wrong, judged.score), precision, recall, f1)]
     accuracy = (judged.probs.argmax(axis=1) == truth).mean()
-    sure = judged.score >= SURE
-    at_sure = f"{(sure & wrong).sum()} of {sure.sum()}"
+    sure = (judged.score if judged.finding is None else judged.finding) >= SURE
+    others = judged.probs.copy()
+    others[np.arange(len(own)), own] = -1
+    named = others.argmax(axis=1) == truth
+    at_sure = f"{(sure & wrong).sum()} of {sure.sum()}, {(sure & named).sum()} named"
     return method, scores[0], flags, *scores[1:], f"{accuracy:.3f}", f"{judged.share:.1%}", at_sure
 
 

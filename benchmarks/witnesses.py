@@ -70,7 +70,10 @@ def _both(name: str, data: pd.DataFrame, run: Run, seed: int) -> list[tuple[obje
     for witnesses in (out_of_fold.WITNESSES[:2], out_of_fold.WITNESSES):
         found = out_of_fold.out_of_fold(vectors, codes, folds, witnesses=witnesses)
         model = noise_model.fit(codes, found.pred_probs)
-        flagged, sure = noise_model.flags(model.wrong), model.wrong >= mislabels.SURE
+        others = found.pred_probs.copy()
+        others[np.arange(len(codes)), codes] = -1
+        named = noise_model.named(codes, found.pred_probs, model, others.argmax(axis=1))
+        flagged, sure = noise_model.flags(model.wrong), model.wrong * named >= mislabels.SURE
         f1 = 2 * int((flagged & wrong).sum()) / max(int(flagged.sum() + wrong.sum()), 1)
         with_them = "with" if "neighbours" in witnesses else "without"
         precision = average_precision_score(wrong, model.wrong) if wrong.any() else np.nan

@@ -110,6 +110,19 @@ def wrong(labels: Ints, true: Probabilities, channel: Channel) -> Floats:
     return np.clip(found, 0, 1)
 
 
+def named(labels: Ints, true: Probabilities, channel: Channel, others: Ints) -> Floats:
+    """(n,), in [0, 1]: probability that an image is of the class in `others` (n,), not the given one, if its label is
+    wrong. 0 where a wrong label is impossible."""
+    found, size = np.empty(len(labels)), max(1, _CHUNK // len(channel.matrix))
+    for start in range(0, len(labels), size):
+        rows = labels[start : start + size]
+        joint, _ = _joint(rows, true[start : start + size], channel)
+        each = np.arange(len(rows))
+        joint[each, rows] = 0
+        found[start : start + size] = joint[each, others[start : start + size]] / np.maximum(joint.sum(axis=1), 1e-300)
+    return found
+
+
 def _joint(labels: Ints, true: Probabilities, channel: Channel) -> tuple[Floats, Floats | None]:
     """(n, classes) P(true = k, given label | image), and P(wrong | true = k, image); the latter None with a growth of
     0, where it is the matrix's."""

@@ -215,6 +215,19 @@ def judge(labels: Ints, pred_probs: npt.NDArray[np.floating], channel: Channel, 
     return noise_channel.wrong(labels, raised(pred_probs, power), channel)
 
 
+def named(labels: Ints, pred_probs: npt.NDArray[np.floating], noise: Noise, others: Ints) -> Floats:
+    """(n,), in [0, 1]: if a label is wrong, the probability that the class in `others` is the right one. A model that
+    only knows what an image is not, such as a drawing among photographs, names none.
+
+    Args:
+        labels: (n,) given class numbers.
+        pred_probs: (n, classes), rows sum to 1: out-of-fold probabilities of the given label.
+        noise: fitted to them, or to others by whoever labelled these.
+        others: (n,) class numbers, none that of the label.
+    """
+    return noise_channel.named(labels, raised(pred_probs, noise.power), noise.channel, others)
+
+
 def _last(holds: Callable[[float], bool], low: float, high: float) -> float:
     """About the greatest number from `low` to `high` of which something holds that holds of the small ones."""
     for _ in range(_HALVINGS):

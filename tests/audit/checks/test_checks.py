@@ -13,6 +13,7 @@ import pytest
 
 import imageclinic
 from imageclinic.audit import checks, runner
+from imageclinic.audit.labels import noise_model
 from imageclinic.audit.scan import decode
 from imageclinic.cleaning.decisions import priority
 from imageclinic.core import tables
@@ -316,6 +317,28 @@ def test_mislabeled_suggests_the_other_class() -> None:
     assert found.loc["b/011.jpg", "suggested_label"] == "a"
     assert found.loc["b/011.jpg", "suggested_action"] == "relabel"
     assert found["score"].gt(0.8).all()
+
+
+def test_what_is_only_known_not_to_be_its_class_scores_lower() -> None:
+    classes, n = ("a", "b", "c"), 300
+    codes = np.arange(n) % 3
+    probs = np.full((n, 3), 0.005) + 0.985 * np.eye(3)[codes]
+    given = codes.copy()
+    given[[0, 5, 6]] = 1  # images of a, c and a, labelled b: models know the first two, and not what the third is
+    probs[6] = (0.5, 0.002, 0.498)
+    ids = pd.Series([f"{i:03}.jpg" for i in range(n)], dtype="str")
+    label = pd.Series(np.array(classes)[given], dtype="str")
+    dataset = pd.DataFrame({"image_id": ids, "label": label, "split": pd.Series([None] * n, dtype="str")})
+    noise = noise_model.fit(given, probs.astype(np.float32), dataset["split"])
+    rows = pd.DataFrame({"image_id": ids, "fold": 0, "label_quality": 1 - noise.wrong})
+    predictions = tables.Predictions(rows, probs.astype(np.float32), classes)
+    found = CHECKS["mislabeled"].find(dataset, predictions).set_index("image_id")
+    assert set(found.index) == {"000.jpg", "005.jpg", "006.jpg"}
+    assert found["suggested_label"].to_dict() == {"000.jpg": "a", "005.jpg": "c", "006.jpg": "a"}
+    clear, unclear = found.loc["000.jpg"], found.loc["006.jpg"]
+    assert noise.wrong[6] > 0.9, "its label is doubted as much"
+    assert clear["score"] > 0.9 and 0.4 < unclear["score"] < 0.75
+    assert "less clear" in unclear["evidence"] and "less clear" not in clear["evidence"]
 
 
 def test_overlapping_classes_name_both() -> None:

@@ -58,6 +58,7 @@ def test_a_check_takes_cleanlabs_filters_and_refuses_others() -> None:
     rows = pd.DataFrame({"image_id": ids, "fold": 0, "label_quality": PROBS[np.arange(18), GIVEN]})
     predictions = tables.Predictions(rows, PROBS.astype(np.float32), ("a", "b", "c"))
     dataset = pd.DataFrame({"image_id": ids, "label": pd.Series(np.array(["a", "b", "c"])[GIVEN], dtype="str")})
+    dataset["split"] = pd.Series([None] * len(ids), dtype="str")
     find = runner.load()["mislabeled"].find
     for name in ("noise_model", "both", "low_self_confidence"):
         found = find(dataset, predictions, filter_by=name)

@@ -36,6 +36,22 @@ def test_without_growth_it_is_the_noise_matrix() -> None:
 
 
 @pytest.mark.parametrize("growth", [0.0, 0.3])
+def test_the_class_instead_is_as_likely_as_bayes_says(growth: float) -> None:
+    matrix = np.array([[0.9, 0.1, 0.0], [0.0, 0.8, 0.2], [0.3, 0.0, 0.7]])
+    true = np.array([[0.6, 0.3, 0.1], [0.2, 0.3, 0.5]])
+    given, others = np.array([1, 2]), np.array([0, 1])
+    # Labelled 1: of class 0 (.6, labelled so by .1) or 2 (never labelled so). Labelled 2: of 0 (never) or 1.
+    np.testing.assert_allclose(noise_channel.named(given, true, Channel(matrix, growth, 0.0), others), 1)
+    matrix = np.array([[0.9, 0.05, 0.05], [0.1, 0.8, 0.1], [0.2, 0.1, 0.7]])
+    found = noise_channel.named(given, true, Channel(matrix, growth, 0.0), others)
+    if not growth:
+        np.testing.assert_allclose(found, [0.6 * 0.05 / (0.6 * 0.05 + 0.1 * 0.1), 0.3 * 0.1 / (0.3 * 0.1 + 0.2 * 0.05)])
+    either = found + noise_channel.named(given, true, Channel(matrix, growth, 0.0), np.array([2, 0]))
+    np.testing.assert_allclose(either, 1)
+    assert noise_channel.named(given, true, Channel(np.eye(3), growth, 0.0), others).tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("growth", [0.0, 0.3])
 def test_the_channel_that_labels_were_drawn_from_is_found(growth: float) -> None:
     given, truth, true = draw(growth)
     even = np.full((10, 10), 0.01) + np.eye(10) * 0.9

@@ -69,6 +69,17 @@ def test_probabilities_of_wrongness_are_calibrated() -> None:
         assert found.wrong[band].mean() == pytest.approx(wrong[band].mean(), abs=0.08)
 
 
+def test_the_right_class_is_named_as_often_as_it_says() -> None:
+    given, truth, probs = draw(0.75 * np.eye(4) + 0.25 / 3 * (1 - np.eye(4)))
+    others = np.where(np.arange(4) == given[:, None], -1, probs).argmax(axis=1)
+    named = noise_model.named(given, probs, noise_model.fit(given, probs), others)
+    wrong = given != truth
+    for low, high in ((0, 0.5), (0.5, 0.7), (0.7, 0.9), (0.9, 1.01)):
+        band = wrong & (named >= low) & (named < high)
+        assert band.sum() > 100
+        assert named[band].mean() == pytest.approx((others == truth)[band].mean(), abs=0.06)
+
+
 def test_predictions_that_are_too_timid_are_made_surer() -> None:
     for power in (1.5, 4.0):
         given, truth, probs = draw(channel(0.2), power=power)

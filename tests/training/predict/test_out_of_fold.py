@@ -185,6 +185,17 @@ def test_temperature_mends_heads_that_are_too_sure() -> None:
     assert result.log_loss < 0.75
 
 
+def test_easy_classes_with_many_wrong_labels_are_penalised_more_than_usual() -> None:
+    random = np.random.default_rng(0)
+    truth = np.arange(600) % 2
+    x = random.normal(size=(600, 40)).astype(np.float32) + 2 * np.eye(40, dtype=np.float32)[truth]
+    given = np.where(random.random(600) < 0.2, 1 - truth, truth)
+    result = out_of_fold.out_of_fold(x, given, np.arange(600) // 2 % 5)
+    assert min(out_of_fold.STRENGTHS) < result.strength < max(out_of_fold.STRENGTHS), "the best is not at an edge"
+    weaker = out_of_fold.out_of_fold(x, given, np.arange(600) // 2 % 5, strengths=[0.01])
+    assert (result.pred_probs.argmax(axis=1) == truth).mean() > (weaker.pred_probs.argmax(axis=1) == truth).mean()
+
+
 def test_a_class_that_a_fold_never_trains_on_is_improbable_there(
     digits: tuple[Floats, Ints, Ints],
 ) -> None:
@@ -204,7 +215,7 @@ def test_many_classes_shrink_the_work_and_say_so(
     result = out_of_fold.out_of_fold(x, labels, folds)
     assert result.repeats == 1
     assert "1 of 2 repeats, 1 of 4 folds" in result.note
-    assert "5 of 7 L2 strengths, because of 10 classes" in result.note
+    assert "5 of 8 L2 strengths, because of 10 classes" in result.note
     assert result.accuracy > 0.9
 
 
@@ -237,7 +248,7 @@ def test_progress_ends_at_the_total(digits: tuple[Floats, Ints, Ints]) -> None:
     seen: list[tuple[int, int]] = []
     out_of_fold.out_of_fold(*digits, progress=lambda done, total: seen.append((done, total)))
     assert seen == sorted(seen)
-    assert seen[-1] == (36, 36)  # 7 strengths on 4 folds, then 4 folds of 2 repeats
+    assert seen[-1] == (40, 40)  # 8 strengths on 4 folds, then 4 folds of 2 repeats
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from imageclinic.workflows.steps.result_keys import key
 #: Folds of the cross-validation, and how often it is repeated with other folds; the repeats are averaged.
 FOLDS, REPEATS = 5, 3
 #: Changes when predictions, or what the noise model made of them, must not be reused from an older version.
-VERSION = "5"
+VERSION = "6"
 
 
 def predict(
