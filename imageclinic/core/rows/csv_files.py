@@ -11,10 +11,12 @@ import pandas as pd
 import pyarrow as pa
 
 from imageclinic.core.atomic import replacing
-from imageclinic.core.columns import Table
+from imageclinic.core.columns import Column, Table
 from imageclinic.core.errors import InputError, remedied
 from imageclinic.core.reading.regular_files import open_regular
-from imageclinic.core.rows.frames import validate, with_later_columns
+from imageclinic.core.reading.table_checks import check_columns, check_key
+from imageclinic.core.rows.frames import validate
+from imageclinic.core.rows.parquet_tables import Columns
 
 #: Rows that are written together.
 _PIECE = 1 << 18
@@ -46,42 +48,66 @@ def write_csv(path: Path, data: pd.DataFrame, table: Table) -> None:
             piece.to_csv(file, header=not start, **how)
 
 
-def read_csv(path: Path, table: Table) -> pd.DataFrame:
-    """Read and validate what `write_csv` wrote. Raises InputError when the file is missing or does not fit."""
+def read_csv(path: Path, table: Table, columns: Columns = None) -> pd.DataFrame:
+    """Read and validate what `write_csv` wrote, or some of its columns: what is not asked for is not looked at.
+
+    One column after the other is validated, so that no more than one is in memory twice.
+
+    Raises:
+        InputError: when the file is missing or does not fit.
+    """
+    wanted = table if columns is None else table.only(columns)
     with remedied(table.remedy):
-        return _from_csv(path, table)
+        pieces = _pieces(path, wanted)
+        rows = sum(map(len, pieces))
+        check_columns(pieces[0].columns, wanted, f"{path}: ")
+        made = {}
+        for column in wanted.columns:
+            there = [piece.pop(column.name) for piece in pieces if column.name in piece]
+            values = pd.concat(there, ignore_index=True) if there else pd.Series([None] * rows)
+            del there
+            data = _typed(values, column, path).to_frame(column.name)
+            made[column.name] = validate(data, wanted.only([column.name]), where=str(path))[column.name]
+        if len(wanted.key) > 1:  # else its column was looked through
+            check_key(pa.table({name: pa.array(made[name]) for name in wanted.key}), wanted, f"{path}: ")
+    return pd.DataFrame(made, copy=False)
 
 
-def _from_csv(path: Path, table: Table) -> pd.DataFrame:
+def _pieces(path: Path, table: Table) -> list[pd.DataFrame]:
+    """The columns of `table` that a file has, as text, in pieces; at least one."""
     text = [column.name for column in table.columns if pa.types.is_string(column.type)]
+    pieces = []
     try:
         with open_regular(path) as file, warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # rows of more cells than the header has
+            # All columns are parsed: were some left out, pandas would not see such rows.
             how: dict[str, Any] = {"keep_default_na": False, "na_values": [""], "index_col": False}
-            pieces = pd.read_csv(file, dtype=str, encoding="utf-8", chunksize=_PIECE, **how)
-            data = pd.concat([_unescaped(piece, text) for piece in pieces], ignore_index=True)
+            for piece in pd.read_csv(file, dtype=str, encoding="utf-8", chunksize=_PIECE, **how):
+                pieces.append(_unescaped(piece[[name for name in table.names if name in piece]], text))
     except FileNotFoundError:
         raise InputError(f"{path} is missing", expected=f"a file that imageclinic {table.command} wrote") from None
     except (OSError, ValueError, pd.errors.ParserError, pd.errors.ParserWarning) as error:
         reason = " ".join(str(error).split())[:300]
         raise InputError(f"{path} is no readable CSV file: {reason}", expected=f"the table {table.name}") from error
-    data = with_later_columns(data, table)
-    for column in table.columns:
-        if column.name not in data.columns:
-            continue
-        if pa.types.is_string(column.type):
-            continue
-        if pa.types.is_boolean(column.type):
-            data[column.name] = data[column.name].map({"True": True, "False": False})
-        else:
-            try:
-                data[column.name] = pd.to_numeric(data[column.name])
-            except (ValueError, TypeError) as error:
-                raise InputError(f"{path}, column {column.name}: {error}", expected="numbers") from error
-    return validate(data, table, where=str(path))
+    return pieces
+
+
+def _typed(values: pd.Series, column: Column, path: Path) -> pd.Series:
+    """Cells of text as the values of `column`."""
+    if pa.types.is_string(column.type):
+        return values
+    if pa.types.is_boolean(column.type):
+        return values.map({"True": True, "False": False})
+    try:
+        return pd.to_numeric(values)
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{path}, column {column.name}: {error}", expected="numbers") from error
 
 
 def _unescaped(piece: pd.DataFrame, text: list[str]) -> pd.DataFrame:
     """These columns as they were before `escape_cell`, held by Arrow."""
-    there = [name for name in text if name in piece]
-    return piece.assign(**{n: piece[n].map(unescape_cell, na_action="ignore").astype("str") for n in there})
+    made = {name: piece[name].astype("str") for name in text if name in piece}
+    for name, values in made.items():
+        if values.str.startswith("'").any():  # few have one, and these are Python strings
+            made[name] = values.map(unescape_cell, na_action="ignore").astype("str")
+    return piece.assign(**made)
