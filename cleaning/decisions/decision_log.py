@@ -24,7 +24,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from imageclinic.audit import runner
-from imageclinic.cleaning.decisions import batches, log_file
+from imageclinic.cleaning.decisions import batches, kept_log, log_file
 from imageclinic.cleaning.decisions.policies.policy import policy_events
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
@@ -66,24 +66,7 @@ def read(path: Path) -> pd.DataFrame:
     Raises:
         InputError: naming file, line, column and value of the first cell that does not fit.
     """
-    if not path.exists() and not batches.pending_file(path).exists():
-        return tables.empty(TABLE)
-    rows, lines = batches.read(path)
-    missing = [name for name in TABLE.names if name not in rows]
-    if missing:
-        raise InputError(
-            f"bad header in {path}, line 1: no columns {', '.join(missing)}",
-            expected=f"the header {','.join(TABLE.names)}",
-        )
-    problems = log_file.find_problems(rows)
-    if problems:
-        first = problems[0]
-        raise InputError(
-            f"bad row in {path}, line {lines[first.row]}, column {first.column}: {first.value!r}",
-            expected=first.expected,
-            fix="fix that row, or delete it",
-        )
-    return log_file.typed(rows, where=str(path))
+    return batches.read_checked(path)
 
 
 def current(log: pd.DataFrame, dataset: pd.DataFrame) -> pd.DataFrame:
@@ -163,7 +146,7 @@ def stale(log: pd.DataFrame, dataset: pd.DataFrame) -> pd.DataFrame:
 
 def last_batch(path: Path, reviewer: str) -> tuple[datetime, str] | None:
     """When the reviewer's last batch that is still in force was decided, and its id; None when there is none."""
-    log = read(path)
+    log = kept_log.read(path)
     own = log[log["reviewer"] == reviewer]
     left = own[_survives(own, own["image_id"])]
     if left.empty:
@@ -178,7 +161,7 @@ def undo_batch(path: Path, reviewer: str, *, every: bool = False) -> list[str]:
         The image ids that it was about, in its order; empty when nothing is left to undo.
     """
     with log_file.locked(path):
-        log = read(path)
+        log = kept_log.read(path)
         own = log[log["reviewer"] == reviewer]
         left = own[_survives(own, own["image_id"])]
         if left.empty:

@@ -12,7 +12,7 @@ import csv
 import math
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,9 +77,15 @@ def read_rows(path: Path, *, torn: bool = True) -> tuple[pd.DataFrame, list[int]
     Raises:
         InputError: naming file and line when a row is not UTF-8, no CSV, or has too few or too many fields.
     """
-    data = path.read_bytes()
-    good = len(_BOM) if data.startswith(_BOM) else 0
-    header: list[str] = []
+    return parse_rows(path.read_bytes(), path, torn=torn)
+
+
+def parse_rows(
+    data: bytes, path: Path, *, torn: bool = True, header: Sequence[str] = ()
+) -> tuple[pd.DataFrame, list[int], int]:
+    """As `read_rows`, of what a file holds; with `header`, of the lines of a file behind that header and maybe rows."""
+    good = len(_BOM) if data.startswith(_BOM) and not header else 0
+    header = list(header)
     rows: list[list[str]] = []
     lines: list[int] = []
     bad: list[str] = []
@@ -213,6 +219,29 @@ def find_problems(rows: pd.DataFrame) -> list[Problem]:
     if "label" in rows and "decision" in rows:
         report((rows["decision"].eq("relabel") & rows["label"].isna()).to_numpy(), "label", "the new label")
     return sorted(found, key=lambda problem: problem.row)
+
+
+def check_header(rows: pd.DataFrame, path: Path) -> None:
+    """Raises InputError when rows of the log at `path` lack a column."""
+    missing = [name for name in TABLE.names if name not in rows]
+    if missing:
+        raise InputError(
+            f"bad header in {path}, line 1: no columns {', '.join(missing)}",
+            expected=f"the header {','.join(TABLE.names)}",
+        )
+
+
+def checked(rows: pd.DataFrame, lines: Sequence[int], path: Path) -> pd.DataFrame:
+    """Text rows of the log at `path`, and the line on which each begins, as a frame of the decision log.
+
+    Raises:
+        InputError: naming file, line, column and value of the first cell that does not fit.
+    """
+    check_header(rows, path)
+    for first in find_problems(rows)[:1]:
+        what = f"bad row in {path}, line {lines[first.row]}, column {first.column}: {first.value!r}"
+        raise InputError(what, expected=first.expected, fix="fix that row, or delete it")
+    return typed(rows, where=str(path))
 
 
 def typed(rows: pd.DataFrame, *, where: str = "") -> pd.DataFrame:
