@@ -203,7 +203,8 @@ def _standing(log: pd.DataFrame, dataset: pd.DataFrame) -> pd.DataFrame:
     """Events that were not undone, with `target`, the image that each is about now (null: none), and `applies`."""
     target = targets(log, dataset)
     events = log.assign(target=target)[_survives(log, target.fillna(log["image_id"]))]
-    as_copy = events["decision"].eq("drop") & events["confirmed"].map(_about_copies).astype(bool)
+    of_copies = [one for one in events["confirmed"].dropna().unique() if _about_copies(one)]
+    as_copy = events["decision"].eq("drop") & events["confirmed"].isin(of_copies)
     followed = events["target"].ne(events["image_id"])
     return events.assign(applies=events["target"].notna() & ~(followed & as_copy))
 
@@ -277,5 +278,5 @@ def _joined(names: Iterable[object]) -> str | None:
     return ";".join(sorted(parts)) or None
 
 
-def _about_copies(confirmed: object) -> bool:
-    return isinstance(confirmed, str) and not runner.names_about("copies").isdisjoint(confirmed.split(";"))
+def _about_copies(confirmed: str) -> bool:
+    return not runner.names_about("copies").isdisjoint(confirmed.split(";"))

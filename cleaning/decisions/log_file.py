@@ -22,6 +22,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
+from imageclinic.cleaning.decisions import plain_rows
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
 from imageclinic.core.naming.wording import few
@@ -84,12 +85,15 @@ def parse_rows(
     data: bytes, path: Path, *, torn: bool = True, header: Sequence[str] = ()
 ) -> tuple[pd.DataFrame, list[int], int]:
     """As `read_rows`, of what a file holds; with `header`, of the lines of a file behind that header and maybe rows."""
-    good = len(_BOM) if data.startswith(_BOM) and not header else 0
-    header = list(header)
+    skipped = len(_BOM) if data.startswith(_BOM) and not header else 0
+    plain, end = plain_rows.read(data[skipped:], header)
+    header = list(header or plain.columns)
+    good, before = skipped + end, data.count(b"\n", 0, skipped + end)
     rows: list[list[str]] = []
-    lines: list[int] = []
+    lines = list(range(before - len(plain) + 1, before + 1))
     bad: list[str] = []
-    for line, raw, whole in _records(data[good:]):
+    for at, raw, whole in _records(data[good:]):
+        line = before + at
         try:
             cells = _cells(raw, len(header), closed=whole or not torn)
         except (ValueError, csv.Error) as error:
@@ -112,13 +116,12 @@ def parse_rows(
             f"bad rows in {path}: {few(bad, NAMED, '; ')}",
             expected=f"{len(header)} fields: {','.join(header)}",
         )
-    frame = pd.DataFrame(rows, columns=header or TABLE.names, dtype="str")
-    return frame.replace("", pd.NA).astype("str"), lines, good if header else 0
+    frame = pd.DataFrame(rows, columns=header or TABLE.names, dtype="str").replace("", pd.NA).astype("str")
+    return pd.concat([plain, frame], ignore_index=True) if end else frame, lines, good if header else 0
 
 
 def append_rows(path: Path, rows: pd.DataFrame) -> None:
-    """Append validated rows and sync them to disk; the lock must be held. When it fails, no row is
-    written."""
+    """Append validated rows and sync them to disk; the lock must be held. When it fails, no row is written."""
     append_text(path, as_text(rows))
 
 
