@@ -12,8 +12,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
 
-#: Behind the first of these the rows are left to `csv`: quotes, escapes, other ends of lines, lines without a row.
-_OTHERS = (b'"', b"'", b"\r", b"\0", b"\n\n")
+#: Behind the first of these the rows are left to `csv`: quotes, escapes, other ends of lines, lines without a row, byte
+#: order marks, which Arrow drops.
+_OTHERS = (b'"', b"'", b"\r", b"\0", b"\n\n", b"\xef\xbb\xbf")
 #: Bytes from which on it pays.
 _MANY = 1 << 16
 #: `csv` refuses longer cells; Arrow refuses rows that are longer than a block.
