@@ -24,7 +24,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from imageclinic.audit import runner
-from imageclinic.cleaning.decisions import batches, kept_log, log_file
+from imageclinic.cleaning.decisions import batches, log_file
+from imageclinic.cleaning.decisions.log_reading import kept_log
 from imageclinic.cleaning.decisions.policies.policy import policy_events
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError

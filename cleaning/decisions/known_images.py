@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from imageclinic.cleaning.decisions import decision_log, kept_log
+from imageclinic.cleaning.decisions import decision_log
+from imageclinic.cleaning.decisions.log_reading import kept_log
 from imageclinic.cleaning.review.dataset import kept_rows
 from imageclinic.cleaning.review.dataset.kept_rows import Rows
 from imageclinic.core import tables

@@ -22,7 +22,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from imageclinic.cleaning.decisions import plain_rows
+from imageclinic.cleaning.decisions.log_reading import plain_rows
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
 from imageclinic.core.naming.wording import few

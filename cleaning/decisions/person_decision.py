@@ -9,7 +9,8 @@ from typing import Any
 import pandas as pd
 
 from imageclinic.audit import runner
-from imageclinic.cleaning.decisions import decision_log, kept_log, known_images, priority, survivors
+from imageclinic.cleaning.decisions import decision_log, known_images, priority, survivors
+from imageclinic.cleaning.decisions.log_reading import kept_log
 from imageclinic.cleaning.review.dataset.kept_rows import Rows
 from imageclinic.cleaning.trust import random_sample
 from imageclinic.core import tables

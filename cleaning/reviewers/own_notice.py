@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 from pathlib import Path
 
-from imageclinic.cleaning.decisions import kept_log, known_images
+from imageclinic.cleaning.decisions import known_images
+from imageclinic.cleaning.decisions.log_reading import kept_log
 from imageclinic.cleaning.reviewers import gold_images, gold_log, gold_results, team_settings
 from imageclinic.core.run import Run, open_run
 

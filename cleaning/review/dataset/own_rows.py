@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from imageclinic.cleaning.decisions import decision_log, kept_log
+from imageclinic.cleaning.decisions import decision_log
+from imageclinic.cleaning.decisions.log_reading import kept_log
 from imageclinic.cleaning.review import own_queue
 from imageclinic.cleaning.reviewers import gold_images, gold_log
 from imageclinic.cleaning.reviewers.team_settings import TeamSettings

@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 from fiftyone import ViewField as F
 
-from imageclinic.cleaning.decisions import kept_log, known_images
+from imageclinic.cleaning.decisions import known_images
+from imageclinic.cleaning.decisions.log_reading import kept_log
 from imageclinic.cleaning.decisions.settled import settled
 from imageclinic.cleaning.reviewers import own_decision
 from imageclinic.core.run import Run

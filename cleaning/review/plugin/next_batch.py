@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from imageclinic.cleaning.decisions import kept_log, known_images
+from imageclinic.cleaning.decisions import known_images
+from imageclinic.cleaning.decisions.log_reading import kept_log
 from imageclinic.cleaning.review.dataset import kept_rows, saved_views
 from imageclinic.cleaning.review.plugin import log_sync
 from imageclinic.cleaning.review.plugin.operators import Unlisted, for_keys

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imageclinic.cleaning.decisions import batches, decision_log, kept_log, log_file
+from imageclinic.cleaning.decisions import batches, decision_log, log_file
+from imageclinic.cleaning.decisions.log_reading import kept_log
 from imageclinic.core.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[3]

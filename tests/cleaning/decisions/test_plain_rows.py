@@ -9,7 +9,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from imageclinic.cleaning.decisions import log_file, plain_rows
+from imageclinic.cleaning.decisions import log_file
+from imageclinic.cleaning.decisions.log_reading import plain_rows
 from imageclinic.core.errors import InputError
 
 _PIECES = [
