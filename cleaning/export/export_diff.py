@@ -32,7 +32,7 @@ def diff(out1: Path, out2: Path) -> pd.DataFrame:
         InputError: when one of them is no export.
     """
     before, after = _manifest(out1), _manifest(out2)
-    at = lookup.places(before["image_id"], after["image_id"])
+    at = lookup.places(*(side["image_id"].combine_chunks() for side in (before, after)))
     lost = before.filter(pa.array(at < 0))
     new = np.ones(len(after), np.bool_)
     new[at[at >= 0]] = False

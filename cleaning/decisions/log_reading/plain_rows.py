@@ -35,7 +35,7 @@ def read(data: bytes, header: Sequence[str]) -> tuple[pd.DataFrame, int]:
     ends = [at for at in (data.find(other) for other in _OTHERS) if at >= 0]
     end = data.rfind(b"\n", 0, min(ends, default=len(data))) + 1
     start = 0 if header else data.find(b"\n") + 1
-    if end - start < _MANY:
+    if end - start < _MANY or data.startswith(b"\n"):
         return pd.DataFrame(), 0
     try:
         names = list(header) or data[: start - 1].decode().split(",")

@@ -46,6 +46,8 @@ def _read(data: bytes, many: int, torn: bool, header: tuple[str, ...]) -> tuple[
 @settings(max_examples=300, deadline=None)
 @given(_ROWS, st.lists(st.sampled_from(_PIECES), max_size=8), _ROWS, st.booleans(), st.booleans(), st.booleans())
 @example([], [], [], True, True, False)
+@example([], [b"\n"], [], False, True, False)
+@example([], [b"\xef\xbb\xbf"], [b",,\n"], False, False, False)
 @example([b"a,b,c\n", b"a,b,c\n"], [b"\n"], [b"a,b,c\n"], False, False, True)
 @example([b"a,b,c\n", b"a,b\n"], [], [], False, False, True)
 @example([b"a,b,c\n"], [b"a,b,c"], [], True, False, False)
