@@ -53,7 +53,7 @@ def complete(path: Path) -> None:
     pending = pending_file(path)
     if not pending.exists():
         return
-    rows, _, _ = log_file.read_rows(pending)
+    rows, _ = _rows(pending)
     log_file.cut_unfinished_row(path, rows["decision_id"])
     missing = rows[~rows["decision_id"].isin(_rows(path)[0]["decision_id"])]
     if len(missing):
@@ -73,10 +73,10 @@ def read(path: Path) -> tuple[pd.DataFrame, list[int]]:
         with contextlib.suppress(InputError, OSError), log_file.locked(path, seconds=0):
             complete(path)
     for _ in range(_LOOKS):  # a batch that is appended meanwhile is seen whole: look again
-        before = _version(path)
+        before = version(path)
         waiting = _rows(pending_file(path))[0]
         rows, lines = _rows(path)
-        if _version(path) == before:
+        if version(path) == before:
             break
     if waiting.empty:
         return rows, lines
@@ -85,15 +85,28 @@ def read(path: Path) -> tuple[pd.DataFrame, list[int]]:
     return pd.concat([rows[there], waiting], ignore_index=True), kept + [0] * len(waiting)
 
 
+def read_checked(path: Path) -> pd.DataFrame:
+    """`read` as a frame of the decision log; empty when there is none.
+
+    Raises:
+        InputError: see `read` and `cleaning.decisions.log_file.checked`.
+    """
+    if not path.exists() and not pending_file(path).exists():
+        return tables.empty(TABLE)
+    return log_file.checked(*read(path), path)
+
+
 def _rows(path: Path) -> tuple[pd.DataFrame, list[int]]:
     try:
         rows, lines, _ = log_file.read_rows(path)
     except FileNotFoundError:
         return pd.DataFrame(columns=TABLE.names, dtype="str"), []
+    log_file.check_header(rows, path)
     return rows, lines
 
 
-def _version(path: Path) -> tuple[int, int] | None:
+def version(path: Path) -> tuple[int, int] | None:
+    """Size and time of a file; None when it is not there."""
     try:
         status = path.stat()
     except FileNotFoundError:

@@ -25,6 +25,7 @@ import pandas as pd
 
 from imageclinic.audit import runner
 from imageclinic.cleaning.decisions import batches, log_file
+from imageclinic.cleaning.decisions.log_reading import kept_log
 from imageclinic.cleaning.decisions.policies.policy import policy_events
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
@@ -68,24 +69,7 @@ def read(path: Path) -> pd.DataFrame:
     Raises:
         InputError: naming file, line, column and value of the first cell that does not fit.
     """
-    if not path.exists() and not batches.pending_file(path).exists():
-        return tables.empty(TABLE)
-    rows, lines = batches.read(path)
-    missing = [name for name in TABLE.names if name not in rows]
-    if missing:
-        raise InputError(
-            f"bad header in {path}, line 1: no columns {', '.join(missing)}",
-            expected=f"the header {','.join(TABLE.names)}",
-        )
-    problems = log_file.find_problems(rows)
-    if problems:
-        first = problems[0]
-        raise InputError(
-            f"bad row in {path}, line {lines[first.row]}, column {first.column}: {first.value!r}",
-            expected=first.expected,
-            fix="fix that row, or delete it",
-        )
-    return log_file.typed(rows, where=str(path))
+    return batches.read_checked(path)
 
 
 def current(log: pd.DataFrame, dataset: pd.DataFrame) -> pd.DataFrame:
@@ -166,7 +150,7 @@ def stale(log: pd.DataFrame, dataset: pd.DataFrame) -> pd.DataFrame:
 
 def last_batch(path: Path, reviewer: str) -> tuple[datetime, str] | None:
     """When the reviewer's last batch that is still in force was decided, and its id; None when there is none."""
-    log = read(path)
+    log = kept_log.read(path)
     own = log[log["reviewer"] == reviewer]
     left = own[_survives(own, own["image_id"])]
     if left.empty:
@@ -181,7 +165,7 @@ def undo_batch(path: Path, reviewer: str, *, every: bool = False) -> list[str]:
         The image ids that it was about, in its order; empty when nothing is left to undo.
     """
     with log_file.locked(path):
-        log = read(path)
+        log = kept_log.read(path)
         own = log[log["reviewer"] == reviewer]
         left = own[_survives(own, own["image_id"])]
         if left.empty:
@@ -223,7 +207,8 @@ def _standing(log: pd.DataFrame, dataset: pd.DataFrame) -> pd.DataFrame:
     """Events that were not undone, with `target`, the image that each is about now (null: none), and `applies`."""
     target = targets(log, dataset)
     events = log.assign(target=target)[_survives(log, target.fillna(log["image_id"]))]
-    as_copy = events["decision"].eq("drop") & events["confirmed"].map(_about_copies).astype(bool)
+    of_copies = [one for one in events["confirmed"].dropna().unique() if _about_copies(one)]
+    as_copy = events["decision"].eq("drop") & events["confirmed"].isin(of_copies)
     followed = events["target"].ne(events["image_id"])
     return events.assign(applies=events["target"].notna() & ~(followed & as_copy))
 
@@ -297,5 +282,5 @@ def _joined(names: Iterable[object]) -> str | None:
     return ";".join(sorted(parts)) or None
 
 
-def _about_copies(confirmed: object) -> bool:
-    return isinstance(confirmed, str) and not runner.names_about("copies").isdisjoint(confirmed.split(";"))
+def _about_copies(confirmed: str) -> bool:
+    return not runner.names_about("copies").isdisjoint(confirmed.split(";"))

@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from imageclinic.cleaning.decisions import decision_log
+from imageclinic.cleaning.decisions.log_reading import kept_log
 from imageclinic.cleaning.review.dataset import kept_rows
 from imageclinic.cleaning.review.dataset.kept_rows import Rows
 from imageclinic.core import tables
@@ -54,7 +55,7 @@ def decided(run: Run, rows: Rows, log: pd.DataFrame, image_ids: Collection[str])
     there = rows.whole or (
         lookup.among(list(image_ids), known["image_id"]).all() and decision_log.fits(log, known).all()
     )
-    return known if there else kept_rows.judged(run, rows, decision_log.read(run.decisions))
+    return known if there else kept_rows.judged(run, rows, kept_log.read(run.decisions))
 
 
 def suggestions(run: Run, check: str) -> pd.DataFrame:

@@ -12,7 +12,7 @@ import csv
 import math
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
+from imageclinic.cleaning.decisions.log_reading import plain_rows
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
 from imageclinic.core.naming.wording import few
@@ -77,13 +78,22 @@ def read_rows(path: Path, *, torn: bool = True) -> tuple[pd.DataFrame, list[int]
     Raises:
         InputError: naming file and line when a row is not UTF-8, no CSV, or has too few or too many fields.
     """
-    data = path.read_bytes()
-    good = len(_BOM) if data.startswith(_BOM) else 0
-    header: list[str] = []
+    return parse_rows(path.read_bytes(), path, torn=torn)
+
+
+def parse_rows(
+    data: bytes, path: Path, *, torn: bool = True, header: Sequence[str] = ()
+) -> tuple[pd.DataFrame, list[int], int]:
+    """As `read_rows`, of what a file holds; with `header`, of the lines of a file behind that header and maybe rows."""
+    skipped = len(_BOM) if data.startswith(_BOM) and not header else 0
+    plain, end = plain_rows.read(data[skipped:], header)
+    header = list(header or plain.columns)
+    good, before = skipped + end, data.count(b"\n", 0, skipped + end)
     rows: list[list[str]] = []
-    lines: list[int] = []
+    lines = list(range(before - len(plain) + 1, before + 1))
     bad: list[str] = []
-    for line, raw, whole in _records(data[good:]):
+    for at, raw, whole in _records(data[good:]):
+        line = before + at
         try:
             cells = _cells(raw, len(header), closed=whole or not torn)
         except (ValueError, csv.Error) as error:
@@ -106,13 +116,12 @@ def read_rows(path: Path, *, torn: bool = True) -> tuple[pd.DataFrame, list[int]
             f"bad rows in {path}: {few(bad, NAMED, '; ')}",
             expected=f"{len(header)} fields: {','.join(header)}",
         )
-    frame = pd.DataFrame(rows, columns=header or TABLE.names, dtype="str")
-    return frame.replace("", pd.NA).astype("str"), lines, good if header else 0
+    frame = pd.DataFrame(rows, columns=header or TABLE.names, dtype="str").replace("", pd.NA).astype("str")
+    return pd.concat([plain, frame], ignore_index=True) if end else frame, lines, good if header else 0
 
 
 def append_rows(path: Path, rows: pd.DataFrame) -> None:
-    """Append validated rows and sync them to disk; the lock must be held. When it fails, no row is
-    written."""
+    """Append validated rows and sync them to disk; the lock must be held. When it fails, no row is written."""
     append_text(path, as_text(rows))
 
 
@@ -213,6 +222,29 @@ def find_problems(rows: pd.DataFrame) -> list[Problem]:
     if "label" in rows and "decision" in rows:
         report((rows["decision"].eq("relabel") & rows["label"].isna()).to_numpy(), "label", "the new label")
     return sorted(found, key=lambda problem: problem.row)
+
+
+def check_header(rows: pd.DataFrame, path: Path) -> None:
+    """Raises InputError when rows of the log at `path` lack a column."""
+    missing = [name for name in TABLE.names if name not in rows]
+    if missing:
+        raise InputError(
+            f"bad header in {path}, line 1: no columns {', '.join(missing)}",
+            expected=f"the header {','.join(TABLE.names)}",
+        )
+
+
+def checked(rows: pd.DataFrame, lines: Sequence[int], path: Path) -> pd.DataFrame:
+    """Text rows of the log at `path`, and the line on which each begins, as a frame of the decision log.
+
+    Raises:
+        InputError: naming file, line, column and value of the first cell that does not fit.
+    """
+    check_header(rows, path)
+    for first in find_problems(rows)[:1]:
+        what = f"bad row in {path}, line {lines[first.row]}, column {first.column}: {first.value!r}"
+        raise InputError(what, expected=first.expected, fix="fix that row, or delete it")
+    return typed(rows, where=str(path))
 
 
 def typed(rows: pd.DataFrame, *, where: str = "") -> pd.DataFrame:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from imageclinic.audit import runner
 from imageclinic.cleaning.decisions import decision_log, known_images, priority, survivors
+from imageclinic.cleaning.decisions.log_reading import kept_log
 from imageclinic.cleaning.review.dataset.kept_rows import Rows
 from imageclinic.cleaning.trust import random_sample
 from imageclinic.core import tables
@@ -191,7 +190,7 @@ def state(run: Run, image_ids: Sequence[str], reviewer: str | None = None) -> pd
 def _now(run: Run, image_ids: Sequence[str], reviewer: str | None = None) -> pd.DataFrame:
     """`decision_log.current` of these images; maybe of others, too, about which it is right only if they have all
     events about their contents."""
-    log, rows = read_log(run), known_images.rows_of(run)
+    log, rows = kept_log.read(run.decisions), known_images.rows_of(run)
     log = log if reviewer is None else log[log["reviewer"].eq(reviewer)]
     # Only these images, their equals in content, and what the log says about either: the rest has no say.
     contents = rows.dataset.loc[rows.dataset["image_id"].isin(image_ids), "sha256"].dropna()
@@ -201,19 +200,6 @@ def _now(run: Run, image_ids: Sequence[str], reviewer: str | None = None) -> pd.
     log = log[log["image_id"].isin(image_ids) | log["sha256"].isin(contents)]
     known = known[known["image_id"].isin([*image_ids, *log["image_id"]]) | known["sha256"].isin(contents)]
     return decision_log.current(log, known)
-
-
-def read_log(run: Run) -> pd.DataFrame:
-    """The decision log; the same frame again, not to be changed, while the file is as it was."""
-    if not run.decisions.exists():
-        return tables.empty(tables.DECISION_LOG)
-    facts = run.decisions.stat()
-    return _log_at(run.decisions, facts.st_size, facts.st_mtime_ns)
-
-
-@functools.lru_cache(maxsize=1)
-def _log_at(path: Path, size: int, changed: int) -> pd.DataFrame:
-    return decision_log.read(path)
 
 
 def _drawn(rows: Rows) -> dict[str, dict[Any, Any]]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import pandas as pd
 
@@ -70,11 +69,9 @@ def choose(
 
     winner = members["cluster"].map(best["image_id"])
     survivor = members["image_id"].eq(winner)
-    runners_up = second.to_dict("index")
-    why = pd.Series(
-        {name: _why(values, runners_up.get(name)) for name, values in best.to_dict("index").items()}, dtype="str"
-    )
-    labels = known.groupby("cluster")["label"].agg(lambda names: ", ".join(sorted(set(names))))
+    why = _why(best, second)
+    open_ones = known[~known["cluster"].isin(best.index)]  # a frame for each cluster takes time, and few are open
+    labels = open_ones.groupby("cluster")["label"].agg(lambda names: ", ".join(sorted(set(names)))).astype("str")
     unresolved = "copies are labelled " + members["cluster"].map(labels).astype("str") + ": decide one of them"
     reason = ("copy of " + winner.astype("str")).where(winner.notna(), unresolved)
     reason = reason.where(~survivor, members["cluster"].map(why))
@@ -155,10 +152,10 @@ def _majority(known: pd.DataFrame) -> pd.Series:
     return most.loc[most["copies"].gt(second.reindex(most.index, fill_value=0)), "label"]
 
 
-def _why(best: dict[Hashable, Any], second: dict[Hashable, Any] | None) -> str:
-    if second is None:
-        return "the only copy left"
-    return next(
-        (f"of the copies, {why}" for name, why in _CRITERIA.items() if best[name] != second[name]),
-        "of equal copies, the first by name",
-    )
+def _why(best: pd.DataFrame, second: pd.DataFrame) -> pd.Series:
+    """Why the best copy of each cluster stays, by cluster: the first criterion in which the second best is worse."""
+    reasons = pd.Series("of equal copies, the first by name", index=best.index, dtype="str")
+    others = second.reindex(best.index)
+    for name, why in reversed(_CRITERIA.items()):
+        reasons = reasons.mask(best[name].ne(others[name]), f"of the copies, {why}")
+    return reasons.mask(others["image_id"].isna(), "the only copy left")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 from pathlib import Path
 
-from imageclinic.cleaning.decisions import known_images, person_decision
+from imageclinic.cleaning.decisions import known_images
+from imageclinic.cleaning.decisions.log_reading import kept_log
 from imageclinic.cleaning.reviewers import gold_images, gold_log, gold_results, team_settings
 from imageclinic.core.run import Run, open_run
 
@@ -21,7 +22,7 @@ def _of(path: Path, reviewer: str, answers: int) -> str:
     run = open_run(path)
     log, gold = gold_log.read(run), team_settings.read(run).gold
     dataset = known_images.rows_of(run, [*gold, *log["image_id"]]).dataset
-    right = gold_images.answers(gold, person_decision.read_log(run), dataset)
+    right = gold_images.answers(gold, kept_log.read(run.decisions), dataset)
     own = gold_results.table(log[log["reviewer"].eq(reviewer)], right, dataset)
     if not own or not (fallen := own[0]["fall"]):
         return ""

@@ -212,7 +212,8 @@ def _audit(run: Run, listing: image_listing.Listing, plan: _Plan, stage: Stage, 
             say(note)
         return earlier
     annotator_consensus.forget(run)
-    inputs: dict[str, Any] = {"dataset": dataset, "features": features}
+    del features  # they are read again, without what only a search for copies needs: of many images these are gigabytes
+    inputs: dict[str, Any] = {"dataset": dataset}
     missing, broken = dict[str, str](), dict[str, str]()
     wanted = {i for check in plan.chosen.values() for i in check.inputs}
 
@@ -239,11 +240,10 @@ def _audit(run: Run, listing: image_listing.Listing, plan: _Plan, stage: Stage, 
             )
     vectors = inputs.get("embeddings")
     with timed("copies", "Looking for copies") as progress:
-        neighbors, clusters = copies_and_splits.copies(run, dataset, features, vectors, plan.engine, notes, progress)
+        neighbors, clusters = copies_and_splits.copies(run, dataset, vectors, plan.engine, notes, progress)
     copies_and_splits.freeze_splits(run, dataset, clusters, seed, notes, plan.label_separator)
-    del features
     inputs |= {"neighbors": neighbors, "clusters": clusters}
-    inputs["features"] = inputs["features"].drop(columns=list(runner.OF_COPIES))  # their memory goes
+    inputs["features"] = run.read(tables.FEATURES, [n for n in tables.FEATURES.names if n not in runner.OF_COPIES])
     if predicted and vectors is None and method.needs_embeddings:
         reasons = missing if "embeddings" in missing else broken
         reasons["predictions"] = reasons["embeddings"]

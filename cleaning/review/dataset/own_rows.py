@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from imageclinic.cleaning.decisions import decision_log, person_decision
+from imageclinic.cleaning.decisions import decision_log
+from imageclinic.cleaning.decisions.log_reading import kept_log
 from imageclinic.cleaning.review import own_queue
 from imageclinic.cleaning.reviewers import gold_images, gold_log
 from imageclinic.cleaning.reviewers.team_settings import TeamSettings
@@ -29,7 +30,7 @@ def arranged(run: Run, rows: pd.DataFrame, settings: TeamSettings, reviewer: str
 
 def _candidates(run: Run, rows: pd.DataFrame, settings: TeamSettings, reviewer: str, judged: pd.Series) -> list[str]:
     dataset, issues = run.read(tables.DATASET), run.read(tables.ISSUES)
-    log = person_decision.read_log(run)
+    log = kept_log.read(run.decisions)
     found = gold_images.candidates(
         gold_images.answers(settings.gold, log, dataset),
         reviewer,

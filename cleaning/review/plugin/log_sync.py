@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 from fiftyone import ViewField as F
 
-from imageclinic.cleaning.decisions import known_images, person_decision
+from imageclinic.cleaning.decisions import known_images
+from imageclinic.cleaning.decisions.log_reading import kept_log
 from imageclinic.cleaning.decisions.settled import settled
 from imageclinic.cleaning.reviewers import own_decision
 from imageclinic.core.run import Run
@@ -46,7 +47,7 @@ def show(ctx: Any, run: Run, state: pd.DataFrame) -> tuple[str, ...]:
         ctx.dataset.set_values(field, dict(zip(keys, values, strict=True)), key_field="id")
     _settle(ctx, run, keys)
     name, size = ctx.dataset.name, _size(run)  # before the log is read: what comes in between is looked for again
-    log = person_decision.read_log(run)
+    log = kept_log.read(run.decisions)
     if name in _known and set(log.iloc[_known[name] :]["image_id"]) <= set(state["image_id"]):
         _known[name], _sizes[name] = len(log), size  # all that is new was about these
     return tuple(keys)
@@ -58,7 +59,7 @@ def catch_up(ctx: Any, run: Run) -> tuple[str, ...]:
     size = _size(run)
     if _sizes.get(name) == size:
         return ()
-    log = person_decision.read_log(run)
+    log = kept_log.read(run.decisions)
     known = _known.get(name, ctx.dataset.info["imageclinic"].get("log_rows", 0))
     new = log.iloc[known if known <= len(log) else 0 :]["image_id"].drop_duplicates().tolist()
     changed = show(ctx, run, own_decision.state(run, new, os.environ["IMAGECLINIC_REVIEWER"])) if new else ()

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from imageclinic.cleaning.decisions import known_images, person_decision
+from imageclinic.cleaning.decisions import known_images
+from imageclinic.cleaning.decisions.log_reading import kept_log
 from imageclinic.cleaning.review.dataset import kept_rows, saved_views
 from imageclinic.cleaning.review.plugin import log_sync
 from imageclinic.cleaning.review.plugin.operators import Unlisted, for_keys
@@ -88,7 +89,7 @@ def _next(ctx: Any) -> _Batch | None:
     flags = known_images.suggestions(run, check)
     if flags.empty:
         return None
-    log = person_decision.read_log(run)
+    log = kept_log.read(run.decisions)
     suggested = dict(zip(flags["image_id"], flags["suggested_label"], strict=True))
     aside = _one_by_one(run, reviewer(ctx))
     columns = ["id", "image_id", "suggested.label", "split", "disputed"]

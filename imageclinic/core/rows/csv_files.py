@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import warnings
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +13,12 @@ import pandas as pd
 import pyarrow as pa
 
 from imageclinic.core.atomic import replacing
-from imageclinic.core.columns import Table
+from imageclinic.core.columns import Column, Table
 from imageclinic.core.errors import InputError, remedied
 from imageclinic.core.reading.regular_files import open_regular
-from imageclinic.core.rows.frames import validate, with_later_columns
+from imageclinic.core.reading.table_checks import check_key
+from imageclinic.core.rows.frames import validate
+from imageclinic.core.rows.parquet_tables import Columns
 
 #: Rows that are written together.
 _PIECE = 1 << 18
@@ -46,42 +50,51 @@ def write_csv(path: Path, data: pd.DataFrame, table: Table) -> None:
             piece.to_csv(file, header=not start, **how)
 
 
-def read_csv(path: Path, table: Table) -> pd.DataFrame:
-    """Read and validate what `write_csv` wrote. Raises InputError when the file is missing or does not fit."""
+def read_csv(path: Path, table: Table, columns: Columns = None) -> pd.DataFrame:
+    """Read and validate what `write_csv` wrote, or some of its columns: what is not asked for is not looked at. A piece
+    of the rows after the other, so that no more than one is in memory twice.
+
+    Raises:
+        InputError: when the file is missing or does not fit.
+    """
+    wanted = table if columns is None else table.only(columns)
     with remedied(table.remedy):
-        return _from_csv(path, table)
+        read = pd.concat(list(_pieces(path, wanted)), ignore_index=True)
+        check_key(pa.table({name: pa.array(read[name]) for name in wanted.key}), wanted, f"{path}: ")
+    return read
 
 
-def _from_csv(path: Path, table: Table) -> pd.DataFrame:
-    text = [column.name for column in table.columns if pa.types.is_string(column.type)]
+def _pieces(path: Path, table: Table) -> Iterator[pd.DataFrame]:
+    """The columns of `table` of a file, validated but for its key, in pieces; at least one."""
+    keyless = replace(table, key=())
     try:
         with open_regular(path) as file, warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # rows of more cells than the header has
+            # All columns are parsed: were some left out, pandas would not see such rows.
             how: dict[str, Any] = {"keep_default_na": False, "na_values": [""], "index_col": False}
-            pieces = pd.read_csv(file, dtype=str, encoding="utf-8", chunksize=_PIECE, **how)
-            data = pd.concat([_unescaped(piece, text) for piece in pieces], ignore_index=True)
+            for piece in pd.read_csv(file, dtype=str, encoding="utf-8", chunksize=_PIECE, **how):
+                there = [column for column in table.columns if column.name in piece]
+                typed = {column.name: _typed(piece[column.name], column, path) for column in there}
+                yield validate(pd.DataFrame(typed), keyless, where=str(path))
     except FileNotFoundError:
         raise InputError(f"{path} is missing", expected=f"a file that imageclinic {table.command} wrote") from None
+    except InputError:
+        raise
     except (OSError, ValueError, pd.errors.ParserError, pd.errors.ParserWarning) as error:
         reason = " ".join(str(error).split())[:300]
         raise InputError(f"{path} is no readable CSV file: {reason}", expected=f"the table {table.name}") from error
-    data = with_later_columns(data, table)
-    for column in table.columns:
-        if column.name not in data.columns:
-            continue
-        if pa.types.is_string(column.type):
-            continue
-        if pa.types.is_boolean(column.type):
-            data[column.name] = data[column.name].map({"True": True, "False": False})
-        else:
-            try:
-                data[column.name] = pd.to_numeric(data[column.name])
-            except (ValueError, TypeError) as error:
-                raise InputError(f"{path}, column {column.name}: {error}", expected="numbers") from error
-    return validate(data, table, where=str(path))
 
 
-def _unescaped(piece: pd.DataFrame, text: list[str]) -> pd.DataFrame:
-    """These columns as they were before `escape_cell`, held by Arrow."""
-    there = [name for name in text if name in piece]
-    return piece.assign(**{n: piece[n].map(unescape_cell, na_action="ignore").astype("str") for n in there})
+def _typed(values: pd.Series, column: Column, path: Path) -> pd.Series:
+    """Cells of text as the values of `column`, text as it was before `escape_cell`, and held by Arrow."""
+    if pa.types.is_string(column.type):
+        text = values.astype("str")
+        # Few cells begin so, and these are Python strings.
+        escaped = text.str.startswith("'").any()
+        return text.map(unescape_cell, na_action="ignore").astype("str") if escaped else text
+    if pa.types.is_boolean(column.type):
+        return values.map({"True": True, "False": False})
+    try:
+        return pd.to_numeric(values)
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{path}, column {column.name}: {error}", expected="numbers") from error

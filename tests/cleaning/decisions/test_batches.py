@@ -112,6 +112,14 @@ def test_a_log_of_an_earlier_version_is_read_as_it_is(tmp_path: Path) -> None:
     assert rows_of(log) == 3
 
 
+def test_a_damaged_header_is_named_while_a_batch_waits(cut: tuple[Path, bytes]) -> None:
+    log, _ = cut
+    log.write_text(log.read_text("utf-8").replace("decision_id,", "id,", 1), "utf-8")
+    with pytest.raises(InputError, match="line 1: no columns decision_id"):
+        decision_log.read(log)
+    assert batches.pending_file(log).exists(), "it waits on"
+
+
 def test_a_disk_that_is_full_records_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     log = tmp_path / "decisions.csv"
     decision_log.append(log, events(2, "first"))

@@ -26,7 +26,6 @@ SHARES = (0.7, 0.1, 0.2)
 def copies(
     run: Run,
     dataset: pd.DataFrame,
-    features: pd.DataFrame,
     embeddings: tables.Embeddings | None,
     engine: Engine,
     notes: list[str],
@@ -40,7 +39,7 @@ def copies(
     parts = run.embedding_parts / "pairs"
     neighbors, clusters, found = find_copies.find(
         dataset,
-        features,
+        run.read(tables.FEATURES, find_copies.COLUMNS[tables.FEATURES]),
         thumbnails_of(run),
         run.files,
         embeddings=embeddings,

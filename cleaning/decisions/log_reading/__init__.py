@@ -1,0 +1,1 @@
+"""Reading a decision log quickly: what was read before, and many plain rows at once."""
