@@ -21,7 +21,7 @@ from imageclinic.audit.scan.containers import jpeg_segments
 from imageclinic.audit.scan.containers.container_damage import damage
 from imageclinic.audit.scan.containers.early_end import early_end, missing_scans
 from imageclinic.audit.scan.containers.unsupported_formats import boxes_end_early, foreign, tiff_layout
-from imageclinic.audit.scan.decoded_picture import LARGE, NO_MEMORY, SMALL, Decoded, shrink
+from imageclinic.audit.scan.pictures.decoded_picture import LARGE, NO_MEMORY, SMALL, Decoded, shrink
 from imageclinic.audit.scan.scan_options import MAX_PIXELS
 from imageclinic.core import pixels
 from imageclinic.core.formats import FORMATS, is_tga, sniff

@@ -19,8 +19,8 @@ import xxhash
 
 from imageclinic.audit.scan import arrow_columns
 from imageclinic.audit.scan.decode import decode_only
-from imageclinic.audit.scan.decoded_picture import NO_MEMORY, Decoded, shrink
-from imageclinic.audit.scan.image_statistics import THUMBNAIL, statistics
+from imageclinic.audit.scan.pictures.decoded_picture import NO_MEMORY, Decoded, shrink
+from imageclinic.audit.scan.pictures.image_statistics import THUMBNAIL, statistics
 from imageclinic.audit.scan.scan_options import MAX_PIXELS
 from imageclinic.core import schema
 from imageclinic.core.reading.regular_files import open_flags

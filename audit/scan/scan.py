@@ -22,8 +22,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from imageclinic.audit.scan import verdicts, worker_pool
-from imageclinic.audit.scan.image_statistics import THUMBNAIL
 from imageclinic.audit.scan.measure import MEASURED, VERSION, mtime_ns
+from imageclinic.audit.scan.pictures.image_statistics import THUMBNAIL
 from imageclinic.audit.scan.scan_options import MAX_PIXELS, TIMEOUT
 from imageclinic.audit.scan.worker_pool import BATCH
 from imageclinic.core import tables

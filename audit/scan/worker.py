@@ -77,7 +77,7 @@ def _write(path: Path, ids: list[str], table: Any, tries: int) -> dict[str, Any]
     import pyarrow as pa
 
     from imageclinic.audit.scan.arrow_columns import from_values
-    from imageclinic.audit.scan.decoded_picture import NO_MEMORY
+    from imageclinic.audit.scan.pictures.decoded_picture import NO_MEMORY
     from imageclinic.core.atomic import replacing
 
     errors = table["read_error"].to_pylist()

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from imageclinic.audit.copies.hamming import Search
 from imageclinic.audit.copies.hamming import search as hamming_search
-from imageclinic.audit.scan import image_statistics, plain_bars
+from imageclinic.audit.scan.pictures import image_statistics, plain_bars
 from imageclinic.core import tables
 
 Ints = npt.NDArray[np.intp]

@@ -9,7 +9,7 @@ from PIL import Image, ImageFilter
 from scipy.special import erf
 
 from imageclinic.audit.checks import blurry
-from imageclinic.audit.scan import image_statistics
+from imageclinic.audit.scan.pictures import image_statistics
 from imageclinic.core import tables
 from imageclinic.core.errors import NotApplicable
 

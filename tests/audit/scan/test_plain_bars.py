@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageOps
 
 from imageclinic.audit.scan.containers import jpeg_segments
 from imageclinic.audit.scan.decode import decode
-from imageclinic.audit.scan.plain_bars import bars, border
+from imageclinic.audit.scan.pictures.plain_bars import bars, border
 from tests.conftest import picture
 
 

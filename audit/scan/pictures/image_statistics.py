@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from imageclinic.audit.scan.decoded_picture import LARGE
-from imageclinic.audit.scan.plain_bars import border
+from imageclinic.audit.scan.pictures.decoded_picture import LARGE
+from imageclinic.audit.scan.pictures.plain_bars import border
 from imageclinic.core.schema import ORIENTATIONS
 
 #: Side of the grey square that the perceptual hash is computed from, and that is kept as a thumbnail.
