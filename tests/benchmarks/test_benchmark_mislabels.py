@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,9 @@ def test_precision_recall_and_accuracy_of_a_method() -> None:
         "0.750",
         "50.0%",
     )
-    assert sure == "1 of 2"
+    assert sure == "1 of 2, 1 named", "of the first label, which is right, the true class is no other one"
+    by_finding = replace(judged, finding=np.array([0.2, 0.94, 0.0, 0.97]))
+    assert mislabels._row("x", by_finding, own, truth)[-1] == "1 of 1, 1 named", "of two classes it is the other"
     assert ap == f"{(1 / 2 + 2 / 3) / 2:.3f}"
     clean = mislabels._row("x", judged, truth, truth)
     assert clean[1:6] == ("–", 2, "–", "–", "–")
