@@ -88,12 +88,8 @@ OPEN_ENDED = (
     "imageclinic/cli/commands",
     "imageclinic/workflows",
 )
-#: The most files of another folder, and lines of a file. What is above has a reason here; the list only shrinks.
+#: The most files of another folder, and lines of a file.
 MOST_FILES, MOST_LINES = 13, 300
-LONG = {
-    "training/diagnose/curves/curve_signs.py": "the catalogue of signs",
-    "sample_data/make.py": "makes the sample data, once",
-}
 
 
 def relative(path: Path) -> str:
@@ -202,7 +198,7 @@ def test_every_module_says_what_it_is_for() -> None:
 
 def test_rooms_are_small() -> None:
     lines = {relative(p): len(p.read_text("utf-8").splitlines()) for p in MODULES}
-    assert {file for file, n in lines.items() if n > MOST_LINES} == set(LONG)
+    assert not {file for file, n in lines.items() if n > MOST_LINES}
     files = Counter(p.parent for p in MODULES if p.name != "__init__.py")
     full = {relative(folder): n for folder, n in files.items() if n > MOST_FILES}
     assert set(full) <= set(OPEN_ENDED)

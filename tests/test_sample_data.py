@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from imageclinic import sample_data
-from imageclinic.sample_data.make import COLUMNS, STARVED, STARVED_TRAIN, make
+from imageclinic.sample_data.make import COLUMNS, STARVED_TRAIN, make
+from imageclinic.sample_data.planted_faults import STARVED
 
 ON_IMAGES = (
     *(

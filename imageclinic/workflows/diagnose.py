@@ -156,10 +156,10 @@ def diagnose(
 
 
 def _curves(history: Source, classes: int | None, val_images: int | None) -> dict[str, Any]:
-    from imageclinic.training.diagnose.curves import curve_signs
+    from imageclinic.training.diagnose.curves import judge_curves
     from imageclinic.training.diagnose.curves import read_history as histories
 
-    return curve_signs.judge(histories.read(history), classes=classes, val_images=val_images)
+    return judge_curves.judge(histories.read(history), classes=classes, val_images=val_images)
 
 
 def _recipe(data: Path, options: DiagnoseOptions) -> tuple[Recipe, list[str]]:

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 import imageclinic
 from imageclinic.cli.app import app
 from imageclinic.core.errors import InputError
-from imageclinic.training.diagnose.curves import curve_signs, read_history
+from imageclinic.training.diagnose.curves import judge_curves, read_history
 
 T = np.arange(30)
 FALL = 2.3 * np.exp(-T / 5) + 0.05  # settles well before the end
@@ -24,7 +24,7 @@ SHAKE = RNG.normal(0, 1, len(T))
 
 
 def signs(**logs: Any) -> list[str]:
-    found = curve_signs.judge(read_history.read(logs), classes=10)["signs"]
+    found = judge_curves.judge(read_history.read(logs), classes=10)["signs"]
     return [s["sign"] for s in found]
 
 
@@ -73,9 +73,9 @@ def test_a_run_that_starts_where_it_ends_because_it_is_good_is_not_called_unable
 
 def test_guessing_is_known_by_the_number_of_classes() -> None:
     flat = read_history.read({"loss": 0.6 + 0.001 * SHAKE})
-    assert [s["sign"] for s in curve_signs.judge(flat)["signs"]] == ["not_learning"]
-    assert [s["sign"] for s in curve_signs.judge(flat, classes=2)["signs"]] == ["not_learning"]
-    assert curve_signs.judge(flat, classes=10)["signs"] == []  # far below ln 10: it knows something
+    assert [s["sign"] for s in judge_curves.judge(flat)["signs"]] == ["not_learning"]
+    assert [s["sign"] for s in judge_curves.judge(flat, classes=2)["signs"]] == ["not_learning"]
+    assert judge_curves.judge(flat, classes=10)["signs"] == []  # far below ln 10: it knows something
 
 
 def test_a_loss_that_falls_only_to_that_of_guessing_has_learnt_nothing() -> None:
@@ -85,27 +85,27 @@ def test_a_loss_that_falls_only_to_that_of_guessing_has_learnt_nothing() -> None
 def test_epochs_are_counted_from_one() -> None:
     loss = FALL.copy()
     loss[6] = math.nan
-    (sign,) = curve_signs.judge(read_history.read({"loss": loss}))["signs"]
+    (sign,) = judge_curves.judge(read_history.read({"loss": loss}))["signs"]
     assert sign["evidence"] == "loss is no finite number in epoch 7."
 
 
 def test_what_is_missing_is_named() -> None:
-    text = " ".join(curve_signs.judge(read_history.read({"loss": [2.0, 1.0]}))["unknown"])
+    text = " ".join(judge_curves.judge(read_history.read({"loss": [2.0, 1.0]}))["unknown"])
     for word in ("2 epochs", "no val_loss", "no accuracy", "no val_accuracy", "Wrong labels", "more images"):
         assert word in text
-    assert "no val_loss" not in " ".join(curve_signs.judge(read_history.read(healthy()))["unknown"])
+    assert "no val_loss" not in " ".join(judge_curves.judge(read_history.read(healthy()))["unknown"])
 
 
 def test_chance_is_estimated_with_the_number_of_validation_images() -> None:
     logs = read_history.read({**healthy(), "val_accuracy": np.full(30, 0.8)})
-    (sign,) = curve_signs.judge(logs, val_images=100)["signs"]
+    (sign,) = judge_curves.judge(logs, val_images=100)["signs"]
     assert "71.1%–86.7%" in sign["evidence"]  # Wilson's interval of 80 in 100
 
 
 @pytest.mark.parametrize("wrong", [{"classes": 1}, {"val_images": 0}])
 def test_impossible_numbers_are_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(InputError):
-        curve_signs.judge(read_history.read({"loss": [1.0]}), **wrong)
+        judge_curves.judge(read_history.read({"loss": [1.0]}), **wrong)
 
 
 def test_the_command_and_the_api_agree(tmp_path: Path) -> None:
@@ -129,6 +129,6 @@ def test_a_short_run_that_may_still_improve_is_not_called_finished():
         "val_loss": [1.825, 1.766, 1.707, 1.646, 1.627, 1.614],
         "val_accuracy": [0.336, 0.347, 0.374, 0.413, 0.397, 0.422],
     }
-    short = curve_signs.judge(read_history.read(run))
+    short = judge_curves.judge(read_history.read(run))
     assert any("6 epochs are few" in text for text in short["unknown"])
-    assert not any("epochs are few" in text for text in curve_signs.judge(read_history.read(healthy()))["unknown"])
+    assert not any("epochs are few" in text for text in judge_curves.judge(read_history.read(healthy()))["unknown"])
