@@ -372,8 +372,9 @@ def test_waiting_for_slow_images_is_measured(digits: tuple[Arrays, Arrays]) -> N
         assert share is not None
         return share
 
-    fast, slow = shares(0.0), shares(0.1)
-    assert 0 <= fast < slow <= 1, "how much less depends on what else the machine does"
+    fast, slow = shares(0.0), shares(0.5)  # slow enough that on a busy machine, too, the network is the quicker one
+    assert 0 <= fast < slow <= 1
+    assert slow > 0.5
     assert fit(capacity_ladder.build("linear", (64,), 10), *digits, epochs=1, seed=0).waited is None
 
 
