@@ -14,6 +14,7 @@ from imageclinic.core import tables
 from tests.browser.driver import (
     app,
     close_image,
+    current,
     expect_message,
     log,
     open_image,
@@ -61,8 +62,9 @@ def test_two_reviewers_on_one_run_and_a_database_that_dies(tmp_path: Path) -> No
                 ("bob", MISLABELED[1], "drop"),
             ]
             review, database = processes(bobs)
+            current(shown)  # the next image is in sight: without its database it would never come
             database.kill()
-            press(shown, "n")
+            shown.keyboard.press("n")
             expect_message(shown, "NOT SAVED")
             wait_for(lambda: not alive(review), 120)  # it says so, and ends by itself
         with app(run.path, "bob") as bobs:
