@@ -38,7 +38,8 @@ def find(
     the mean F1 was .85 against .78 for confident learning's defaults (better on all). Of the labels with a score of
     0.95 or more among planted errors of 3 to 51 classes 98 % were wrong, and 97 % of the suggestions right. Of images
     that several annotators labelled the score knows what each of them said, too (see `annotator_disagreement`). Where
-    the models are hardly ever sure, little is flagged. `filter_by` may also name one of cleanlab's filters, such as
+    the models are hardly ever sure, little is flagged; where they agree with the labels no more than chance may do (by
+    2.5 standard deviations of what shuffled labels show), the check is not applicable. `filter_by` may also name one of cleanlab's filters, such as
     prune_by_noise_rate (confident learning, Northcutt et al., 2021).
 
     Where images may have several classes, each class is judged by itself, and the evidence names those that seem wrong
@@ -54,6 +55,7 @@ def find(
         raise NotApplicable(f"the dataset has {known['label'].nunique()} class(es) with readable images")
     given = confident_learning.codes(known["label"], predictions.classes)
     confident_learning.check_probs(predictions.pred_probs, len(known), len(predictions.classes))
+    confident_learning.check_told_apart(given, predictions.pred_probs)
     wrong = 1 - known["label_quality"].to_numpy()
     others = predictions.pred_probs.copy()
     others[np.arange(len(given)), given] = -1

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from imageclinic.core.errors import InputError
+from imageclinic.core.errors import InputError, NotApplicable
 from imageclinic.core.naming.wording import few
 
 #: cleanlab's filters, see `cleanlab.filter.find_label_issues`.
@@ -22,6 +22,8 @@ FILTERS = (
     "low_normalized_margin",
     "low_self_confidence",
 )
+#: Standard deviations of agreement beyond chance below which models are not said to tell classes apart.
+_BEYOND = 2.5
 
 
 def check_probs(
@@ -85,6 +87,35 @@ def confident_share(labels: npt.NDArray[np.int64], pred_probs: npt.NDArray[np.fl
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="May not flag all label issues in class")
         return float(num_label_issues(compact, probs)) / max(len(labels), 1)
+
+
+def beyond_chance(labels: npt.NDArray[np.int64], pred_probs: npt.NDArray[np.floating]) -> float:
+    """By how many standard deviations more labels agree with the likeliest class than if they were dealt out among the
+    images by chance: what shuffling would give (Hoeffding, 1951, summed exactly); 0 where no other number can come out.
+
+    Args:
+        labels: (n,) class numbers.
+        pred_probs: (n, classes), out of fold.
+    """
+    n, classes = pred_probs.shape
+    likeliest = pred_probs.argmax(axis=1)
+    given, named = (np.bincount(codes, minlength=classes).astype(float) for codes in (labels, likeliest))
+    both = given * named
+    expected = both.sum() / max(n, 1)
+    variance = (both.sum() - (both * (given + named)).sum() / max(n, 1) + expected**2) / max(n - 1, 1)
+    return float(((labels == likeliest).sum() - expected) / np.sqrt(variance)) if variance > 1e-9 else 0.0
+
+
+def check_told_apart(labels: npt.NDArray[np.int64], pred_probs: npt.NDArray[np.floating]) -> None:
+    """Raises NotApplicable where models agree with labels no more than chance may do: what contradicts a label would be
+    chance, too, and a wrong one would not stand out."""
+    if beyond_chance(labels, pred_probs) < _BEYOND:
+        right = (labels == pred_probs.argmax(axis=1)).mean()
+        raise NotApplicable(
+            f"models that did not see an image agree with {right:.0%} of {len(labels):,} labels, as chance may do: "
+            "they can't tell the classes apart, so wrong labels would not stand out; more images, or another embedder "
+            "(--model), may help"
+        )
 
 
 def _present(
