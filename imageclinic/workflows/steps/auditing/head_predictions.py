@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from imageclinic.training.predict.out_of_fold import OutOfFold
 
 #: Changes when predictions by a sample must not be reused from an older version.
-SAMPLE_VERSION = "1"
+SAMPLE_VERSION = "2"
 
 
 def sample_key(images: int) -> list[Any]:
