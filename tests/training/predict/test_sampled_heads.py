@@ -71,7 +71,7 @@ def test_strengths_compared_on_a_part_and_coarser_heads_predict_as_well(
     best = out_of_fold.out_of_fold(x, labels, folds, witnesses=LINEAR)
     assert found.strength in {best.strength / 10, best.strength / 3, best.strength, best.strength * 3}
     probs = found.model.pred_probs(x, folds)
-    assert log_loss(probs, labels) == pytest.approx(exact.log_loss, abs=0.002)
+    assert log_loss(probs, labels) == pytest.approx(exact.log_loss, abs=0.004)
     assert (probs.argmax(1) == labels).mean() == pytest.approx(best.accuracy, abs=0.01)
 
 

@@ -3,9 +3,7 @@
 The folds are those of all rows, so that every row, in the sample or not, is predicted by what was fitted without its
 fold. Else all is as in `training.predict.out_of_fold`, but for what would grow with rows × classes: shrinkages and
 temperatures are found on `JUDGED` values, evenly spread, instead of on all; strengths are compared by heads that are
-fitted to `SEARCHED` rows; and heads are fitted as exactly as `TOLERANCE` says. What is left out is less than what
-another draw of the rows would change: heads of 64 components and 20 classes have an expected excess loss of
-64 · 20 / (2 · 10⁶) = 6·10⁻⁴ nats when fitted to a million rows (one half per parameter and row), however exactly.
+fitted to `SEARCHED` rows; and heads are fitted as exactly as `TOLERANCE` says.
 """
 
 from __future__ import annotations
@@ -23,15 +21,16 @@ from imageclinic.training.predict.by_sample.fold_model import FoldModel
 from imageclinic.training.predict.calibration import calibrate, log_loss
 from imageclinic.training.predict.fold_heads import Task, best_strength, heads_of, judged_logits, trained
 from imageclinic.training.predict.linear_heads import Basis
-from imageclinic.training.predict.out_of_fold import COMPONENTS, SEARCH_TOLERANCE, STRENGTHS
+from imageclinic.training.predict.out_of_fold import COMPONENTS, STRENGTHS
 
 #: Held-out values (repeats × rows × classes) on which strengths, shrinkages and temperatures are found.
 JUDGED = 50_000_000
-#: Rows to which the heads are fitted by which strengths are compared, and rows of each class on average at least: a
-#: strength is one of eight numbers, and eight times five heads on a million rows took most of an audit's time.
-SEARCHED, SEARCHED_OF_CLASS = 200_000, 1_000
-#: How exactly the heads are fitted that are used, see `training.predict.linear_heads.train`.
-TOLERANCE = 1e-6
+#: Rows on which strengths are compared, and rows of each class on average at least: a strength is one of eight numbers,
+#: and eight times five heads on a million rows took most of an audit's time.
+SEARCHED, SEARCHED_OF_CLASS = 100_000, 1_000
+#: How exactly heads are fitted, see `training.predict.linear_heads.train`. Another draw of a million rows changes more:
+#: the expected excess loss of a fit is half a parameter a row, 6·10⁻⁴ nats for 64 components and 20 classes.
+TOLERANCE = 1e-5
 
 Floats = npt.NDArray[np.float32]
 
@@ -82,7 +81,7 @@ def fit(
     task = Task(basis, given, held, classes, judged)
 
     searched = _searched(task)
-    strength, of_searched, before, count, note = best_strength(searched, strengths, SEARCH_TOLERANCE, progress)
+    strength, of_searched, before, count, note = best_strength(searched, strengths, tolerance, progress)
     repeats = 1 + max(head.repeat for head in of_searched)
     wanted = heads_of(held[:repeats], [strength])
     shape = (2, repeats, int(folds.max()) + 1)
