@@ -24,7 +24,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
-from imageclinic.audit.labels import confident_learning, user_tables
+from imageclinic.audit.labels import confident_learning
+from imageclinic.audit.labels.brought import user_tables
 from imageclinic.core.errors import InputError
 from imageclinic.core.large import large_arrays
 from imageclinic.core.naming.wording import few
