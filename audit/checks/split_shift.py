@@ -11,9 +11,10 @@ import pandas as pd
 from imageclinic.audit.copies.content_groups import in_order_of_content
 from imageclinic.audit.issue_rows import findings
 from imageclinic.audit.labels import confident_learning
-from imageclinic.audit.labels.transfer import Transfer, transfer
+from imageclinic.audit.labels.transfer import Rows, Transfer, transfer
 from imageclinic.core.errors import NotApplicable
 from imageclinic.core.option_fields import SHARE, whole
+from imageclinic.core.rows import lookup
 from imageclinic.core.tables import Embeddings
 
 URGENCY = 200
@@ -46,8 +47,9 @@ def find(
     the difference lies above 0 and the difference is `min_drop` or more. Not applicable to a dataset that came without
     splits, and with fewer than `min_images` images in those beside train. Score: the difference, as a share of images.
     """
-    rows = pd.Series(np.arange(len(embeddings.image_id)), index=embeddings.image_id)
-    images = dataset[dataset["label"].notna() & dataset["split"].notna() & dataset["image_id"].isin(rows.index)]
+    images = dataset[dataset["label"].notna() & dataset["split"].notna()]
+    rows = lookup.places(images["image_id"], embeddings.image_id)
+    images = images.assign(row=rows)[rows >= 0]
     if images["split"].nunique() < 2 or not images["split"].eq("train").any():
         raise NotApplicable("the dataset came without splits; those that the audit draws are of one kind")
     sizes = images["split"].value_counts()
@@ -55,11 +57,9 @@ def find(
     if not judged:
         raise NotApplicable(f"neither val nor test has {min_images} images")
     classes = tuple(sorted(images["label"].unique()))
-    groups = clusters.set_index("image_id")["split_group"].to_dict()
+    groups = lookup.values(images["image_id"], clusters, "split_group").astype("str")
     images = images.assign(
-        row=images["image_id"].map(rows),
-        code=confident_learning.codes(images["label"], classes),
-        split_group=[groups.get(i, i) for i in images["image_id"]],
+        code=confident_learning.codes(images["label"], classes), split_group=groups.fillna(images["image_id"])
     )
     images = in_order_of_content(images)  # folds are drawn in this order
     found = {split: _compare(images, split, embeddings) for split in judged}
@@ -83,7 +83,8 @@ def _compare(images: pd.DataFrame, split: str, embeddings: Embeddings) -> Transf
     target = images[images["split"] == split]
     source = images[images["split"].eq("train") & ~images["split_group"].isin(target["split_group"])]
     sides = [
-        (embeddings.vectors[side["row"].to_numpy()], side["code"].to_numpy(dtype=np.int64)) for side in (source, target)
+        (Rows(embeddings.vectors, side["row"].to_numpy()), side["code"].to_numpy(dtype=np.int64))
+        for side in (source, target)
     ]
     return transfer(sides[0], sides[1], pd.factorize(target["split_group"])[0].astype(np.int64))
 

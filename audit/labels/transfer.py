@@ -22,6 +22,19 @@ _MOST = 4_000
 
 
 @dataclass(frozen=True)
+class Rows:
+    """Some rows of an array of vectors, which may be in a file: only those that are drawn of them are read."""
+
+    vectors: Floats
+    """(images, features)"""
+    at: Codes
+    """(n,) which of these."""
+
+    def __getitem__(self, chosen: Codes) -> Floats:
+        return self.vectors[self.at[chosen]]
+
+
+@dataclass(frozen=True)
 class Transfer:
     """Accuracies on the images of one split: of models trained within it (out of fold), and of models trained on as
     many images per class of the other split. `low`, `high`: 99 % interval of their difference."""
@@ -39,7 +52,12 @@ class Transfer:
 
 
 def transfer(
-    source: tuple[Floats, Codes], target: tuple[Floats, Codes], groups: Codes, *, least: int = 5, seed: int = 0
+    source: tuple[Floats | Rows, Codes],
+    target: tuple[Floats | Rows, Codes],
+    groups: Codes,
+    *,
+    least: int = 5,
+    seed: int = 0,
 ) -> Transfer | None:
     """Compare training on `source` with training within `target`.
 
@@ -85,7 +103,7 @@ def transfer(
     return Transfer(len(to_y), float(within), float(across), drop - _Z * error, drop + _Z * error)
 
 
-def _sample(x: Floats, y: Codes, kept: Codes, rng: np.random.Generator) -> tuple[Floats, Codes]:
+def _sample(x: Floats | Rows, y: Codes, kept: Codes, rng: np.random.Generator) -> tuple[Floats, Codes]:
     rows = np.flatnonzero(np.isin(y, kept))
     rows = np.sort(rng.permutation(rows)[: 2 * _MOST])
     return x[rows], y[rows]

@@ -10,6 +10,7 @@ Rows may come in any order, and so may classes, because both are named. Nothing 
 
 from __future__ import annotations
 
+import functools
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,16 +21,20 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow.compute as pc
 import xxhash
 
 from imageclinic.audit.labels import confident_learning
+from imageclinic.audit.labels.brought import user_tables
 from imageclinic.core.errors import InputError
+from imageclinic.core.large import large_arrays
 from imageclinic.core.naming.wording import few
+from imageclinic.core.rows import lookup
 
-#: A file, or a frame like the Parquet file.
-Source: TypeAlias = str | Path | pd.DataFrame
+Source: TypeAlias = user_tables.Source
 _NAMED = 3  # ids that a message names
+#: Rows of a file that are looked at together.
+_AT_ONCE = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -38,29 +43,40 @@ class Given:
 
     where: str
     """The file, for messages."""
-    image_id: pd.Index
+    image_id: pa.Array
+    """large_string, each id once: a Python string for each of millions would take more memory than the numbers."""
     values: npt.NDArray[np.floating]
-    """(images, width), finite."""
+    """(images, width), finite. Large ones are in a file, see `core.large.large_arrays`."""
     classes: tuple[str, ...] = ()
     """Of probabilities: the classes of the columns."""
 
-    @property
+    @functools.cached_property
     def digest(self) -> str:
         """Hash of the content."""
-        digest = xxhash.xxh3_128("\0".join((*self.classes, "", *self.image_id)).encode("utf-8", "surrogatepass"))
-        digest.update(np.ascontiguousarray(self.values).data)
+        digest = xxhash.xxh3_128("\0".join((*self.classes, "")).encode("utf-8", "surrogatepass"))
+        for at in range(0, len(self.image_id), _AT_ONCE):
+            names = self.image_id[at : at + _AT_ONCE].to_pylist()
+            digest.update("".join(f"\0{name}" for name in names).encode("utf-8", "surrogatepass"))
+        size = large_arrays.rows_at_once(self.values.shape[1], self.values.dtype)
+        for at in range(0, len(self.values), size):
+            digest.update(np.ascontiguousarray(self.values[at : at + size]).data)
         return digest.hexdigest()
 
     def rows(self, image_id: pd.Series) -> npt.NDArray[np.floating]:
-        """The values of these images, in their order. Raises InputError when some have none; names the first."""
-        at = self.image_id.get_indexer(pd.Index(image_id))
+        """The values of these images, in their order, not to be changed. Raises InputError when some have none; names
+        the first."""
+        at = lookup.places(image_id, self.image_id)
         if (at < 0).any():
             raise InputError(
                 f"{self.where} lacks {_some(image_id[at < 0])}",
                 expected="a row for every readable image (for probabilities: that has a label)",
                 fix="compute the rest, or audit without the file",
             )
-        return self.values[at]
+        if len(at) == len(self.values) and (at == np.arange(len(at))).all():
+            return self.values
+        size, width = large_arrays.rows_at_once(self.values.shape[1], self.values.dtype), self.values.shape[1]
+        pieces = (self.values[at[start : start + size]] for start in range(0, len(at), size))
+        return large_arrays.filled(pieces, (len(at), width), self.values.dtype, None)
 
 
 def embeddings(source: Source, images: pd.DataFrame) -> Given:
@@ -79,9 +95,7 @@ def embeddings(source: Source, images: pd.DataFrame) -> Given:
     """
     where = _where(source, "embeddings")
     if isinstance(source, pd.DataFrame) or Path(source).suffix.lower() in (".parquet", ".pq"):
-        table = _arrow(source, where)
-        _require(table.column_names, ("image_id", "embedding"), where)
-        ids, values = table.column("image_id").to_pylist(), _matrix(table.column("embedding"), where)
+        ids, values = user_tables.vectors(source, where)
     elif Path(source).suffix.lower() == ".npz":
         arrays = _npz(Path(source), ("image_id", "embedding"))
         ids, values = arrays["image_id"].tolist(), arrays["embedding"]
@@ -92,11 +106,16 @@ def embeddings(source: Source, images: pd.DataFrame) -> Given:
     else:
         raise InputError(f"{where} is no file of embeddings", expected="a .parquet or .npz file")
     with np.errstate(over="ignore"):
-        values = values.astype(np.float32)
+        values = values.astype(np.float32, copy=False)
     index = _checked_ids(ids, len(values), images, where)
-    bad = ~np.isfinite(values).all(axis=1)
+    size = large_arrays.rows_at_once(values.shape[1], values.dtype)
+    bad = np.concatenate(
+        [~np.isfinite(values[at : at + size]).all(axis=1) for at in range(0, len(values), size)] or [np.empty(0, bool)]
+    )
     if bad.any():
-        raise InputError(f"{where} has NaN or infinity for {_some(index[bad])}", expected="finite numbers")
+        raise InputError(
+            f"{where} has NaN or infinity for {_some(index.filter(pa.array(bad)))}", expected="finite numbers"
+        )
     return Given(where, index, values)
 
 
@@ -140,7 +159,7 @@ def pred_probs(source: Source, images: pd.DataFrame) -> Given:
     _check_classes(classes, images, where)
     index = _checked_ids(ids, len(values), images, where)
     values = values.astype(np.float64)
-    confident_learning.check_probs(values, len(index), len(classes), names=list(index), where=where)
+    confident_learning.check_probs(values, len(index), len(classes), names=index.to_pylist(), where=where)
     order = np.argsort(classes)
     values = values[:, order] / values.sum(axis=1, keepdims=True)
     return Given(where, index, values, tuple(classes[i] for i in order))
@@ -150,43 +169,43 @@ def _where(source: Source, name: str) -> str:
     return f"the frame {name}" if isinstance(source, pd.DataFrame) else str(source)
 
 
-def _some(ids: pd.Index | pd.Series) -> str:
+def _some(ids: pd.Index | pd.Series | pa.Array) -> str:
+    if isinstance(ids, pa.Array):  # of millions no more strings are made than are named
+        return few([*ids[: _NAMED + 1].to_pylist(), *[""] * (len(ids) - _NAMED - 1)], _NAMED)
     return few([str(i) for i in ids], _NAMED)
 
 
-def _require(found: Sequence[str], needed: Sequence[str], where: str) -> None:
-    lacking = [name for name in needed if name not in found]
-    if lacking:
-        raise InputError(
-            f"{where} has no {', '.join(lacking)}; it has {', '.join(map(str, found[:10])) or 'nothing'}",
-            expected=", ".join(needed),
-        )
-
-
-def _checked_ids(ids: list[Any], rows: int, images: pd.DataFrame, where: str) -> pd.Index:
-    """The ids as an index, every one a string, once, and of this dataset."""
+def _checked_ids(ids: list[Any] | pa.Array, rows: int, images: pd.DataFrame, where: str) -> pa.Array:
+    """The ids as large_string, every one a string, once, and of this dataset."""
     if len(ids) != rows:
         raise InputError(f"{where} has {len(ids)} image ids and {rows} rows", expected="one an image")
-    wrong = [i for i in ids if not isinstance(i, str)]
-    if wrong:
-        raise InputError(f"{where} has the image_id {wrong[0]!r}", expected="text: the path below the dataset's root")
-    index = pd.Index(ids, dtype="str")
-    known = index.isin(images["image_id"])
+    if not isinstance(ids, pa.Array):
+        wrong = [i for i in ids if not isinstance(i, str)]
+        if wrong:
+            raise InputError(
+                f"{where} has the image_id {wrong[0]!r}", expected="text: the path below the dataset's root"
+            )
+        # What is no Unicode is no id of ours: any other text says so below.
+        ids = pa.array([i.encode("utf-8", "replace").decode("utf-8") for i in ids], pa.large_string())
+    known = lookup.among(ids, images["image_id"])
     if not known.any():
         raise InputError(
-            f"{where} is of another dataset: it has {_some(index) or 'no images'}; "
+            f"{where} is of another dataset: it has {_some(ids) or 'no images'}; "
             f"this dataset has {_some(images['image_id'])}",
             expected="the image_ids of this dataset: paths below its root",
         )
     if not known.all():
         raise InputError(
-            f"{where} has {(~known).sum():,} images that the dataset does not have: {_some(index[~known])}",
+            f"{where} has {(~known).sum():,} images that the dataset does not have: "
+            f"{_some(ids.filter(pa.array(~known)))}",
             expected="the images of this dataset",
             fix="take them out, or make the file again",
         )
-    if index.has_duplicates:
-        raise InputError(f"{where} has two rows for {_some(index[index.duplicated()].unique())}", expected="one")
-    return index
+    if len(ids.unique()) < len(ids):
+        counts = ids.value_counts()
+        twice = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
+        raise InputError(f"{where} has two rows for {_some(twice)}", expected="one")
+    return ids
 
 
 def _check_classes(classes: Sequence[str], images: pd.DataFrame, where: str) -> None:
@@ -205,39 +224,6 @@ def _check_classes(classes: Sequence[str], images: pd.DataFrame, where: str) -> 
             )
 
 
-def _arrow(source: Source, where: str) -> pa.Table:
-    try:
-        if isinstance(source, pd.DataFrame):
-            return pa.Table.from_pandas(source, preserve_index=False)
-        return pq.read_table(source)
-    except FileNotFoundError:
-        raise InputError(f"there is no file {where}") from None
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise InputError(f"{where} can't be read: {error}", expected="a readable Parquet file") from error
-
-
-def _matrix(column: pa.ChunkedArray, where: str) -> npt.NDArray[Any]:
-    """A column of lists → (rows, length)."""
-    kind = column.type
-    lists = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
-    if not lists or not (pa.types.is_floating(kind.value_type) or pa.types.is_integer(kind.value_type)):
-        raise InputError(f"{where}: embedding holds {kind}", expected="lists of numbers")
-    parts, widths = [], set()
-    for chunk in column.chunks:
-        flat = chunk.flatten()
-        if chunk.null_count or flat.null_count:
-            raise InputError(
-                f"{where} has embeddings, or numbers in them, that are missing", expected="numbers for every image"
-            )
-        widths |= set(np.unique(chunk.value_lengths().to_numpy(zero_copy_only=False)).tolist())
-        parts.append(flat.to_numpy(zero_copy_only=False))
-    if len(widths) != 1 or 0 in widths:
-        raise InputError(
-            f"{where} has embeddings of {len(widths)} lengths: {sorted(widths)[:5]}", expected="one length"
-        )
-    return np.concatenate(parts).reshape(-1, widths.pop())
-
-
 def _columns(source: Source, where: str) -> tuple[list[Any], npt.NDArray[Any], list[str]]:
     """Ids, probabilities and classes of a table with one column a class."""
     if not isinstance(source, pd.DataFrame) and Path(source).suffix.lower() == ".csv":
@@ -251,9 +237,9 @@ def _columns(source: Source, where: str) -> tuple[list[Any], npt.NDArray[Any], l
                 f"{where} can't be read: {str(error).strip()}", expected="a CSV file with a header"
             ) from error
     else:
-        table = _arrow(source, where).to_pandas()
+        table = user_tables.arrow(source, where).to_pandas()
     table.columns = [str(name) for name in table.columns]
-    _require(list(table.columns), ("image_id",), where)
+    user_tables.require(list(table.columns), ("image_id",), where)
     classes = [name for name in table.columns if name != "image_id"]
     values = table[classes]
     for name, kind in values.dtypes.items():
@@ -273,7 +259,7 @@ def _npz(path: Path, names: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
     """Arrays of a NumPy file, without unpickling anything."""
     try:
         with np.load(path, allow_pickle=False) as file:
-            _require(list(file.files), names, str(path))
+            user_tables.require(list(file.files), names, str(path))
             arrays = {name: file[name] for name in names}
     except FileNotFoundError:
         raise InputError(f"there is no file {path}") from None

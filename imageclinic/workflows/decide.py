@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,13 +11,14 @@ import pandas as pd
 from imageclinic.cleaning.decisions import annotation_tools, decision_log, import_decisions, label_ranking
 from imageclinic.cleaning.decisions.policies import policy
 from imageclinic.cleaning.decisions.policies.policy_file import load as read_policy
+from imageclinic.cleaning.review.dataset import kept_rows
 from imageclinic.core import tables
-from imageclinic.core.errors import InputError
+from imageclinic.core.errors import CanNotWrite, InputError
 from imageclinic.core.naming import label_sets
 from imageclinic.core.rows import lookup
 from imageclinic.core.run import open_run
 from imageclinic.core.schema import POLICY
-from imageclinic.workflows.steps.run_state import OF_POLICY, load, propose
+from imageclinic.workflows.steps.run_state import OF_POLICY, State, load, propose
 
 
 def decide(
@@ -66,22 +68,32 @@ def decide(
         log = decision_log.read(path)
         return log[log["image_id"].isin(images) & log["decision"].eq("undo")].drop_duplicates("image_id", keep="last")
     if source is not None:
-        separator = state.run.info().get(label_sets.KEY)
-        if dry_run:
-            raise InputError("--from has no dry run", fix="import, and take it back with --undo --reviewer NAME")
-        labels = dict(zip(state.dataset["image_id"], state.dataset["label"], strict=True))
-        annotated = annotation_tools.read(Path(source), labels)
-        if not reviewer and (annotated is None or annotated[0]["reviewer"].isna().any()):
-            raise InputError("decisions from a file need a reviewer", fix="name one with --reviewer")
-        if annotated is not None:
-            rows, places = annotated
-            return import_decisions.record(
-                rows, places, Path(source), path, state.dataset, reviewer, state.issues, separator
-            )
-        return import_decisions.import_csv(Path(source), path, state.dataset, reviewer, state.issues, separator)
-    name, accepted = _policy(accept, policy_file)
-    events = propose(state, accepted, name, include_test=include_test, include_conflicts=include_conflicts)
-    return events if dry_run or events.empty else decision_log.append(path, events)
+        written = _imported(state, Path(source), reviewer, dry_run=dry_run)
+    else:
+        name, accepted = _policy(accept, policy_file)
+        events = propose(state, accepted, name, include_test=include_test, include_conflicts=include_conflicts)
+        if dry_run or events.empty:
+            return events
+        written = decision_log.append(path, events)
+    # The decisions are written: that the next opening is slower, where this can't be, is no error.
+    with contextlib.suppress(CanNotWrite):
+        kept_rows.keep_decided(state.run)
+    return written
+
+
+def _imported(state: State, source: Path, reviewer: str, *, dry_run: bool) -> pd.DataFrame:
+    """Record the decisions in a file."""
+    if dry_run:
+        raise InputError("--from has no dry run", fix="import, and take it back with --undo --reviewer NAME")
+    separator, path = state.run.info().get(label_sets.KEY), state.run.decisions
+    labels = dict(zip(state.dataset["image_id"], state.dataset["label"], strict=True))
+    annotated = annotation_tools.read(source, labels)
+    if not reviewer and (annotated is None or annotated[0]["reviewer"].isna().any()):
+        raise InputError("decisions from a file need a reviewer", fix="name one with --reviewer")
+    if annotated is not None:
+        rows, places = annotated
+        return import_decisions.record(rows, places, source, path, state.dataset, reviewer, state.issues, separator)
+    return import_decisions.import_csv(source, path, state.dataset, reviewer, state.issues, separator)
 
 
 def _policy(accept: Sequence[str], policy_file: str | Path | None) -> tuple[str, dict[str, float]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ import pandas as pd
 import pyarrow as pa
 
 from imageclinic.cleaning.decisions import decision_log
+from imageclinic.cleaning.decisions.log_reading import kept_log
 from imageclinic.cleaning.review.dataset import shown_images
 from imageclinic.cleaning.trust import random_sample
 from imageclinic.core import tables
@@ -118,18 +119,36 @@ def judged(run: Run, rows: Rows, log: pd.DataFrame) -> pd.DataFrame:
     known = rows.dataset[list(_CONTENT)]
     if rows.whole or decision_log.fits(log, known).all():
         return known
-    path, table, key = run.review / "rows-judged.parquet", tables.DATASET.only(_CONTENT), _key(run)
+    found = _decided(run, known, log)
+    return run.read(tables.DATASET, _CONTENT) if found is None else found
+
+
+def keep_decided(run: Run) -> None:
+    """Keep what tells which images of a large run the decisions are about, so that the next opening finds it."""
+    if row_count(run.table_path(tables.DATASET)) > MOST_IMAGES:
+        _decided(run, tables.empty(tables.DATASET)[list(_CONTENT)], kept_log.read(run.decisions))
+
+
+def _decided(run: Run, known: pd.DataFrame, log: pd.DataFrame) -> pd.DataFrame | None:
+    """The `known` images and all that decisions name, as they are kept or looked up; None where some decision fits none
+    of them."""
+    path, table, key = run.review / "rows-judged.parquet", tables.DATASET.only(_CONTENT), _key(run, [tables.DATASET])
     with contextlib.suppress(InputError):  # damaged: it is made again
         if tables.is_current(path, key):
-            both = pd.concat([known, tables.read(path, table)], ignore_index=True).drop_duplicates("image_id")
+            both = _both(known, tables.read(path, table))
             if decision_log.fits(log, both).all():
                 return both
-    every = run.read(tables.DATASET, _CONTENT)
-    kept = every[lookup.among(every["image_id"], log["image_id"])]
-    if decision_log.fits(log, kept).all():
-        run.review.mkdir(exist_ok=True)
-        tables.write(path, kept, table, {"key": key})
-    return every
+    named = tables.read_rows(run.table_path(tables.DATASET), table, log["image_id"].drop_duplicates())
+    both = _both(known, named)
+    if not decision_log.fits(log, both).all():
+        return None
+    run.review.mkdir(exist_ok=True)
+    tables.write(path, named, table, {"key": key})
+    return both
+
+
+def _both(known: pd.DataFrame, named: pd.DataFrame) -> pd.DataFrame:
+    return pd.concat([known, named], ignore_index=True).drop_duplicates("image_id")
 
 
 def _gathered(run: Run, most: int | None, images: int, wanted: Collection[str]) -> Rows:
@@ -176,10 +195,10 @@ def _clusters(run: Run, dataset: pd.DataFrame) -> pd.DataFrame:
     return clusters.assign(group=pd.array(codes + 1, dtype="Int64"))
 
 
-def _key(run: Run) -> str:
-    """What changes with each writing of a table: all are renamed into place."""
+def _key(run: Run, sources: Iterable[tables.Table] = _SOURCES) -> str:
+    """What changes with each writing of one of these tables: all are renamed into place."""
     facts = []
-    for table in _SOURCES:
+    for table in sources:
         if run.has(table):
             found = run.table_path(table).stat()
             facts.append((table.name, found.st_size, found.st_mtime_ns, found.st_ino))

@@ -45,15 +45,17 @@ def read(path: Path, table: Table, columns: Columns = None) -> pd.DataFrame:
 
 
 def read_rows(path: Path, table: Table, ids: Ids, *, at_once: int = GROUP) -> pd.DataFrame:
-    """As `read`, of the rows about these images alone; no more than `at_once` rows are in memory beside them."""
+    """As `read`, of the rows about these images alone; no more than `at_once` rows are in memory beside them. Columns
+    that `table` has not are not read."""
     at, kept = f"{path}: ", []
     with remedied(table.remedy), parquet_files.opened(path) as parquet:
-        table_checks.check_columns(parquet.schema_arrow.names, table, at)
-        for batch in parquet.iter_batches(at_once):
+        there = parquet.schema_arrow.names
+        table_checks.check_columns(there, table, at)
+        for batch in parquet.iter_batches(at_once, columns=[name for name in table.names if name in there]):
             batch.validate(full=True)
             names = batch.column(batch.schema.get_field_index("image_id")).cast(pa.large_string())
             kept.append(batch.filter(pa.array(lookup.among(names, ids))))
-        arrow = pa.Table.from_batches(kept, parquet.schema_arrow)
+        arrow = pa.Table.from_batches(kept, None if kept else parquet.schema_arrow)
     with remedied(table.remedy):
         return frames.to_frame(table_checks.as_table(arrow, table, at), table)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
+from imageclinic.audit.labels import transfer as transfer_module
 from imageclinic.audit.labels.transfer import transfer
 
 
@@ -45,3 +47,22 @@ def test_copies_widen_the_interval() -> None:
 def test_one_class_can_not_be_compared() -> None:
     x, y = side(100, 1)
     assert transfer((x, y), (x, np.zeros(100, np.int64)), np.arange(100)) is None
+
+
+def test_of_many_vectors_only_those_that_are_drawn_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transfer_module, "_MOST", 50)
+    (x, y), (to_x, to_y) = side(600, 1), side(300, 2)
+    expected = transfer((x, y), (to_x, to_y), np.arange(300))
+    # Rows that nobody draws may be anything: those of the others are NaN, and the answer the same.
+    among = np.full((2000, x.shape[1]), np.nan)
+    at, to_at = np.arange(600) * 2, 1200 + np.arange(300) * 2
+    among[at], among[to_at] = x, to_x
+    read: list[int] = []
+
+    class Counted(transfer_module.Rows):
+        def __getitem__(self, chosen: np.ndarray) -> np.ndarray:
+            read.append(len(chosen))
+            return super().__getitem__(chosen)
+
+    assert transfer((Counted(among, at), y), (Counted(among, to_at), to_y), np.arange(300)) == expected
+    assert read == [100, 50]

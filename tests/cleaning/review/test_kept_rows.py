@@ -13,6 +13,7 @@ from imageclinic.cleaning.review.dataset import kept_rows, run_contents
 from imageclinic.cleaning.trust import random_sample
 from imageclinic.core import tables
 from imageclinic.core.run import Run
+from imageclinic.workflows.decide import decide
 from tests.helpers.review_run import COPIES, MISLABELED, make_run
 
 
@@ -96,6 +97,46 @@ def test_what_is_damaged_or_missing_is_made_again(run: Run, name: str) -> None:
     (run.review / name).unlink()
     pd.testing.assert_frame_equal(items(run), first)
     assert (run.review / name).is_file()
+
+
+def test_what_is_decided_without_the_app_is_kept_for_its_first_opening(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = run.read_dataset()
+    decided = decide(run.path, accept=["mislabeled:0", "exact_duplicate:0", "bright:0"])
+    assert len(decided)
+    log, nothing = (
+        decision_log.read(run.decisions),
+        kept_rows.Rows(
+            dataset.head(0), run.read(tables.ISSUES).head(0), tables.empty(kept_rows.ABOUT), len(dataset), []
+        ),
+    )
+    every = decision_log.current(log, dataset)
+    assert set(every["image_id"]) == set(decided["image_id"])
+
+    def unwanted(*_: object) -> None:
+        raise AssertionError("the images are looked up again")
+
+    monkeypatch.setattr(tables, "read_rows", unwanted)
+    monkeypatch.setattr(Run, "read", unwanted)
+    known = kept_rows.judged(run, nothing, log)
+    pd.testing.assert_frame_equal(decision_log.current(log, known), every)
+    assert known["image_id"].tolist() == dataset.loc[dataset["image_id"].isin(log["image_id"]), "image_id"].tolist()
+
+
+def test_a_decision_that_follows_its_image_is_looked_for_among_all(run: Run) -> None:
+    items(run)
+    dataset = run.read_dataset()
+    gone = dataset[dataset["sha256"].notna() & ~dataset["sha256"].duplicated(keep=False)].iloc[[0]]
+    event = gone[["image_id", "sha256"]].assign(
+        decision="drop", reviewer="policy:accept", given_label=gone["label"], image_id="elsewhere.jpg"
+    )
+    decision_log.append(run.decisions, event)
+    log = decision_log.read(run.decisions)
+    kept_rows.keep_decided(run)
+    assert not (run.review / "rows-judged.parquet").exists()
+    found = decision_log.current(log, kept_rows.judged(run, kept_rows.of_run(run), log))
+    assert found["image_id"].tolist() == gone["image_id"].tolist()
 
 
 def test_what_a_policy_decided_is_found_again(run: Run) -> None:

@@ -53,6 +53,8 @@ def test_some_rows_in_batches_of_any_size(dataset: pd.DataFrame, file: Path, at_
     expected = dataset[dataset["image_id"].isin(ids)].reset_index(drop=True)
     pd.testing.assert_frame_equal(tables.read_rows(file, tables.DATASET, ids, at_once=at_once), expected)
     assert tables.read_rows(file, tables.DATASET, [], at_once=at_once).empty
+    some = tables.DATASET.only(["image_id", "label"])
+    pd.testing.assert_frame_equal(tables.read_rows(file, some, ids, at_once=at_once), expected[["image_id", "label"]])
 
 
 @pytest.mark.parametrize("at_once", [3, 1000])

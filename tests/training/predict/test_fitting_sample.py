@@ -43,3 +43,15 @@ def test_the_shift_takes_probabilities_to_the_shares_of_all_rows() -> None:
     shifted = shares * np.exp(fitting_sample.shift(labels, drawn))
     np.testing.assert_allclose(shifted / shifted.sum(), np.array(SIZES) / sum(SIZES), rtol=1e-5)
     assert not fitting_sample.shift(labels, np.ones(len(labels), bool)).any()
+
+
+def test_rows_of_each_class_are_spread_evenly() -> None:
+    """1,000 of one class and 150 of another, of which 100 are kept whatever their share: every 10th, and 2 of 3."""
+    labels = np.repeat([0, 1, 0], [400, 150, 600])
+    taken = fitting_sample.evenly(labels, 200)
+    quotas = fitting_sample.quotas(np.array([1000, 150]), 200)
+    assert [int(taken[labels == c].sum()) for c in (0, 1)] == quotas.tolist()
+    for c, size in ((0, 1000), (1, 150)):
+        gaps = np.diff(np.flatnonzero(taken[labels == c]))
+        assert set(gaps) <= {size // quotas[c], -(-size // quotas[c])}
+    assert fitting_sample.evenly(labels, 5000).all()

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pytest
 from sklearn.datasets import load_digits
 
-from imageclinic.training.predict import discriminant, out_of_fold
+from imageclinic.training.predict import discriminant, fold_heads, out_of_fold
 from imageclinic.training.predict.by_sample import fitting_sample, sampled_heads
+from imageclinic.training.predict.calibration import log_loss
+from imageclinic.training.predict.linear_heads import Basis, Heads
 
 pytestmark = pytest.mark.slow
 
@@ -32,7 +36,9 @@ def digits() -> Digits:
 def fit(
     x: Floats, labels: Ints, folds: Ints, drawn: npt.NDArray[np.bool_], strengths: tuple[float, ...] = (0.1,)
 ) -> sampled_heads.SampledHeads:
-    return sampled_heads.fit(x, np.arange(len(x)), labels, folds, drawn, strengths=strengths)
+    """Fitted as exactly as heads that are fitted to all rows."""
+    tolerance = out_of_fold.TOLERANCE
+    return sampled_heads.fit(x, np.arange(len(x)), labels, folds, drawn, strengths=strengths, tolerance=tolerance)
 
 
 def test_a_sample_of_all_rows_predicts_as_out_of_fold_does(digits: Digits) -> None:
@@ -42,6 +48,31 @@ def test_a_sample_of_all_rows_predicts_as_out_of_fold_does(digits: Digits) -> No
     assert found.model.temperatures[0] == pytest.approx(expected.temperature, rel=1e-3)
     probs = found.model.pred_probs(digits[0], digits[2])
     np.testing.assert_allclose(probs, expected.pred_probs, atol=1e-4)
+
+
+def test_strengths_compared_on_a_part_and_coarser_heads_predict_as_well(
+    digits: Digits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x, labels, folds = digits
+    monkeypatch.setattr(sampled_heads, "SEARCHED", 300)
+    monkeypatch.setattr(sampled_heads, "SEARCHED_OF_CLASS", 1)
+    rows: list[tuple[int, int]] = []
+    train = fold_heads.train
+
+    def counted(basis: Basis, labels: Ints, used: npt.NDArray[np.bool_], *rest: Any, **options: Any) -> Heads:
+        rows.append(used.shape)
+        return train(basis, labels, used, *rest, **options)
+
+    monkeypatch.setattr(fold_heads, "train", counted)
+    found = sampled_heads.fit(x, np.arange(900), labels, folds, np.ones(900, bool))
+    # Ten classes and all have as many rows: 8 strengths of 3 folds on the part, then 2 repeats of 3 folds on all.
+    assert rows == [(300, 24), (900, 6)]
+    exact = out_of_fold.out_of_fold(x, labels, folds, strengths=(found.strength,), witnesses=LINEAR)
+    best = out_of_fold.out_of_fold(x, labels, folds, witnesses=LINEAR)
+    assert found.strength in {best.strength / 10, best.strength / 3, best.strength, best.strength * 3}
+    probs = found.model.pred_probs(x, folds)
+    assert log_loss(probs, labels) == pytest.approx(exact.log_loss, abs=0.004)
+    assert (probs.argmax(1) == labels).mean() == pytest.approx(best.accuracy, abs=0.01)
 
 
 def test_rows_outside_the_sample_are_predicted_as_well(digits: Digits) -> None:

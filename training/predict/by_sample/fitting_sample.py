@@ -59,6 +59,26 @@ def draw(labels: Ints, order: Ints, most: int, seed: int) -> npt.NDArray[np.bool
     return drawn
 
 
+def evenly(labels: Ints, most: int) -> npt.NDArray[np.bool_]:
+    """(n,) rows to look at instead of all: of each class as many as `quotas` says, evenly spread over its rows.
+
+    Args:
+        labels: (n,) class numbers, each of them there.
+        most: see `quotas`.
+    """
+    labels = np.asarray(labels)
+    sizes = np.bincount(labels)
+    wanted = quotas(sizes, most)
+    by_class = np.argsort(labels, kind="stable")
+    of_class = labels[by_class]
+    within = np.arange(len(labels)) - (np.cumsum(sizes) - sizes)[of_class]
+    # A class's row i is taken where ⌊i · wanted / size⌋ steps up.
+    steps = (within + 1) * wanted[of_class] // sizes[of_class] - within * wanted[of_class] // sizes[of_class]
+    taken = np.zeros(len(labels), bool)
+    taken[by_class[steps > 0]] = True
+    return taken
+
+
 def shift(labels: Ints, drawn: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
     """(classes,) what is added to the log probabilities of a model that was fitted to the rows that are `drawn`, so
     that they are of all rows. Zeros where the shares are the same."""

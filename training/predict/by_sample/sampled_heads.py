@@ -1,8 +1,9 @@
 """Heads and discriminants of a dataset that has more rows than they need: fitted to a sample, to predict all.
 
 The folds are those of all rows, so that every row, in the sample or not, is predicted by what was fitted without its
-fold. Else all is as in `training.predict.out_of_fold`, but for what would grow with rows × classes: strengths,
-shrinkages and temperatures are found on `JUDGED` values, evenly spread, instead of on all.
+fold. Else all is as in `training.predict.out_of_fold`, but for what would grow with rows × classes: shrinkages and
+temperatures are found on `JUDGED` values, evenly spread, instead of on all; strengths are compared by heads that are
+fitted to `SEARCHED` rows; and heads are fitted as exactly as `TOLERANCE` says.
 """
 
 from __future__ import annotations
@@ -18,12 +19,18 @@ from imageclinic.training.predict import discriminant
 from imageclinic.training.predict.by_sample import fitting_sample
 from imageclinic.training.predict.by_sample.fold_model import FoldModel
 from imageclinic.training.predict.calibration import calibrate, log_loss
-from imageclinic.training.predict.fold_heads import Task, best_strength, judged_logits, trained
+from imageclinic.training.predict.fold_heads import Task, best_strength, heads_of, judged_logits, trained
 from imageclinic.training.predict.linear_heads import Basis
-from imageclinic.training.predict.out_of_fold import COMPONENTS, SEARCH_TOLERANCE, STRENGTHS, TOLERANCE
+from imageclinic.training.predict.out_of_fold import COMPONENTS, STRENGTHS
 
 #: Held-out values (repeats × rows × classes) on which strengths, shrinkages and temperatures are found.
 JUDGED = 50_000_000
+#: Rows on which strengths are compared, and rows of each class on average at least: a strength is one of eight numbers,
+#: and eight times five heads on a million rows took most of an audit's time.
+SEARCHED, SEARCHED_OF_CLASS = 100_000, 1_000
+#: How exactly heads are fitted, see `training.predict.linear_heads.train`. Another draw of a million rows changes more:
+#: the expected excess loss of a fit is half a parameter a row, 6·10⁻⁴ nats for 64 components and 20 classes.
+TOLERANCE = 1e-5
 
 Floats = npt.NDArray[np.float32]
 
@@ -49,6 +56,7 @@ def fit(
     drawn: npt.NDArray[np.bool_],
     *,
     strengths: Sequence[float] = STRENGTHS,
+    tolerance: float = TOLERANCE,
     progress: Callable[[int, int], None] | None = None,
 ) -> SampledHeads:
     """Fit to the rows that are `drawn`. Nothing is drawn at random here, and memory grows with these rows alone.
@@ -60,6 +68,7 @@ def fit(
         folds: (repeats, n) fold numbers, copies in one.
         drawn: (n,) the sample.
         strengths: see `training.predict.out_of_fold.out_of_fold`.
+        tolerance: see `TOLERANCE`.
         progress: called with (heads trained, heads in all).
 
     Raises:
@@ -68,17 +77,18 @@ def fit(
     given, held, used = labels[drawn].astype(np.int32), folds[:, drawn].astype(np.int32), rows[drawn]
     classes = int(labels.max()) + 1
     mean, turn, basis = _principal(vectors, used)
-    judged = np.zeros(len(given), bool)
-    judged[:: max(1, -(-held.size * classes // JUDGED))] = True
+    judged = _judged(held, classes)
     task = Task(basis, given, held, classes, judged)
 
-    strength, wanted, before, count, note = best_strength(task, strengths, SEARCH_TOLERANCE, progress)
-    repeats = 1 + max(head.repeat for head in wanted)
+    searched = _searched(task)
+    strength, of_searched, before, count, note = best_strength(searched, strengths, tolerance, progress)
+    repeats = 1 + max(head.repeat for head in of_searched)
+    wanted = heads_of(held[:repeats], [strength])
     shape = (2, repeats, int(folds.max()) + 1)
     kernels = np.zeros((*shape, basis.x.shape[1], classes), np.float32)
     biases = np.zeros((*shape, classes), np.float32)
     z = np.empty((repeats, int(judged.sum()), classes), np.float32)
-    for head, fitted in trained(task, wanted, TOLERANCE, before, count, progress):
+    for head, fitted in trained(task, wanted, tolerance, before, count, progress):
         z[head.repeat, task.judging(head)[judged]] = judged_logits(task, head, fitted)
         kernels[0, head.repeat, head.fold], biases[0, head.repeat, head.fold] = fitted
     temperatures = [calibrate(z, given[judged])[1], _discriminants(task, judged, kernels[1], biases[1])]
@@ -95,6 +105,24 @@ def fit(
         repeats,
         note,
     )
+
+
+def _searched(task: Task) -> Task:
+    """The part of a task on which strengths are compared."""
+    most = max(SEARCHED, SEARCHED_OF_CLASS * task.classes)
+    if len(task.labels) <= most:
+        return task
+    part = fitting_sample.evenly(task.labels, most)
+    x = task.basis.x[part]
+    folds = task.folds[:, part]
+    return Task(Basis(x, _mean_squares(x)), task.labels[part], folds, task.classes, _judged(folds, task.classes))
+
+
+def _judged(folds: npt.NDArray[np.integer], classes: int) -> npt.NDArray[np.bool_]:
+    """(n,) the rows whose held-out values are looked at, `JUDGED` in all repeats (repeats, n)."""
+    judged = np.zeros(folds.shape[1], bool)
+    judged[:: max(1, -(-folds.size * classes // JUDGED))] = True
+    return judged
 
 
 def _discriminants(task: Task, judged: npt.NDArray[np.bool_], kernels: Floats, biases: Floats) -> float:

@@ -39,7 +39,7 @@ def embed(
         raise NotApplicable("one image has no others to be compared with")  # and a network takes seconds to load
     if brought.embeddings is not None:
         source = brought.embeddings
-        vectors = source.rows(readable["image_id"]).astype(np.float32)
+        vectors = source.rows(readable["image_id"]).astype(np.float32, copy=False)
         note = f"your embeddings, {source.where}"
         say(note)
         current = key(readable, source.digest)

@@ -1,0 +1,1 @@
+"""What a user brings in place of what an audit would make: reading its tables."""
