@@ -81,7 +81,7 @@ class _Part(NamedTuple):
 
     mean: Floats
     axes: Floats
-    learnt: _Usual
+    learnt: _Learnt
 
 
 def usual(
@@ -104,14 +104,14 @@ def usual(
         Here each is measured in components that it took no part in, either.
     """
     measured = _measured(vectors, rows, codes, strangest, strange, seed)
+    if not measured.distances.own.any():  # the set's vectors don't differ
+        return Usual(()), measured.distances
     own, other, parts = np.zeros(len(rows)), np.zeros(len(rows)), []
     another = _others(codes, np.random.default_rng(seed))
     for fold in range(_FOLDS):
         known, asked = np.flatnonzero(measured.fold != fold), np.flatnonzero(measured.fold == fold)
         mean, axes, _ = principal_axes(vectors, rows[known], unit=True)
         placed = _placed(vectors, rows, mean, axes)
-        if placed.shape[1] == 1:
-            return Usual(()), Distances(own, other)
         learnt = _learnt(placed, codes, known[measured.core[known]], vectors.shape[1])
         own[asked] = np.sqrt(_squared(placed, asked, codes[asked], learnt))
         other[asked] = np.sqrt(_squared(placed, asked, another[asked], learnt))
@@ -153,7 +153,7 @@ def _measured(
     return _Measured(Distances(own, _by_others(placed, fold, _others(codes, rng), learnt)), fold, core)
 
 
-def _by_others(placed: npt.NDArray[np.float32], fold: Ints, classes: Ints, learnt: list[_Usual]) -> Floats:
+def _by_others(placed: npt.NDArray[np.float32], fold: Ints, classes: Ints, learnt: list[_Learnt]) -> Floats:
     """Distance of each vector to one class for each, by what was learnt without its fold."""
     found = np.empty(len(placed))
     for part, usual in enumerate(learnt):
@@ -196,7 +196,7 @@ def _core(strangest: Floats, codes: Ints, draw: Ints) -> npt.NDArray[np.bool_]:
     return core
 
 
-class _Usual(NamedTuple):
+class _Learnt(NamedTuple):
     """What is usual: each class's mean (classes, components), axes (components, components) with the variance along
     each, and the variance along any direction outside of the components, infinite where there is none."""
 
@@ -206,7 +206,7 @@ class _Usual(NamedTuple):
     outside: float
 
 
-def _learnt(placed: npt.NDArray[np.float32], codes: Ints, known: Ints, width: int) -> _Usual:
+def _learnt(placed: npt.NDArray[np.float32], codes: Ints, known: Ints, width: int) -> _Learnt:
     """What is usual, by those known."""
     last = placed.shape[1] - 1
     centres = _centres(placed, codes, known)
@@ -218,10 +218,10 @@ def _learnt(placed: npt.NDArray[np.float32], codes: Ints, known: Ints, width: in
     spread = np.maximum(spread, 0)
     outside = float(np.median(placed[known, last]))
     floor = max(_FLOOR * (spread.sum() + outside) / width, 1e-12)
-    return _Usual(centres, axes, spread + floor, outside / (width - last) + floor if width > last else np.inf)
+    return _Learnt(centres, axes, spread + floor, outside / (width - last) + floor if width > last else np.inf)
 
 
-def _squared(placed: npt.NDArray[np.float32], asked: Ints, classes: Ints, usual: _Usual) -> Floats:
+def _squared(placed: npt.NDArray[np.float32], asked: Ints, classes: Ints, usual: _Learnt) -> Floats:
     """Squared distance of those asked to one class for each."""
     last = placed.shape[1] - 1
     found = [np.empty(0)]

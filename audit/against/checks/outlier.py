@@ -68,7 +68,7 @@ def find(
     by_class = np.flatnonzero(np.isin(new_codes, numbers))
     others = np.flatnonzero(~np.isin(new_codes, numbers))
     found, told_apart = [], 1.0
-    if len(by_class):
+    if inside.any():
         rows, asked = known[inside], np.searchsorted(numbers, new_codes[by_class])
         crowd = _crowd(run[rows], own)
         chances = chance_in_run.chances(run[rows], own, crowd, new[by_class], asked, deviations)
