@@ -1,4 +1,4 @@
-"""New images unlike a run's: handwritten digits as the run, patches of a photograph as strangers (both from sklearn)."""
+"""New images unlike a run's: handwritten digits as the run, patches of a photograph as strangers (sklearn has both)."""
 
 from __future__ import annotations
 

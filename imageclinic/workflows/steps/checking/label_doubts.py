@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from imageclinic.audit.against import judged_labels
 from imageclinic.audit.labels import confident_learning, noise_model
 from imageclinic.audit.labels.noise_channel import Channel
 from imageclinic.core import tables
@@ -35,11 +36,7 @@ def predict(side: RunSide, new: pd.DataFrame, embeddings: tables.Embeddings, kno
         known: of the run's images.
 
     Returns:
-        One row per readable new image: image_id, label (given), predicted_label, predicted_probability, own_probability
-        (of the given label), other_label, other_probability (the likeliest other class), wrong (probability that the
-        label is wrong), named (that the other one is right, if it is), and doubted (whether to flag it: as doubtful as
-        what the audit flags in the run, or more likely wrong than right). From own_probability on null, and not
-        doubted, where the label is none of the run's classes.
+        One row per readable new image: image_id, and what `judged_labels.judge` says of its label.
 
     Raises:
         NotApplicable: the run's labels were not predicted by linear heads on its embeddings.
@@ -53,45 +50,10 @@ def predict(side: RunSide, new: pd.DataFrame, embeddings: tables.Embeddings, kno
     predictions = side.run.read_predictions()
     model, channel, power = _fitted(side, made, predictions, known)
     probs = model.pred_probs(embeddings.vectors)
-    classes = np.array(predictions.classes, dtype=object)
     label = embeddings.image_id.map(new.set_index("image_id")["label"])
-    code = pd.Index(predictions.classes).get_indexer(pd.Index(label))
-    given = code >= 0
-    known_code, known_probs = code[given], probs[given]
-    best, other = confident_learning.likeliest_others(known_code, known_probs)
-    wrong = noise_model.judge(known_code, known_probs, channel, power)
-
-    def of_given(values: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
-        found = np.full(len(probs), np.nan)
-        found[given] = values
-        return found
-
-    doubted = np.zeros(len(probs), bool)
-    doubted[given] = wrong >= _limit(predictions)
-    suggested = np.full(len(probs), None, object)
-    suggested[given] = classes[best]
-    return pd.DataFrame(
-        {
-            "image_id": embeddings.image_id,
-            "label": label,
-            "predicted_label": classes[probs.argmax(axis=1)],
-            "predicted_probability": np.clip(probs.max(axis=1), 0, 1).astype(np.float64),
-            "own_probability": of_given(known_probs[np.arange(len(known_code)), known_code]),
-            "other_label": suggested,
-            "other_probability": of_given(other),
-            "wrong": of_given(wrong),
-            "named": of_given(noise_model.named(known_code, known_probs, channel, power, best)),
-            "doubted": doubted,
-        }
-    )
-
-
-def _limit(predictions: tables.Predictions) -> float:
-    """The least probability of a wrong label that is doubted: of the run's labels that the noise model flags, and one
-    half, the smaller. Of a delivery alone so many could not be told: it may be one image."""
-    wrong = 1 - predictions.rows["label_quality"].to_numpy()
-    flagged = wrong[noise_model.flags(wrong)]
-    return min(0.5, float(flagged.min(initial=0.5)))
+    least = judged_labels.limit(predictions.rows["label_quality"].to_numpy())
+    found = judged_labels.judge(label, probs, predictions.classes, channel, power, least)
+    return found.assign(image_id=embeddings.image_id.to_numpy())
 
 
 def _fitted(
