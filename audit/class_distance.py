@@ -59,33 +59,119 @@ def distances(
         strange: those of `rows` that are in no core, as they are known to be strange; None: none.
         seed: of folds and draws.
     """
-    placed = _placed(vectors, rows)
-    own, other = np.zeros(len(rows)), np.zeros(len(rows))
+    return _measured(vectors, rows, codes, strangest, strange, seed).distances
+
+
+class Usual(NamedTuple):
+    """What a set's usual members are like: `parts` of it (`_Part`), each learnt without a fifth of the set."""
+
+    parts: tuple[_Part, ...]
+
+    def distances(self, vectors: npt.NDArray[np.float32], codes: Ints) -> Floats:
+        """(m,): mean distance of other vectors (m, d) to their class; `codes` (m,) number classes as the set's."""
+        rows = np.arange(len(vectors))
+        found = np.zeros(len(rows))
+        for part in self.parts:
+            found += np.sqrt(_squared(_placed(vectors, rows, part.mean, part.axes), rows, codes, part.learnt))
+        return found / max(len(self.parts), 1)
+
+
+class _Part(NamedTuple):
+    """Mean (d,) and axes (d, components), and what is usual in these components."""
+
+    mean: Floats
+    axes: Floats
+    learnt: _Learnt
+
+
+def usual(
+    vectors: npt.NDArray[np.float32],
+    rows: Ints,
+    codes: Ints,
+    strangest: Floats,
+    *,
+    strange: npt.NDArray[np.bool_] | None = None,
+    seed: int = 0,
+) -> tuple[Usual, Distances]:
+    """Learn what is usual in a set, to measure others by it.
+
+    Args:
+        vectors, rows, codes, strangest, strange, seed: see `distances`.
+
+    Returns:
+        What is usual, and how far the set's own lie from their class as if they were new. `distances` holds covariances
+        out, and learns components from all: those fit the set's own better than others, above all where it is small.
+        Here each is measured in components that it took no part in, either.
+    """
+    measured = _measured(vectors, rows, codes, strangest, strange, seed)
+    if not measured.distances.own.any():  # the set's vectors don't differ
+        return Usual(()), measured.distances
+    own, other, parts = np.zeros(len(rows)), np.zeros(len(rows)), []
+    another = _others(codes, np.random.default_rng(seed))
+    for fold in range(_FOLDS):
+        known, asked = np.flatnonzero(measured.fold != fold), np.flatnonzero(measured.fold == fold)
+        mean, axes, _ = principal_axes(vectors, rows[known], unit=True)
+        placed = _placed(vectors, rows, mean, axes)
+        learnt = _learnt(placed, codes, known[measured.core[known]], vectors.shape[1])
+        own[asked] = np.sqrt(_squared(placed, asked, codes[asked], learnt))
+        other[asked] = np.sqrt(_squared(placed, asked, another[asked], learnt))
+        parts.append(_Part(mean, axes, learnt))
+    return Usual(tuple(parts)), Distances(own, other)
+
+
+class _Measured(NamedTuple):
+    """What came of a measurement, for each of its rows: distances, the fold, and whether it is in the core."""
+
+    distances: Distances
+    fold: Ints
+    core: npt.NDArray[np.bool_]
+
+
+def _measured(
+    vectors: npt.NDArray[np.float32],
+    rows: Ints,
+    codes: Ints,
+    strangest: Floats,
+    strange: npt.NDArray[np.bool_] | None,
+    seed: int,
+) -> _Measured:
+    """See `distances`."""
+    mean, axes, _ = principal_axes(vectors, rows, unit=True)
+    placed = _placed(vectors, rows, mean, axes)
     if placed.shape[1] == 1:
-        return Distances(own, other)
+        return _Measured(Distances(np.zeros(len(rows)), np.zeros(len(rows))), np.zeros(len(rows), np.intp), rows >= 0)
     rng = np.random.default_rng(seed)
     fold = rng.permutation(len(rows)) % _FOLDS
-    found = strangest
+    own = strangest
     known_strange = np.zeros(len(rows), bool) if strange is None else strange
     for _ in range(_ROUNDS):
-        core = _core(np.where(known_strange, np.inf, found), codes, rng.permutation(len(rows))) & ~known_strange
-        parts = []
-        for part in range(_FOLDS):
-            asked = np.flatnonzero(fold == part)
-            usual = _learnt(placed, codes, np.flatnonzero((fold != part) & core), vectors.shape[1])
-            own[asked] = np.sqrt(_squared(placed, asked, codes[asked], usual))
-            parts.append((asked, usual))
-        found = own
-    classes = codes.max() + 1
-    shift = rng.integers(1, classes, len(rows)) if classes > 1 else np.zeros(len(rows), np.intp)
-    for asked, usual in parts:
-        other[asked] = np.sqrt(_squared(placed, asked, (codes[asked] + shift[asked]) % classes, usual))
-    return Distances(own, other)
+        core = _core(np.where(known_strange, np.inf, own), codes, rng.permutation(len(rows))) & ~known_strange
+        learnt = [
+            _learnt(placed, codes, np.flatnonzero((fold != part) & core), vectors.shape[1]) for part in range(_FOLDS)
+        ]
+        own = _by_others(placed, fold, codes, learnt)
+    return _Measured(Distances(own, _by_others(placed, fold, _others(codes, rng), learnt)), fold, core)
 
 
-def _placed(vectors: npt.NDArray[np.float32], rows: Ints) -> npt.NDArray[np.float32]:
-    """Principal components of vectors of length 1, and in the last column the squared length of what lies outside."""
-    mean, axes, _ = principal_axes(vectors, rows, unit=True)
+def _by_others(placed: npt.NDArray[np.float32], fold: Ints, classes: Ints, learnt: list[_Learnt]) -> Floats:
+    """Distance of each vector to one class for each, by what was learnt without its fold."""
+    found = np.empty(len(placed))
+    for part, usual in enumerate(learnt):
+        asked = np.flatnonzero(fold == part)
+        found[asked] = np.sqrt(_squared(placed, asked, classes[asked], usual))
+    return found
+
+
+def _others(codes: Ints, rng: np.random.Generator) -> Ints:
+    """For each another class than its own, drawn at random; its own where there is one class."""
+    classes = int(codes.max()) + 1
+    shift = rng.integers(1, classes, len(codes)) if classes > 1 else np.zeros(len(codes), np.intp)
+    return np.asarray((codes + shift) % classes)
+
+
+def _placed(vectors: npt.NDArray[np.float32], rows: Ints, mean: Floats, axes: Floats) -> npt.NDArray[np.float32]:
+    """Components of some vectors, of length 1, along axes, and in the last column the squared length of what lies
+    outside."""
 
     def pieces() -> list[Ints]:
         return [rows[at : at + _PIECE] for at in range(0, len(rows), _PIECE)]
@@ -110,7 +196,7 @@ def _core(strangest: Floats, codes: Ints, draw: Ints) -> npt.NDArray[np.bool_]:
     return core
 
 
-class _Usual(NamedTuple):
+class _Learnt(NamedTuple):
     """What is usual: each class's mean (classes, components), axes (components, components) with the variance along
     each, and the variance along any direction outside of the components, infinite where there is none."""
 
@@ -120,7 +206,7 @@ class _Usual(NamedTuple):
     outside: float
 
 
-def _learnt(placed: npt.NDArray[np.float32], codes: Ints, known: Ints, width: int) -> _Usual:
+def _learnt(placed: npt.NDArray[np.float32], codes: Ints, known: Ints, width: int) -> _Learnt:
     """What is usual, by those known."""
     last = placed.shape[1] - 1
     centres = _centres(placed, codes, known)
@@ -132,10 +218,10 @@ def _learnt(placed: npt.NDArray[np.float32], codes: Ints, known: Ints, width: in
     spread = np.maximum(spread, 0)
     outside = float(np.median(placed[known, last]))
     floor = max(_FLOOR * (spread.sum() + outside) / width, 1e-12)
-    return _Usual(centres, axes, spread + floor, outside / (width - last) + floor if width > last else np.inf)
+    return _Learnt(centres, axes, spread + floor, outside / (width - last) + floor if width > last else np.inf)
 
 
-def _squared(placed: npt.NDArray[np.float32], asked: Ints, classes: Ints, usual: _Usual) -> Floats:
+def _squared(placed: npt.NDArray[np.float32], asked: Ints, classes: Ints, usual: _Learnt) -> Floats:
     """Squared distance of those asked to one class for each."""
     last = placed.shape[1] - 1
     found = [np.empty(0)]

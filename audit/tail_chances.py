@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
@@ -34,8 +36,40 @@ def deviation(heights: Floats) -> float:
     return float(np.quantile(heights, _SPREAD) - np.median(heights)) / _DEVIATIONS_THERE
 
 
+@dataclass(frozen=True)
+class Tail:
+    """How far off usual members of a set lie: the chance to lie `h` above `centre`, the median, is `share` times what
+    the upper half of a generalised normal distribution of this `scale` and `shape` has beyond `h`. Without spread the
+    scale is infinite, and the chance 1."""
+
+    centre: float
+    share: float
+    scale: float
+    shape: float
+
+    def chances(self, heights: Floats) -> Floats:
+        """(n,) → (n,), in [0, 1]: the chance that a usual member lies at least as high; 1 up to the median."""
+        from scipy.special import gammaincc  # slow to import
+
+        above = np.maximum(heights - self.centre, 0)
+        found = self.share * gammaincc(1 / self.shape, (above / self.scale) ** self.shape)
+        return np.where(above > 0, found, 1.0)
+
+
 def chances(heights: Floats) -> Floats:
     """Chance that a usual member of the set lies at least as high as each does.
+
+    Args:
+        heights: see `fit`.
+
+    Returns:
+        (n,) in [0, 1]; 1 for those that are not above the median, and for all where there is no spread.
+    """
+    return fit(heights).chances(heights)
+
+
+def fit(heights: Floats) -> Tail:
+    """Learn from a set how far off its usual members lie.
 
     The upper half of a generalised normal distribution (Subbotin, 1923) is fitted to the upper half of the set by
     maximum likelihood. Those that lie farthest are left out, and the likelihood knows that they are, so that strangers,
@@ -45,16 +79,13 @@ def chances(heights: Floats) -> Floats:
 
     Args:
         heights: (n,), finite, in any unit, n at least 1; more than a hundred, for the fit to mean much.
-
-    Returns:
-        (n,) in [0, 1]; 1 for those that are not above the median, and for all where there is no spread.
     """
     from scipy.special import gammaincc, gammaln  # slow to import
 
     centre, cut = float(np.median(heights)), _LEFT_OUT * deviation(heights)
     above = np.sort(heights[(heights > centre) & (heights < centre + cut)]) - centre
     if not len(above):
-        return np.ones(len(heights))
+        return Tail(centre, 1.0, np.inf, 1.0)
     last = above[min(int(np.ceil(len(above) * (2 * _SEEN - 1))), len(above)) - 1]
     single, beyond = above[above <= last], int((above > last).sum())
     scales = np.median(above) * _SCALES
@@ -68,29 +99,27 @@ def chances(heights: Floats) -> Floats:
             - len(above) * np.log(np.maximum(1 - over_cut, 1e-300))
         )
         at = int(likelihood.argmax())
-        fits.append((float(likelihood[at]), shape, scales[at]))
+        fits.append((float(likelihood[at]), float(shape), float(scales[at])))
     best = max(likelihood for likelihood, _, _ in fits)
     shape, scale = next((shape, scale) for likelihood, shape, scale in fits if likelihood >= best - _AS_LIKELY)
-
-    def over(height: Floats) -> Floats:
-        return np.asarray(gammaincc(1 / shape, (np.maximum(height, 0) / scale) ** shape))
-
-    share = min(len(above) / len(heights) / float(1 - over(np.array(cut))), 0.5)
-    return np.where(heights > centre, share * over(heights - centre), 1.0)
+    beyond_cut = float(gammaincc(1 / shape, (cut / scale) ** shape))
+    return Tail(centre, min(len(above) / len(heights) / (1 - beyond_cut), 0.5), scale, shape)
 
 
-def too_unlikely(chance: Floats, false_share: float) -> npt.NDArray[np.bool_]:
+def too_unlikely(chance: Floats, false_share: float, *, least: int = 0) -> npt.NDArray[np.bool_]:
     """Those whose chance is so small that at most a share of them is expected to be usual (Benjamini & Hochberg, 1995),
     or of fewer than `_FEW` as many as would be of these: a single one need not be that sure.
 
     Args:
         chance: (n,) in [0, 1].
         false_share: in [0, 1].
+        least: fewer are judged as if so many had been looked at. Else of a single one, of which 0.15 × `_FEW` may be
+            wrong, nearly each second would be flagged.
 
     Returns:
         bool (n,): the smallest chances, ties together.
     """
     n = len(chance)
     order = np.sort(chance)
-    below = np.flatnonzero(order <= false_share * np.maximum(np.arange(1, n + 1), _FEW) / n)
+    below = np.flatnonzero(order <= false_share * np.maximum(np.arange(1, n + 1), _FEW) / max(n, least))
     return np.asarray(chance <= order[below[-1]] if len(below) else np.zeros(n, bool))

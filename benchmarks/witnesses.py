@@ -70,9 +70,8 @@ def _both(name: str, data: pd.DataFrame, run: Run, seed: int) -> list[tuple[obje
     for witnesses in (out_of_fold.WITNESSES[:2], out_of_fold.WITNESSES):
         found = out_of_fold.out_of_fold(vectors, codes, folds, witnesses=witnesses)
         model = noise_model.fit(codes, found.pred_probs)
-        others = found.pred_probs.copy()
-        others[np.arange(len(codes)), codes] = -1
-        named = noise_model.named(codes, found.pred_probs, model, others.argmax(axis=1))
+        others, _ = confident_learning.likeliest_others(codes, found.pred_probs)
+        named = noise_model.named(codes, found.pred_probs, model.channel, model.power, others)
         flagged, sure = noise_model.flags(model.wrong), model.wrong * named >= mislabels.SURE
         f1 = 2 * int((flagged & wrong).sum()) / max(int(flagged.sum() + wrong.sum()), 1)
         with_them = "with" if "neighbours" in witnesses else "without"

@@ -16,9 +16,11 @@ from imageclinic.audit.verdict.line import Line, number
 from imageclinic.core.errors import InputError
 
 #: What a check may ask for: of the new images the tables dataset and features, their copies and embeddings; of the run
-#: its classes and embeddings; and what was made of both.
+#: its classes, embeddings, images (label, decision, whether flagged as outlier) and the options of its checks; and what
+#: was made of both.
 INPUTS = (
     *("dataset", "new_copies", "new_clusters", "new_embeddings", "run_copies", "run_classes", "run_embeddings"),
+    *("run_images", "run_options"),
     *("look_alikes", "predicted_labels", "property_tests", "embedding_test"),
 )
 #: Checks of the audit that are the same here, and how they are summed up.

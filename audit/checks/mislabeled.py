@@ -57,9 +57,7 @@ def find(
     confident_learning.check_probs(predictions.pred_probs, len(known), len(predictions.classes))
     confident_learning.check_told_apart(given, predictions.pred_probs)
     wrong = 1 - known["label_quality"].to_numpy()
-    others = predictions.pred_probs.copy()
-    others[np.arange(len(given)), given] = -1
-    best = others.argmax(axis=1)
+    best, other = confident_learning.likeliest_others(given, predictions.pred_probs)
     if filter_by == NOISE_MODEL:
         flagged = noise_model.flags(wrong)
     else:
@@ -67,20 +65,39 @@ def find(
         flagged &= predictions.pred_probs.argmax(axis=1) != given
     rows = np.flatnonzero(flagged)
     noise = noise_model.fit(given, predictions.pred_probs, known["split"])
-    named = noise_model.named(given[rows], predictions.pred_probs[rows], noise, best[rows])
-    own, other = predictions.pred_probs[rows, given[rows]], others[rows, best[rows]]
-    suggested = [predictions.classes[k] for k in best[rows]]
+    named = noise_model.named(given[rows], predictions.pred_probs[rows], noise.channel, noise.power, best[rows])
+    doubts = pd.DataFrame(
+        {
+            "image_id": known["image_id"].iloc[rows].to_numpy(),
+            "label": known["label"].iloc[rows].to_numpy(),
+            "own_probability": predictions.pred_probs[rows, given[rows]],
+            "other_label": [predictions.classes[k] for k in best[rows]],
+            "other_probability": other[rows],
+            "wrong": wrong[rows],
+            "named": named,
+        }
+    )
+    return in_words(doubts, "models that did not see it")
+
+
+def in_words(doubts: pd.DataFrame, models: str) -> pd.DataFrame:
+    """Findings, one for each doubted label.
+
+    Args:
+        doubts: image_id; label; other_label, the suggested one; own_probability and other_probability, which models
+            give to these; wrong, the probability that the label is wrong, and named, that the other is right if it is.
+        models: what to call the models.
+    """
+    columns = ["label", "own_probability", "other_label", "other_probability", "wrong", "named"]
     return findings(
-        image_id=known["image_id"].iloc[rows],
-        score=wrong[rows] * named,
-        suggested_action=["relabel"] * len(rows),
-        suggested_label=suggested,
+        image_id=doubts["image_id"],
+        score=doubts["wrong"] * doubts["named"],
+        suggested_action=["relabel"] * len(doubts),
+        suggested_label=doubts["other_label"],
         evidence=[
-            f"Labelled {g}, likely wrong ({_share(w)}{'' if n >= _CLEAR else '; what it shows is less clear'}): models "
-            f"that did not see it say {g} at {p:.0%}, {s} at {q:.0%}."
-            for g, p, s, q, w, n in zip(
-                known["label"].iloc[rows], own, suggested, other, wrong[rows], named, strict=True
-            )
+            f"Labelled {g}, likely wrong ({_share(w)}{'' if n >= _CLEAR else '; what it shows is less clear'}): "
+            f"{models} say {g} at {p:.0%}, {s} at {q:.0%}."
+            for g, p, s, q, w, n in doubts[columns].itertuples(index=False, name=None)
         ],
     )
 

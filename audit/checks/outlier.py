@@ -23,7 +23,7 @@ ABOUT = ("images",)
 _COMPARED = 50_000
 #: Images in classes, at least, for the distance to the own class to be what counts; with fewer it sees less than the
 #: neighbours do.
-_ENOUGH = 300
+ENOUGH = 300
 #: Where fewer images lie nearer to their own class than to another, drawn at random, the features tell too little.
 #: Half do by chance.
 _TOLD_APART = 0.65
@@ -118,8 +118,8 @@ def find(
     if n * _OF_ALL > neighbours:
         labels = dataset.set_index("image_id")["label"].reindex(embeddings.image_id).iloc[order]
         codes = pd.factorize(labels)[0]
-        crowd = _in_a_crowd(vectors, codes)
-        judged = _in_a_class(codes)
+        crowd = in_a_crowd(vectors, codes)
+        judged = in_a_class(codes)
     found = []
     told_apart = 1.0
     if judged.any():
@@ -129,16 +129,12 @@ def find(
         distance = class_distance.distances(seen, order[rows], own, crowd[rows], strange=in_crowd)
         found.append(_off_class(rows, distance.own, crowd[rows], false_share, deviations))
         if own.max() > 0:
-            told_apart = float((distance.own < distance.other).mean() + (distance.own == distance.other).mean() / 2)
+            told_apart = classes_told_apart(distance)
     if not judged.all():
         found.append(_off_neighbours(vectors, crowd, judged, neighbours, deviations))
     rows, scores, evidence = (np.concatenate(part) for part in zip(*found, strict=True))
-    if not len(rows) and told_apart < _TOLD_APART:
-        raise NotApplicable(
-            f"the features are too weak to tell: only {told_apart:.0%} of the images lie nearer to their own class "
-            "than to another (by chance 50%), so pictures of another kind might not stand out either; another embedder "
-            "may see more (--model)"
-        )
+    if not len(rows):
+        check_strong_enough(told_apart)
     at = np.argsort(rows)
     return findings(
         image_id=embeddings.image_id.to_numpy()[order][rows[at]],
@@ -148,11 +144,26 @@ def find(
     )
 
 
-def _in_a_class(codes: Ints) -> npt.NDArray[np.bool_]:
-    """Which images are in classes of at least `_LEAST` (codes from 0); none where they are fewer than `_ENOUGH`."""
+def in_a_class(codes: Ints) -> npt.NDArray[np.bool_]:
+    """Which images are in classes of at least `_LEAST` (codes from 0); none where they are fewer than `ENOUGH`."""
     size = np.bincount(codes[codes >= 0], minlength=1)
     inside = (codes >= 0) & (size[codes] >= _LEAST)
-    return inside if inside.sum() >= _ENOUGH else np.zeros(len(codes), bool)
+    return inside if inside.sum() >= ENOUGH else np.zeros(len(codes), bool)
+
+
+def classes_told_apart(distance: class_distance.Distances) -> float:
+    """Share of the images that lie nearer to their own class than to another, of several."""
+    return float((distance.own < distance.other).mean() + (distance.own == distance.other).mean() / 2)
+
+
+def check_strong_enough(told_apart: float) -> None:
+    """Raises NotApplicable where features tell a set's own classes too little apart to be sure to see strangers."""
+    if told_apart < _TOLD_APART:
+        raise NotApplicable(
+            f"the features are too weak to tell: only {told_apart:.0%} of the images lie nearer to their own class "
+            "than to another (by chance 50%), so pictures of another kind might not stand out either; another embedder "
+            "may see more (--model)"
+        )
 
 
 def _off_class(rows: Ints, distance: Floats, crowd: Floats, false_share: float, deviations: float) -> Found:
@@ -164,7 +175,7 @@ def _off_class(rows: Ints, distance: Floats, crowd: Floats, false_share: float, 
     strange = np.flatnonzero(far | (crowd > deviations))
     times = np.exp(np.minimum(np.where(far, heights, crowd * tail_chances.deviation(heights)), 50))
     evidence = [
-        f"{times[i]:.1f} times as far from its class as the median image from its own: as far as {_one_in(chance[i])} "
+        f"{times[i]:.1f} times as far from its class as the median image from its own: as far as {one_in(chance[i])} "
         "usual images."
         if far[i]
         else _beside(crowd[i])
@@ -173,7 +184,7 @@ def _off_class(rows: Ints, distance: Floats, crowd: Floats, false_share: float, 
     return rows[strange], 1 - np.exp(-times[strange]), np.array(evidence, object)
 
 
-def _one_in(chance: float) -> str:
+def one_in(chance: float) -> str:
     """A chance in words, with two digits, as "1 in 1,300"."""
     if chance < 1e-6:
         return "fewer than 1 in a million"
@@ -217,7 +228,7 @@ def _off_neighbours(
     return strange, score[strange], np.array(evidence, object)
 
 
-def _in_a_crowd(vectors: bulk_distances.Vectors, codes: Ints) -> Floats:
+def in_a_crowd(vectors: bulk_distances.Vectors, codes: Ints) -> Floats:
     """By how many deviations images lie off the bulk of all and, within `_LESS`, off that of their class; −inf where
     they have no class (code −1) or a small one."""
     off = np.log(np.maximum(bulk_distances.reach(vectors, np.arange(len(codes)), _OF_ALL), 1e-12))

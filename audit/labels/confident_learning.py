@@ -56,6 +56,24 @@ def check_probs(
         raise InputError(f"{of}: those of {name} {what}", expected="numbers from 0 that sum to 1 in every row")
 
 
+def likeliest_others(
+    labels: npt.NDArray[np.int64], pred_probs: npt.NDArray[np.floating]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.floating]]:
+    """Of each image the likeliest class that is not its label.
+
+    Args:
+        labels: (n,) class numbers.
+        pred_probs: (n, classes), at least 2 classes.
+
+    Returns:
+        (n,) its number, the first of equals, and (n,) its probability.
+    """
+    each, others = np.arange(len(labels)), pred_probs.copy()
+    others[each, labels] = -1
+    best = others.argmax(axis=1)
+    return best, others[each, best]
+
+
 def codes(labels: pd.Series, classes: tuple[str, ...]) -> npt.NDArray[np.int64]:
     """Index of each label in `classes`. Raises InputError for a label that is not among them."""
     found = pd.Index(classes).get_indexer(pd.Index(labels))

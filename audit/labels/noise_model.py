@@ -205,7 +205,7 @@ def _fit(
 
 
 def judge(labels: Ints, pred_probs: npt.NDArray[np.floating], channel: Channel, power: float) -> Floats:
-    """(n,), in [0, 1]: probability that labels are wrong of images that the model was not fitted to.
+    """(n,), in [0, 1]: probability that labels are wrong, also of images that the model was not fitted to.
 
     Args:
         labels: (n,) given class numbers, by whoever labelled the images that it was fitted to.
@@ -215,17 +215,15 @@ def judge(labels: Ints, pred_probs: npt.NDArray[np.floating], channel: Channel, 
     return noise_channel.wrong(labels, raised(pred_probs, power), channel)
 
 
-def named(labels: Ints, pred_probs: npt.NDArray[np.floating], noise: Noise, others: Ints) -> Floats:
+def named(labels: Ints, pred_probs: npt.NDArray[np.floating], channel: Channel, power: float, others: Ints) -> Floats:
     """(n,), in [0, 1]: if a label is wrong, the probability that the class in `others` is the right one. A model that
     only knows what an image is not, such as a drawing among photographs, names none.
 
     Args:
-        labels: (n,) given class numbers.
-        pred_probs: (n, classes), rows sum to 1: out-of-fold probabilities of the given label.
-        noise: fitted to them, or to others by whoever labelled these.
+        labels, pred_probs, channel, power: see `judge`.
         others: (n,) class numbers, none that of the label.
     """
-    return noise_channel.named(labels, raised(pred_probs, noise.power), noise.channel, others)
+    return noise_channel.named(labels, raised(pred_probs, power), channel, others)
 
 
 def _last(holds: Callable[[float], bool], low: float, high: float) -> float:

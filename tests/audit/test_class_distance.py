@@ -88,3 +88,26 @@ def test_those_known_to_be_strange_are_in_no_core() -> None:
     known = class_distance.distances(vectors, np.arange(720), codes, np.zeros(720), strange=strange).own
     assert known[600:].min() > known[:600].max() > 0
     assert np.median(unknown[600:]) < np.median(known[600:]) / 1.5
+
+
+def test_a_sets_own_are_measured_as_new_ones_are() -> None:
+    vectors, codes = planted(24)
+    rng = np.random.default_rng(7)
+    # 300 of the 600 are the set, the others are new; a fifth as many components as vectors fit their own noise.
+    known, new = np.split(rng.permutation(600), 2)
+    wide = np.column_stack([vectors, rng.normal(0, 0.3, (624, 300)).astype(np.float32)])
+    usual, own = class_distance.usual(wide, known, codes[known], np.zeros(300))
+    found = usual.distances(wide[new], codes[new])
+    assert np.median(found) == pytest.approx(np.median(own.own), rel=0.02)
+    within = class_distance.distances(wide, known, codes[known], np.zeros(300)).own
+    assert np.median(within) < 0.9 * np.median(found), "held-out covariances alone are not enough"
+    assert usual.distances(wide[600:], codes[600:]).min() > np.quantile(found, 0.99)
+    another = usual.distances(wide[new], (codes[new] + 1) % 3)
+    assert np.mean(another > found) > 0.8 and np.mean(own.own < own.other) > 0.8
+    assert usual.distances(wide[:0], codes[:0]).shape == (0,)
+
+
+def test_new_vectors_of_a_set_without_differences_are_at_zero() -> None:
+    usual, own = class_distance.usual(np.ones((50, 8), np.float32), np.arange(50), np.zeros(50, np.intp), np.zeros(50))
+    assert usual.distances(np.ones((3, 8), np.float32), np.zeros(3, np.intp)).tolist() == [0, 0, 0]
+    assert not own.own.any() and not own.other.any()

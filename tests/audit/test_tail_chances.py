@@ -65,3 +65,25 @@ def test_a_single_one_need_not_be_that_sure() -> None:
     assert np.flatnonzero(tail_chances.too_unlikely(chance, 0.15)).tolist() == [7]
     chance[7] = 0.0005
     assert not tail_chances.too_unlikely(chance, 0.15).any()
+
+
+def test_what_was_learnt_from_a_set_judges_others() -> None:
+    heights, others = np.random.default_rng(6).gamma(3, 1, (2, 3000))
+    tail = tail_chances.fit(heights)
+    np.testing.assert_array_equal(tail.chances(heights), tail_chances.chances(heights))
+    found = tail.chances(others)
+    for chance in (0.1, 0.01):  # of 3,000 others so many are that unlikely
+        assert chance / 2 < (found < chance).mean() < 2 * chance
+    assert tail.chances(np.array([heights.max() * 3]))[0] < 1e-4
+    assert (tail_chances.fit(np.full(50, 2.0)).chances(np.array([1.0, 2.0, 9.0])) == 1).all()
+
+
+def test_a_single_one_has_to_be_as_sure_as_in_a_set() -> None:
+    assert tail_chances.too_unlikely(np.array([0.3]), 0.15).tolist() == [True]
+    assert tail_chances.too_unlikely(np.array([0.3]), 0.15, least=300).tolist() == [False]
+    limit = 0.15 * 3 / 300
+    single = tail_chances.too_unlikely(np.array([limit * 0.99]), 0.15, least=300)
+    assert single.tolist() == [True]
+    assert tail_chances.too_unlikely(np.array([limit * 1.01]), 0.15, least=300).tolist() == [False]
+    many = np.random.default_rng(0).uniform(size=400) ** 3
+    assert np.array_equal(tail_chances.too_unlikely(many, 0.15), tail_chances.too_unlikely(many, 0.15, least=300))

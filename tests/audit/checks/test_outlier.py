@@ -162,7 +162,7 @@ def test_images_that_are_all_alike_hold_no_crowd(monkeypatch: pytest.MonkeyPatch
     codes = np.zeros(800, np.intp)
 
     def of_a_crowd() -> int:
-        return int((outlier._in_a_crowd(lambda at: vectors[at], codes)[760:] > 2.5).sum())
+        return int((outlier.in_a_crowd(lambda at: vectors[at], codes)[760:] > 2.5).sum())
 
     assert of_a_crowd() == 0
     monkeypatch.setattr(outlier, "_FARTHER", 1.0)

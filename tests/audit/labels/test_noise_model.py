@@ -72,7 +72,8 @@ def test_probabilities_of_wrongness_are_calibrated() -> None:
 def test_the_right_class_is_named_as_often_as_it_says() -> None:
     given, truth, probs = draw(0.75 * np.eye(4) + 0.25 / 3 * (1 - np.eye(4)))
     others = np.where(np.arange(4) == given[:, None], -1, probs).argmax(axis=1)
-    named = noise_model.named(given, probs, noise_model.fit(given, probs), others)
+    found = noise_model.fit(given, probs)
+    named = noise_model.named(given, probs, found.channel, found.power, others)
     wrong = given != truth
     for low, high in ((0, 0.5), (0.5, 0.7), (0.7, 0.9), (0.9, 1.01)):
         band = wrong & (named >= low) & (named < high)

@@ -7,10 +7,12 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from imageclinic.audit import runner
 from imageclinic.audit.against.copies_of_run import Scanned
 from imageclinic.audit.listing import image_listing
 from imageclinic.audit.listing.annotation_exports import export_source
@@ -27,9 +29,9 @@ from imageclinic.workflows.steps.auditing import audit_source, packed_data
 
 @dataclass(frozen=True)
 class RunSide:
-    """An audited run: its state; `known`: image_id, split (frozen), label (decided) and decision (null: none) of every
-    image; `labelled`: image_id, sha256, label (decided), given (label), split (the dataset's own) and split_group of
-    those that a model may learn from."""
+    """An audited run: its state; `known`: image_id, split (frozen), label (decided), decision (null: none) and outlier
+    (whether its audit flagged it as one) of every image; `labelled`: image_id, sha256, label (decided), given (label),
+    split (the dataset's own) and split_group of those that a model may learn from."""
 
     state: run_state.State
     features: pd.DataFrame
@@ -45,6 +47,22 @@ class RunSide:
     def classes(self) -> dict[str, int]:
         """Readable images of each class, by the labels that were decided."""
         return {str(name): int(n) for name, n in self.labelled["label"].value_counts().items()}
+
+    @property
+    def options(self) -> dict[str, dict[str, Any]]:
+        """What each check of the audit was run with. Defaults where the run, maybe somebody else's, has no such option
+        or no number that it may be."""
+        used = {str(o.get("check")): o.get("options") or {} for o in self.run.info().get("outcomes", [])}
+        return {
+            name: {
+                option: value
+                if type(value := used.get(name, {}).get(option, default)) is type(default)
+                and value in check.ranges.get(option, (value,))
+                else default
+                for option, default in check.options.items()
+            }
+            for name, check in runner.load().items()
+        }
 
     def scanned(self) -> Scanned:
         """For the search of copies; reads the thumbnails."""
@@ -66,6 +84,7 @@ def read_run(path: str | Path) -> RunSide:
             "split": at.map(state.splits.set_index("image_id")["split"]).astype("str"),
             "label": decided,
             "decision": at.map(state.current.set_index("image_id")["decision"]).astype("str"),
+            "outlier": at.isin(state.issues.loc[state.issues["check"] == "outlier", "image_id"]),
         }
     )
     given = state.dataset.set_index("image_id")["label"]

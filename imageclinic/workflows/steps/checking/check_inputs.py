@@ -88,6 +88,8 @@ def make_all(
     """
     drift: dict[str, Any] = {"properties": [], "embedding": None, "unseen": "", "scores": {}}
     made.make(("run_classes",), lambda: (side.classes,))
+    made.make(("run_images",), lambda: (side.known,))
+    made.make(("run_options",), lambda: (side.options,))
     made.make(("look_alikes",), lambda: (_look_alikes(side.classes, fresh.dataset),))
 
     def in_run() -> tuple[pd.DataFrame]:

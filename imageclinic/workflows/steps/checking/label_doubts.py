@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from imageclinic.audit.against import judged_labels
 from imageclinic.audit.labels import confident_learning, noise_model
 from imageclinic.audit.labels.noise_channel import Channel
 from imageclinic.core import tables
@@ -35,9 +36,7 @@ def predict(side: RunSide, new: pd.DataFrame, embeddings: tables.Embeddings, kno
         known: of the run's images.
 
     Returns:
-        One row per readable new image: image_id, label (given), predicted_label, predicted_probability, own_probability
-        (of the given label), other_label, other_probability (the likeliest other class), wrong (probability that the
-        label is wrong); the last four null where the label is none of the run's classes.
+        One row per readable new image: image_id, and what `judged_labels.judge` says of its label.
 
     Raises:
         NotApplicable: the run's labels were not predicted by linear heads on its embeddings.
@@ -51,28 +50,10 @@ def predict(side: RunSide, new: pd.DataFrame, embeddings: tables.Embeddings, kno
     predictions = side.run.read_predictions()
     model, channel, power = _fitted(side, made, predictions, known)
     probs = model.pred_probs(embeddings.vectors)
-    classes = np.array(predictions.classes, dtype=object)
     label = embeddings.image_id.map(new.set_index("image_id")["label"])
-    code = pd.Index(predictions.classes).get_indexer(pd.Index(label))
-    rows = np.flatnonzero(code >= 0)
-    others = probs.copy()
-    others[rows, code[rows]] = -1
-    best = others.argmax(axis=1)
-    wrong = np.full(len(probs), np.nan)
-    wrong[rows] = noise_model.judge(code[rows], probs[rows], channel, power)
-    own = np.where(code >= 0, probs[np.arange(len(probs)), np.maximum(code, 0)], np.nan)
-    return pd.DataFrame(
-        {
-            "image_id": embeddings.image_id,
-            "label": label,
-            "predicted_label": classes[probs.argmax(axis=1)],
-            "predicted_probability": np.clip(probs.max(axis=1), 0, 1).astype(np.float64),
-            "own_probability": own,
-            "other_label": pd.Series(classes[best]).where(code >= 0),
-            "other_probability": np.where(code >= 0, others[np.arange(len(probs)), best], np.nan),
-            "wrong": wrong,
-        }
-    )
+    least = judged_labels.limit(predictions.rows["label_quality"].to_numpy())
+    found = judged_labels.judge(label, probs, predictions.classes, channel, power, least)
+    return found.assign(image_id=embeddings.image_id.to_numpy())
 
 
 def _fitted(
