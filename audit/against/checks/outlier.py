@@ -66,16 +66,17 @@ def find(
     inside = of_run.in_a_class(codes)
     numbers, own = np.unique(codes[inside], return_inverse=True)
     by_class = np.flatnonzero(np.isin(new_codes, numbers))
-    others = np.flatnonzero(~np.isin(new_codes, numbers))
-    found, told_apart = [], 1.0
+    found, told_apart, left = [], 1.0, np.ones(len(new), bool)
     if inside.any():
         rows, asked = known[inside], np.searchsorted(numbers, new_codes[by_class])
         crowd = _crowd(run[rows], own)
         chances = chance_in_run.chances(run[rows], own, crowd, new[by_class], asked, deviations)
         found.append(_off_class(by_class, chances, float(options["false_share"])))
+        left[found[0][0]] = False
         if len(numbers) > 1:
             told_apart = of_run.classes_told_apart(chances.of_run)
-    if len(others):
+    if left.any():
+        others = np.flatnonzero(left)
         found.append(_off_neighbours(others, run[known], new[others], neighbours, deviations))
     at, scores, evidence = (np.concatenate(part) for part in zip(*found, strict=True))
     if not len(at):
@@ -103,7 +104,7 @@ def _off_class(rows: Ints, chances: chance_in_run.Chances, false_share: float) -
 def _off_neighbours(
     rows: Ints, run: npt.NDArray[np.float32], new: npt.NDArray[np.float32], neighbours: int, deviations: float
 ) -> of_run.Found:
-    """Of other new images those that lie far from the nearest of the run's."""
+    """Of new images those that lie far from the nearest of the run's."""
     ratio, deviation = distances(run, new, neighbours)
     far = np.log(ratio) > deviations * deviation
     evidence = [
