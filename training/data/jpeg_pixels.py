@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import simplejpeg
+from PIL import Image
 
 from imageclinic.core.reading.regular_files import open_regular
 
@@ -23,7 +24,7 @@ def decode(path: Path, size: tuple[int, int] | None) -> npt.NDArray[np.uint8] | 
 
     Returns:
         uint8 RGB (height, width, 3); None where Pillow must say what the file shows: it is no such JPEG, is damaged, or
-        so large that Pillow decodes a fraction.
+        so large that Pillow decodes a fraction, or warns.
 
     Raises:
         OSError: the file can't be read.
@@ -36,6 +37,7 @@ def decode(path: Path, size: tuple[int, int] | None) -> npt.NDArray[np.uint8] | 
     try:
         height, width, space, _ = simplejpeg.decode_jpeg_header(data)
         large = size is not None and min(height // (SPARE * size[0]), width // (SPARE * size[1])) > 1
+        large |= height * width > (Image.MAX_IMAGE_PIXELS or height * width)
         return None if space != "YCbCr" or large else np.asarray(simplejpeg.decode_jpeg(data, "RGB", strict=True))
     except (ValueError, KeyError):  # damage, and what it does not know
         return None

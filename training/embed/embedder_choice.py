@@ -78,8 +78,7 @@ def choose(paths: Sequence[Path], labels: Sequence[str], *, seed: int = 0, progr
     if len(sample) < 10 * FOLDS or len(np.unique(codes)) < 2:
         return Choice(name)
     tried = [paths[i] for i in sample]
-    images = image_pipelines.load_images(tried, grey_images.SIZE)
-    grey = grey_images.is_grey(images)
+    grey = grey_images.are_grey(tried)
     small = small_images.are_small(tried)
     if not grey and not small:
         return Choice(name)
@@ -88,8 +87,7 @@ def choose(paths: Sequence[Path], labels: Sequence[str], *, seed: int = 0, progr
     networks = (network,) if small or grid is None else (network, grid)
     names = [n.name.lower() for n in networks]
     seen = {n: embed_images.embed(tried, model=n, seed=seed, progress=progress)[0] for n in names}
-    if grey:
-        images = image_pipelines.load_images(tried, grey_images.SIZE, channels=1)
+    images = image_pipelines.load_images(tried, grey_images.SIZE, channels=1 if grey else 3)
     training.load_tensorflow()
     from imageclinic.training.embed import patch_dictionary
 
