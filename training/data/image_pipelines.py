@@ -2,7 +2,7 @@
 
 One path for every format: Pillow decodes, converts and resizes, so that a picture gives the same pixels
 whatever its file format (TensorFlow's own decoders know few formats, and round differently from each other). Ordinary
-JPEGs are decoded to the same pixels by `training.data.jpeg_pixels`.
+JPEGs are decoded to the same pixels by `core.pictures.jpeg_pixels`.
 
 - **Size**: every image is stretched to the wanted size (bilinear, with anti-aliasing): nothing is cut off, no
   border is invented, and the aspect ratio is not kept, as in ``keras.utils.image_dataset_from_directory``.
@@ -29,7 +29,7 @@ from PIL import Image, UnidentifiedImageError
 
 from imageclinic.core import pixels
 from imageclinic.core.errors import InputError
-from imageclinic.training.data import jpeg_pixels
+from imageclinic.core.pictures import jpeg_pixels
 
 if TYPE_CHECKING:
     import tensorflow as tf

@@ -10,7 +10,8 @@ import tensorflow as tf
 from PIL import Image
 
 from imageclinic.core.errors import InputError
-from imageclinic.training.data import image_pipelines, jpeg_pixels
+from imageclinic.core.pictures import jpeg_pixels
+from imageclinic.training.data import image_pipelines
 
 pytestmark = pytest.mark.slow
 

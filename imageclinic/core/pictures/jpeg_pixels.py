@@ -15,7 +15,7 @@ from imageclinic.core.reading.regular_files import open_regular
 SPARE = 2
 
 
-def decode(path: Path, size: tuple[int, int] | None) -> npt.NDArray[np.uint8] | None:
+def decode(path: Path, size: tuple[int, int] | None = None) -> npt.NDArray[np.uint8] | None:
     """The pixels of a JPEG in YCbCr, in full.
 
     Args:
