@@ -20,7 +20,6 @@ An embedder is one of
 from __future__ import annotations
 
 import functools
-import importlib.metadata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -32,6 +31,7 @@ from imageclinic.core.engines.engine import Engine
 from imageclinic.core.engines.local_engine import LOCAL
 from imageclinic.core.errors import InputError
 from imageclinic.core.large import large_arrays
+from imageclinic.core.processes import optional_packages
 from imageclinic.core.reading import caches
 from imageclinic.training.embed import distributed_parts, inference_engine
 from imageclinic.training.embed.embedder import HUB, Embedder, EmbedderInfo, Floats, Progress, Ready
@@ -269,7 +269,7 @@ def _backbone(backbone: backbones.Backbone) -> Embedder:
         content = (status.st_size, status.st_mtime_ns) if status else None
         return _network(backbone, side, inference_engine.name(), path, content)
 
-    version = f"keras {importlib.metadata.version('keras')}, {backbone.file}, {inference_engine.name()}"
+    version = f"keras {optional_packages.version('keras')}, {backbone.file}, {inference_engine.name()}"
     if backbone.lite is not None:
         version += f", depths {efficientnet_lite.DEPTHS}" + (f", grid {efficientnet_lite.GRID}" * backbone.grid)
     return Embedder(backbone.name, version, note, prepare)
