@@ -24,10 +24,12 @@ def has_gpu() -> bool:
 
 
 def _may_have_one() -> bool:
-    """Whether TensorFlow could see one: it is loaded already and can be asked, a driver is there, or a plugin of
-    TensorFlow's, such as Apple's for Metal."""
-    if "tensorflow" in sys.modules or any(True for name in DRIVERS for _ in _DEVICES.glob(name)):
+    """Whether TensorFlow could see one: it is loaded already and can be asked; or it is installed, and a driver is
+    there, or a plugin of TensorFlow's, such as Apple's for Metal."""
+    if "tensorflow" in sys.modules:
         return True
     spec = importlib.util.find_spec("tensorflow")
-    beside = Path(spec.origin).parent.parent if spec is not None and spec.origin else None
-    return beside is not None and (beside / "tensorflow-plugins").is_dir()
+    if spec is None or not spec.origin:
+        return False
+    driver = any(True for name in DRIVERS for _ in _DEVICES.glob(name))
+    return driver or (Path(spec.origin).parent.parent / "tensorflow-plugins").is_dir()
