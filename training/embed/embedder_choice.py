@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from imageclinic import training
-from imageclinic.training.data import image_pipelines
-from imageclinic.training.embed import embed_images, grey_images, small_images
+from imageclinic.training.data import grey_images, image_pipelines
+from imageclinic.training.embed import embed_images, small_images
 from imageclinic.training.embed.embedder import Embedder, Floats, Progress
 from imageclinic.training.models import backbones
 from imageclinic.training.predict import discriminant

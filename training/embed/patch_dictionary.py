@@ -25,8 +25,8 @@ from sklearn.cluster import MiniBatchKMeans
 from sklearn.utils.extmath import randomized_svd
 
 from imageclinic.training.data import image_pipelines
+from imageclinic.training.data.grey_images import SIZE, is_grey
 from imageclinic.training.embed.embedder import Embedder, Progress, Ready
-from imageclinic.training.embed.grey_images import SIZE, is_grey
 from imageclinic.training.embed.small_images import SORTED
 
 VERSION = "1"

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imageclinic.core.errors import InputError
-from imageclinic.training.models import devices, efficientnet_lite
+from imageclinic.training import devices
+from imageclinic.training.models import efficientnet_lite
 
 if TYPE_CHECKING:
     import keras

@@ -18,12 +18,12 @@ from sklearn.datasets import load_digits
 
 from imageclinic.core.errors import Failed, InputError
 from imageclinic.core.reading import caches
+from imageclinic.training.data import grey_images
 from imageclinic.training.embed import (
     distributed_parts,
     embed_images,
     embedder,
     embedder_choice,
-    grey_images,
     inference_engine,
     patch_dictionary,
 )

@@ -1,4 +1,4 @@
-"""Whether TensorFlow sees a GPU (`training.models.devices`)."""
+"""Whether TensorFlow sees a GPU (`training.devices`)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from imageclinic.training.models import devices
+from imageclinic.training import devices
 
 
 def test_tensorflow_is_asked_only_where_there_may_be_a_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
