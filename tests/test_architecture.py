@@ -10,7 +10,10 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 import imageclinic
 
@@ -190,6 +193,24 @@ def test_tensorflow_is_loaded_where_a_command_shows_it() -> None:
     names = ("train", "tune", "compare", "diagnose", "rerank", "check", "audit")
     code = "; ".join(f"import imageclinic.workflows.{name}" for name in names)
     assert not loaded_after(code) & {"tensorflow", "keras", "fiftyone"}
+
+
+@pytest.mark.slow
+def test_a_default_audit_of_photographs_needs_no_tensorflow(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    for name in ("cats", "dogs"):
+        (tmp_path / "pets" / name).mkdir(parents=True)
+        for at in range(12):
+            coarse = Image.fromarray(random.integers(0, 256, (6, 8, 3), np.uint8))
+            coarse.resize((160, 120)).save(tmp_path / "pets" / name / f"{at}.jpg")
+    data, out = str(tmp_path / "pets"), str(tmp_path / "run")
+    loaded = loaded_after(f"import imageclinic; imageclinic.audit({data!r}, {out!r})")
+    made = pq.read_table(tmp_path / "run" / "predictions.parquet")
+    assert made.num_rows == 24
+    model = pq.read_schema(tmp_path / "run" / "embeddings.parquet").metadata[b"model"]
+    assert model == b"efficientnet_lite2"
+    assert "openvino" in loaded
+    assert not loaded & {"tensorflow", "keras"}
 
 
 def test_every_module_says_what_it_is_for() -> None:

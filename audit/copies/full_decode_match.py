@@ -24,6 +24,7 @@ from PIL import Image, UnidentifiedImageError
 
 from imageclinic.audit.copies import local_differences
 from imageclinic.core import pixels
+from imageclinic.core.pictures import jpeg_pixels
 from imageclinic.core.tables import ORIENTATIONS
 
 Progress = Callable[[int, int], None]
@@ -79,6 +80,9 @@ def pixel_digests(
 
 def picture(path: Path) -> Image.Image:
     """The first frame of a file by the rule of `core.pixels`, RGB or grey. Raises what its decoder does."""
+    decoded = jpeg_pixels.decode(path)
+    if decoded is not None:
+        return Image.fromarray(decoded)
     with _decoded(path) as image:
         return pixels.plain(image)
 

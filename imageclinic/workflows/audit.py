@@ -27,6 +27,7 @@ from imageclinic.core.errors import InputError, NotApplicable
 from imageclinic.core.ids import require_unicode
 from imageclinic.core.naming import label_sets
 from imageclinic.core.option_fields import SEED
+from imageclinic.core.processes import blas_threads
 from imageclinic.core.processes.optional_packages import version
 from imageclinic.core.progress import Say, Stage, quiet, silent
 from imageclinic.core.run import Run, create
@@ -142,7 +143,7 @@ def audit(
     brought = method.read(listing.images)
     lines = [listing.summary(), *listing.left_out()]
     run = create(path)
-    with run.lock(), where as opened:
+    with run.lock(), where as opened, blas_threads.for_rows(len(listing.images)):
         plan = _Plan(chosen, skipped, settings, method, brought, scanning, opened, seed, label_separator)
         listing.notes[:0] = audit_source.continues(run, own, listed_by, chosen=out is not None)
         for line in lines:

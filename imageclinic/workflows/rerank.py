@@ -53,10 +53,6 @@ def rerank(run: str | Path, *, stage: Stage = quiet) -> tuple[Path, pd.DataFrame
     if len(classes) < 2:
         raise InputError(f"the decisions leave {len(classes)} class(es)", expected="at least 2")
 
-    from imageclinic import training
-
-    with stage("Loading TensorFlow"):
-        training.load_tensorflow()
     given = confident_learning.codes(held["label"], classes)
     folds = draw_folds(held, opened.seed)
     strengths = [float(made["strength"])] if "strength" in made else None

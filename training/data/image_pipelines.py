@@ -1,32 +1,41 @@
 """Image files → arrays and tf.data pipelines. It reads the paths that it is given and never walks a folder.
 
 One path for every format: Pillow decodes, converts and resizes, so that a picture gives the same pixels
-whatever its file format (TensorFlow's own decoders know few formats, and round differently from each other).
+whatever its file format (TensorFlow's own decoders know few formats, and round differently from each other). Ordinary
+JPEGs are decoded to the same pixels by `core.pictures.jpeg_pixels`.
 
 - **Size**: every image is stretched to the wanted size (bilinear, with anti-aliasing): nothing is cut off, no
   border is invented, and the aspect ratio is not kept, as in ``keras.utils.image_dataset_from_directory``.
   Large JPEGs are decoded at a fraction of their size, but never at less than twice the wanted one.
 - **Layout**: to 8 bits a channel, without alpha, by the rule that the audit shares (`core.pixels`). EXIF orientation
   is not applied.
+
+TensorFlow is loaded where a pipeline of its own is made; files are read without it.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import tensorflow as tf
 from PIL import Image, UnidentifiedImageError
 
 from imageclinic.core import pixels
 from imageclinic.core.errors import InputError
+from imageclinic.core.pictures import jpeg_pixels
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 _BATCH = 256
+_AHEAD = 2
 _MODES = {1: "L", 3: "RGB"}
 #: Bytes of decoded images that a training may keep in memory between epochs.
 KEPT_BYTES = 1 << 30
@@ -48,11 +57,15 @@ def read_image(path: Path, size: tuple[int, int] | None, *, channels: int = 3) -
     """
     mode = _MODES[channels]
     try:
-        with pixels.open_file(path) as image:
-            if size is not None:
-                image.draft(None, (2 * size[1], 2 * size[0]))
-            image.load()
-            picture = pixels.plain(image).convert(mode)
+        decoded = jpeg_pixels.decode(path, size)
+        if decoded is not None:
+            picture = Image.fromarray(decoded).convert(mode)
+        else:
+            with pixels.open_file(path) as image:
+                if size is not None:
+                    image.draft(None, (jpeg_pixels.SPARE * size[1], jpeg_pixels.SPARE * size[0]))
+                image.load()
+                picture = pixels.plain(image).convert(mode)
     except pixels.DECODE_ERRORS as error:
         unknown = isinstance(error, UnidentifiedImageError)
         raise InputError(
@@ -97,6 +110,29 @@ def load_images(
     return images
 
 
+def streamed(
+    paths: Sequence[Path], size: tuple[int, int], *, batch_size: int, channels: int = 3
+) -> Generator[npt.NDArray[np.uint8]]:
+    """Batches of images in order, uint8 (batch, height, width, channels), the last one may be smaller. They are decoded
+    in parallel, `_AHEAD` batches ahead of what is taken, so that memory holds a few.
+
+    Raises:
+        InputError: when a file can't be decoded; names the file.
+    """
+    pool = ThreadPoolExecutor(workers())
+    try:
+        waiting: deque[list[Future[npt.NDArray[np.uint8]]]] = deque()
+        for start in range(0, len(paths), batch_size):
+            batch = paths[start : start + batch_size]
+            waiting.append([pool.submit(read_image, path, size, channels=channels) for path in batch])
+            if len(waiting) > _AHEAD:
+                yield np.stack([each.result() for each in waiting.popleft()])
+        while waiting:
+            yield np.stack([each.result() for each in waiting.popleft()])
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
 def dataset(
     paths: Sequence[Path],
     labels: Sequence[int] | None,
@@ -131,6 +167,8 @@ def dataset(
             be decoded. Without it a bad file shows while iterating: TensorFlow wraps what a pipeline raises,
             so iterate inside `decode_errors`.
     """
+    import tensorflow as tf
+
     if not paths:
         raise InputError("there are no images to read", expected="at least one")
     if labels is not None and len(labels) != len(paths):
@@ -164,6 +202,8 @@ def oversampled(labels: npt.NDArray[np.integer], seed: int) -> npt.NDArray[np.in
 @contextlib.contextmanager
 def decode_errors() -> Iterator[None]:
     """Turn TensorFlow's wrapping of an undecodable file back into the InputError that names the file."""
+    import tensorflow as tf
+
     try:
         yield
     except tf.errors.OpError as error:
@@ -180,6 +220,8 @@ def workers() -> int:
 
 
 def _from_files(paths: Sequence[Path], size: tuple[int, int], channels: int) -> Callable[[tf.Tensor], tf.Tensor]:
+    import tensorflow as tf
+
     def decode(index: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
         return np.stack([read_image(paths[i], size, channels=channels) for i in index])
 
@@ -191,6 +233,8 @@ def _from_files(paths: Sequence[Path], size: tuple[int, int], channels: int) -> 
 
 
 def _from_memory(paths: Sequence[Path], size: tuple[int, int], channels: int) -> Callable[[tf.Tensor], tf.Tensor]:
+    import tensorflow as tf
+
     with tf.device("/CPU:0"):
         images = tf.constant(load_images(paths, size, channels=channels))
     return lambda index: tf.gather(images, index)

@@ -1,6 +1,6 @@
 """Embedding on an engine with other machines: each worker holds the network and writes parts of the vectors.
 
-It loads no TensorFlow itself: a worker does that when it starts.
+It loads no network itself: a worker does that when it starts.
 """
 
 from __future__ import annotations
@@ -25,9 +25,6 @@ class PartWorker:
         """`looked_at`: images by which the network's input size is chosen. `version`: of the embedder that is wanted;
         InputError for another one. `sharing` is 1: a worker has its machine for itself.
         """
-        from imageclinic import training
-
-        training.load_tensorflow()
         from imageclinic.training.embed import embed_images, stream_images
 
         embedder = embed_images.choose(model, layer=layer)

@@ -24,22 +24,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
+from imageclinic import training
 from imageclinic.core.engines.engine import Engine
 from imageclinic.core.engines.local_engine import LOCAL
 from imageclinic.core.errors import InputError
 from imageclinic.core.large import large_arrays
+from imageclinic.core.processes import optional_packages
 from imageclinic.core.reading import caches
-from imageclinic.training.embed import (
-    distributed_parts,
-    hub_embedder,
-    inference_engine,
-    patch_dictionary,
-    user_embedder,
-)
-from imageclinic.training.embed.embedder import Embedder, EmbedderInfo, Floats, Progress, Ready
+from imageclinic.training.embed import distributed_parts, inference_engine
+from imageclinic.training.embed.embedder import HUB, Embedder, EmbedderInfo, Floats, Progress, Ready
 from imageclinic.training.embed.small_images import SMALL_SIDE, are_small, looked_at
 from imageclinic.training.embed.stream_images import in_batches, most_at_once
 from imageclinic.training.models import backbones, efficientnet_lite
@@ -62,25 +57,23 @@ def choose(model: str = "auto", *, layer: str | None = None) -> Embedder:
         InputError: for an unknown name (lists the valid ones), a file that can't be loaded or wants to run code,
             a function that isn't there.
     """
-    from_hub = model.startswith(hub_embedder.PREFIX)
+    from_hub = model.startswith(HUB)
     if layer is not None and (from_hub or not model.endswith(".keras")):
         raise InputError(f"--layer {layer} with the model {model}", expected="a .keras file with --layer")
-    if from_hub:
-        return hub_embedder.from_hub(model)
-    if model == "auto":
-        found = backbones.cached()
-        return patch_dictionary.as_embedder() if found is None else _backbone(found)
-    if model == "patches":
-        return patch_dictionary.as_embedder()
-    if "+" in model and ":" not in model:
-        return _joined([choose(part) for part in model.split("+")])
-    if model.endswith(".keras"):
-        return user_embedder.from_file(Path(model), layer)
-    if ":" in model:
-        return user_embedder.from_function(model)
-    network = backbones.named(model)
+    network = backbones.cached() if model == "auto" else backbones.named(model)
     if network is not None:
         return _backbone(network)
+    if "+" in model and ":" not in model:
+        return _joined([choose(part) for part in model.split("+")])
+    if model in ("auto", "patches") or model.endswith(".keras") or ":" in model:
+        training.load_tensorflow()  # which the networks above may do without
+        from imageclinic.training.embed import hub_embedder, patch_dictionary, user_embedder
+
+        if from_hub:
+            return hub_embedder.from_hub(model)
+        if model.endswith(".keras"):
+            return user_embedder.from_file(Path(model), layer)
+        return user_embedder.from_function(model) if ":" in model else patch_dictionary.as_embedder()
     names = ", ".join(b.name for b in backbones.BACKBONES.values())
     raise InputError(
         f"there is no embedder {model!r}",
@@ -266,6 +259,7 @@ def _backbone(backbone: backbones.Backbone) -> Embedder:
     elif path.is_file():
         note = f"pretrained network {backbone.name} with the ImageNet weights in {path}"
     else:
+        training.load_tensorflow()
         size = backbones.download_megabytes(backbone)
         note = f"pretrained network {backbone.name}: downloads about {size} MB of ImageNet weights to {path}"
 
@@ -275,7 +269,7 @@ def _backbone(backbone: backbones.Backbone) -> Embedder:
         content = (status.st_size, status.st_mtime_ns) if status else None
         return _network(backbone, side, inference_engine.name(), path, content)
 
-    version = f"keras {keras.__version__}, {backbone.file}, {inference_engine.name()}"
+    version = f"keras {optional_packages.version('keras')}, {backbone.file}, {inference_engine.name()}"
     if backbone.lite is not None:
         version += f", depths {efficientnet_lite.DEPTHS}" + (f", grid {efficientnet_lite.GRID}" * backbone.grid)
     return Embedder(backbone.name, version, note, prepare)
@@ -285,6 +279,10 @@ def _backbone(backbone: backbones.Backbone) -> Embedder:
 def _network(backbone: backbones.Backbone, side: int, *_made_of: object) -> Ready:
     """A network, ready for images of `side` pixels. Two are kept: `embedder_choice` tries the one that is
     then used, and building it takes seconds. `_made_of` is what else it depends on."""
+    if (bundled := inference_engine.bundled(backbone, side)) is not None:
+        predict, width = bundled
+        return Ready(predict, width, (side, side), 3, shallow=f"{efficientnet_lite.HEAD}:{width}", takes=np.uint8)
+    training.load_tensorflow()
     network = backbones.load(backbone, side=side, several_depths=True)
     width = network.output_shape[-1]
     shallow = f"{efficientnet_lite.HEAD}:{width}" if backbone.lite is not None else ""

@@ -9,12 +9,15 @@ from typing import Any, TypedDict
 
 import numpy as np
 import numpy.typing as npt
-import tensorflow as tf
 
 from imageclinic.core.errors import Failed, InputError
+from imageclinic.training.out_of_memory import ran_out
 
 Floats = npt.NDArray[np.float32]
 Progress = Callable[[int, int], None]
+
+#: What the names of KerasHub's networks begin with: see `training.embed.hub_embedder`.
+HUB = "hub:"
 
 
 class EmbedderInfo(TypedDict):
@@ -33,8 +36,7 @@ class EmbedderInfo(TypedDict):
 
 @dataclass(frozen=True)
 class Ready:
-    """An embedder that can be used: `vectors` takes float32 images in [0, 255], (n, *size, channels), to float32
-    (n, width)."""
+    """An embedder that can be used: `vectors` takes images in [0, 255], (n, *size, channels), to float32 (n, width)."""
 
     vectors: Callable[[Any], Any]
     width: int
@@ -46,6 +48,8 @@ class Ready:
     """See `EmbedderInfo`."""
     weights: str = ""
     """See `EmbedderInfo`."""
+    takes: type[np.floating] | type[np.uint8] = np.float32
+    """What numbers `vectors` takes."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +101,9 @@ class Halving:
             try:
                 done.append(np.asarray(self.vectors(images[start : start + size])))
                 start += size
-            except tf.errors.ResourceExhaustedError as error:
+            except Exception as error:
+                if not ran_out(error):
+                    raise
                 if size == 1:
                     raise Failed("Out of memory for a single image. Try a smaller --model.") from error
                 self.most = size = size // 2

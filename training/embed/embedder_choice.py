@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from imageclinic.training.data import image_pipelines
-from imageclinic.training.embed import embed_images, patch_dictionary, small_images
+from imageclinic import training
+from imageclinic.training.data import grey_images, image_pipelines
+from imageclinic.training.embed import embed_images, small_images
 from imageclinic.training.embed.embedder import Embedder, Floats, Progress
 from imageclinic.training.models import backbones
 from imageclinic.training.predict import discriminant
@@ -77,8 +78,7 @@ def choose(paths: Sequence[Path], labels: Sequence[str], *, seed: int = 0, progr
     if len(sample) < 10 * FOLDS or len(np.unique(codes)) < 2:
         return Choice(name)
     tried = [paths[i] for i in sample]
-    images = image_pipelines.load_images(tried, patch_dictionary.SIZE)
-    grey = patch_dictionary.is_grey(images)
+    grey = grey_images.are_grey(tried)
     small = small_images.are_small(tried)
     if not grey and not small:
         return Choice(name)
@@ -87,8 +87,10 @@ def choose(paths: Sequence[Path], labels: Sequence[str], *, seed: int = 0, progr
     networks = (network,) if small or grid is None else (network, grid)
     names = [n.name.lower() for n in networks]
     seen = {n: embed_images.embed(tried, model=n, seed=seed, progress=progress)[0] for n in names}
-    if grey:
-        images = image_pipelines.load_images(tried, patch_dictionary.SIZE, channels=1)
+    images = image_pipelines.load_images(tried, grey_images.SIZE, channels=1 if grey else 3)
+    training.load_tensorflow()
+    from imageclinic.training.embed import patch_dictionary
+
     _, patches = patch_dictionary.fit(images, seed)
     folds = np.random.default_rng(seed).permutation(len(sample)) % FOLDS
     joined = {f"{m}+patches": embed_images.side_by_side([v, patches]) for m, v in seen.items()}

@@ -18,12 +18,10 @@ import numpy as np
 
 from imageclinic.core.errors import InputError
 from imageclinic.training.embed import hub_preset, inference_engine
-from imageclinic.training.embed.embedder import Embedder, Ready
+from imageclinic.training.embed.embedder import HUB, Embedder, Ready
 from imageclinic.training.embed.user_embedder import DEFAULT_SIZE
 from imageclinic.training.models import backbones
 
-#: What such a name begins with.
-PREFIX = "hub:"
 _CLASS_TOKEN = ("DINOV2Backbone", "DINOV3Backbone")
 #: They have `get_vision_embeddings`.
 _WITH_TEXT = ("CLIPBackbone", "SigLIPBackbone", "MetaCLIP2Backbone")
@@ -41,7 +39,7 @@ def from_hub(name: str) -> Embedder:
     """
     if importlib.util.find_spec("keras_hub") is None:
         raise InputError(f"--model {name}: KerasHub is not installed", fix="pip install 'imageclinic[hub]'")
-    source = name.removeprefix(PREFIX)
+    source = name.removeprefix(HUB)
     folder = Path(source)
     engine = "tensorflow float32" if backbones.has_gpu() else inference_engine.name()
     hub = f"keras-hub {importlib.metadata.version('keras-hub')}"
@@ -49,7 +47,7 @@ def from_hub(name: str) -> Embedder:
         preset = hub_preset.read(folder)
         note = f"KerasHub's {preset.backbone} in {folder}, {_vector(preset.backbone)}"
         version = f"{hub}, {preset.backbone}, config {preset.config_hash}, weights {preset.weights_hash}, {engine}"
-        return Embedder(f"{PREFIX}{folder.resolve().name}", version, note, lambda *_: _ready(preset, engine))
+        return Embedder(f"{HUB}{folder.resolve().name}", version, note, lambda *_: _ready(preset, engine))
     known = hub_preset.built_in(source)
     note = (
         f"KerasHub's preset {source}, {_vector(known.backbone)}: downloads about {known.megabytes:,} MB of weights "

@@ -25,11 +25,11 @@ from sklearn.cluster import MiniBatchKMeans
 from sklearn.utils.extmath import randomized_svd
 
 from imageclinic.training.data import image_pipelines
+from imageclinic.training.data.grey_images import SIZE, is_grey
 from imageclinic.training.embed.embedder import Embedder, Progress, Ready
 from imageclinic.training.embed.small_images import SORTED
 
 VERSION = "1"
-SIZE = (32, 32)
 WIDTH = 512
 #: Images that the dictionary and the components are learnt from, at most.
 SAMPLE = 2500
@@ -43,7 +43,6 @@ _NOISE = 10.0  # added to a patch's variance, of pixels in [0, 255]: what counts
 _WHITENING = 0.1  # added to the eigenvalues: what counts as noise
 _BATCH = 32
 _CHUNK = 16 * _BATCH
-_GREY = 8  # largest difference between the channels of a grey pixel, of 255
 
 Floats = npt.NDArray[np.float32]
 Images = npt.NDArray[np.uint8]
@@ -150,14 +149,6 @@ def _pooled(shape: Any, images: Images, seed: int) -> Any:
         outputs.append(dictionary(shrink(shape)))
         dictionary.set_weights([kernel, bias])
     return keras.layers.Concatenate()(outputs)
-
-
-def is_grey(images: Images) -> bool:
-    """Whether hardly any of the images, uint8 (n, height, width, 3), has colour: under 1 % have a pixel in a
-    hundred whose channels differ by more than JPEG makes them differ."""
-    spread = images.max(-1) - images.min(-1)
-    coloured = (spread > _GREY).mean((1, 2)) > 0.01
-    return bool(coloured.mean() < 0.01)
 
 
 def _learn_dictionary(shrink: Any, images: Images, centres: int, seed: int) -> tuple[Floats, Floats]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -28,11 +29,11 @@ def in_batches(ready: Ready, name: str) -> Callable[[Sequence[Path], Callable[[i
 
     def embed_them(paths: Sequence[Path], report: Callable[[int], None]) -> Floats:
         found = np.empty((len(paths), ready.width), np.float32)
-        images = image_pipelines.dataset(paths, None, size=ready.size, batch_size=most, channels=ready.channels)
-        with image_pipelines.decode_errors():
+        images = image_pipelines.streamed(paths, ready.size, batch_size=most, channels=ready.channels)
+        with contextlib.closing(images):
             for number, batch in enumerate(images):
                 at = slice(number * most, number * most + len(batch))
-                found[at] = checked(take(batch), len(batch), name)
+                found[at] = checked(take(batch.astype(ready.takes, copy=False)), len(batch), name)
                 report(at.stop)
         return found
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from imageclinic.core.errors import InputError
 from imageclinic.training.embed import hub_preset
-from imageclinic.training.embed.hub_embedder import PREFIX
+from imageclinic.training.embed.embedder import HUB
 
 Floats = npt.NDArray[np.float32]
 
@@ -43,9 +43,9 @@ def load(model: str) -> TextTower | None:
     Raises:
         InputError: there is no such model; its files are damaged, or name code to run.
     """
-    if not model.startswith(PREFIX):
+    if not model.startswith(HUB):
         return None
-    source = model.removeprefix(PREFIX)
+    source = model.removeprefix(HUB)
     if importlib.util.find_spec("keras_hub") is None:
         raise InputError(f"{model}: KerasHub is not installed", fix="pip install 'imageclinic[hub]'")
     if source and Path(source).is_dir():

@@ -62,7 +62,7 @@ def from_function(spec: str) -> Embedder:
 
     def prepare(*_: Any) -> Ready:
         tried = checked(function(np.zeros((1, height, width, 3), np.float32)), 1, spec)
-        return Ready(lambda images: function(images.numpy()), tried.shape[1], (height, width), 3)
+        return Ready(function, tried.shape[1], (height, width), 3)
 
     file = inspect.getsourcefile(inspect.unwrap(function)) if inspect.isroutine(function) else None
     version = file_version(Path(file)) if file else ""

@@ -2,6 +2,8 @@
 
 Those of `keras.applications` have their weights in Keras's cache or download them. EfficientNet-Lite's
 (`training.models.efficientnet_lite`) come with a package that is a dependency: they are always there.
+
+Keras is loaded where a network is: which there are is known without it.
 """
 
 from __future__ import annotations
@@ -11,12 +13,14 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-import keras
-import tensorflow as tf
+from typing import TYPE_CHECKING
 
 from imageclinic.core.errors import InputError
+from imageclinic.training import devices
 from imageclinic.training.models import efficientnet_lite
+
+if TYPE_CHECKING:
+    import keras
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,7 @@ def download_megabytes(backbone: Backbone) -> int:
 
 def has_gpu() -> bool:
     """Whether TensorFlow sees a GPU."""
-    return bool(tf.config.list_physical_devices("GPU"))
+    return devices.has_gpu()
 
 
 def precision() -> str:
@@ -129,6 +133,8 @@ def load(
     Raises:
         InputError: when the weights don't fit, are not there, or can't be downloaded, or `side` is too small.
     """
+    import keras
+
     path = weights or weights_path(backbone)
     if backbone.lite is not None and weights is None:
         network = build(backbone, None, side)
@@ -182,6 +188,8 @@ def build(backbone: Backbone, weights: str | None, side: int | None = None) -> k
     if backbone.lite is not None:
         with working_in(precision()):
             return efficientnet_lite.build(backbone.lite, pixels)
+    import keras
+
     application = getattr(keras.applications, backbone.name)
     with working_in(precision()):
         try:
@@ -199,6 +207,8 @@ def build(backbone: Backbone, weights: str | None, side: int | None = None) -> k
 @contextlib.contextmanager
 def working_in(policy: str) -> Iterator[None]:
     """Layers that are made within get Keras's dtype policy `policy`."""
+    import keras
+
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
     try:

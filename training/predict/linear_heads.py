@@ -1,4 +1,4 @@
-"""Many linear heads over the same embeddings, trained at once as one Keras layer.
+"""Many linear heads over the same embeddings, trained at once.
 
 Each head is a multinomial logistic regression with its own training rows (those of a fold) and its own L2
 strength. All see the same matrix, so one wide matrix product serves them all. A head's objective is::
@@ -13,25 +13,34 @@ Candès 2015), preconditioned by Böhning's (1992) bound on the Hessian of the s
 basis of principal components that bound is diagonal, and it holds for any subset of the rows, so all heads
 share it; the L2 penalty does not change with the basis. The problem is convex and the start is zero: nothing
 is random.
+
+Small problems are solved here, by NumPy, and heads that are exact leave: those with strong penalties are soon. Large
+ones are a Keras layer (`training.predict.keras_heads`), because TensorFlow divides all of a step among the cores and
+works on a GPU; to load it takes longer than to solve a small one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
-import keras
 import numpy as np
 import numpy.typing as npt
-import tensorflow as tf
-from sklearn.utils.extmath import randomized_svd
 
 MAX_STEPS = 400
-_CHECK_EVERY = 10
-_CHUNK_BYTES = 256 << 20
+CHECK_EVERY = 10
+#: A head leaves before the others are done when it is so much more exact than it must be. At the tolerance itself weak
+#: penalties would stop early, which acts as a stronger one, and the choice between them would be another.
+_SETTLED = 0.01
+#: Rows × heads × classes up to which NumPy solves a problem: it holds a few arrays of so many float32.
+SMALL = 1 << 22
 #: Rows or columns up to which the principal axes are exact.
 _EXACT = 2048
+# Share of the greatest variance below which a direction is rounding.
+_NOTHING = 1e-12
+
+Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -41,13 +50,22 @@ class Basis:
     It looks at no label, so using the held-out rows for it gives the heads nothing of their labels.
     """
 
-    x: npt.NDArray[np.float32]
+    x: Floats
     """(n, components)"""
-    moments: npt.NDArray[np.float32]
+    moments: Floats
     """(components,): mean square of each column."""
 
 
-def principal(embeddings: npt.NDArray[np.float32], most: int | None = None) -> Basis:
+class Heads(NamedTuple):
+    """Trained heads. The logits of rows x by head h are ``x @ kernel[:, h] + bias[h]``."""
+
+    kernel: Floats
+    """(components, heads, classes)"""
+    bias: Floats
+    """(heads, classes)"""
+
+
+def principal(embeddings: Floats, most: int | None = None) -> Basis:
     """Turn embeddings, float32 (n, d), into a `Basis` of at most so many components. The scale between dimensions is
     kept."""
     mean = embeddings.mean(0, dtype=np.float64).astype(np.float32)
@@ -58,44 +76,34 @@ def principal(embeddings: npt.NDArray[np.float32], most: int | None = None) -> B
     return Basis(x, np.mean(np.square(x), axis=0))
 
 
-def axes(centred: npt.NDArray[np.float32], most: int | None = None) -> npt.NDArray[np.float32]:
+def axes(centred: Floats, most: int | None = None) -> Floats:
     """The principal axes of centred rows, (n, d), as columns, (d, components), the longest first; at most so many.
 
     Few of very many are found by a randomised decomposition (Halko, Martinsson and Tropp 2011) with a fixed seed: the
-    exact one takes minutes at 5,000 columns.
+    exact one takes minutes at 5,000 columns. Fewer rows than columns span fewer axes, which follow from the rows'
+    products with each other: a fifth of an SVD's time.
     """
     n, d = centred.shape
     if most is not None and min(n, d) > max(_EXACT, 2 * most):
+        from sklearn.utils.extmath import randomized_svd  # here, for its import takes long
+
         found = randomized_svd(centred, most, n_oversamples=64, n_iter=4, random_state=0)[2].T
     elif n < d:
-        found = np.linalg.svd(centred, full_matrices=False)[2].T
+        rows = centred.astype(np.float64)
+        variance, turn = (each[..., ::-1][..., :most] for each in np.linalg.eigh(rows @ rows.T))
+        # Where all rows are alike there is no axis: one of zeros is better than none.
+        kept = np.flatnonzero(variance > variance[0] * _NOTHING) if variance[0] > 0 else np.arange(1)
+        found = rows.T @ (turn[:, kept] / np.sqrt(np.maximum(variance[kept], np.finfo(np.float64).tiny)))
     else:
         found = np.linalg.eigh(centred.T @ centred)[1][:, ::-1]
     return np.asarray(found[:, :most], np.float32)
-
-
-class Heads(keras.layers.Layer):
-    """Linear heads side by side: (n, d) → logits (n, heads, classes)."""
-
-    def __init__(self, heads: int, classes: int, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.heads = heads
-        self.classes = classes
-
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
-        shape = (input_shape[-1], self.heads, self.classes)
-        self.kernel = self.add_weight(shape=shape, initializer="zeros", name="kernel")
-        self.bias = self.add_weight(shape=shape[1:], initializer="zeros", name="bias")
-
-    def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        return tf.einsum("nd,dhk->nhk", inputs, self.kernel) + self.bias
 
 
 def train(
     basis: Basis,
     labels: npt.NDArray[np.int32],
     used: npt.NDArray[np.bool_],
-    strengths: npt.NDArray[np.float32],
+    strengths: Floats,
     classes: int,
     *,
     tolerance: float,
@@ -113,75 +121,89 @@ def train(
             the distance from the least loss, in nats, or more where the penalty is weak.
         progress: called with (steps done, most steps).
 
-    Returns:
-        The trained layer.
+    Raises:
+        MemoryError, tensorflow.errors.ResourceExhaustedError: see `training.out_of_memory`.
     """
-    n, d = basis.x.shape
-    heads = used.shape[1]
-    layer = Heads(heads, classes)
-    layer.build((None, d))
-    count = used.sum(0).astype(np.float32)
-    chunk = max(1, _CHUNK_BYTES // (4 * heads * classes))
-    with tf.device("/CPU:0" if n > chunk else None):
-        chunks = [
-            (
-                tf.constant(basis.x[i : i + chunk]),
-                tf.constant(labels[i : i + chunk]),
-                used[i : i + chunk] / count,
-            )
-            for i in range(0, n, chunk)
-        ]
-    steps_of = (
-        1 / (0.5 * n / count[None, :, None] * basis.moments[:, None, None] + strengths[None, :, None]),
-        np.broadcast_to(1 / (0.5 * (n + 1) / count)[:, None], (heads, classes)),
-    )
-    step_sizes = [tf.constant(s, tf.float32) for s in steps_of]
-    decay = tf.constant(strengths[:, None])
-    per_head = tf.constant(count[:, None])
+    if used.size * classes <= SMALL:
+        return _train(basis, labels, used, strengths, classes, tolerance, progress)
+    from imageclinic import training
 
-    def add_gradients(x: tf.Tensor, y: tf.Tensor, weight: tf.Tensor, sums: list[tf.Tensor]) -> list[tf.Tensor]:
-        with tf.GradientTape() as tape:
-            target = tf.broadcast_to(y[:, None], (tf.shape(y)[0], heads))
-            loss = tf.nn.sparse_softmax_cross_entropy_with_logits(target, layer(x))
-            loss = tf.reduce_sum(loss * tf.cast(weight, tf.float32))
-        found = tape.gradient(loss, [layer.kernel.value, layer.bias.value])
-        return [s + g for s, g in zip(sums, found, strict=True)]
+    training.load_tensorflow()
+    from imageclinic.training.predict import keras_heads
 
-    def step(
-        gradients: list[tf.Tensor], last: list[tf.Tensor], momentum: tf.Tensor
-    ) -> tuple[list[tf.Tensor], tf.Tensor, tf.Tensor]:
-        at = [layer.kernel.value, layer.bias.value]
-        smoothing = (tf.nn.softmax(at[1]) - 1 / classes) / per_head
-        gradients = [gradients[0] + decay * at[0], gradients[1] + smoothing]
-        new = [a - s * g for a, s, g in zip(at, step_sizes, gradients, strict=True)]
-        moved = [b - a for a, b in zip(last, new, strict=True)]
-        distance = _per_head([s * g * g for s, g in zip(step_sizes, gradients, strict=True)])
-        uphill = _per_head([g * m for g, m in zip(gradients, moved, strict=True)]) > 0
-        momentum = tf.where(uphill, 1.0, momentum)
-        following = (1 + tf.sqrt(1 + 4 * momentum**2)) / 2
-        push = ((momentum - 1) / following)[:, None]
-        layer.kernel.assign(new[0] + push * moved[0])
-        layer.bias.assign(new[1] + push * moved[1])
-        return new, following, tf.reduce_max(distance)
+    return keras_heads.train(basis, labels, used, strengths, classes, tolerance=tolerance, progress=progress)
 
-    add_gradients, step = tf.function(add_gradients, reduce_retracing=True), tf.function(step)
-    zeros = [tf.zeros_like(layer.kernel.value), tf.zeros_like(layer.bias.value)]
-    last, momentum = zeros, tf.ones(heads)
+
+def steps_of(
+    basis: Basis, count: Floats, strengths: Floats
+) -> tuple[npt.NDArray[np.floating], npt.NDArray[np.floating]]:
+    """What gradients are multiplied by, Böhning's bound inverted: of kernels (components, heads), of biases (heads,).
+    `count`: (heads,) rows of each head."""
+    n = len(basis.x)
+    kernel = 1 / (0.5 * n / count * basis.moments[:, None] + strengths)
+    return kernel, 1 / (0.5 * (n + 1) / count)
+
+
+def _train(
+    basis: Basis,
+    labels: npt.NDArray[np.int32],
+    used: npt.NDArray[np.bool_],
+    strengths: Floats,
+    classes: int,
+    tolerance: float,
+    progress: Callable[[int, int], None] | None,
+) -> Heads:
+    """`train` by NumPy. Heads are the last axis here, so that sums over classes run along rows of memory."""
+    x, (n, d), heads = basis.x, basis.x.shape, used.shape[1]
+    rows, count = np.arange(n), used.sum(0).astype(np.float32)
+    found = Heads(np.zeros((d, heads, classes), np.float32), np.zeros((heads, classes), np.float32))
+    active, weight, decay = np.arange(heads), (used / count).astype(np.float32), strengths.astype(np.float32)
+    steps = [each[..., None, :].astype(np.float32) for each in steps_of(basis, count, strengths)]
+    at = [np.zeros((d, classes, heads), np.float32), np.zeros((classes, heads), np.float32)]
+    last = at
+    momentum: npt.NDArray[np.floating] = np.ones(heads, np.float32)
     for done in range(1, MAX_STEPS + 1):
-        sums = zeros
-        for x, y, weight in chunks:
-            sums = add_gradients(x, y, weight, sums)
-        last, momentum, distance = step(sums, last, momentum)
-        if done % _CHECK_EVERY == 0:
+        logits = (x @ at[0].reshape(d, -1)).reshape(n, classes, len(active))
+        logits += at[1]
+        apart = _softmax(logits)
+        apart[rows, labels] -= 1
+        apart *= weight[:, None]
+        smoothing = (_softmax(at[1].copy()) - 1 / np.float32(classes)) / count
+        gradients = [(x.T @ apart.reshape(n, -1)).reshape(at[0].shape) + decay * at[0], apart.sum(0) + smoothing]
+        new = [a - s * g for a, s, g in zip(at, steps, gradients, strict=True)]
+        moved = [b - a for a, b in zip(last, new, strict=True)]
+        distance = _per_head([s * g * g for s, g in zip(steps, gradients, strict=True)])
+        uphill = _per_head([g * m for g, m in zip(gradients, moved, strict=True)]) > 0
+        momentum = np.where(uphill, np.float32(1), momentum)
+        following = (1 + np.sqrt(1 + 4 * momentum**2)) / 2
+        push = (momentum - 1) / following
+        at, last, momentum = [b + push * m for b, m in zip(new, moved, strict=True)], new, following
+        if done % CHECK_EVERY == 0:
             if progress is not None:
                 progress(done, MAX_STEPS)
-            if float(distance) < tolerance:
+            every = done == MAX_STEPS or bool((distance < tolerance).all())
+            ended = (distance < _SETTLED * tolerance) | every
+            if not ended.any():
+                continue
+            found.kernel[:, active[ended]] = last[0][..., ended].swapaxes(1, 2)
+            found.bias[active[ended]] = last[1][:, ended].T
+            going = ~ended
+            if not going.any():
                 break
-    layer.kernel.assign(last[0])
-    layer.bias.assign(last[1])
-    return layer
+            active, weight, decay, count = active[going], weight[:, going], decay[going], count[going]
+            momentum = momentum[going]
+            at, last, steps = ([np.ascontiguousarray(e[..., going]) for e in each] for each in (at, last, steps))
+    return found
 
 
-def _per_head(values: list[tf.Tensor]) -> tf.Tensor:
+def _softmax(logits: Floats) -> Floats:
+    """Over the last axis but one, in place: (…, classes, heads)."""
+    logits -= logits.max(axis=-2, keepdims=True)
+    np.exp(logits, out=logits)
+    logits /= logits.sum(axis=-2, keepdims=True)
+    return logits
+
+
+def _per_head(values: list[Floats]) -> Floats:
     kernel, bias = values
-    return tf.reduce_sum(kernel, (0, 2)) + tf.reduce_sum(bias, 1)
+    return np.asarray(kernel.sum(axis=(0, 1)) + bias.sum(axis=0))

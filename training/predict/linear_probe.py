@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -67,8 +66,7 @@ def fit_each(
     mean, turn, basis = principal_axes(features)
     used = np.repeat(~validations.T, len(strengths), axis=1)
     penalties = np.tile(np.array(strengths, np.float32), len(validations))
-    layer: Any = train(basis, labels.astype(np.int32), used, penalties, classes, tolerance=_TOLERANCE)
-    kernels, biases = layer.kernel.numpy(), layer.bias.numpy()
+    kernels, biases = train(basis, labels.astype(np.int32), used, penalties, classes, tolerance=_TOLERANCE)
     heads = []
     for draw, validation in enumerate(validations):
         truth, rows = labels[validation], basis.x[validation]

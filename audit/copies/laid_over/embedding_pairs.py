@@ -18,7 +18,7 @@ import numpy.typing as npt
 from imageclinic.audit.copies import full_decode_match, local_differences
 from imageclinic.audit.copies.compact.connected_components import components
 from imageclinic.audit.copies.laid_over import keypoint_alignment
-from imageclinic.audit.copies.laid_over.keypoint_alignment import Keypoints
+from imageclinic.audit.copies.laid_over.keypoint_alignment import Shown
 
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.intp]
@@ -36,10 +36,10 @@ LEAST_SIDE = 64
 #: A picture whose corners lie this near to the other's, as a share of the diagonal, is as a whole like it.
 _MOVED = 0.03
 _BATCH = 256
-#: Pictures at most whose keypoints (about half a MB each) wait for a later batch.
+#: Pictures at most that wait with their keypoints (about half a MB each) for a later batch.
 _KEPT = 256
 
-_File = tuple[Path, Keypoints | None]
+_File = tuple[Path, Shown]
 
 
 @dataclass(frozen=True)
@@ -106,17 +106,24 @@ def confirm(
         return tabulated((), ())
     ordered = together(pairs)
     last = dict(zip(ordered.ravel().tolist(), np.repeat(np.arange(len(ordered)), 2).tolist(), strict=True))
-    known: dict[int, Keypoints | None] = {}
+    known: dict[int, Shown | None] = {}
     found: list[tuple[int, int, bool, float, float]] = []
     gone: set[int] = set()
     with keypoint_alignment.one_thread_each(), ThreadPoolExecutor(threads) as pool:
         for start in range(0, len(ordered), _BATCH):
             batch = ordered[start : start + _BATCH]
             files = [at for at in np.unique(batch).tolist() if at not in known]
-            known |= zip(files, pool.map(lambda at: _keypoints(path(at)), files), strict=True)
+            known |= zip(files, pool.map(lambda at: _shown(path(at)), files), strict=True)
             gone |= {at for at in files if known[at] is None}
-            rows = batch.tolist()
-            judged = pool.map(lambda pair, seen=known: _judge(*((path(at), seen[at]) for at in pair)), rows)
+            there = {at: picture for at, picture in known.items() if picture is not None}
+            rows = [(i, j) for i, j in batch.tolist() if i in there and j in there]
+            hopes = pool.map(lambda row, seen=there: keypoint_alignment.may_align(*(seen[at] for at in row)), rows)
+            rows = [row for row, hope in zip(rows, hopes, strict=True) if hope]
+            # Each picture's once, however many pairs ask for them.
+            asked = sorted({at for row in rows for at in row})
+            for _ in pool.map(lambda at, seen=there: seen[at].keypoints, asked):
+                pass
+            judged = pool.map(lambda row, seen=there: _judge(*((path(at), seen[at]) for at in row)), rows)
             for (i, j), verdict in zip(rows, judged, strict=True):
                 if verdict is not None:
                     found.append((i, j, *verdict))
@@ -151,10 +158,10 @@ def tabulated(found: Sequence[Sequence[float]], gone: Iterable[int]) -> Pairs:
     )
 
 
-def _keypoints(path: Path) -> Keypoints | None:
+def _shown(path: Path) -> Shown | None:
     """None where the file can't be decoded any more."""
     try:
-        return keypoint_alignment.keypoints(full_decode_match.picture(path))
+        return keypoint_alignment.shown(full_decode_match.picture(path))
     except Exception:  # decoders raise anything; the caller names the file
         return None
 
@@ -162,9 +169,7 @@ def _keypoints(path: Path) -> Keypoints | None:
 def _judge(one: _File, two: _File) -> tuple[bool, float, float] | None:
     """Whether one is moved in the other, similarity and difference of two pictures that are copies, else None."""
     (path, seen), (other_path, other_seen) = one, two
-    if seen is None or other_seen is None:
-        return None
-    laid = keypoint_alignment.align(seen, other_seen)
+    laid = keypoint_alignment.align(seen.keypoints, other_seen.keypoints)
     if laid is None:
         return None
     similarity = local_differences.detail_correlation(laid.one, laid.two)

@@ -42,7 +42,11 @@ WAYS: dict[str, Callable[[Picture], Picture]] = {
 
 
 def aligned(one: Picture, two: Picture) -> keypoint_alignment.Aligned | None:
-    return keypoint_alignment.align(keypoint_alignment.keypoints(one), keypoint_alignment.keypoints(two))
+    return keypoint_alignment.align(keypoint_alignment.shown(one).keypoints, keypoint_alignment.shown(two).keypoints)
+
+
+def hopeful(one: Picture, two: Picture) -> bool:
+    return keypoint_alignment.may_align(keypoint_alignment.shown(one), keypoint_alignment.shown(two))
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -52,12 +56,15 @@ def test_an_altered_copy_is_laid_over_its_original(way: str) -> None:
     assert laid is not None and laid.one.size == laid.two.size and laid.moved > 0.03
     difference = np.abs(np.asarray(laid.one, float) - np.asarray(laid.two, float)).mean()
     assert difference < 12 and laid.agreeing >= 15
+    assert hopeful(original, WAYS[way](original))
 
 
 def test_other_pictures_and_flat_ones_are_not() -> None:
-    one, two, *_ = photographs()
+    one, two, _, three, four, *_ = photographs()
     assert aligned(one, two) is None
     assert aligned(one, Image.new("RGB", (200, 200), "grey")) is None
+    assert not hopeful(three, four)
+    assert hopeful(one, Image.new("RGB", (200, 200), "grey")), "nothing can be said of a plain picture by a glance"
     assert aligned(one, one.transpose(Image.Transpose.FLIP_LEFT_RIGHT)) is None
     same = aligned(one, one)
     assert same is not None and same.moved < 0.001
@@ -113,12 +120,12 @@ def test_a_picture_of_several_pairs_is_read_once(tmp_path: Path, monkeypatch: py
     def path(at: int) -> Path:
         return tmp_path / f"{at:02}.jpg"
 
-    def keypoints(file: Path) -> keypoint_alignment.Keypoints | None:
+    def shown(file: Path) -> keypoint_alignment.Shown | None:
         read.append(int(file.stem))
-        return whole_keypoints(file)
+        return whole(file)
 
-    whole_keypoints = embedding_pairs._keypoints
-    monkeypatch.setattr(embedding_pairs, "_keypoints", keypoints)
+    whole = embedding_pairs._shown
+    monkeypatch.setattr(embedding_pairs, "_shown", shown)
     at_once = embedding_pairs.confirm(asked, path)
     assert np.stack([at_once.i, at_once.j], axis=1).tolist() == sorted(asked.tolist())
     for batch, kept, reads in ((2, 256, 12), (2, 0, 20)):

@@ -2,6 +2,7 @@
 
 import struct
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import tensorflow as tf
 from PIL import Image
 
 from imageclinic.core.errors import InputError
+from imageclinic.core.pictures import jpeg_pixels
 from imageclinic.training.data import image_pipelines
 
 pytestmark = pytest.mark.slow
@@ -75,6 +77,42 @@ def test_layouts(tmp_path: Path) -> None:
     assert value("unit.tiff", Image.fromarray(np.full((2, 2), 0.2, np.float32))) == [51, 51, 51]
     assert value("eight.tiff", Image.fromarray(np.full((2, 2), 99, np.int32))) == [99, 99, 99]
     assert value("wide.tiff", Image.fromarray(np.array([[-5.0, 5.0]], np.float32))) == [0, 0, 0]
+
+
+@pytest.mark.parametrize("layout", [{"subsampling": n} for n in range(3)] + [{"progressive": True}, {"quality": 30}])
+def test_jpegs_have_the_pixels_that_pillow_decodes(tmp_path: Path, layout: dict[str, Any]) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (61, 47, 3), np.uint8)
+    path = save(tmp_path / "a.jpg", Image.fromarray(noise), **layout)
+    with Image.open(path) as image:
+        expected = np.asarray(image.convert("RGB"))
+    decoded = jpeg_pixels.decode(path, (40, 40))
+    assert decoded is not None
+    np.testing.assert_array_equal(decoded, expected)
+    np.testing.assert_array_equal(image_pipelines.read_image(path, None), expected)
+
+
+def test_pillow_reads_what_is_no_ordinary_jpeg(tmp_path: Path) -> None:
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8))
+    whole = save(tmp_path / "whole.jpg", noise)
+    (tmp_path / "cut.jpg").write_bytes(whole.read_bytes()[:-200])
+    others = [save(tmp_path / f"{mode}.jpg", noise.convert(mode)) for mode in ("L", "CMYK")]
+    for path in (tmp_path / "cut.jpg", save(tmp_path / "a.png", noise), *others):
+        assert jpeg_pixels.decode(path, None) is None
+    assert jpeg_pixels.decode(whole, (16, 16)) is None, "Pillow decodes half of it"
+    assert jpeg_pixels.decode(whole, (17, 16)) is not None
+    with pytest.raises(InputError, match=r"cut\.jpg can't be decoded.*truncated"):
+        image_pipelines.read_image(tmp_path / "cut.jpg", None)
+
+
+def test_images_stream_in_order_and_no_further_than_they_are_taken(paths: list[Path], tmp_path: Path) -> None:
+    batches = list(image_pipelines.streamed(paths, (4, 5), batch_size=4, channels=1))
+    assert [batch.shape for batch in batches] == [(4, 4, 5, 1), (4, 4, 5, 1), (2, 4, 5, 1)]
+    assert np.concatenate(batches)[:, 0, 0, 0].tolist() == [20 * i for i in range(10)]
+    stream = image_pipelines.streamed([*paths, tmp_path / "missing.png"], (4, 4), batch_size=2)
+    next(stream)
+    stream.close()
+    with pytest.raises(InputError, match=r"missing\.png can't be decoded"):
+        list(image_pipelines.streamed([*paths, tmp_path / "missing.png"], (4, 4), batch_size=2))
 
 
 def test_first_frame_of_an_animation(tmp_path: Path) -> None:

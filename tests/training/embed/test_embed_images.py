@@ -18,6 +18,7 @@ from sklearn.datasets import load_digits
 
 from imageclinic.core.errors import Failed, InputError
 from imageclinic.core.reading import caches
+from imageclinic.training.data import grey_images
 from imageclinic.training.embed import (
     distributed_parts,
     embed_images,
@@ -206,6 +207,26 @@ def test_the_engine_gives_what_keras_gives() -> None:
     assert cosine.min() > 0.99
 
 
+@pytest.mark.parametrize(("name", "side"), [("efficientnet_lite2", 64), ("efficientnet_lite2_grid", 96)])
+def test_the_bundled_network_is_the_one_that_keras_builds(name: str, side: int) -> None:
+    backbone = backbones.named(name)
+    assert backbone is not None
+    images = np.random.default_rng(0).integers(0, 256, (3, side, side, 3), np.uint8)
+    expected = backbones.load(backbone, side=side, several_depths=True).predict_on_batch(images.astype(np.float32))
+    made = inference_engine.bundled(backbone, side, precision="f32")
+    assert made is not None
+    predict, width = made
+    assert width == expected.shape[1]
+    np.testing.assert_allclose(predict(images), expected, atol=1e-4)
+
+
+def test_without_the_engine_nothing_is_bundled(monkeypatch: pytest.MonkeyPatch) -> None:
+    lite, other = (backbones.BACKBONES[name] for name in ("efficientnet_lite2", "resnet50"))
+    assert inference_engine.bundled(other, 64) is None
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    assert inference_engine.bundled(lite, 64) is None
+
+
 def test_without_the_engine_tensorflow_predicts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "openvino", None)
     assert inference_engine.name() == "tensorflow float32"
@@ -264,6 +285,18 @@ def test_patches_see_colour_only_where_there_is_some(tmp_path: Path) -> None:
     grey = np.repeat(rng.integers(0, 256, (20, 32, 32, 1), np.uint8), 3, axis=-1)
     assert patch_dictionary.is_grey(grey)
     assert not patch_dictionary.is_grey(rng.integers(0, 256, (20, 32, 32, 3), np.uint8))
+
+
+def test_no_more_files_are_read_than_tell_colour(tmp_path: Path) -> None:
+    grey, colour = np.full((40, 40, 3), 90, np.uint8), np.zeros((40, 40, 3), np.uint8)
+    colour[..., 0] = 200
+    greys = write(tmp_path, np.stack([grey] * 70))
+    (tmp_path / "colour").mkdir()
+    (one,) = write(tmp_path / "colour", colour[None])
+    assert grey_images.are_grey(greys)
+    assert grey_images.are_grey([*greys * 2, one]), "one of 141"
+    assert not grey_images.are_grey([*greys, one]), "one of 71"
+    assert not grey_images.are_grey([one, *greys[:69], tmp_path / "missing.png"]), "which is not reached"
 
 
 def test_mirror_images_have_the_same_vector() -> None:

@@ -14,6 +14,7 @@ from imageclinic.core.errors import Failed, InputError
 from imageclinic.training.predict import (
     discriminant,
     fold_heads,
+    keras_heads,
     label_model,
     linear_heads,
     neighbor_votes,
@@ -51,8 +52,12 @@ def sklearn_out_of_fold(x: Floats, labels: Ints, fold: Ints, strength: float) ->
     return probs
 
 
+@pytest.mark.parametrize("small", [linear_heads.SMALL, 0], ids=["numpy", "keras"])
 @pytest.mark.parametrize("strength", [1.0, 0.1, 0.01])
-def test_heads_agree_with_scikit_learn(digits: tuple[Floats, Ints, Ints], strength: float) -> None:
+def test_heads_agree_with_scikit_learn(
+    digits: tuple[Floats, Ints, Ints], monkeypatch: pytest.MonkeyPatch, strength: float, small: int
+) -> None:
+    monkeypatch.setattr(linear_heads, "SMALL", small)
     x, labels, folds = digits
     scaled = ((x - x.mean(0)) / np.sqrt(np.square(x - x.mean(0)).mean())).astype(np.float32)
     expected = sklearn_out_of_fold(scaled, labels, folds[0], strength)
@@ -60,8 +65,8 @@ def test_heads_agree_with_scikit_learn(digits: tuple[Floats, Ints, Ints], streng
     fold = folds[0]
     basis = linear_heads.principal(x)
     used = np.stack([fold != f for f in range(4)], axis=1)
-    layer = linear_heads.train(basis, labels, used, np.full(4, strength, np.float32), 10, tolerance=1e-10)
-    logits = np.asarray(layer(basis.x))[np.arange(len(fold)), fold]
+    heads = linear_heads.train(basis, labels, used, np.full(4, strength, np.float32), 10, tolerance=1e-10)
+    logits = np.einsum("nd,dhk->nhk", basis.x, heads.kernel)[np.arange(len(fold)), fold] + heads.bias[fold]
     probs = np.exp(logits - logits.max(1, keepdims=True))
     probs /= probs.sum(1, keepdims=True)
 
@@ -72,10 +77,32 @@ def test_heads_do_not_depend_on_the_chunks_of_rows(
     digits: tuple[Floats, Ints, Ints], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     x, labels, folds = digits
+    monkeypatch.setattr(linear_heads, "SMALL", 0)
     whole = out_of_fold.out_of_fold(x, labels, folds, strengths=[0.1])
-    monkeypatch.setattr(linear_heads, "_CHUNK_BYTES", 4 * 8 * 10 * 100)
+    monkeypatch.setattr(keras_heads, "_CHUNK_BYTES", 4 * 8 * 10 * 100)
     in_chunks = out_of_fold.out_of_fold(x, labels, folds, strengths=[0.1])
     np.testing.assert_allclose(in_chunks.pred_probs, whole.pred_probs, atol=1e-4)
+
+
+def test_numpy_and_keras_choose_and_predict_alike(
+    digits: tuple[Floats, Ints, Ints], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = out_of_fold.out_of_fold(*digits)
+    monkeypatch.setattr(linear_heads, "SMALL", 0)
+    there = out_of_fold.out_of_fold(*digits)
+    assert here.strength == there.strength
+    np.testing.assert_allclose(here.pred_probs, there.pred_probs, atol=1e-4)
+
+
+def test_principal_axes_of_few_rows_are_those_of_an_svd() -> None:
+    rng = np.random.default_rng(0)
+    x = (rng.normal(size=(40, 90)) * np.geomspace(1, 1e-2, 90)).astype(np.float32)
+    x -= x.mean(0)
+    exact = np.linalg.svd(x.astype(np.float64), full_matrices=False)[2].T
+    found = linear_heads.axes(x)
+    assert found.shape == (90, 39)  # of 40 centred rows one is what the others make it
+    np.testing.assert_allclose(np.abs(np.sum(exact[:, :39] * found, axis=0)), 1, atol=1e-5)
+    assert linear_heads.axes(np.zeros((3, 5), np.float32)).tolist() == [[0.0]] * 5
 
 
 def test_principal_keeps_distances_up_to_scale() -> None:

@@ -48,9 +48,6 @@ def embed(
             _write_embeddings(run, readable, vectors, {"key": current, **made})
         return run.read_embeddings()
 
-    from imageclinic import training
-
-    training.load_tensorflow()
     from imageclinic.training.embed import embed_images as embedding
     from imageclinic.training.embed.embedder_choice import announcement
 

@@ -44,7 +44,7 @@ def predict(
     strengths: Sequence[float] | None = None,
     progress: Progress,
 ) -> OutOfFold:
-    """Predict every image's label by heads that were fitted without its fold. Needs TensorFlow to be loaded.
+    """Predict every image's label by heads that were fitted without its fold.
 
     Args:
         run: whose embeddings these are.

@@ -101,7 +101,6 @@ def _train_heads(
     current = _key(run, labelled, tables.metadata(run.embeddings)["key"], seed, FOLDS, REPEATS, VERSION, *parts)
     if tables.is_current(run.predictions, current):
         return run.read_predictions()
-    _tensorflow()
     folds, folder = draw_folds(labelled, seed), run.folds / current
     classes = tuple(sorted(labelled["label"].unique()))
     codes = confident_learning.codes(labelled["label"], classes)
@@ -134,6 +133,7 @@ def _with_names(
 ) -> tuple[npt.NDArray[np.floating], str]:
     """The heads' probabilities joined with what the network makes of the class names, and a note; as they are where the
     network can't read or the names don't help."""
+    _tensorflow()
     from imageclinic.training.embed import text_tower
     from imageclinic.training.predict import class_names
 

@@ -78,9 +78,6 @@ def _fitted(
 def _fit(
     usable: pd.DataFrame, made: dict[str, str], predictions: tables.Predictions, known: tables.Embeddings, seed: int
 ) -> dict[str, npt.NDArray[Any]]:
-    from imageclinic import training
-
-    training.load_tensorflow()
     from imageclinic.cleaning.split import stratified_split
     from imageclinic.training.predict import label_model
 

@@ -49,9 +49,6 @@ def embed(side: RunSide, new: Scanned, model: str | None, progress: Progress) ->
     if "patches" in chosen and len(probes) < min(_PROBES, len(paths)):
         raise NotApplicable(f"patches are learnt from the run's images, which are not in {run.root} any more")
 
-    from imageclinic import training
-
-    training.load_tensorflow()
     from imageclinic.training.embed import embed_images as embedding
 
     embedder = embedding.choose(chosen, layer=made.get("layer"))
