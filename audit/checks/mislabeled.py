@@ -30,17 +30,19 @@ def find(
     classes apart (precision .80 to .98 on twelve label sets), so nothing is changed without a person or an explicit
     policy, and `imageclinic status` estimates the precision of *these* flags from your reviews.
 
-    Every image is predicted by Keras models that did not see it (folds grouped by copies). Score: the probability
-    that the label is wrong and the suggested one right, by a noise model fitted to these predictions (a matrix of how
-    often each class is labelled as each other, after Bekker & Goldberger, 2016). A drawing among photographs may look
-    unlike its class and like no other: its label is doubted, but the score is lower. So many are flagged that the
-    expected F1 score is greatest. On CIFAR-10N's four label sets and eight with errors planted in photographs and hands
-    the mean F1 was .85 against .78 for confident learning's defaults (better on all). Of the labels with a score of
-    0.95 or more among planted errors of 3 to 51 classes 98 % were wrong, and 97 % of the suggestions right. Of images
-    that several annotators labelled the score knows what each of them said, too (see `annotator_disagreement`). Where
-    the models are hardly ever sure, little is flagged; where they agree with the labels no more than chance may do (by
-    2.5 standard deviations of what shuffled labels show), the check is not applicable. `filter_by` may also name one of cleanlab's filters, such as
-    prune_by_noise_rate (confident learning, Northcutt et al., 2021).
+    Every image is predicted by models that did not see it (folds grouped by copies): heads on the network's features, a
+    Keras layer or, for small sets, the same solved by NumPy; or a Keras network for each fold (`audit --train full`).
+    Score: the probability that the label is wrong and the suggested one right, by a noise model fitted to these
+    predictions (a matrix of how often each class is labelled as each other, after Bekker & Goldberger, 2016). A drawing
+    among photographs may look unlike its class and like no other: its label is doubted, but the score is lower. So many
+    are flagged that the expected F1 score is greatest. On CIFAR-10N's four label sets and eight with errors planted
+    in photographs and hands the mean F1 was .85 against .78 for confident learning's defaults (better on all). Of
+    the labels with a score of 0.95 or more among planted errors of 3 to 51 classes 98 % were wrong, and 97 % of the
+    suggestions right. Of images that several annotators labelled the score knows what each of them said, too (see
+    `annotator_disagreement`). Where the models are hardly ever sure, little is flagged; where they agree with the
+    labels no more than chance may do (by 2.5 standard deviations of what shuffled labels show), the check is not
+    applicable. `filter_by` may also name one of cleanlab's filters, such as prune_by_noise_rate (confident
+    learning, Northcutt et al., 2021).
 
     Where images may have several classes, each class is judged by itself, and the evidence names those that seem wrong
     or missing.

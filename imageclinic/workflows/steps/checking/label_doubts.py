@@ -21,7 +21,7 @@ from imageclinic.workflows.steps.checking.both_sides import RunSide
 from imageclinic.workflows.steps.result_keys import key
 
 #: Changes when a model that an older version fitted must not be used.
-VERSION = 3
+VERSION = 4
 #: Images of the run that the model is fitted to, at most: it is to take seconds.
 MOST = 20_000
 
@@ -85,6 +85,13 @@ def _fit(
     some = usable.iloc[drawn].reset_index(drop=True)
     if some["label"].nunique() < 2:
         raise NotApplicable("fewer than two classes of the run are left after its decisions")
+    # The noise model is of the labels as they were given: so are the new ones.
+    row = pd.Series(np.arange(len(predictions.rows)), index=predictions.rows["image_id"])
+    judged = some[some["image_id"].isin(row.index) & some["given"].isin(predictions.classes)]
+    given = confident_learning.codes(judged["given"], predictions.classes)
+    out_of_fold = predictions.pred_probs[row[judged["image_id"]].to_numpy()]
+    confident_learning.check_told_apart(given, out_of_fold)
+    noise = noise_model.fit(given, out_of_fold, judged["split"])
     codes = confident_learning.codes(some["label"], predictions.classes)
     fold = stratified_split.allocate(some["label"], some["split_group"], [1.0] * FOLDS, seed=seed)
     model = label_model.fit(
@@ -96,10 +103,5 @@ def _fit(
         temperature=float(made["temperature"]),
         votes=float(made.get("votes", 0)),  # older runs knew none
     )
-    # The noise model is of the labels as they were given: so are the new ones.
-    row = pd.Series(np.arange(len(predictions.rows)), index=predictions.rows["image_id"])
-    judged = some[some["image_id"].isin(row.index) & some["given"].isin(predictions.classes)]
-    given = confident_learning.codes(judged["given"], predictions.classes)
-    noise = noise_model.fit(given, predictions.pred_probs[row[judged["image_id"]].to_numpy()], judged["split"])
     numbers = {"power": noise.power, "growth": noise.channel.growth, "level": noise.channel.level}
     return {**model.arrays(), "matrix": noise.matrix, **{name: np.array(number) for name, number in numbers.items()}}
