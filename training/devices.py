@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from pathlib import Path
 
 from imageclinic import training
+from imageclinic.core.processes.optional_packages import module_spec
 
 #: What the drivers of NVIDIA, AMD and Windows's Linux make, where they have a GPU.
 DRIVERS = ("nvidia*", "kfd", "dxg")
@@ -28,7 +28,7 @@ def _may_have_one() -> bool:
     there, or a plugin of TensorFlow's, such as Apple's for Metal."""
     if "tensorflow" in sys.modules:
         return True
-    spec = importlib.util.find_spec("tensorflow")
+    spec = module_spec("tensorflow")
     if spec is None or not spec.origin:
         return False
     driver = any(True for name in DRIVERS for _ in _DEVICES.glob(name))

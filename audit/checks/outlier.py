@@ -26,7 +26,7 @@ _COMPARED = 50_000
 ENOUGH = 300
 #: Where fewer images lie nearer to their own class than to another, drawn at random, the features tell too little.
 #: Half do by chance.
-_TOLD_APART = 0.65
+TOLD_APART = 0.65
 #: Share of all images, and of its class, whose distance says how far an image lies from the bulk; classes of fewer
 #: images have no bulk; and by how many deviations less than from all it must lie off its class.
 _OF_ALL, _OF_CLASS, _LEAST, _LESS = 0.15, 0.5, 5, 1.5
@@ -158,7 +158,7 @@ def classes_told_apart(distance: class_distance.Distances) -> float:
 
 def check_strong_enough(told_apart: float) -> None:
     """Raises NotApplicable where features tell a set's own classes too little apart to be sure to see strangers."""
-    if told_apart < _TOLD_APART:
+    if told_apart < TOLD_APART:
         raise NotApplicable(
             f"the features are too weak to tell: only {told_apart:.0%} of the images lie nearer to their own class "
             "than to another (by chance 50%), so pictures of another kind might not stand out either; another embedder "

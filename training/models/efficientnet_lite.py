@@ -9,7 +9,6 @@ Keras is loaded where a network is built: `training.models.lite_graph` builds th
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from imageclinic.core.errors import InputError
+from imageclinic.core.processes.optional_packages import module_spec
 from imageclinic.training.models import torch_file
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ EPSILON = 1e-3
 
 def weights_path(variant: Variant) -> Path:
     """Where the package has the weights, whether it is installed or not."""
-    spec = importlib.util.find_spec(variant.package)
+    spec = module_spec(variant.package)
     folder = Path(variant.package) if spec is None or spec.origin is None else Path(spec.origin).parent
     return folder / "models" / variant.file
 

@@ -46,10 +46,10 @@ def find(
     chance. What was dropped from the run, and what its audit flagged as outlier and nobody decided to keep, is not
     usual. Score: 1 − exp(−distance / median distance).
 
-    Where the run has fewer than 300 images in classes of 5 or more, and of images without a label, or with one of which
-    the run has fewer than 5, the mean cosine distance to the 20 nearest images of the run counts, in its principal
-    components: flagged where its logarithm lies more than 2.5 robust standard deviations above the median of a third of
-    the run, which is held out for that.
+    Of the others, and of all where the run has fewer than 300 images in classes of 5 or more, the mean cosine
+    distance to the 20 nearest images of the run counts, in its principal components: flagged where its logarithm lies
+    more than 2.5 robust standard deviations above the median of a third of the run, which is held out for that. A
+    tail that few images speak for may be too long to see a crowd of strangers that has no neighbours in the run.
 
     Where nothing is flagged and the features tell the run's own classes too little apart, the check is not applicable,
     as in the audit.
@@ -72,9 +72,9 @@ def find(
         crowd = _crowd(run[rows], own)
         chances = chance_in_run.chances(run[rows], own, crowd, new[by_class], asked, deviations)
         found.append(_off_class(by_class, chances, float(options["false_share"])))
-        left[found[0][0]] = False
         if len(numbers) > 1:
             told_apart = of_run.classes_told_apart(chances.of_run)
+        left[found[0][0] if told_apart >= of_run.TOLD_APART else by_class] = False
     if left.any():
         others = np.flatnonzero(left)
         found.append(_off_neighbours(others, run[known], new[others], neighbours, deviations))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib.metadata
 import importlib.util
+from importlib.machinery import ModuleSpec
 
 from imageclinic.core.errors import InputError
 
@@ -35,10 +36,15 @@ def require(*packages: str) -> None:
 
 def installed(package: str) -> bool:
     """Whether a package of `OPTIONAL` can be imported; it is not imported here."""
+    return module_spec(OPTIONAL[package][0]) is not None
+
+
+def module_spec(module: str) -> ModuleSpec | None:
+    """Where a module would be imported from; None where it can't be. It is not imported here."""
     try:
-        return importlib.util.find_spec(OPTIONAL[package][0]) is not None
+        return importlib.util.find_spec(module)
     except (ImportError, ValueError):
-        return False
+        return None
 
 
 @functools.cache

@@ -118,7 +118,7 @@ def test_without_a_class_neighbours_count() -> None:
 def test_the_runs_options_count() -> None:
     labels = np.concatenate([LABELS[NEW], under_labels(20)])
     vectors = np.concatenate([DIGITS[NEW], STRANGERS[:20]])
-    none = {"outlier": {**OPTIONS["outlier"], "false_share": 0.0}}
+    none = {"outlier": {**OPTIONS["outlier"], "false_share": 0.0, "deviations": 1e9}}
     assert find(vectors, labels, options=none) == []
     many = {"outlier": {**OPTIONS["outlier"], "false_share": 0.5}}
     assert set(find(vectors, labels)) < set(find(vectors, labels, options=many))
