@@ -274,6 +274,7 @@ def test_a_preset_in_the_cache_needs_no_internet(
 
 
 def test_without_keras_hub_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    known = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "keras_hub" else known(name))
     with pytest.raises(InputError, match=r"imageclinic\[hub\]"):
         embed_images.choose("hub:dinov2_small")
