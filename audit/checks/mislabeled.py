@@ -40,7 +40,7 @@ def find(
     the labels with a score of 0.95 or more among planted errors of 3 to 51 classes 98 % were wrong, and 97 % of the
     suggestions right. Of images that several annotators labelled the score knows what each of them said, too (see
     `annotator_disagreement`). Where the models are hardly ever sure, little is flagged; where they agree with the
-    labels no more than chance may do (by 2.5 standard deviations of what shuffled labels show), the check is not
+    labels as chance may do (within 2.5 standard deviations of what shuffled labels show), the check is not
     applicable. `filter_by` may also name one of cleanlab's filters, such as prune_by_noise_rate (confident
     learning, Northcutt et al., 2021).
 

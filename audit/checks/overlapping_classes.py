@@ -26,7 +26,7 @@ def find(dataset: pd.DataFrame, predictions: Predictions, *, min_share: Annotate
     Estimated by the noise model that also scores `mislabeled`, so model-based: a weak model takes some hard pairs
     for mixed-up ones. On CIFAR-10N (label_random1) it named 6 pairs, 5 of the 8 that are mixed up among them;
     confident learning (cleanlab) named 20, and 13 where no label was wrong, the noise model 1. Not applicable where
-    models agree with the labels no more than chance may do. Score: the share.
+    models agree with the labels as chance may do. Score: the share.
     """
     known = predictions.rows.merge(dataset[["image_id", "label", "split"]], on="image_id", how="left", validate="1:1")
     if known["label"].nunique() < 2:

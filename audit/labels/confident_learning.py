@@ -22,7 +22,7 @@ FILTERS = (
     "low_normalized_margin",
     "low_self_confidence",
 )
-#: Standard deviations of agreement beyond chance below which models are not said to tell classes apart.
+#: Standard deviations between agreement and chance below which models are not said to tell classes apart.
 _BEYOND = 2.5
 
 
@@ -125,10 +125,10 @@ def beyond_chance(labels: npt.NDArray[np.int64], pred_probs: npt.NDArray[np.floa
 
 
 def check_told_apart(labels: npt.NDArray[np.int64], pred_probs: npt.NDArray[np.floating]) -> None:
-    """Raises NotApplicable where models agree with labels no more than chance may do: what contradicts a label would be
-    chance, too, and a wrong one would not stand out."""
-    if beyond_chance(labels, pred_probs) < _BEYOND:
-        right = (labels == pred_probs.argmax(axis=1)).mean()
+    """Raises NotApplicable where models agree with labels as chance may do: what contradicts a label would be chance,
+    too, and a wrong one would not stand out. Where they agree far less, as with labels that were swapped, they know."""
+    if abs(beyond_chance(labels, pred_probs)) < _BEYOND:
+        right = (labels == pred_probs.argmax(axis=1)).sum() / max(len(labels), 1)
         raise NotApplicable(
             f"models that did not see an image agree with {right:.0%} of {len(labels):,} labels, as chance may do: "
             "they can't tell the classes apart, so wrong labels would not stand out; more images, or another embedder "

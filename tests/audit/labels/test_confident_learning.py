@@ -71,6 +71,7 @@ def test_where_models_can_not_tell_classes_apart_nothing_is_judged(check: str) -
     labels = np.arange(400) % 2
     find = runner.load()[check].find
     assert find(*given_and_predicted(labels, labels)).empty
+    assert not find(*given_and_predicted(labels, 1 - labels)).empty, "swapped labels are no chance"
     with pytest.raises(NotApplicable, match=r"agree with \d\d% of 400 labels"):
         find(*given_and_predicted(labels, rng.permutation(labels)))
     with pytest.raises(NotApplicable, match="agree with 0% of 2 labels"):
