@@ -14,6 +14,7 @@ import imageclinic
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
 from tests.conftest import LEARNING
+from tests.helpers import foreign_loaders
 
 pytestmark = pytest.mark.slow
 
@@ -58,7 +59,8 @@ def test_the_mapping_is_in_every_format(
         import datasets
 
         monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
-        data = datasets.load_dataset("imagefolder", data_dir=".")["train"]
+        with foreign_loaders.quiet():
+            data = datasets.load_dataset("imagefolder", data_dir=".")["train"]
         assert [str(n) for n in data["label"]] == list(data["class"])
 
 

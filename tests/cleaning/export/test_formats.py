@@ -7,7 +7,6 @@ import json
 import os
 import re
 import shutil
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -35,6 +34,7 @@ from imageclinic.core.errors import InputError
 from imageclinic.workflows.steps.run_state import load
 from imageclinic.workflows.steps.splits import assign
 from tests.conftest import LEARNING
+from tests.helpers import foreign_loaders
 from tests.helpers.prepared_fiftyone import prepare
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("only_equal_files_are_copies")]
@@ -113,8 +113,7 @@ def loaded(out: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What the lines define, run where they say."""
     monkeypatch.chdir(out)
     names: dict[str, Any] = {}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of other people's loaders
+    with foreign_loaders.quiet():
         exec(lines(out), names)
     return names
 

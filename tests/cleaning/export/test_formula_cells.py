@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import gc
 import io
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from PIL import Image
 
 from imageclinic.cleaning.export import balance, formats
 from imageclinic.core import tables
+from tests.helpers import foreign_loaders
 
 NAMES = ('=HYPERLINK("http://x","y")', "+1", "-2", "@SUM(1)", "\tx", "'=1", "plain")
 
@@ -54,7 +54,6 @@ def test_names_come_back_from_manifest_and_balance(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the loader leaves a file open
 def test_the_loader_of_imagefolder_finds_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import datasets
 
@@ -66,9 +65,8 @@ def test_the_loader_of_imagefolder_finds_the_files(tmp_path: Path, monkeypatch: 
     for name, text in formats.load("imagefolder").indexes(rows).items():
         (tmp_path / "out" / name).write_text(text, "utf-8")
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
-    loaded = datasets.load_dataset("imagefolder", data_dir=str(tmp_path / "out"))["train"]
+    with foreign_loaders.quiet():
+        loaded = datasets.load_dataset("imagefolder", data_dir=str(tmp_path / "out"))["train"]
     numbers = {label: n for n, label in enumerate(sorted(NAMES))}
     found = {row["image"].getpixel((0, 0)): row["label"] for row in loaded}
     assert found == {n: numbers[label] for n, label in enumerate(rows["label"])}
-    del loaded
-    gc.collect()  # closes that file here, not in the next test
