@@ -26,7 +26,8 @@ NEAREST = 50
 #: New images that are looked up at a time, and pairs per image above which a block is searched less far.
 _BLOCK, _MOST_EACH = 256, 1_000
 _PIXEL_MATCHES = 3
-_COLUMNS = ("image_id", "other_id", "kind", "distance", "transform", "similarity", "verified")
+#: Of a table of pairs.
+COLUMNS = ("image_id", "other_id", "kind", "distance", "transform", "similarity", "verified")
 
 Progress = Callable[[int, int], None]
 Ints = npt.NDArray[np.intp]
@@ -56,7 +57,9 @@ class _Candidates:
     crowded: npt.NDArray[np.bool_]
 
 
-def find(new: Scanned, run: Scanned, *, progress: Progress | None = None) -> tuple[pd.DataFrame, list[str]]:
+def find(
+    new: Scanned, run: Scanned, *, progress: Progress | None = None
+) -> tuple[pd.DataFrame, set[tuple[str, str]], list[str]]:
     """Find the copies.
 
     Args:
@@ -66,7 +69,8 @@ def find(new: Scanned, run: Scanned, *, progress: Progress | None = None) -> tup
     Returns:
         One row per pair: image_id (new), other_id (in the run), kind (bytes, pixels or near), distance in bits,
         transform (what turns the run's image into the new one), similarity in [−1, 1], and verified (whether both files
-        were compared in full); and notes on what could not be looked at.
+        were compared in full); pairs of new and known images that are no copies, by full decodes or as pictures of a
+        scene that many show; and notes on what could not be looked at.
     """
     notes: list[str] = []
     readable = new.dataset[new.dataset["read_error"].isna()]
@@ -76,15 +80,15 @@ def find(new: Scanned, run: Scanned, *, progress: Progress | None = None) -> tup
         kind="bytes", distance=0, transform="identity", similarity=1.0, verified=True
     )
     looked_up = new.features[~new.features["image_id"].isin(exact["image_id"])].reset_index(drop=True)
-    near = _near(looked_up, new, run, notes, progress)
+    near, apart = _near(looked_up, new, run, notes, progress)
     pairs = pd.concat([p for p in (exact, near) if len(p)] or [exact], ignore_index=True)
-    return pairs[list(_COLUMNS)].sort_values(["image_id", "other_id"], ignore_index=True), notes
+    return pairs[list(COLUMNS)].sort_values(["image_id", "other_id"], ignore_index=True), apart, notes
 
 
 def _near(
     features: pd.DataFrame, new: Scanned, run: Scanned, notes: list[str], progress: Progress | None
-) -> pd.DataFrame:
-    none = pd.DataFrame(columns=list(_COLUMNS))
+) -> tuple[pd.DataFrame, set[tuple[str, str]]]:
+    none = pd.DataFrame(columns=list(COLUMNS)), set[tuple[str, str]]()
     if features.empty or run.features.empty:
         return none
     pairs = _candidates(features, run.features, progress)
@@ -92,6 +96,7 @@ def _near(
         return none
     at, detail, window, first, sure = _likely(pairs, features, new, run, progress)
     i, j, distance, orientation = pairs.i[at], pairs.j[at], pairs.distance[at], pairs.orientation[at]
+    alike = sure
     scene = np.bincount(i[sure], minlength=len(features)) >= NEAREST
     scene &= np.isin(np.arange(len(features)), pairs.i[pairs.crowded])
     if scene.any():
@@ -99,7 +104,7 @@ def _near(
             f"{scene.sum():,} new images show a scene that very many images of the run show, as from a camera that "
             "does not move: they were compared for equal pixels only"
         )
-        sure &= ~scene[i]
+        sure = sure & ~scene[i]
     one, two = features["image_id"].to_numpy()[i], run.features["image_id"].to_numpy()[j]
     sizes = [
         side.dataset.set_index("image_id")[["width", "height"]].reindex(ids).to_numpy(dtype=np.int64)
@@ -123,7 +128,9 @@ def _near(
     copy[asked] = np.array([v.copy for v in verdicts], dtype=bool) & sure[asked]
     _note_unseen(sure & ~on_disk, [(one[k], v.error) for k, v in zip(asked, verdicts, strict=True)], notes)
     kept = np.flatnonzero(equal | copy | (sure & ~on_disk))
-    return pd.DataFrame(
+    separate = alike & ~sure
+    separate[asked] |= np.array([v.separate for v in verdicts], dtype=bool)
+    found = pd.DataFrame(
         {
             "image_id": one[kept],
             "other_id": two[kept],
@@ -134,6 +141,7 @@ def _near(
             "verified": on_disk[kept],
         }
     )
+    return found, set(zip(one[separate], two[separate], strict=True))
 
 
 def _candidates(new: pd.DataFrame, run: pd.DataFrame, progress: Progress | None) -> _Candidates:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from imageclinic.audit.copies.pair_views import in_words
+from imageclinic.core.tables import ALIGNED, TILE
 
 _GRAVITY = {"test": 0, "val": 1, "train": 2}
 _KINDS = {"bytes": "The same bytes as", "pixels": "The same pixels as", "near": "A near copy of"}
@@ -44,10 +45,15 @@ def worst_first(pairs: pd.DataFrame) -> pd.DataFrame:
 
 def evidence(pairs: pd.DataFrame) -> list[str]:
     """A sentence for each pair."""
-    columns = ["kind", "other_id", "transform", "run_split", "run_decision", "verified"]
+    columns = ["kind", "other_id", "transform", "label", "run_label", "run_split", "run_decision", "verified"]
     sentences = []
-    for kind, other, transform, split, decision, verified in pairs[columns].itertuples(index=False, name=None):
+    for kind, other, transform, own, label, split, decision, verified in pairs[columns].itertuples(
+        index=False, name=None
+    ):
         turned = "" if transform == "identity" else f", {in_words(str(transform))},"
+        # Of whole pictures that is a finding of conflicting_label.
+        if transform in (ALIGNED, TILE) and pd.notna(own) and pd.notna(label) and own != label:
+            turned += f" labelled {label},"
         where = "in the run" if pd.isna(split) else f"in the run's {split} split"
         dropped = ", which was dropped" if decision == "drop" else ""
         how = "" if verified else " (by thumbnails only)"

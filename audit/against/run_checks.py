@@ -77,7 +77,8 @@ def verdict(issues: pd.DataFrame, images: int, accepted: int, commands: Mapping[
             command = commands.get(name, commands["look"])
             lines.append(Line(name, share * float(own["score"].max()), what, follows, command, [name]))
     passed = f"{accepted:,} of {number(images, 'new image')} passed every check"
-    lines.append(Line("accepted", 0.0, passed, "their names are in accepted.txt", commands[""]))
+    names = "its name is in accepted.txt" if accepted == 1 else "their names are in accepted.txt"
+    lines.append(Line("accepted", 0.0, passed, names, commands[""]))
     return [line.as_json() for line in lines]
 
 

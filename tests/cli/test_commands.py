@@ -45,7 +45,8 @@ def test_every_command_explains_itself(run: Run) -> None:
         (["export", "pets", "out", "--out", "out"], "two places to export to"),
         (["explain", "drak"], "there is no check 'drak'"),
         (["verify", "pets"], "manifest.csv is missing"),
-        (["train", "pets"], "manifest.csv"),
+        (["train", "pets"], "manifest.csv is missing. Expected what imageclinic export wrote. See whether the path is"),
+        (["train", "nowhere"], "nowhere is missing"),
     ],
 )
 def test_bad_input_is_one_clear_line(run: Run, folder: Path, tmp_path, arguments: list[str], message: str) -> None:

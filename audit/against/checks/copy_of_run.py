@@ -7,6 +7,7 @@ import pandas as pd
 from imageclinic.audit.against.copy_words import evidence, worst_first
 from imageclinic.audit.issue_rows import findings
 from imageclinic.audit.verdict.line import number
+from imageclinic.core.tables import TILE
 
 URGENCY = 90
 ABOUT = ("copies",)
@@ -15,14 +16,15 @@ ABOUT = ("copies",)
 def find(run_copies: pd.DataFrame) -> pd.DataFrame:
     """New images with a copy in the run, in the split that they are meant for: they bring nothing new.
 
-    Score: 1 for the same bytes or pixels, else the correlation of the detail.
+    A collage and its tiles are for you to look at: neither replaces the other. Score: 1 for the same bytes or pixels,
+    else the correlation of the detail.
     """
     within = run_copies[~run_copies["image_id"].isin(run_copies.loc[run_copies["across"], "image_id"])]
     first = worst_first(within).drop_duplicates("image_id")
     return findings(
         image_id=first["image_id"],
         score=first["similarity"].clip(0, 1),
-        suggested_action=["drop"] * len(first),
+        suggested_action=["review" if transform == TILE else "drop" for transform in first["transform"]],
         evidence=evidence(first),
     )
 

@@ -68,27 +68,67 @@ def candidates(vectors: Floats) -> Ints:
     n = len(vectors)
     if n <= LOOK_ALIKE:
         return np.empty((0, 2), np.intp)
+    unit = _unit(vectors)
+    nearest, near, crowd = _look_alikes(unit, unit, np.arange(n))
+    one, two = np.repeat(np.arange(n), NEAREST), nearest.ravel()
+    pairs = np.sort(np.stack([one, two], axis=1), axis=1)
+    return _nearer(pairs, near.ravel(), np.minimum(crowd[one], crowd[two]), max(LEAST, int(EACH * n)))
+
+
+def candidates_between(new: Floats, known: Floats) -> Ints:
+    """Pairs of a new and a known picture that lie nearer to each other than to the look-alikes of both among the known.
+
+    Args:
+        new: (m, features), embeddings.
+        known: (n, features), embeddings by the same embedder.
+
+    Returns:
+        (pairs, 2) positions, in `new` and in `known`; the nearest, relative to their look-alikes, first.
+    """
+    if not len(new) or len(known) <= LOOK_ALIKE:
+        return np.empty((0, 2), np.intp)
+    unit = _unit(known)
+    nearest, near, crowd = _look_alikes(_unit(new), unit, None)
+    one, two = np.repeat(np.arange(len(new)), NEAREST), nearest.ravel()
+    asked, row = np.unique(two, return_inverse=True)
+    *_, of_known = _look_alikes(unit[asked], unit, asked)
+    return _nearer(np.stack([one, two], axis=1), near.ravel(), np.minimum(crowd[one], of_known[row]), len(one))
+
+
+def _unit(vectors: Floats) -> npt.NDArray[np.float32]:
     unit = vectors.astype(np.float32)
     unit /= np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-9)
+    return unit
+
+
+def _look_alikes(
+    asked: npt.NDArray[np.float32], known: npt.NDArray[np.float32], own: Ints | None
+) -> tuple[Ints, npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Positions in `known` of the `NEAREST` of each that is asked and how similar they are, and the similarity of the
+    `LOOK_ALIKE`-th. `own`: where those that are asked lie in `known` themselves, if they do."""
+    n = len(asked)
     nearest = np.empty((n, NEAREST), np.intp)
     near, crowd = np.empty((n, NEAREST), np.float32), np.empty(n, np.float32)
     for start in range(0, n, _BATCH):
         rows = np.arange(start, min(n, start + _BATCH))
-        alike = unit[rows] @ unit.T
-        alike[rows - start, rows] = -1
+        alike = asked[rows] @ known.T
+        if own is not None:
+            alike[rows - start, own[rows]] = -1
         at = np.argpartition(-alike, LOOK_ALIKE - 1, axis=1)[:, :LOOK_ALIKE]
         values = np.take_along_axis(alike, at, axis=1)
         order = np.argsort(-values, axis=1, kind="stable")
         values, at = np.take_along_axis(values, order, axis=1), np.take_along_axis(at, order, axis=1)
         nearest[rows], near[rows], crowd[rows] = at[:, :NEAREST], values[:, :NEAREST], values[:, -1]
-    one, two = np.repeat(np.arange(n), NEAREST), nearest.ravel()
-    pairs = np.sort(np.stack([one, two], axis=1), axis=1)
-    around = np.minimum(crowd[one], crowd[two])
-    ratio = (1 - near.ravel()) / np.maximum(1 - around, 1e-6)
+    return nearest, near, crowd
+
+
+def _nearer(pairs: Ints, near: Floats, around: Floats, most: int) -> Ints:
+    """Of pairs those that are `NEARER` than what is around them, each once, the nearest first."""
+    ratio = (1 - near) / np.maximum(1 - around, 1e-6)
     order = np.lexsort((pairs[:, 1], pairs[:, 0], ratio))
     kept = pairs[order[ratio[order] < NEARER]]
     _, first = np.unique(kept, axis=0, return_index=True)
-    return np.asarray(kept[np.sort(first)][: max(LEAST, int(EACH * n))])
+    return np.asarray(kept[np.sort(first)][:most])
 
 
 def confirm(

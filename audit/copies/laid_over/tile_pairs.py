@@ -51,24 +51,59 @@ def candidates(
         (m, 2) positions, i < j, each pair once, the nearest first; and whether one may be a tile of the other, rather
         than framed by it.
     """
+    holder, whole, distance, tile = _held(thumbnails, hashes, search)
+    other = holder != whole
+    pairs = np.sort(np.stack([holder, whole], axis=1), axis=1)[other]
+    pairs, tile = _each_once(pairs, distance[other], tile[other])
+    most = max(LEAST, int(EACH * len(hashes)))
+    return pairs[:most], tile[:most]
+
+
+def candidates_between(
+    new: tuple[Bytes, Hashes], known: tuple[Bytes, Hashes], *, search: Search = hamming_search
+) -> tuple[Ints, npt.NDArray[np.bool_]]:
+    """Pairs of a new and a known picture of which one may hold the other.
+
+    Args:
+        new, known: thumbnails and hashes, see `candidates`.
+        search: searches sets of hashes.
+
+    Returns:
+        (pairs, 2) positions, in `new` and in `known`, each pair once, the nearest first; and whether one may be a tile.
+    """
+    holder, whole, distance, tile = _held(new[0], known[1], search)
+    known_holder, new_whole, *rest = _held(known[0], new[1], search)
+    pairs = np.concatenate([np.stack([holder, whole], axis=1), np.stack([new_whole, known_holder], axis=1)])
+    return _each_once(pairs, np.concatenate([distance, rest[0]]), np.concatenate([tile, rest[1]]))
+
+
+def _held(
+    thumbnails: Bytes, hashes: Hashes, search: Search
+) -> tuple[Ints, Ints, npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
+    """Pictures of which a part looks like another one: rows of `thumbnails` and of `hashes`, the distance, and whether
+    the part is a tile."""
     holder, parts, tile = _parts(thumbnails)
-    found: list[tuple[Ints, Ints, npt.NDArray[np.uint8]]] = []
+    none = np.empty(0, np.intp)
+    found: list[tuple[Ints, Ints, npt.NDArray[np.uint8]]] = [(none, none, np.empty(0, np.uint8))]
 
     def take(left: Ints, right: Ints, distance: npt.NDArray[np.uint8]) -> bool:
         found.append((left.copy(), right.copy(), distance.copy()))
         return True
 
-    if len(parts):
+    if len(parts) and len(hashes):
         search(parts, hashes, RADIUS, take)
-    if not found:
-        return np.empty((0, 2), np.intp), np.empty(0, bool)
     part, whole, distance = (np.concatenate(each) for each in zip(*found, strict=True))
-    pairs = np.sort(np.stack([holder[part], whole], axis=1), axis=1)
-    order = np.lexsort((tile[part], pairs[:, 1], pairs[:, 0], distance))
-    order = order[pairs[order, 0] != pairs[order, 1]]
+    return holder[part], whole, distance, tile[part]
+
+
+def _each_once(
+    pairs: Ints, distance: npt.NDArray[np.uint8], tile: npt.NDArray[np.bool_]
+) -> tuple[Ints, npt.NDArray[np.bool_]]:
+    """Pairs of two pictures, each once, the nearest first, and which may be tiles."""
+    order = np.lexsort((tile, pairs[:, 1], pairs[:, 0], distance))
     _, first = np.unique(pairs[order], axis=0, return_index=True)
-    kept = order[np.sort(first)][: max(LEAST, int(EACH * len(hashes)))]
-    return np.asarray(pairs[kept], np.intp), np.asarray(tile[part[kept]], bool)
+    kept = order[np.sort(first)]
+    return np.asarray(pairs[kept], np.intp), tile[kept]
 
 
 def joined(pairs: Ints, thumbnails: Bytes, hashes: Hashes) -> tuple[Ints, Ints]:

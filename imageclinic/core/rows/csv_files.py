@@ -77,7 +77,12 @@ def _pieces(path: Path, table: Table) -> Iterator[pd.DataFrame]:
                 typed = {column.name: _typed(piece[column.name], column, path) for column in there}
                 yield validate(pd.DataFrame(typed), keyless, where=str(path))
     except FileNotFoundError:
-        raise InputError(f"{path} is missing", expected=f"a file that imageclinic {table.command} wrote") from None
+        missing = path if path.parent.is_dir() else path.parent
+        raise InputError(
+            f"{missing} is missing",
+            expected=f"what imageclinic {table.command} wrote",
+            fix="see whether the path is right",
+        ) from None
     except InputError:
         raise
     except (OSError, ValueError, pd.errors.ParserError, pd.errors.ParserWarning) as error:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from imageclinic.audit.against import copies_of_run
+from imageclinic.audit.against import copies_of_run, laid_over_run
 from imageclinic.audit.against.checks.property_drift import unseen
 from imageclinic.audit.against.copy_words import with_run
 from imageclinic.audit.copies import find_copies
@@ -92,16 +92,32 @@ def make_all(
     made.make(("run_options",), lambda: (side.options,))
     made.make(("look_alikes",), lambda: (_look_alikes(side.classes, fresh.dataset),))
 
+    known = made.known
+
     def in_run() -> tuple[pd.DataFrame]:
+        run = side.scanned()
         with stage("Looking for copies in the run") as progress:
-            pairs, found = copies_of_run.find(fresh, side.scanned(), progress=progress)
+            pairs, apart, found = copies_of_run.find(fresh, run, progress=progress)
+        if "run_embeddings" in known:
+            settled = apart | set(zip(pairs["image_id"], pairs["other_id"], strict=True))
+            with stage("Laying likely copies over images of the run") as progress:
+                laid, more = laid_over_run.find(
+                    (fresh, known["new_embeddings"]), (run, known["run_embeddings"]), settled, progress=progress
+                )
+            pairs = pd.concat([part for part in (pairs, laid) if len(part)] or [pairs], ignore_index=True)
+            found += more
         notes.extend(found)
         return (with_run(pairs, fresh.dataset, side.known),)
 
     def among_new() -> tuple[pd.DataFrame, pd.DataFrame]:
         with stage("Looking for copies among the new images") as progress:
             *found, remarks = find_copies.find(
-                fresh.dataset, fresh.features, fresh.thumbnails, fresh.path, progress=progress
+                fresh.dataset,
+                fresh.features,
+                fresh.thumbnails,
+                fresh.path,
+                embeddings=known.get("new_embeddings"),
+                progress=progress,
             )
         notes.extend(remarks)
         return found[0], found[1]
@@ -110,11 +126,10 @@ def make_all(
         with stage("Embedding new images") as progress:
             return (same_embedder.embed(side, fresh, model, progress),)
 
-    made.make(("run_copies",), in_run)
-    made.make(("new_copies", "new_clusters"), among_new)
     made.make(("new_embeddings",), embedded, chosen=model is not None)
     made.make(("run_embeddings",), lambda: (side.run.read_embeddings(),))
-    known = made.known
+    made.make(("run_copies",), in_run)
+    made.make(("new_copies", "new_clusters"), among_new)
     made.make(
         ("predicted_labels",),
         lambda: (label_doubts.predict(side, fresh.dataset, known["new_embeddings"], known["run_embeddings"]),),
