@@ -34,8 +34,8 @@ def calibrate(
 
 
 def forgiving_log_loss(probs: npt.NDArray[np.float32], labels: npt.NDArray[np.integer]) -> float:
-    """Mean −log probability of the labels, in nats, if one in ten is wrong, evenly over the other classes: so wrong labels
-    do not speak against models that are sure (the "forward correction" of Patrini et al. 2017 with an even noise
+    """Mean −log probability of the labels, in nats, if one in ten is wrong, evenly over the other classes: so wrong
+    labels don't speak against models that are sure (the forward correction of Patrini et al. 2017, with an even noise
     matrix). Probabilities (n, classes), labels (n,), at least 2 classes."""
     own = probs[np.arange(len(labels)), labels].astype(np.float64)
     return float(-np.log(own * (1 - _WRONG) + (1 - own) * _WRONG / (probs.shape[1] - 1)).mean())

@@ -17,8 +17,8 @@ from imageclinic.training.predict.linear_heads import Basis, train
 
 #: Most heads × classes that are trained together, that the choice of strength may take, and that repeats may.
 MAX_COLUMNS = 4000
-#: L2 strengths that are tried besides, one after the other, as long as the weakest so far is the best: a penalty is per image, and
-#: 16,000 images of 64 features bear a tenth of what a few thousand bear.
+#: L2 strengths that are tried besides, one after the other, as long as the weakest so far is the best. A penalty is per
+#: image, so many images want a smaller one: 16,000 images of 64 features .0003.
 WEAKER = (0.001, 0.0003, 0.0001)
 
 Floats = npt.NDArray[np.float32]
@@ -135,8 +135,8 @@ def judged_logits(task: Task, head: Head, fitted: Fitted) -> Floats:
 def best_strength(
     task: Task, strengths: Sequence[float], tolerance: float, progress: Progress | None
 ) -> tuple[float, list[Head], int, int, str]:
-    """The L2 strength with the least calibrated loss in the first repeat. Where that is the weakest of several, weaker ones
-    are tried, see `WEAKER`.
+    """The L2 strength with the least calibrated loss in the first repeat. Where that is the weakest of several, weaker
+    ones are tried, see `WEAKER`.
 
     Returns:
         The strength; the heads to use with it; how many heads were trained, how many there are with those to use; and

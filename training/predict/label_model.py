@@ -1,6 +1,6 @@
 """Class probabilities of images that were not in a run, by what predicts the run's own images out of fold: a linear
-head and, where it counted there, a linear discriminant on the same embeddings (`training.predict.out_of_fold`), fitted to all of
-the run's, and the votes of the nearest of the run's images where these counted there.
+head and, where it counted there, a linear discriminant on the same embeddings (`training.predict.out_of_fold`), fitted
+to all of the run's, and the votes of the nearest of the run's images where these counted there.
 
 The first two are linear in the embedding: a few small arrays, and predicting is a matrix product.
 """

@@ -17,7 +17,7 @@ Ints = npt.NDArray[np.int64]
 
 
 def wide_and_narrow(n: int = 1200, seed: int = 0) -> tuple[Floats, Ints, Ints]:
-    """Four classes and folds: two are wide and overlap, two are narrow and don't. One spread for all is wrong for each."""
+    """Four classes and folds: two are wide and overlap, two are narrow and don't. One spread for all is wrong."""
     rng = np.random.default_rng(seed)
     labels = np.arange(n) % 4
     centres = np.array([[0, 0], [3, 0], [40, 0], [40.6, 0]])
@@ -57,8 +57,8 @@ def test_discriminants_count_where_classes_are_spread_alike(wrong: float) -> Non
 
 
 def test_wrong_labels_do_not_speak_against_the_surer_witness() -> None:
-    """One is as sure as it is right of the true classes, the other allows for the fifteen wrong labels in a hundred and knows
-    less: the mean is kept, by which the given labels alone would go."""
+    """One is sure of the true classes, the other allows for fifteen wrong labels in a hundred and knows less: by the
+    plain log loss the latter would be alone."""
     rng = np.random.default_rng(0)
     truth = np.arange(4000) % 4
     labels = np.where(rng.random(4000) < 0.15, (truth + 1) % 4, truth)
