@@ -117,7 +117,8 @@ def prepare(folder: Path, count: int, width: int) -> None:
         "shift": (CLASSES,),
     }
     drawn = {name: rng.normal(scale=1 / 16, size=shape).astype(np.float32) for name, shape in shapes.items()}
-    model = fold_model.FoldModel(**drawn, temperatures=np.ones(2, np.float32))
+    shares = np.full(2, 0.5, np.float32)
+    model = fold_model.FoldModel(**drawn, temperatures=np.ones(2, np.float32), shares=shares)
     fold_model.write(folder / "model.npz", model)
     file = folder / f"{count}.parquet"
     if not file.exists():

@@ -1,6 +1,6 @@
 """Class probabilities of images that were not in a run, by what predicts the run's own images out of fold: a linear
-head and a linear discriminant on the same embeddings (`training.predict.out_of_fold`), fitted to all of the run's, and
-the votes of the nearest of the run's images where these counted there.
+head and, where it counted there, a linear discriminant on the same embeddings (`training.predict.out_of_fold`), fitted
+to all of the run's, and the votes of the nearest of the run's images where these counted there.
 
 The first two are linear in the embedding: a few small arrays, and predicting is a matrix product.
 """
@@ -43,6 +43,8 @@ class LabelModel:
     """(witnesses, classes)"""
     temperatures: Floats
     """(witnesses,)"""
+    shares: Floats
+    """(witnesses,): their shares of the geometric mean, which sum to 1."""
     votes: Floats
     """(): weight of the neighbours, in [0, 1)."""
     seen: Floats
@@ -58,7 +60,7 @@ class LabelModel:
         x = (vectors - self.mean) @ self.turn
         logits = np.einsum("nd,wdk->wnk", x, self.kernels) + self.biases[:, None]
         each = log_softmax(logits / self.temperatures[:, None, None], axis=2)
-        probs = np.asarray(softmax(each.mean(0), axis=1), np.float32)
+        probs = np.asarray(softmax(np.tensordot(self.shares, each, 1), axis=1), np.float32)
         if not self.votes:
             return probs
         voted = neighbor_votes.votes(np.asarray(x, np.float32), self.seen, self.seen_labels, probs.shape[1])
@@ -77,6 +79,7 @@ def fit(
     *,
     strength: float,
     temperature: float,
+    discriminants: float,
     votes: float,
 ) -> LabelModel:
     """Fit the witnesses to all images. Nothing is drawn at random.
@@ -88,6 +91,7 @@ def fit(
         classes: number of classes.
         strength: the head's L2 strength, as chosen out of fold.
         temperature: what the head's logits are divided by, as found out of fold.
+        discriminants: the discriminant's share of the mean, as found out of fold.
         votes: the weight of the neighbours' votes, as found out of fold.
     """
     mean, turn, basis = principal_axes(embeddings, _COMPONENTS)
@@ -105,6 +109,7 @@ def fit(
         kernels=np.stack([head.kernel[:, 0], kernel]),
         biases=np.stack([head.bias[0], bias]),
         temperatures=np.array([temperature, scored[best][1]], np.float32),
+        shares=np.array([1 - discriminants, discriminants], np.float32),
         votes=np.array(votes, np.float32),
         seen=basis.x[seen],
         seen_labels=given[seen],

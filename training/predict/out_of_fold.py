@@ -13,7 +13,8 @@ nested choice had a greater log loss on the *true* labels (1.18 against 1.15 nat
 the ranking (.641 against .650), because it sees fewer images.
 
 A linear discriminant (`training.predict.discriminant`), fitted in closed form to the same folds, is a second witness:
-the geometric mean of the two, each calibrated, ranks better than either (docs/mislabels.md). The votes of the nearest
+the geometric mean of the two, each calibrated, ranks better than either (docs/mislabels.md), and it is left out where
+heads alone foretell held-out labels clearly better (`training.predict.witness_weights`). The votes of the nearest
 other images (`training.predict.neighbor_votes`) join them with the weight that the log loss chooses, which may be 0.
 
 The result is the probability of the *given* label. With noisy labels that is not the probability of the true
@@ -27,10 +28,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import softmax
 
 from imageclinic.core.errors import InputError
-from imageclinic.training.predict import discriminant, neighbor_votes
+from imageclinic.training.predict import discriminant, neighbor_votes, witness_weights
 from imageclinic.training.predict.calibration import calibrate, log_loss
 from imageclinic.training.predict.fold_heads import Task, best_strength, judged_logits, trained
 from imageclinic.training.predict.linear_heads import principal
@@ -59,6 +59,8 @@ class OutOfFold:
     """(n,) the fold in which an image was held out, in the first repeat."""
     strength: float
     """The L2 strength chosen."""
+    discriminants: float
+    """The discriminants' share of the geometric mean with the heads, in [0, 1]."""
     votes: float
     """The weight of the neighbours' votes, in [0, 1)."""
     temperature: float
@@ -116,10 +118,11 @@ def out_of_fold(
     for head, fitted in trained(task, wanted, TOLERANCE, before, count, progress):
         z[head.repeat, task.judging(head)] = judged_logits(task, head, fitted)
     heads, temperature = calibrate(z, given)
-    found = [heads] if "heads" in witnesses else []
+    share, probs = float("heads" not in witnesses), heads
     if "discriminant" in witnesses:
-        found.append(_discriminants(task, repeats))
-    probs = softmax(np.mean([np.log(np.maximum(p, 1e-12)) for p in found], axis=0), axis=1)
+        others = _discriminants(task, repeats)
+        share = share or witness_weights.of_discriminants(heads, others, given)
+        probs = witness_weights.join(heads, others, share)
     votes = 0.0
     if "neighbours" in witnesses:
         # So many tell whether the votes of all are worth the minutes.
@@ -134,6 +137,7 @@ def out_of_fold(
         pred_probs=probs,
         fold=held[0],
         strength=strength,
+        discriminants=share,
         votes=votes,
         temperature=temperature,
         log_loss=log_loss(probs, given),

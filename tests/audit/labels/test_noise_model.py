@@ -125,6 +125,21 @@ def test_errors_of_a_model_that_is_never_sure_are_not_taken_for_wrong_labels(cla
     assert (found.wrong > 0.95).sum() <= 3
 
 
+@pytest.mark.parametrize("sure", [3, 5, 7])
+def test_hard_images_that_a_model_says_are_hard_are_not_taken_for_wrong_labels(sure: float) -> None:
+    """Ten classes are mistaken for each other as often as the model says, and one label in fifty is wrong; confident
+    learning counts two to three times as many."""
+    evenly = 0.98 * np.eye(10) + 0.02 / 9 * (1 - np.eye(10))
+    given, truth, probs = draw(evenly, 8000, power=1.0, sure=sure)
+    found = noise_model.fit(given, probs)
+    wrong = given != truth
+    assert found.share == pytest.approx(wrong.mean(), abs=0.01)
+    assert wrong[found.wrong >= 0.95].mean() > 0.97
+    joint = probs * evenly[:, given].T  # what is to be known: the model's probabilities and how labels went wrong
+    known = 1 - joint[np.arange(8000), given] / joint.sum(axis=1)
+    assert np.abs(found.wrong - known).mean() < 0.01
+
+
 @pytest.mark.parametrize("share", [0.2, 0.4])
 def test_many_wrong_labels_are_seen_where_the_model_can_be_sure(share: float) -> None:
     evenly = (1 - share) * np.eye(10) + share / 9 * (1 - np.eye(10))

@@ -312,6 +312,7 @@ def test_new_images_are_predicted_as_out_of_fold(
         10,
         strength=inside.strength,
         temperature=inside.temperature,
+        discriminants=inside.discriminants,
         votes=votes,
     )
     assert len(model.seen) == (270 if votes else 0)

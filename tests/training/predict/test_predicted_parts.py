@@ -48,7 +48,9 @@ def prepared(folder: Path) -> Path:
         "shift": (CLASSES,),
     }
     drawn = {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
-    fold_model.write(folder / "model.npz", fold_model.FoldModel(**drawn, temperatures=np.array([0.7, 2.0], np.float32)))
+    shares, temperatures = np.array([0.5, 0.5], np.float32), np.array([0.7, 2.0], np.float32)
+    model = fold_model.FoldModel(**drawn, temperatures=temperatures, shares=shares)
+    fold_model.write(folder / "model.npz", model)
     return folder
 
 

@@ -38,6 +38,8 @@ class FoldModel:
     """(witnesses, repeats, folds, classes)"""
     temperatures: Floats
     """(witnesses,): what logits are divided by."""
+    shares: Floats
+    """(witnesses,): their shares of the geometric mean, which sum to 1."""
     shift: Floats
     """(classes,): added to log probabilities, see `training.predict.by_sample.fitting_sample.shift`."""
 
@@ -64,9 +66,9 @@ class FoldModel:
 
     def _block(self, vectors: Floats, folds: npt.NDArray[np.integer]) -> Floats:
         x = (vectors - self.mean) @ self.turn
-        witnesses, repeats = self.kernels.shape[:2]
+        repeats = self.kernels.shape[1]
         logs = np.tile(self.shift, (len(x), 1))
-        for w in range(witnesses):
+        for w in np.flatnonzero(self.shares):
             mean = np.zeros((len(x), self.classes), np.float32)
             for r in range(repeats):
                 z = np.empty((len(x), self.classes), np.float32)
@@ -74,7 +76,7 @@ class FoldModel:
                     held = folds[r] == f
                     z[held] = x[held] @ self.kernels[w, r, f] + self.biases[w, r, f]
                 mean += softmax(z / self.temperatures[w], axis=1)
-            logs += np.log(np.maximum(mean / mean.sum(1, keepdims=True), 1e-12)) / np.float32(witnesses)
+            logs += np.log(np.maximum(mean / mean.sum(1, keepdims=True), 1e-12)) * self.shares[w]
         return np.asarray(softmax(logs, axis=1), np.float32)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from imageclinic.core.large.large_arrays import rows_at_once
-from imageclinic.training.predict import discriminant
+from imageclinic.training.predict import discriminant, witness_weights
 from imageclinic.training.predict.by_sample import fitting_sample
 from imageclinic.training.predict.by_sample.fold_model import FoldModel
 from imageclinic.training.predict.calibration import calibrate, log_loss
@@ -91,14 +91,17 @@ def fit(
     for head, fitted in trained(task, wanted, tolerance, before, count, progress):
         z[head.repeat, task.judging(head)[judged]] = judged_logits(task, head, fitted)
         kernels[0, head.repeat, head.fold], biases[0, head.repeat, head.fold] = fitted
-    temperatures = [calibrate(z, given[judged])[1], _discriminants(task, judged, kernels[1], biases[1])]
+    heads, temperature = calibrate(z, given[judged])
+    others, temperature_of_others = _discriminants(task, judged, kernels[1], biases[1])
+    share = witness_weights.of_discriminants(heads, others, given[judged])
     return SampledHeads(
         FoldModel(
             mean=mean,
             turn=turn,
             kernels=kernels,
             biases=biases,
-            temperatures=np.array(temperatures, np.float32),
+            temperatures=np.array([temperature, temperature_of_others], np.float32),
+            shares=np.array([1 - share, share], np.float32),
             shift=fitting_sample.shift(labels, drawn),
         ),
         strength,
@@ -125,9 +128,9 @@ def _judged(folds: npt.NDArray[np.integer], classes: int) -> npt.NDArray[np.bool
     return judged
 
 
-def _discriminants(task: Task, judged: npt.NDArray[np.bool_], kernels: Floats, biases: Floats) -> float:
+def _discriminants(task: Task, judged: npt.NDArray[np.bool_], kernels: Floats, biases: Floats) -> tuple[Floats, float]:
     """Fit a discriminant to each repeat's folds into `kernels` (repeats, folds, …) and `biases`; the shrinkage is
-    chosen in the first repeat. Returns their temperature."""
+    chosen in the first repeat. Returns the judged rows' probabilities, (judged, classes), and their temperature."""
     given, x = task.labels[judged], task.basis.x[judged]
     shrinkages: Sequence[float] = discriminant.SHRINKAGES
     logits = []
@@ -148,7 +151,7 @@ def _discriminants(task: Task, judged: npt.NDArray[np.bool_], kernels: Floats, b
         logits.append(tried[best])
         for f in layers:
             kernels[repeat, f], biases[repeat, f] = layers[f][best]
-    return calibrate(np.stack(logits), given)[1]
+    return calibrate(np.stack(logits), given)
 
 
 def _rows(task: Task, wanted: npt.NDArray[np.bool_]) -> tuple[Floats, npt.NDArray[np.int32]]:

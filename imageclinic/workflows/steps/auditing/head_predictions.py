@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from imageclinic.training.predict.out_of_fold import OutOfFold
 
 #: Changes when predictions by a sample must not be reused from an older version.
-SAMPLE_VERSION = "2"
+SAMPLE_VERSION = "3"
 
 
 def sample_key(images: int) -> list[Any]:
@@ -85,6 +85,7 @@ def predict(
         fold_model.write(model, found.model)
         made = {"strength": found.strength, "repeats": found.repeats, "note": found.note}
         made["temperature"] = float(found.model.temperatures[0])
+        made["discriminants"] = float(found.model.shares[1])
         caches.write_facts(facts, made)
     probs = predicted_parts.predict(engine, model, run.embeddings, rows, folds, folder, progress=progress)
     loss, accuracy = _scores(probs, labels)
@@ -93,6 +94,7 @@ def predict(
         pred_probs=probs,
         fold=np.asarray(folds[0], np.int32),
         strength=made["strength"],
+        discriminants=made["discriminants"],
         votes=0.0,  # neighbours of very many images are not looked for
         temperature=made["temperature"],
         log_loss=loss,

@@ -26,7 +26,7 @@ from imageclinic.workflows.steps.result_keys import key
 #: Folds of the cross-validation, and how often it is repeated with other folds; the repeats are averaged.
 FOLDS, REPEATS = 5, 3
 #: Changes when predictions, or what the noise model made of them, must not be reused from an older version.
-VERSION = "6"
+VERSION = "7"
 
 
 def predict(
@@ -63,7 +63,7 @@ def predict(
 def describe(run: Run) -> dict[str, Any]:
     """How the run's predictions were made, for run.json: ``made`` (heads, full or given) and what belongs to that."""
     metadata = tables.metadata(run.predictions)
-    numbers = ("strength", "votes", "temperature", "accuracy", "log_loss", "folds", "repeats", "size")
+    numbers = ("strength", "discriminants", "votes", "temperature", "accuracy", "log_loss", "folds", "repeats", "size")
     return {
         "made": metadata["made"],
         **({"source": metadata["source"]} if "source" in metadata else {}),
@@ -113,6 +113,7 @@ def _train_heads(
     made = {
         "made": "heads",
         "strength": str(found.strength),
+        "discriminants": str(found.discriminants),
         "votes": str(found.votes),
         "repeats": str(found.repeats),
         **_scores(found, [each for each in (found.note, note) if each], labelled["label"]),

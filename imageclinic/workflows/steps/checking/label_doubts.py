@@ -21,7 +21,7 @@ from imageclinic.workflows.steps.checking.both_sides import RunSide
 from imageclinic.workflows.steps.result_keys import key
 
 #: Changes when a model that an older version fitted must not be used.
-VERSION = 4
+VERSION = 5
 #: Images of the run that the model is fitted to, at most: it is to take seconds.
 MOST = 20_000
 
@@ -79,7 +79,7 @@ def _fit(
     usable: pd.DataFrame, made: dict[str, str], predictions: tables.Predictions, known: tables.Embeddings, seed: int
 ) -> dict[str, npt.NDArray[Any]]:
     from imageclinic.cleaning.split import stratified_split
-    from imageclinic.training.predict import label_model
+    from imageclinic.training.predict import label_model, witness_weights
 
     drawn = np.sort(np.random.default_rng(seed).permutation(len(usable))[:MOST])
     some = usable.iloc[drawn].reset_index(drop=True)
@@ -101,6 +101,7 @@ def _fit(
         len(predictions.classes),
         strength=float(made["strength"]),
         temperature=float(made["temperature"]),
+        discriminants=float(made.get("discriminants", witness_weights.SHARE)),  # older runs counted them always
         votes=float(made.get("votes", 0)),  # older runs knew none
     )
     numbers = {"power": noise.power, "growth": noise.channel.growth, "level": noise.channel.level}
