@@ -129,10 +129,14 @@ def judged_logits(task: Task, head: Head, fitted: Fitted) -> Floats:
     return np.asarray(task.basis.x[task.judging(head)] @ fitted.kernel + fitted.bias)
 
 
+#: Trains heads, as `trained` does.
+Train = Callable[[Task, Sequence[Head], float, int, int, Progress | None], Iterator[tuple[Head, Fitted]]]
+
+
 def best_strength(
-    task: Task, strengths: Sequence[float], tolerance: float, progress: Progress | None
+    task: Task, strengths: Sequence[float], tolerance: float, progress: Progress | None, train_heads: Train = trained
 ) -> tuple[float, list[Head], int, int, str]:
-    """The L2 strength with the least calibrated loss in the first repeat.
+    """The L2 strength with the least calibrated loss in the first repeat, by heads that `train_heads` trains.
 
     Returns:
         The strength; the heads to use with it; how many heads were trained, how many there are with those to use; and
@@ -141,7 +145,7 @@ def best_strength(
     search, repeats, note = plan(task, strengths)
     wanted = {s: heads_of(task.folds[:repeats], [s]) for s in {h.strength for h in search}}
     count = len(search) + len(wanted[search[0].strength])
-    found = trained(task, search, tolerance, 0, count, progress)
+    found = train_heads(task, search, tolerance, 0, count, progress)
     logits = {head: judged_logits(task, head, fitted) for head, fitted in found}
     best = min(wanted, key=lambda s: _loss(task, {h: z for h, z in logits.items() if h.strength == s}))
     return best, wanted[best], len(search), count, note

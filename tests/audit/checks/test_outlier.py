@@ -105,9 +105,10 @@ def test_reach_is_the_distance_of_a_share(monkeypatch: pytest.MonkeyPatch) -> No
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     rows = np.arange(0, 900, 2)
     exact = np.sort(1 - unit[rows] @ unit[rows].T, axis=1)[:, 90]
-    np.testing.assert_allclose(bulk_distances.reach(lambda at: vectors[at], rows, 0.2), exact, atol=1e-6)
+    groups = [bulk_distances.Group(np.arange(300), 0.5), bulk_distances.Group(rows, 0.2)]
+    np.testing.assert_allclose(bulk_distances.reaches(unit.astype(np.float32), groups)[1], exact, atol=1e-6)
     monkeypatch.setattr(bulk_distances, "REFERENCES", 300)
-    sampled = bulk_distances.reach(lambda at: vectors[at], rows, 0.2)
+    sampled = bulk_distances.reaches(unit.astype(np.float32), groups)[1]
     assert not np.allclose(sampled, exact, atol=1e-6)
     np.testing.assert_allclose(sampled, exact, atol=0.08)
 
