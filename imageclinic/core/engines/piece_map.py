@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib.metadata
 import pickle
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,7 +24,6 @@ import numpy.typing as npt
 import xxhash
 from threadpoolctl import threadpool_limits
 
-from imageclinic import __version__
 from imageclinic.core.engines.engine import Engine
 from imageclinic.core.engines.witnesses import witnesses
 from imageclinic.core.errors import Failed
@@ -133,7 +133,8 @@ def _mapped(
         yield from here(work, arrays, pieces, images=images, progress=progress)
         return
     digests = {name: _digest(array) for name, array in arrays.items()}
-    same = f"{__version__} {work.__module__}.{work.__qualname__} {sorted(digests.items())}".encode()
+    version = importlib.metadata.version("imageclinic")
+    same = f"{version} {work.__module__}.{work.__qualname__} {sorted(digests.items())}".encode()
     names = [xxhash.xxh3_128(same + pickle.dumps(piece)).hexdigest() for piece in pieces]
     named = [(piece, folder / f"piece-{name}.npy") for piece, name in zip(pieces, names, strict=True)]
     todo = [item for item in named if caches.read_array(item[1]) is None]
