@@ -67,7 +67,7 @@ def reaches(
             held += last - first
         at, known = at + len(rows), known + len(references)
     arrays = {"unit": unit, "rows": np.concatenate([g.rows for g in groups]), "references": np.concatenate(drawn)}
-    found = np.concatenate(list(piece_map(_reach, arrays, pieces, images=len(unit))))
+    found = np.concatenate(piece_map(_reach, arrays, pieces, images=len(unit)))
     return np.split(found, np.cumsum([len(group.rows) for group in groups])[:-1])
 
 

@@ -63,12 +63,12 @@ def mean_distances(
     unit = unit_vectors(vectors, order, centres.shape[1], folder)
     found = np.empty(n)
     pieces = _lists(centres, sizes, neighbours)
-    found[order] = np.concatenate(list(piece_map(_in_lists, {"unit": unit}, pieces, images=n)))
+    found[order] = np.concatenate(piece_map(_in_lists, {"unit": unit}, pieces, images=n))
     farthest = np.argsort(-found[order], kind="stable")[: min(MOST_AGAIN, int(AGAIN * n))]
     drawn = np.random.default_rng(seed).permutation(n)[:DRAWN]
     again = np.union1d(farthest, drawn)
     asked = [_OfAll(rows, neighbours) for rows in _pieces(again, _ASKED)]
-    found[order[again]] = np.concatenate(list(piece_map(_of_all, {"unit": unit}, asked, images=n)))
+    found[order[again]] = np.concatenate(piece_map(_of_all, {"unit": unit}, asked, images=n))
     return found, np.sort(order[again]), np.sort(order[drawn])
 
 

@@ -147,7 +147,7 @@ def train_in_blocks(
 ) -> Heads:
     """As `train`, but by NumPy whatever the size, `BLOCK` rows at a time: what it holds beside its arguments does not
     grow with the rows, and in one thread of BLAS the bits depend on nothing but the arguments."""
-    return _train(basis, labels, used, strengths, classes, tolerance, None, block=BLOCK)
+    return _train(basis, labels, used, strengths, classes, tolerance, None, _gradients_in_blocks)
 
 
 def steps_of(
@@ -168,11 +168,12 @@ def _train(
     classes: int,
     tolerance: float,
     progress: Callable[[int, int], None] | None,
-    block: int | None = None,
+    summed: Callable[..., list[Floats]] | None = None,
 ) -> Heads:
-    """`train` by NumPy, `block` rows at a time; None: all. Heads are the last axis here, so that sums over classes run
-    along rows of memory."""
-    x, (n, d), heads = basis.x, basis.x.shape, used.shape[1]
+    """`train` by NumPy. Heads are the last axis here, so that sums over classes run along rows of memory. `summed`: see
+    `_gradients`, which it is by default."""
+    summed = summed or _gradients
+    x, d, heads = basis.x, basis.x.shape[1], used.shape[1]
     count = used.sum(0).astype(np.float32)
     found = Heads(np.zeros((d, heads, classes), np.float32), np.zeros((heads, classes), np.float32))
     active, weight, decay = np.arange(heads), (used / count).astype(np.float32), strengths.astype(np.float32)
@@ -181,7 +182,7 @@ def _train(
     last = at
     momentum: npt.NDArray[np.floating] = np.ones(heads, np.float32)
     for done in range(1, MAX_STEPS + 1):
-        sums = _gradients(x, labels, weight, at, block or max(n, 1))
+        sums = summed(x, labels, weight, at)
         smoothing = (_softmax(at[1].copy()) - 1 / np.float32(classes)) / count
         gradients = [sums[0] + decay * at[0], sums[1] + smoothing]
         new = [a - s * g for a, s, g in zip(at, steps, gradients, strict=True)]
@@ -210,20 +211,30 @@ def _train(
     return found
 
 
-def _gradients(x: Floats, labels: npt.NDArray[np.int32], weight: Floats, at: list[Floats], block: int) -> list[Floats]:
-    """Of the heads' weighted losses, without penalties, by kernels and biases; `block` rows at a time."""
+def _gradients(x: Floats, labels: npt.NDArray[np.int32], weight: Floats, at: list[Floats]) -> list[Floats]:
+    """Of the heads' weighted losses, without penalties, by kernels and biases."""
     kernel, bias = at
-    found: list[Floats] = []
-    for start in range(0, len(x), block):
-        rows = slice(start, start + block)
-        piece, given = x[rows], labels[rows]
-        apart = (piece @ kernel.reshape(len(kernel), -1)).reshape(len(piece), *bias.shape)
-        apart += bias
-        apart = _softmax(apart)
-        apart[np.arange(len(piece)), given] -= 1
-        apart *= weight[rows, None]
-        sums = [(piece.T @ apart.reshape(len(piece), -1)).reshape(kernel.shape), apart.sum(0)]
-        found = [a + b for a, b in zip(found, sums, strict=True)] if found else sums
+    apart = (x @ kernel.reshape(len(kernel), -1)).reshape(len(x), *bias.shape)
+    apart += bias
+    apart = _softmax(apart)
+    apart[np.arange(len(x)), labels] -= 1
+    apart *= weight[:, None]
+    return [(x.T @ apart.reshape(len(x), -1)).reshape(kernel.shape), apart.sum(0)]
+
+
+def _gradients_in_blocks(x: Floats, labels: npt.NDArray[np.int32], weight: Floats, at: list[Floats]) -> list[Floats]:
+    """As `_gradients`, `BLOCK` rows at a time. Few heads make short runs of memory, so that rows are the last axis."""
+    kernel, bias = at
+    turned, found = np.ascontiguousarray(kernel.reshape(len(kernel), -1).T), [np.zeros_like(each) for each in at]
+    for start in range(0, len(x), BLOCK):
+        rows, given = x[start : start + BLOCK], labels[start : start + BLOCK]
+        apart = (turned @ rows.T).reshape(*bias.shape, len(rows))
+        apart += bias[..., None]
+        apart = np.moveaxis(_softmax(np.moveaxis(apart, 0, -2)), -2, 0)  # over classes
+        apart[given, :, np.arange(len(rows))] -= 1
+        apart *= weight[start : start + BLOCK].T
+        found[0] += (apart.reshape(-1, len(rows)) @ rows).T.reshape(kernel.shape)
+        found[1] += apart.sum(-1)
     return found
 
 

@@ -22,7 +22,6 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 import xxhash
-from threadpoolctl import threadpool_limits
 
 from imageclinic.core.engines.engine import Engine
 from imageclinic.core.engines.witnesses import witnesses
@@ -50,8 +49,8 @@ class PieceMap(Protocol):
         *,
         images: int,
         progress: Progress | None = None,
-    ) -> Iterator[npt.NDArray[Any]]:
-        """Yield ``work(arrays, piece)`` of each piece, in their order.
+    ) -> list[npt.NDArray[Any]]:
+        """``work(arrays, piece)`` of each piece, in their order.
 
         Args:
             work: what is done with a piece.
@@ -68,15 +67,18 @@ class PieceMap(Protocol):
 
 def here(
     work: Work, arrays: Arrays, pieces: Sequence[Any], *, images: int = 0, progress: Progress | None = None
-) -> Iterator[npt.NDArray[Any]]:
+) -> list[npt.NDArray[Any]]:
     """See `PieceMap`: a thread for each core of this machine."""
-    threads = min(available(), len(pieces))
+    from threadpoolctl import threadpool_limits  # here, for its import takes long
+
+    threads, results = min(available(), len(pieces)), []
+    one = functools.partial(work, arrays)
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(max(threads, 1)) as pool:
-        one = functools.partial(work, arrays)
-        for done, result in enumerate(pool.map(one, pieces) if threads > 1 else map(one, pieces), start=1):
+        for result in pool.map(one, pieces) if threads > 1 else map(one, pieces):
+            results.append(result)
             if progress is not None:
-                progress(done, len(pieces))
-            yield result
+                progress(len(results), len(pieces))
+    return results
 
 
 def piece_map_on(engine: Engine, folder: Path) -> PieceMap:
@@ -105,6 +107,8 @@ class PieceWorker:
 
     def do(self, item: tuple[Any, Path]) -> int:
         """Do a piece, in one thread: each core has its worker."""
+        from threadpoolctl import threadpool_limits
+
         piece, file = item
         with threadpool_limits(1, "blas"):
             caches.write_array(file, self._work(self._arrays, piece))
@@ -127,11 +131,10 @@ def _mapped(
     *,
     images: int,
     progress: Progress | None = None,
-) -> Iterator[npt.NDArray[Any]]:
+) -> list[npt.NDArray[Any]]:
     """See `PieceMap`."""
     if images < LEAST:
-        yield from here(work, arrays, pieces, images=images, progress=progress)
-        return
+        return here(work, arrays, pieces, images=images, progress=progress)
     digests = {name: _digest(array) for name, array in arrays.items()}
     version = importlib.metadata.version("imageclinic")
     same = f"{version} {work.__module__}.{work.__qualname__} {sorted(digests.items())}".encode()
@@ -150,11 +153,7 @@ def _mapped(
                 done += count
                 if progress is not None:
                     progress(done, len(named))
-    for _, file in named:
-        found = caches.read_array(file)
-        if found is None:
-            raise _gone(file)
-        yield found
+    return [_read(file) for _, file in named]
 
 
 def _digest(array: npt.NDArray[Any]) -> str:
@@ -170,6 +169,13 @@ def _mapped_array(file: Path) -> npt.NDArray[Any]:
         return np.asarray(np.load(file, mmap_mode="r", allow_pickle=False))
     except (OSError, ValueError) as error:
         raise _gone(file) from error
+
+
+def _read(file: Path) -> npt.NDArray[Any]:
+    found = caches.read_array(file)
+    if found is None:
+        raise _gone(file)
+    return found
 
 
 def _gone(file: Path) -> Failed:

@@ -32,7 +32,7 @@ def divided(arrays: Arrays, piece: tuple[int, int]) -> npt.NDArray[Any]:
 def mapped(where: PieceMap, images: int = 10**6, rows: npt.NDArray[np.float32] = ROWS) -> npt.NDArray[Any]:
     """All results, one below the other; progress goes up to their number."""
     known: list[tuple[int, int]] = []
-    found = list(where(products, {"rows": rows}, PIECES, images=images, progress=lambda *done: known.append(done)))
+    found = where(products, {"rows": rows}, PIECES, images=images, progress=lambda *done: known.append(done))
     assert known == sorted(known) and (not known or known[-1] == (6, 6))
     return np.concatenate(found)
 
@@ -72,13 +72,13 @@ def test_few_images_stay_here(tmp_path: Path) -> None:
 def test_what_a_piece_raises_ends_the_work(engine: str, tmp_path: Path) -> None:
     where = piece_map.here if engine == "here" else piece_map.piece_map_on(Away(), tmp_path)
     with pytest.raises(ZeroDivisionError, match="the fourth"):
-        list(where(divided, {"rows": ROWS}, PIECES, images=10**6))
+        where(divided, {"rows": ROWS}, PIECES, images=10**6)
 
 
 def test_what_is_finished_goes_with_the_work_unless_it_fails(tmp_path: Path) -> None:
     folder = tmp_path / "pieces"
     with pytest.raises(ZeroDivisionError), piece_map.pieces_on(Away(), folder) as where:
-        list(where(divided, {"rows": ROWS}, PIECES, images=10**6))
+        where(divided, {"rows": ROWS}, PIECES, images=10**6)
     assert list(folder.glob("piece-*.npy"))
     with piece_map.pieces_on(Away(), folder) as where:
         mapped(where)

@@ -37,7 +37,7 @@ from imageclinic.core.engines.engine import Engine
 from imageclinic.core.errors import Failed, InputError
 from imageclinic.core.large import large_arrays
 from imageclinic.core.run import Run, create
-from imageclinic.training.predict.by_sample import fitting_sample
+from imageclinic.training.predict.by_sample import fitting_sample, heads_in_pieces
 from imageclinic.workflows.steps.auditing import predictions
 from imageclinic.workflows.steps.auditing.prediction_method import Brought, Method
 from imageclinic.workflows.steps.distributed import distributed_decodes
@@ -193,11 +193,12 @@ def predicted(run: Run, local: Run, engine: Engine, progress: Callable[[int, int
 def test_predictions_by_a_sample_survive_a_killed_worker(
     ray: Engine, local: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Heads of 150 of 238 images are fitted one by one, and predict all in parts of ten; a worker is killed at the
-    heads; the driver is stopped after the first parts, and begins again there; a worker is killed. The table is that of
-    this machine, byte by byte."""
+    """Heads of 150 of 238 images are fitted in pieces of five, and predict all in parts of ten; a worker is killed at
+    the heads; the driver is stopped after the first parts, and begins again there; a worker is killed. The table is
+    that of this machine, byte by byte."""
     monkeypatch.setattr(piece_map, "LEAST", 0)
     monkeypatch.setattr(fitting_sample, "MOST", 150)
+    monkeypatch.setattr(heads_in_pieces, "TOGETHER", 5 * 150)
     monkeypatch.setattr(large_arrays, "PIECE", 10 * 16 * 4)
     expected = predicted(create(tmp_path / "local"), local, engines.LOCAL, lambda done, total: None)
     made = predictions.describe(create(tmp_path / "local"))
@@ -262,7 +263,7 @@ def test_outliers_survive_a_killed_worker(
     where = piece_map.piece_map_on(ray, tmp_path)
     begun, killed = list[int](), list[int]()
 
-    def watched(*work: Any, images: int) -> Iterator[npt.NDArray[Any]]:
+    def watched(*work: Any, images: int) -> list[npt.NDArray[Any]]:
         def watch(done: int, total: int) -> None:
             begun.append(done)
             if done < total and len(begun) > 1 and not killed:
@@ -287,6 +288,7 @@ def test_the_sample_data_has_the_same_tables(ray: Engine, tmp_path: Path, monkey
     """A whole audit of the demo's digits by pixels as vectors, which are enough for every stage to have pieces."""
     monkeypatch.setattr(piece_map, "LEAST", 0)
     monkeypatch.setattr(fitting_sample, "MOST", 600)
+    monkeypatch.setattr(heads_in_pieces, "TOGETHER", 5 * 600)
     files = sorted(path for path in sample_data.IMAGES.rglob("*") if path.is_file())
     ids, pixels = list[str](), list[npt.NDArray[np.float32]]()
     for file in files:
@@ -308,7 +310,8 @@ def test_the_sample_data_has_the_same_tables(ray: Engine, tmp_path: Path, monkey
         hashes.append({name: hashlib.sha256((run.path / f"{name}.parquet").read_bytes()).hexdigest() for name in names})
         assert not list(run.path.glob("**/piece-*")), "they go when the audit is done"
     assert hashes[0] == hashes[1]
-    assert workers.count("PieceWorker") == 3 and "PredictionWorker" in workers  # strengths, heads; distances
+    # Heads of all strengths, of which the best are not fitted again; distances.
+    assert workers.count("PieceWorker") == 2 and "PredictionWorker" in workers
 
 
 @pytest.mark.slow

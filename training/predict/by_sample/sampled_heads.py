@@ -3,7 +3,7 @@
 The folds are those of all rows, so that every row, in the sample or not, is predicted by what was fitted without its
 fold. Else all is as in `training.predict.out_of_fold`, but for what would grow with rows × classes: shrinkages and
 temperatures are found on `JUDGED` values, evenly spread, instead of on all; strengths are compared by heads that are
-fitted to `SEARCHED` rows; heads are fitted as exactly as `TOLERANCE` says, and each by itself (`single_heads`).
+fitted to `SEARCHED` rows; heads are fitted as exactly as `TOLERANCE` says, and in pieces (`heads_in_pieces`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy.typing as npt
 from imageclinic.core.engines.piece_map import PieceMap, here
 from imageclinic.core.large.large_arrays import rows_at_once
 from imageclinic.training.predict import discriminant
-from imageclinic.training.predict.by_sample import fitting_sample, single_heads
+from imageclinic.training.predict.by_sample import fitting_sample, heads_in_pieces
 from imageclinic.training.predict.by_sample.fold_model import FoldModel
 from imageclinic.training.predict.calibration import calibrate, log_loss
 from imageclinic.training.predict.fold_heads import Task, best_strength, heads_of, judged_logits
@@ -83,7 +83,7 @@ def fit(
     mean, turn, basis = _principal(vectors, used)
     judged = _judged(held, classes)
     task = Task(basis, given, held, classes, judged)
-    train = functools.partial(single_heads.trained, piece_map)
+    train = functools.partial(heads_in_pieces.trained, piece_map)
 
     searched = _searched(task)
     strength, of_searched, before, count, note = best_strength(searched, strengths, tolerance, progress, train)
