@@ -17,7 +17,7 @@ import pandas as pd
 from imageclinic.audit import checks, several_classes_in_checks
 from imageclinic.core import tables
 from imageclinic.core.engines.piece_map import PieceMap, here
-from imageclinic.core.errors import InputError, NotApplicable
+from imageclinic.core.errors import Failed, InputError, NotApplicable
 from imageclinic.core.option_fields import Range
 
 #: What a check may ask for.
@@ -209,6 +209,9 @@ def run(
     Returns:
         The issues table, and one outcome per check, by name: check, outcome, n_issues, reason, seconds, options.
         A check that raises is `failed`, with its traceback as the reason, and the others go on.
+
+    Raises:
+        Failed: by `piece_map`: workers are lost over and over.
     """
     found, outcomes = [], []
     images = max(1, len(inputs["dataset"]))
@@ -239,6 +242,8 @@ def run(
                     reason = f"{share:.0%} of the images: that says more about the dataset than about single images"
             except NotApplicable as error:
                 outcome, reason = "not_applicable", str(error)
+            except Failed:  # of an engine, whose workers were lost over and over: finished pieces are kept
+                raise
             except Exception:  # a check's own bug: reported as its outcome, with the traceback; the others still run
                 outcome, reason = "failed", traceback.format_exc()
         seconds = round(time.perf_counter() - start, 3)
