@@ -16,7 +16,8 @@ is random.
 
 Small problems are solved here, by NumPy, and heads that are exact leave: those with strong penalties are soon. Large
 ones are a Keras layer (`training.predict.keras_heads`), because TensorFlow divides all of a step among the cores and
-works on a GPU; to load it takes longer than to solve a small one.
+works on a GPU; to load it takes longer than to solve a small one. Those of more rows than heads are fitted to otherwise
+are solved in pieces (`training.predict.by_sample.heads_in_pieces`), by `train_in_blocks`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The heads of a cross-validation of very many rows, in pieces: one head, or a few of the same strength.
 
-Up to a million rows all heads are fitted together, as one product of matrices, by as many threads as there are cores:
-what is last in their bits depends on cores and memory. A piece by itself, in blocks of rows and one thread, has the
-same bits wherever it is fitted.
+Up to a million rows all heads are fitted together, as one product of matrices, by as many threads as there are cores,
+and the last bits depend on cores and memory. A piece by itself, in blocks of rows and one thread, has the same bits
+wherever it is fitted.
 """
 
 from __future__ import annotations
