@@ -3,44 +3,82 @@ strange they are, so what counts is how far one must go to meet a whole share of
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from imageclinic.core.engines.piece_map import Arrays, PieceMap, here
+
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.intp]
-Vectors = Callable[[Ints], npt.NDArray[np.floating]]
 
 #: Vectors that others are compared with, at most: a random sample, so that time grows with their number only.
 REFERENCES = 4_000
-_PIECE = 1 << 10
+#: Vectors that are compared together, and in one piece of the work, about.
+_BLOCK, _PIECE = 1 << 10, 1 << 14
 
 
-def reach(vectors: Vectors, rows: Ints, share: float, *, seed: int = 0) -> Floats:
-    """Cosine distance from each of some vectors within which a share of them lie.
+class Group(NamedTuple):
+    """Vectors that are compared with each other."""
+
+    rows: Ints
+    share: float
+    """In (0, 1): of them, how many must lie within the distance."""
+
+
+class _Block(NamedTuple):
+    """Places (first, last) in the rows of all groups and in their references, and which of the nearest counts."""
+
+    rows: tuple[int, int]
+    references: tuple[int, int]
+    nearest: int
+
+
+def reaches(
+    unit: npt.NDArray[np.float32], groups: Sequence[Group], *, seed: int = 0, piece_map: PieceMap = here
+) -> list[Floats]:
+    """Cosine distance from each vector of a group within which a share of the group lie.
 
     Args:
-        vectors: rows → their vectors, (rows, d).
-        rows: those that are compared with each other.
-        share: in (0, 1).
-        seed: of the sample, above `REFERENCES` rows.
+        unit: (n, d), of length 1.
+        groups: of these; at least one.
+        seed: of the sample of a group of more than `REFERENCES` vectors.
+        piece_map: where it is done.
 
     Returns:
-        float64, one for each of `rows`.
+        For each group float64, one for each of its rows.
     """
-    drawn = rows
-    if len(rows) > REFERENCES:
-        drawn = np.sort(np.random.default_rng(seed).permutation(rows)[:REFERENCES])
-    others = _unit(vectors(drawn))
-    at = min(int(np.ceil(share * len(drawn))), len(drawn) - 1)  # the nearest of all is the vector itself
-    found = np.empty(len(rows))
-    for start in range(0, len(rows), _PIECE):
-        alike = _unit(vectors(rows[start : start + _PIECE])) @ others.T
-        found[start : start + _PIECE] = 1 + np.partition(-alike, at, axis=1)[:, at]
-    return np.maximum(found, 0)
+    drawn, pieces, at, known, held = [], list[list[_Block]](), 0, 0, _PIECE
+    for rows, share in groups:
+        references = rows
+        if len(rows) > REFERENCES:
+            references = np.sort(np.random.default_rng(seed).permutation(rows)[:REFERENCES])
+        drawn.append(references)
+        # The nearest of all is the vector itself.
+        nearest = min(int(np.ceil(share * len(references))), len(references) - 1)
+        for first in range(0, len(rows), _BLOCK):
+            last = min(first + _BLOCK, len(rows))
+            if held >= _PIECE:
+                pieces.append([])
+                held = 0
+            pieces[-1].append(_Block((at + first, at + last), (known, known + len(references)), nearest))
+            held += last - first
+        at, known = at + len(rows), known + len(references)
+    arrays = {"unit": unit, "rows": np.concatenate([g.rows for g in groups]), "references": np.concatenate(drawn)}
+    found = np.concatenate(piece_map(_reach, arrays, pieces, images=len(unit)))
+    return np.split(found, np.cumsum([len(group.rows) for group in groups])[:-1])
 
 
-def _unit(vectors: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
-    length = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(vectors / np.maximum(length, 1e-12), dtype=np.float32)
+def _reach(arrays: Arrays, blocks: Sequence[_Block]) -> npt.NDArray[Any]:
+    """What `reaches` finds for the rows of some blocks."""
+    unit, found = arrays["unit"], []
+    of, others = (0, 0), unit[:0]
+    for block in blocks:
+        if block.references != of:
+            of, others = block.references, -unit[arrays["references"][slice(*block.references)]]
+        unlike = unit[arrays["rows"][slice(*block.rows)]] @ others.T
+        unlike.partition(block.nearest, axis=1)
+        found.append(1 + unlike[:, block.nearest])
+    return np.maximum(np.concatenate(found), 0, dtype=np.float64)

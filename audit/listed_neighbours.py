@@ -7,20 +7,23 @@ measured again, against all; and so are some that are drawn, by which the rest c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from imageclinic.core.large import large_arrays
+from imageclinic.audit.principal_axes import unit_vectors
+from imageclinic.core.engines.piece_map import Arrays, PieceMap, here
 
 #: Vectors in a list, about; lists that are compared; lists at most: to find the nearest of them costs as much.
 LENGTH, COMPARED, MOST = 100, 16, 20_000
 #: Share of the vectors that are measured again, and how many at most; and how many that are drawn.
 AGAIN, MOST_AGAIN, DRAWN = 0.1, 50_000, 2_000
 _STEPS = 3
-_PIECE = 1 << 12
+#: Vectors that are taken together, and of which each is compared with so many together.
+_PIECE, _ASKED = 1 << 12, 1 << 10
 
 Floats = npt.NDArray[np.float32]
 Vectors = Callable[[npt.NDArray[np.intp]], npt.NDArray[np.floating]]
@@ -28,7 +31,13 @@ Ints = npt.NDArray[np.intp]
 
 
 def mean_distances(
-    vectors: Vectors, n: int, neighbours: int, *, seed: int = 0, folder: Path | None = None
+    vectors: Vectors,
+    n: int,
+    neighbours: int,
+    *,
+    seed: int = 0,
+    folder: Path | None = None,
+    piece_map: PieceMap = here,
 ) -> tuple[npt.NDArray[np.float64], Ints, Ints]:
     """Mean cosine distance of each vector to its nearest ones.
 
@@ -38,6 +47,7 @@ def mean_distances(
         neighbours: how many of the nearest count.
         seed: of the centres.
         folder: for what does not fit in memory.
+        piece_map: where vectors are compared.
 
     Returns:
         float64 (n,); rows whose distance is exact: the farthest, see `AGAIN`, and those that were drawn; and the rows
@@ -49,41 +59,80 @@ def mean_distances(
     of = np.concatenate([_nearest(_unit(vectors(rows)), centres) for rows in _pieces(np.arange(n))])
     order = np.argsort(of, kind="stable")
     sizes = np.bincount(of, minlength=count)
-    ends = np.cumsum(sizes)
-    width = centres.shape[1]
-    unit = (_unit(vectors(rows)) for rows in _pieces(order))
-    sorted_vectors = large_arrays.filled(unit, (n, width), np.float32, folder)
-    # The lists nearest to each, itself first; as many more as it takes to have enough vectors.
-    ranked = np.argsort(-(centres @ centres.T), axis=1)
+    # Sorted by their lists, so that a list is a run of rows.
+    unit = unit_vectors(vectors, order, centres.shape[1], folder)
     found = np.empty(n)
-    for at in range(count):
-        if not sizes[at]:
-            continue
-        lists = _enough(ranked[at], at, sizes, neighbours)
-        others = np.concatenate([sorted_vectors[ends[k] - sizes[k] : ends[k]] for k in lists])
-        for rows in _pieces(np.arange(ends[at] - sizes[at], ends[at])):
-            alike = sorted_vectors[rows] @ others.T
-            # `lists` begins with this one: a vector is not its own neighbour.
-            alike[np.arange(len(rows)), rows - (ends[at] - sizes[at])] = -np.inf
-            best = -np.partition(-alike, neighbours - 1, axis=1)[:, :neighbours]
-            found[order[rows]] = np.maximum(1 - best.mean(axis=1, dtype=np.float64), 0)
+    pieces = _lists(centres, sizes, neighbours)
+    found[order] = np.concatenate(piece_map(_in_lists, {"unit": unit}, pieces, images=n))
     farthest = np.argsort(-found[order], kind="stable")[: min(MOST_AGAIN, int(AGAIN * n))]
     drawn = np.random.default_rng(seed).permutation(n)[:DRAWN]
     again = np.union1d(farthest, drawn)
-    found[order[again]] = _exact(sorted_vectors, again, neighbours)
+    asked = [_OfAll(rows, neighbours) for rows in _pieces(again, _ASKED)]
+    found[order[again]] = np.concatenate(piece_map(_of_all, {"unit": unit}, asked, images=n))
     return found, np.sort(order[again]), np.sort(order[drawn])
 
 
-def _exact(unit: Floats, rows: Ints, neighbours: int) -> npt.NDArray[np.float64]:
+class _List(NamedTuple):
+    """A list, and those that its vectors are compared with: (first, last) rows, itself first."""
+
+    lists: tuple[tuple[int, int], ...]
+    neighbours: int
+
+
+class _OfAll(NamedTuple):
+    """Rows that are compared with all."""
+
+    rows: Ints
+    neighbours: int
+
+
+def _lists(centres: Floats, sizes: Ints, neighbours: int) -> list[list[_List]]:
+    """The lists that are not empty, in their order, as pieces of about `_PIECE` vectors."""
+    ends = np.cumsum(sizes)
+    pieces, held = list[list[_List]](), _PIECE
+    for at in np.flatnonzero(sizes).tolist():
+        # The lists nearest to it; as many more as it takes to have enough vectors.
+        lists = _enough(np.argsort(-(centres[at] @ centres.T)), at, sizes, neighbours)
+        if held >= _PIECE:
+            pieces.append([])
+            held = 0
+        pieces[-1].append(_List(tuple((int(ends[k] - sizes[k]), int(ends[k])) for k in lists), neighbours))
+        held += int(sizes[at])
+    return pieces
+
+
+def _in_lists(arrays: Arrays, lists: Sequence[_List]) -> npt.NDArray[Any]:
+    """Mean cosine distance of the vectors of some lists to their nearest in the lists beside them."""
+    unit, found = arrays["unit"], []
+    for each in lists:
+        others = np.concatenate([unit[first:last] for first, last in each.lists])
+        start, end = each.lists[0]
+        for rows in _pieces(np.arange(end - start), _ASKED):
+            alike = unit[start + rows] @ others.T
+            # The lists begin with this one: a vector is not its own neighbour.
+            alike[np.arange(len(rows)), rows] = -np.inf
+            found.append(_mean_distance(_best(alike, each.neighbours)))
+    return np.concatenate(found)
+
+
+def _of_all(arrays: Arrays, asked: _OfAll) -> npt.NDArray[Any]:
     """Mean cosine distance of some rows to their nearest of all."""
-    best = np.full((len(rows), neighbours), -np.inf, np.float32)
+    unit, rows = arrays["unit"], asked.rows
+    best, own_vectors = np.full((len(rows), asked.neighbours), -np.inf, np.float32), unit[rows]
     for others in _pieces(np.arange(len(unit))):
-        for part in _pieces(np.arange(len(rows))):
-            alike = unit[rows[part]] @ unit[others].T
-            own = np.flatnonzero((rows[part] >= others[0]) & (rows[part] <= others[-1]))
-            alike[own, rows[part][own] - others[0]] = -np.inf
-            both = np.concatenate([best[part], alike], axis=1)
-            best[part] = -np.partition(-both, neighbours - 1, axis=1)[:, :neighbours]
+        alike = own_vectors @ unit[others[0] : others[-1] + 1].T
+        own = np.flatnonzero((rows >= others[0]) & (rows <= others[-1]))
+        alike[own, rows[own] - others[0]] = -np.inf
+        best = _best(np.concatenate([best, alike], axis=1), asked.neighbours)
+    return _mean_distance(best)
+
+
+def _best(alike: Floats, neighbours: int) -> Floats:
+    """(rows, neighbours): the greatest of each row."""
+    return -np.partition(-alike, neighbours - 1, axis=1)[:, :neighbours]
+
+
+def _mean_distance(best: Floats) -> npt.NDArray[np.float64]:
     return np.asarray(np.maximum(1 - best.mean(axis=1, dtype=np.float64), 0))
 
 
@@ -116,6 +165,6 @@ def _unit(vectors: npt.NDArray[np.floating]) -> Floats:
     return np.asarray(vectors / np.maximum(length, 1e-12), dtype=np.float32)
 
 
-def _pieces(rows: Ints) -> Iterator[Ints]:
-    for at in range(0, len(rows), _PIECE):
-        yield rows[at : at + _PIECE]
+def _pieces(rows: Ints, size: int = _PIECE) -> Iterator[Ints]:
+    for at in range(0, len(rows), size):
+        yield rows[at : at + size]

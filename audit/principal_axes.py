@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import numpy.typing as npt
+
+from imageclinic.core.large import large_arrays
 
 #: Components, at most.
 COMPONENTS = 256
@@ -57,6 +62,23 @@ def evened_axes(vectors: npt.NDArray[np.float32], order: Ints | None = None) -> 
     each divided by the square root of its spread."""
     mean, axes, spread = principal_axes(vectors, order)
     return mean, axes / spread**0.25
+
+
+def unit_vectors(
+    vectors: Callable[[Ints], npt.NDArray[np.floating]], rows: Ints, width: int, folder: Path | None = None
+) -> npt.NDArray[np.float32]:
+    """Vectors (rows, width), each divided by its length, taken a piece at a time.
+
+    Args:
+        vectors: rows → their vectors, (rows, width).
+        rows: which, in the order of the result.
+        width: of a vector.
+        folder: for what does not fit in memory, see `core.large.large_arrays`.
+    """
+    pieces = (rows[at : at + _PIECE] for at in range(0, len(rows), _PIECE))
+    return large_arrays.filled(
+        (of_length_one(vectors(piece)).astype(np.float32) for piece in pieces), (len(rows), width), np.float32, folder
+    )
 
 
 def of_length_one(vectors: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:

@@ -16,11 +16,14 @@ import pandas as pd
 
 from imageclinic.audit import checks, several_classes_in_checks
 from imageclinic.core import tables
-from imageclinic.core.errors import InputError, NotApplicable
+from imageclinic.core.engines.piece_map import PieceMap, here
+from imageclinic.core.errors import Failed, InputError, NotApplicable
 from imageclinic.core.option_fields import Range
 
 #: What a check may ask for.
 INPUTS = ("dataset", "features", "neighbors", "clusters", "embeddings", "predictions", "annotations", "consensus")
+#: The parameter of a check by which it learns where the pieces of its work are done (`core.engines.piece_map`).
+PIECE_MAP = "piece_map"
 #: What a finding may be about: single images, their labels, copies among them, or whole classes.
 SUBJECTS = ("images", "labels", "copies", "classes")
 #: Which images of a cluster a check of copies means: all, those with equal pixels, or those in several splits.
@@ -50,7 +53,13 @@ class Check:
     def inputs(self) -> tuple[str, ...]:
         """Names of the tables that it needs."""
         kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-        return tuple(p.name for p in inspect.signature(self.find).parameters.values() if p.kind in kinds)
+        parameters = inspect.signature(self.find).parameters.values()
+        return tuple(p.name for p in parameters if p.kind in kinds and p.name != PIECE_MAP)
+
+    @cached_property
+    def in_pieces(self) -> bool:
+        """Whether it takes `PIECE_MAP`, because its work is long."""
+        return PIECE_MAP in inspect.signature(self.find).parameters
 
     @cached_property
     def options(self) -> dict[str, Any]:
@@ -181,6 +190,7 @@ def run(
     options: Mapping[str, Mapping[str, Any]] | None = None,
     *,
     label_separator: str | None = None,
+    piece_map: PieceMap = here,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
     """Run checks.
@@ -193,11 +203,15 @@ def run(
         broken: tracebacks of tables that could not be made, by name: checks that need them have failed.
         options: options per check.
         label_separator: what separates the classes of an image that may have several; None: each has one.
+        piece_map: where the pieces of long work are done.
         progress: called with (checks done, checks in all).
 
     Returns:
         The issues table, and one outcome per check, by name: check, outcome, n_issues, reason, seconds, options.
         A check that raises is `failed`, with its traceback as the reason, and the others go on.
+
+    Raises:
+        Failed: by `piece_map`: workers are lost over and over.
     """
     found, outcomes = [], []
     images = max(1, len(inputs["dataset"]))
@@ -216,7 +230,8 @@ def run(
             try:
                 dataset = several_classes_in_checks.dataset_for(name, inputs["dataset"], label_separator)
                 given = {**inputs, "dataset": dataset}
-                issues = check.find(*(given[i] for i in check.inputs), **settings)
+                where = {PIECE_MAP: piece_map} if check.in_pieces else {}
+                issues = check.find(*(given[i] for i in check.inputs), **where, **settings)
                 n = len(issues)
                 if n:  # most checks find nothing, and to validate that would be most of the time of a small audit
                     issues = tables.validate(issues.assign(check=name), tables.ISSUES)
@@ -227,6 +242,8 @@ def run(
                     reason = f"{share:.0%} of the images: that says more about the dataset than about single images"
             except NotApplicable as error:
                 outcome, reason = "not_applicable", str(error)
+            except Failed:  # of an engine, whose workers were lost over and over: finished pieces are kept
+                raise
             except Exception:  # a check's own bug: reported as its outcome, with the traceback; the others still run
                 outcome, reason = "failed", traceback.format_exc()
         seconds = round(time.perf_counter() - start, 3)

@@ -1,14 +1,17 @@
-"""Predictions of many images by heads of a sample: against the local engine, with one worker and two, and memory.
+"""Predictions of many images by heads of a sample, the heads' fit, and outliers: Ray against the local engine, with one
+worker and two, and memory.
 
     python -m benchmarks.predictions FOLDER [--rows 10000] [--many 600000 1200000] [--fit 3000 6000] [--width 256]
+                                     [--work predict fit outliers]
 
 All features and models are drawn, with ten classes: what is measured is the work, not what is found. FOLDER is for
 them, on a disk with room (`--many` rows of `--width` numbers of 4 bytes). All runs are processes of their own, in
-turn: `--rows` rows by the local engine and by Ray (started on this machine) with one worker and with two, and with a
-single row, which is the fixed cost. *Processor* is what a process and all of its children used, sampled five times a
-second, less the fixed cost. Then `--many` rows by the local engine, whose memory (without mapped files) should grow by
-the result alone, ten numbers a row. Last, heads are fitted to samples of `--fit` rows. The results of all runs of the
-same rows have to be the same, byte by byte: their hashes are printed.
+turn: `--rows` rows by the local engine and by Ray (started on this machine) with one worker and with two, for each of
+`--work`, and the prediction of a single row, which is the fixed cost. All go to the workers here, however few.
+*Processor* is what a process and all of its children used, sampled five times a second, less the fixed cost. Then
+`--many` rows by the local engine, whose memory (without mapped files) should grow by the result alone, ten numbers a
+row. Last, heads are fitted to samples of `--fit` rows. The results of all runs of the same work and rows have to be the
+same, byte by byte: their hashes are printed.
 """
 
 from __future__ import annotations
@@ -28,15 +31,19 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import psutil
 import pyarrow as pa
 
 from benchmarks.engines import tree
 from benchmarks.show import table
-from imageclinic.core import engines
+from imageclinic.audit.checks import outlier
+from imageclinic.core import engines, tables
+from imageclinic.core.engines import piece_map
+from imageclinic.core.engines.engine import Engine
 from imageclinic.core.large.large_arrays import rows_at_once
 from imageclinic.core.reading import parquet_files
-from imageclinic.training.predict.by_sample import fold_model, predicted_parts
+from imageclinic.training.predict.by_sample import fold_model, predicted_parts, sampled_heads
 
 HEADER = ("what", "engine", "workers", "rows", "seconds", "processor, s", "MB in memory", "result")
 FOLDS, REPEATS, COMPONENTS, CLASSES = 5, 3, 256, 10
@@ -51,6 +58,7 @@ def main() -> None:
     parser.add_argument("--many", type=int, nargs="*", default=[600_000, 1_200_000])
     parser.add_argument("--fit", type=int, nargs="*", default=[3000, 6000])
     parser.add_argument("--width", type=int, default=256)
+    parser.add_argument("--work", nargs="*", choices=WORK, default=["predict"])
     given = parser.parse_args()
     rows = []
 
@@ -64,8 +72,9 @@ def main() -> None:
 
     for name in ("local", "ray"):
         fixed = add("predict", name, 1, 1)
-        for workers in (1, 2):
-            add("predict", name, workers, given.rows, fixed)
+        for what in given.work:
+            for workers in (1, 2):
+                add(what, name, workers, given.rows, fixed)
     for count in given.many:
         add("predict", "local", 1, count)
     for count in given.fit:
@@ -146,41 +155,53 @@ def labels_and_folds(count: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.
     return rng.integers(0, CLASSES, count, np.int32), rng.integers(0, FOLDS, (REPEATS, count), np.int32)
 
 
-def one_prediction(name: str, workers: int, count: int, folder: Path) -> None:
-    """Predict, and print seconds and a hash of the probabilities, as JSON."""
+def one(what: str, name: str, workers: int, count: int, folder: Path) -> None:
+    """Do one work, and print seconds and a hash of its result, as JSON."""
     if name == "local":  # whose workers are as many as there are cores
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:workers])
-    parts = folder / f"parts-{name}-{workers}-{count}"
+    piece_map.LEAST = 0
+    parts = folder / f"parts-{what}-{name}-{workers}-{count}"
     shutil.rmtree(parts, ignore_errors=True)
-    folds = labels_and_folds(count)[1]
     with engines.opened(name, None, workers if name == "ray" else None) as engine:
         start = time.perf_counter()
-        file = folder / f"{count}.parquet"
-        probs = predicted_parts.predict(engine, folder / "model.npz", file, np.arange(count), folds, parts)
+        result = WORK[what](engine, folder, count, parts)
         seconds = time.perf_counter() - start
-    digest = hashlib.sha256(np.ascontiguousarray(probs).data).hexdigest()[:8]
-    shutil.rmtree(parts)
-    print(json.dumps({"seconds": seconds, "digest": digest}))
+    shutil.rmtree(parts, ignore_errors=True)
+    print(json.dumps({"seconds": seconds, "digest": hashlib.sha256(result).hexdigest()[:8]}))
 
 
-def one_fit(name: str, workers: int, count: int, folder: Path) -> None:
-    """Fit heads to all rows as to a sample, and print seconds and a hash of the kernels, as JSON."""
-    from imageclinic import training
+def predicted(engine: Engine, folder: Path, count: int, parts: Path) -> bytes:
+    """The probabilities of so many rows."""
+    rows, folds = np.arange(count), labels_and_folds(count)[1]
+    model, file = folder / "model.npz", folder / f"{count}.parquet"
+    return predicted_parts.predict(engine, model, file, rows, folds, parts).tobytes()
 
-    training.load_tensorflow()
-    from imageclinic.training.predict.by_sample import sampled_heads
 
+def fitted(engine: Engine, folder: Path, count: int, parts: Path) -> bytes:
+    """The kernels of heads that are fitted to so many rows as to a sample."""
     labels, folds = labels_and_folds(count)
     vectors = parquet_files.read_vectors(folder / f"{count}.parquet", "embedding")[1]
-    start = time.perf_counter()
-    found = sampled_heads.fit(vectors, np.arange(count), labels, folds, np.ones(count, bool))
-    seconds = time.perf_counter() - start
-    print(json.dumps({"seconds": seconds, "digest": hashlib.sha256(found.model.kernels.data).hexdigest()[:8]}))
+    where = piece_map.piece_map_on(engine, parts)
+    every = np.ones(count, bool)
+    found = sampled_heads.fit(vectors, np.arange(count), labels, folds[:1], every, piece_map=where)
+    return found.model.kernels.tobytes()
+
+
+def outliers(engine: Engine, folder: Path, count: int, parts: Path) -> bytes:
+    """The findings of `outlier` among so many rows; by their classes, for each row has one."""
+    vectors = parquet_files.read_vectors(folder / f"{count}.parquet", "embedding")[1]
+    ids = pd.Series(np.char.zfill(np.arange(count).astype(str), 9), dtype="str")
+    dataset = pd.DataFrame({"image_id": ids, "label": labels_and_folds(count)[0].astype(str)})
+    found = outlier.find(dataset, tables.Embeddings(ids, vectors), piece_map.piece_map_on(engine, parts))
+    return found.to_csv().encode()
+
+
+#: What is measured, by name.
+WORK = {"predict": predicted, "fit": fitted, "outliers": outliers}
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] in (["--predict"], ["--fit"]):
-        run = one_prediction if sys.argv[1] == "--predict" else one_fit
-        run(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), Path(sys.argv[5]))
+    if sys.argv[1:2] and sys.argv[1].removeprefix("--") in WORK and len(sys.argv) == 6:
+        one(sys.argv[1].removeprefix("--"), sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), Path(sys.argv[5]))
     else:
         main()

@@ -8,9 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from imageclinic.audit import bulk_distances, class_distance, listed_neighbours, tail_chances
+from imageclinic.audit import class_distance, listed_neighbours, tail_chances
+from imageclinic.audit.bulk_distances import Group, reaches
 from imageclinic.audit.issue_rows import findings, none
-from imageclinic.audit.principal_axes import evened_axes
+from imageclinic.audit.principal_axes import evened_axes, unit_vectors
+from imageclinic.core.engines.piece_map import PieceMap, here
 from imageclinic.core.errors import NotApplicable
 from imageclinic.core.option_fields import Range, whole
 from imageclinic.core.tables import Embeddings
@@ -43,6 +45,7 @@ Found = tuple[Ints, Floats, npt.NDArray[np.object_]]
 def find(
     dataset: pd.DataFrame,
     embeddings: Embeddings,
+    piece_map: PieceMap = here,
     *,
     neighbours: Annotated[int, whole(1, 1000)] = 20,
     deviations: Annotated[float, Range(0, 100)] = 2.5,
@@ -118,7 +121,7 @@ def find(
     if n * _OF_ALL > neighbours:
         labels = dataset.set_index("image_id")["label"].reindex(embeddings.image_id).iloc[order]
         codes = pd.factorize(labels)[0]
-        crowd = in_a_crowd(vectors, codes)
+        crowd = in_a_crowd(vectors, codes, piece_map)
         judged = in_a_class(codes)
     found = []
     told_apart = 1.0
@@ -131,7 +134,7 @@ def find(
         if own.max() > 0:
             told_apart = classes_told_apart(distance)
     if not judged.all():
-        found.append(_off_neighbours(vectors, crowd, judged, neighbours, deviations))
+        found.append(_off_neighbours(vectors, crowd, judged, neighbours, deviations, piece_map))
     rows, scores, evidence = (np.concatenate(part) for part in zip(*found, strict=True))
     if not len(rows):
         check_strong_enough(told_apart)
@@ -199,7 +202,12 @@ def _beside(crowd: float) -> str:
 
 
 def _off_neighbours(
-    vectors: bulk_distances.Vectors, crowd: Floats, judged: npt.NDArray[np.bool_], neighbours: int, deviations: float
+    vectors: listed_neighbours.Vectors,
+    crowd: Floats,
+    judged: npt.NDArray[np.bool_],
+    neighbours: int,
+    deviations: float,
+    piece_map: PieceMap,
 ) -> Found:
     """Of images that are not judged by their class, those that lie far from their neighbours or are in a crowd."""
     from cleanlab.outlier import OutOfDistribution  # slow to import
@@ -209,7 +217,7 @@ def _off_neighbours(
         scores = OutOfDistribution({"k": neighbours}).fit_score(features=vectors(np.arange(n)), verbose=False)
         exact = drawn = np.arange(n)
     else:  # the same score
-        apart, exact, drawn = listed_neighbours.mean_distances(vectors, n, neighbours)
+        apart, exact, drawn = listed_neighbours.mean_distances(vectors, n, neighbours, piece_map=piece_map)
         scores = np.exp(-apart / max(float(np.median(apart[drawn])), 1e-12))
     scores = np.clip(scores, 0, 1)
     distance = -np.log(np.clip(scores, 1e-300, 1 - 1e-12))  # in units of the median
@@ -228,15 +236,19 @@ def _off_neighbours(
     return strange, score[strange], np.array(evidence, object)
 
 
-def in_a_crowd(vectors: bulk_distances.Vectors, codes: Ints) -> Floats:
+def in_a_crowd(vectors: listed_neighbours.Vectors, codes: Ints, piece_map: PieceMap = here) -> Floats:
     """By how many deviations images lie off the bulk of all and, within `_LESS`, off that of their class; −inf where
     they have no class (code −1) or a small one."""
-    off = np.log(np.maximum(bulk_distances.reach(vectors, np.arange(len(codes)), _OF_ALL), 1e-12))
-    off_class = np.full(len(codes), np.nan)
-    for code in range(codes.max(initial=-1) + 1):
-        members = np.flatnonzero(codes == code)
-        if len(members) >= _LEAST:
-            off_class[members] = np.log(np.maximum(bulk_distances.reach(vectors, members, _OF_CLASS), 1e-12))
+    rows = np.arange(len(codes))
+    by_class = np.argsort(codes, kind="stable")[np.count_nonzero(codes < 0) :]
+    classes = np.split(by_class, np.cumsum(np.bincount(codes[by_class])))
+    large = [members for members in classes if len(members) >= _LEAST]
+    unit = unit_vectors(vectors, rows, vectors(rows[:1]).shape[1])
+    groups = [Group(rows, _OF_ALL), *(Group(members, _OF_CLASS) for members in large)]
+    heights = [np.log(np.maximum(reach, 1e-12)) for reach in reaches(unit, groups, piece_map=piece_map)]
+    off, off_class = heights[0], np.full(len(codes), np.nan)
+    for members, height in zip(large, heights[1:], strict=True):
+        off_class[members] = height
     judged = np.flatnonzero(~np.isnan(off_class))
     found = np.full(len(codes), -np.inf)
     if len(judged):

@@ -68,7 +68,7 @@ class Run:
 
     @property
     def embedding_parts(self) -> Path:
-        """Folder of vectors, and of pairs of hashes, that are there already: what a killed stage resumes from."""
+        """Folder of vectors, pairs of hashes and pieces of checks that are there: what a killed stage resumes from."""
         return self.path / "embedding_parts"
 
     @property

@@ -23,6 +23,7 @@ from imageclinic.audit.verdict import noise_words
 from imageclinic.cleaning.review.dataset import kept_rows
 from imageclinic.core import engines, tables
 from imageclinic.core.engines.engine import Engine
+from imageclinic.core.engines.piece_map import pieces_on
 from imageclinic.core.errors import InputError, NotApplicable
 from imageclinic.core.ids import require_unicode
 from imageclinic.core.naming import label_sets
@@ -257,14 +258,13 @@ def _audit(run: Run, listing: image_listing.Listing, plan: _Plan, stage: Stage, 
                 ),
                 chosen=not method.needs_embeddings,
             )
-    one_class = plan.label_separator is None
-    if "predictions" in inputs and one_class:
-        notes += predictions.describe(run)["notes"]
+    described = predictions.describe(run) if "predictions" in inputs and plan.label_separator is None else None
+    notes += described["notes"] if described else []
     if "consensus" in wanted:
         found = inputs.get("predictions")
         attempt("consensus", lambda: annotator_consensus.judge(run, dataset, found, notes), chosen=False)
         attempt("annotations", lambda: annotator_consensus.said(run), chosen=False)
-    with timed("checks", "Checking") as progress:
+    with timed("checks", "Checking") as progress, pieces_on(plan.engine, run.embedding_parts / "checks") as pieces:
         issues, outcomes = runner.run(
             plan.chosen,
             plan.skipped,
@@ -273,6 +273,7 @@ def _audit(run: Run, listing: image_listing.Listing, plan: _Plan, stage: Stage, 
             broken,
             plan.settings,
             label_separator=plan.label_separator,
+            piece_map=pieces,
             progress=progress,
         )
         judged = audit_verdict.judge(inputs, run.read(tables.SPLIT_TABLE), issues, outcomes, plan.label_separator)
@@ -284,7 +285,7 @@ def _audit(run: Run, listing: image_listing.Listing, plan: _Plan, stage: Stage, 
             "key": current,
             "seconds": seconds,
             "notes": notes,
-            "predictions": predictions.describe(run) if "predictions" in inputs and one_class else None,
+            "predictions": described,
             "outcomes": outcomes,
             **judged,
         }

@@ -261,8 +261,9 @@ def test_a_scan_is_measured_with_its_processes(pictures: Path, tmp_path: Path) -
     assert found["processor"] > 0
 
 
-def test_predictions_are_measured_and_the_same_with_one_worker_and_two(tmp_path: Path) -> None:
-    found = [predictions.measured(tmp_path, "predict", "local", workers, 5000, 64) for workers in (1, 2)]
+@pytest.mark.parametrize("what", predictions.WORK)
+def test_predictions_are_measured_and_the_same_with_one_worker_and_two(what: str, tmp_path: Path) -> None:
+    found = [predictions.measured(tmp_path, what, "local", workers, 5000, 64) for workers in (1, 2)]
     assert found[0]["digest"] == found[1]["digest"]
     assert all(each["processor"] > 0 and each["memory"] > 1 << 20 for each in found)
 

@@ -132,11 +132,15 @@ def judged_logits(task: Task, head: Head, fitted: Fitted) -> Floats:
     return np.asarray(task.basis.x[task.judging(head)] @ fitted.kernel + fitted.bias)
 
 
+#: Trains heads, as `trained` does.
+Train = Callable[[Task, Sequence[Head], float, int, int, Progress | None], Iterator[tuple[Head, Fitted]]]
+
+
 def best_strength(
-    task: Task, strengths: Sequence[float], tolerance: float, progress: Progress | None
+    task: Task, strengths: Sequence[float], tolerance: float, progress: Progress | None, train_heads: Train = trained
 ) -> tuple[float, list[Head], int, int, str]:
-    """The L2 strength with the least calibrated loss in the first repeat. Where that is the weakest of several, weaker
-    ones are tried, see `WEAKER`.
+    """The L2 strength with the least calibrated loss in the first repeat, by heads that `train_heads` trains. Where that
+    is the weakest of several, weaker ones are tried, see `WEAKER`.
 
     Returns:
         The strength; the heads to use with it; how many heads were trained, how many there are with those to use; and
@@ -149,7 +153,7 @@ def best_strength(
     done = 0
     while search:
         count = done + len(search) + used
-        found = trained(task, search, tolerance, done, count, progress)
+        found = train_heads(task, search, tolerance, done, count, progress)
         logits = {head: judged_logits(task, head, fitted) for head, fitted in found}
         for s in {head.strength for head in search}:
             losses[s] = _loss(task, {head: z for head, z in logits.items() if head.strength == s})

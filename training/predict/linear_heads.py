@@ -16,7 +16,8 @@ is random.
 
 Small problems are solved here, by NumPy, and heads that are exact leave: those with strong penalties are soon. Large
 ones are a Keras layer (`training.predict.keras_heads`), because TensorFlow divides all of a step among the cores and
-works on a GPU; to load it takes longer than to solve a small one.
+works on a GPU; to load it takes longer than to solve a small one. Those of more rows than heads are fitted to otherwise
+are solved in pieces (`training.predict.by_sample.heads_in_pieces`), by `train_in_blocks`.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ CHECK_EVERY = 10
 _SETTLED = 0.01
 #: Rows × heads × classes up to which NumPy solves a problem: it holds a few arrays of so many float32.
 SMALL = 1 << 22
+#: Rows whose gradients are summed together in `train_in_blocks`: a block's arrays stay in a processor's cache.
+BLOCK = 4096
 #: Rows or columns up to which the principal axes are exact.
 _EXACT = 2048
 # Share of the greatest variance below which a direction is rounding.
@@ -134,6 +137,20 @@ def train(
     return keras_heads.train(basis, labels, used, strengths, classes, tolerance=tolerance, progress=progress)
 
 
+def train_in_blocks(
+    basis: Basis,
+    labels: npt.NDArray[np.int32],
+    used: npt.NDArray[np.bool_],
+    strengths: Floats,
+    classes: int,
+    *,
+    tolerance: float,
+) -> Heads:
+    """As `train`, but by NumPy whatever the size, `BLOCK` rows at a time: what it holds beside its arguments does not
+    grow with the rows, and in one thread of BLAS the bits depend on nothing but the arguments."""
+    return _train(basis, labels, used, strengths, classes, tolerance, None, _gradients_in_blocks)
+
+
 def steps_of(
     basis: Basis, count: Floats, strengths: Floats
 ) -> tuple[npt.NDArray[np.floating], npt.NDArray[np.floating]]:
@@ -152,10 +169,13 @@ def _train(
     classes: int,
     tolerance: float,
     progress: Callable[[int, int], None] | None,
+    summed: Callable[..., list[Floats]] | None = None,
 ) -> Heads:
-    """`train` by NumPy. Heads are the last axis here, so that sums over classes run along rows of memory."""
-    x, (n, d), heads = basis.x, basis.x.shape, used.shape[1]
-    rows, count = np.arange(n), used.sum(0).astype(np.float32)
+    """`train` by NumPy. Heads are the last axis here, so that sums over classes run along rows of memory. `summed`: see
+    `_gradients`, which it is by default."""
+    summed = summed or _gradients
+    x, d, heads = basis.x, basis.x.shape[1], used.shape[1]
+    count = used.sum(0).astype(np.float32)
     found = Heads(np.zeros((d, heads, classes), np.float32), np.zeros((heads, classes), np.float32))
     active, weight, decay = np.arange(heads), (used / count).astype(np.float32), strengths.astype(np.float32)
     steps = [each[..., None, :].astype(np.float32) for each in steps_of(basis, count, strengths)]
@@ -163,13 +183,9 @@ def _train(
     last = at
     momentum: npt.NDArray[np.floating] = np.ones(heads, np.float32)
     for done in range(1, MAX_STEPS + 1):
-        logits = (x @ at[0].reshape(d, -1)).reshape(n, classes, len(active))
-        logits += at[1]
-        apart = _softmax(logits)
-        apart[rows, labels] -= 1
-        apart *= weight[:, None]
+        sums = summed(x, labels, weight, at)
         smoothing = (_softmax(at[1].copy()) - 1 / np.float32(classes)) / count
-        gradients = [(x.T @ apart.reshape(n, -1)).reshape(at[0].shape) + decay * at[0], apart.sum(0) + smoothing]
+        gradients = [sums[0] + decay * at[0], sums[1] + smoothing]
         new = [a - s * g for a, s, g in zip(at, steps, gradients, strict=True)]
         moved = [b - a for a, b in zip(last, new, strict=True)]
         distance = _per_head([s * g * g for s, g in zip(steps, gradients, strict=True)])
@@ -193,6 +209,33 @@ def _train(
             active, weight, decay, count = active[going], weight[:, going], decay[going], count[going]
             momentum = momentum[going]
             at, last, steps = ([np.ascontiguousarray(e[..., going]) for e in each] for each in (at, last, steps))
+    return found
+
+
+def _gradients(x: Floats, labels: npt.NDArray[np.int32], weight: Floats, at: list[Floats]) -> list[Floats]:
+    """Of the heads' weighted losses, without penalties, by kernels and biases."""
+    kernel, bias = at
+    apart = (x @ kernel.reshape(len(kernel), -1)).reshape(len(x), *bias.shape)
+    apart += bias
+    apart = _softmax(apart)
+    apart[np.arange(len(x)), labels] -= 1
+    apart *= weight[:, None]
+    return [(x.T @ apart.reshape(len(x), -1)).reshape(kernel.shape), apart.sum(0)]
+
+
+def _gradients_in_blocks(x: Floats, labels: npt.NDArray[np.int32], weight: Floats, at: list[Floats]) -> list[Floats]:
+    """As `_gradients`, `BLOCK` rows at a time. Few heads make short runs of memory, so that rows are the last axis."""
+    kernel, bias = at
+    turned, found = np.ascontiguousarray(kernel.reshape(len(kernel), -1).T), [np.zeros_like(each) for each in at]
+    for start in range(0, len(x), BLOCK):
+        rows, given = x[start : start + BLOCK], labels[start : start + BLOCK]
+        apart = (turned @ rows.T).reshape(*bias.shape, len(rows))
+        apart += bias[..., None]
+        apart = np.moveaxis(_softmax(np.moveaxis(apart, 0, -2)), -2, 0)  # over classes
+        apart[given, :, np.arange(len(rows))] -= 1
+        apart *= weight[start : start + BLOCK].T
+        found[0] += (apart.reshape(-1, len(rows)) @ rows).T.reshape(kernel.shape)
+        found[1] += apart.sum(-1)
     return found
 
 

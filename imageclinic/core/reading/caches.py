@@ -68,6 +68,15 @@ def read_array(path: Path) -> npt.NDArray[Any] | None:
     return found if isinstance(found, np.ndarray) else None
 
 
+def is_whole(path: Path) -> bool:
+    """Whether arrays are there as `write_arrays` or `write_array` wrote them; they are not read into memory."""
+    try:
+        with open_regular(path) as file:
+            return bool(_whole(file))
+    except OSError:
+        return False
+
+
 def write_facts(path: Path, content: dict[str, Any]) -> None:
     """Write a JSON object with its hash, under the key ``sha256``."""
     write_json(path, {**content, "sha256": _digest(content)})

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pytest
 from scipy import stats
 
-from imageclinic.audit import bulk_distances, listed_neighbours
+from imageclinic.audit import bulk_distances, listed_neighbours, runner
 from imageclinic.audit.checks import outlier
-from imageclinic.core.errors import NotApplicable
+from imageclinic.core.errors import Failed, NotApplicable
 from imageclinic.core.tables import Embeddings
 
 
@@ -105,9 +108,10 @@ def test_reach_is_the_distance_of_a_share(monkeypatch: pytest.MonkeyPatch) -> No
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     rows = np.arange(0, 900, 2)
     exact = np.sort(1 - unit[rows] @ unit[rows].T, axis=1)[:, 90]
-    np.testing.assert_allclose(bulk_distances.reach(lambda at: vectors[at], rows, 0.2), exact, atol=1e-6)
+    groups = [bulk_distances.Group(np.arange(300), 0.5), bulk_distances.Group(rows, 0.2)]
+    np.testing.assert_allclose(bulk_distances.reaches(unit.astype(np.float32), groups)[1], exact, atol=1e-6)
     monkeypatch.setattr(bulk_distances, "REFERENCES", 300)
-    sampled = bulk_distances.reach(lambda at: vectors[at], rows, 0.2)
+    sampled = bulk_distances.reaches(unit.astype(np.float32), groups)[1]
     assert not np.allclose(sampled, exact, atol=1e-6)
     np.testing.assert_allclose(sampled, exact, atol=0.08)
 
@@ -126,6 +130,21 @@ def test_those_of_a_large_set_are_found_too(monkeypatch: pytest.MonkeyPatch) -> 
     assert len(found) < 20
     scores = [table.set_index("image_id")["score"][sorted(strange)] for table in (exact, found)]
     np.testing.assert_allclose(scores[0], scores[1], atol=0.02)
+
+
+def test_workers_that_are_lost_over_and_over_end_the_audit() -> None:
+    """Instead of a failed check: what is done is kept, and the same command goes on with it."""
+
+    def lost(*_: Any, **__: Any) -> list[npt.NDArray[Any]]:
+        raise Failed("a Ray worker was lost 3 times at the same work")
+
+    given = embeddings()
+    inputs = {"dataset": labelled(given), "embeddings": given}
+    chosen, _ = runner.select(["outlier"])
+    issues, outcomes = runner.run(chosen, [], inputs, {}, {})
+    assert outcomes[0]["outcome"] == "found" and len(issues)
+    with pytest.raises(Failed, match="lost 3 times"):
+        runner.run(chosen, [], inputs, {}, {}, piece_map=lost)
 
 
 def test_vectors_that_are_all_alike_have_no_outlier() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import itertools
 import os
 import signal
@@ -13,22 +14,30 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+import pandas as pd
 import psutil
 import pytest
+from PIL import Image
 
+import imageclinic
+from imageclinic import sample_data
+from imageclinic.audit import bulk_distances, listed_neighbours
+from imageclinic.audit.checks import outlier
 from imageclinic.audit.copies import full_decode_match
 from imageclinic.audit.copies.full_decode_match import Pair
 from imageclinic.audit.listing import image_listing
 from imageclinic.audit.scan import scan
 from imageclinic.core import engines, tables
-from imageclinic.core.engines import address_check, ray_engine, worker_facts
+from imageclinic.core.engines import address_check, piece_map, ray_engine, worker_facts
 from imageclinic.core.engines.engine import Engine
 from imageclinic.core.errors import Failed, InputError
 from imageclinic.core.large import large_arrays
 from imageclinic.core.run import Run, create
-from imageclinic.training.predict.by_sample import fitting_sample
+from imageclinic.training.predict.by_sample import fitting_sample, heads_in_pieces
 from imageclinic.workflows.steps.auditing import predictions
 from imageclinic.workflows.steps.auditing.prediction_method import Brought, Method
 from imageclinic.workflows.steps.distributed import distributed_decodes
@@ -184,9 +193,12 @@ def predicted(run: Run, local: Run, engine: Engine, progress: Callable[[int, int
 def test_predictions_by_a_sample_survive_a_killed_worker(
     ray: Engine, local: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Heads of 150 of 238 images predict all in parts of ten; the driver is stopped after the first parts, and begins
-    again there; a worker is killed. The table is that of this machine, byte by byte."""
+    """Heads of 150 of 238 images are fitted in pieces of five, and predict all in parts of ten; a worker is killed at
+    the heads; the driver is stopped after the first parts, and begins again there; a worker is killed. The table is
+    that of this machine, byte by byte."""
+    monkeypatch.setattr(piece_map, "LEAST", 0)
     monkeypatch.setattr(fitting_sample, "MOST", 150)
+    monkeypatch.setattr(heads_in_pieces, "TOGETHER", 5 * 150)
     monkeypatch.setattr(large_arrays, "PIECE", 10 * 16 * 4)
     expected = predicted(create(tmp_path / "local"), local, engines.LOCAL, lambda done, total: None)
     made = predictions.describe(create(tmp_path / "local"))
@@ -197,12 +209,19 @@ def test_predictions_by_a_sample_survive_a_killed_worker(
     class Stopped(Exception):
         pass
 
+    fitting = list[int]()
+
     def stop(done: int, total: int) -> None:
         if total == 238 and done > 40:
             raise Stopped
+        if total != 238 and not fitting:
+            assert 0 < done < total
+            fitting.append(children("ray::_Actor").pop())
+            os.kill(fitting[-1], signal.SIGKILL)
 
     with pytest.raises(Stopped):
         predicted(run, local, ray, stop)
+    assert fitting
     (model,) = run.folds.glob("*/model.npz")
     fitted = model.stat().st_mtime_ns
     begun, killed = list[int](), list[int]()
@@ -217,6 +236,82 @@ def test_predictions_by_a_sample_survive_a_killed_worker(
 
     assert predicted(run, local, ray, kill) == expected
     assert killed and begun[0] > 40
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("labelled", [True, False])
+def test_outliers_survive_a_killed_worker(
+    ray: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, labelled: bool
+) -> None:
+    """By classes and by neighbours, in pieces; the driver is stopped after the first piece, and does not do it again; a
+    worker is killed. The findings are those of this machine, to the last bit."""
+    monkeypatch.setattr(piece_map, "LEAST", 0)
+    monkeypatch.setattr(bulk_distances, "_BLOCK", 64)
+    monkeypatch.setattr(bulk_distances, "_PIECE", 256)
+    monkeypatch.setattr(listed_neighbours, "_ASKED", 64)
+    monkeypatch.setattr(outlier, "_COMPARED", 1000)
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(3000, 24)).astype(np.float32)
+    vectors[:1500, 0] += 9
+    vectors[:4] = 0
+    vectors[[0, 1, 2, 3], [10, 12, 14, 16]] = 40
+    given = tables.Embeddings(pd.Series([f"{i:04}" for i in range(3000)]), vectors)
+    label = (["cat"] * 1500 + ["dog"] * 1500) if labelled else [None] * 3000
+    dataset = pd.DataFrame({"image_id": given.image_id, "label": label})
+    expected = outlier.find(dataset, given)
+    assert {"0000", "0001", "0002", "0003"} <= set(expected["image_id"])
+    where = piece_map.piece_map_on(ray, tmp_path)
+    begun, killed = list[int](), list[int]()
+
+    def watched(*work: Any, images: int) -> list[npt.NDArray[Any]]:
+        def watch(done: int, total: int) -> None:
+            begun.append(done)
+            if done < total and len(begun) > 1 and not killed:
+                killed.append(children("ray::_Actor").pop())
+                os.kill(killed[-1], signal.SIGKILL)
+            if len(begun) == 1:
+                raise KeyboardInterrupt
+
+        return where(*work, images=images, progress=watch)
+
+    with pytest.raises(KeyboardInterrupt):
+        outlier.find(dataset, given, watched)
+    kept = {file: file.stat().st_mtime_ns for file in tmp_path.glob("piece-*")}
+    assert kept and begun == [1]
+    pd.testing.assert_frame_equal(outlier.find(dataset, given, watched), expected, check_exact=True)
+    assert killed and begun[1] > len(kept)
+    assert all(file.stat().st_mtime_ns == kept[file] for file in kept)
+
+
+@pytest.mark.slow
+def test_the_sample_data_has_the_same_tables(ray: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A whole audit of the demo's digits by pixels as vectors, which are enough for every stage to have pieces."""
+    monkeypatch.setattr(piece_map, "LEAST", 0)
+    monkeypatch.setattr(fitting_sample, "MOST", 600)
+    monkeypatch.setattr(heads_in_pieces, "TOGETHER", 5 * 600)
+    files = sorted(path for path in sample_data.IMAGES.rglob("*") if path.is_file())
+    ids, pixels = list[str](), list[npt.NDArray[np.float32]]()
+    for file in files:
+        with contextlib.suppress(OSError), Image.open(file) as image:
+            pixels.append(np.asarray(image.convert("L").resize((12, 12)), np.float32).ravel())
+            ids.append(file.relative_to(sample_data.IMAGES).as_posix())
+    frame = pd.DataFrame({"image_id": ids, "embedding": pixels})
+    inner, workers, hashes = ray.map, list[str](), []
+
+    def watched(start: Any, items: Any, **how: Any) -> Iterator[Any]:
+        workers.append(getattr(start, "func", start).__name__)
+        return inner(start, items, **how)
+
+    monkeypatch.setattr(ray, "map", watched)
+    for engine in (engines.LOCAL, ray):
+        monkeypatch.setattr(engines, "opened", lambda *_, engine=engine: contextlib.nullcontext(engine))
+        run = imageclinic.audit(sample_data.IMAGES, tmp_path / str(engine.distributed), embeddings=frame).run
+        names = ("dataset", "features", "neighbors", "clusters", "splits", "predictions", "issues")
+        hashes.append({name: hashlib.sha256((run.path / f"{name}.parquet").read_bytes()).hexdigest() for name in names})
+        assert not list(run.path.glob("**/piece-*")), "they go when the audit is done"
+    assert hashes[0] == hashes[1]
+    # Heads of all strengths, of which the best are not fitted again; distances.
+    assert workers.count("PieceWorker") == 2 and "PredictionWorker" in workers
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,10 +10,11 @@ import numpy.typing as npt
 import pytest
 from sklearn.datasets import load_digits
 
-from imageclinic.training.predict import discriminant, fold_heads, out_of_fold
-from imageclinic.training.predict.by_sample import fitting_sample, sampled_heads
+from imageclinic.core.engines.piece_map import Arrays, Work, here
+from imageclinic.training.predict import discriminant, linear_heads, out_of_fold
+from imageclinic.training.predict.by_sample import fitting_sample, heads_in_pieces, sampled_heads
 from imageclinic.training.predict.calibration import log_loss
-from imageclinic.training.predict.linear_heads import Basis, Heads
+from imageclinic.training.predict.linear_heads import train, train_in_blocks
 
 pytestmark = pytest.mark.slow
 
@@ -56,17 +58,16 @@ def test_strengths_compared_on_a_part_and_coarser_heads_predict_as_well(
     x, labels, folds = digits
     monkeypatch.setattr(sampled_heads, "SEARCHED", 300)
     monkeypatch.setattr(sampled_heads, "SEARCHED_OF_CLASS", 1)
-    rows: list[tuple[int, int]] = []
-    train = fold_heads.train
+    monkeypatch.setattr(heads_in_pieces, "TOGETHER", 900)
+    rows: list[tuple[int, ...]] = []
 
-    def counted(basis: Basis, labels: Ints, used: npt.NDArray[np.bool_], *rest: Any, **options: Any) -> Heads:
-        rows.append(used.shape)
-        return train(basis, labels, used, *rest, **options)
+    def counted(work: Work, arrays: Arrays, pieces: Sequence[Any], **how: Any) -> list[npt.NDArray[Any]]:
+        rows.append((len(arrays["x"]), *(len(piece.heads) for piece in pieces)))
+        return here(work, arrays, pieces, **how)
 
-    monkeypatch.setattr(fold_heads, "train", counted)
-    found = sampled_heads.fit(x, np.arange(900), labels, folds, np.ones(900, bool))
-    # Ten classes and all have as many rows: 8 strengths of 3 folds on the part, then 2 repeats of 3 folds on all.
-    assert rows == [(300, 24), (900, 6)]
+    found = sampled_heads.fit(x, np.arange(900), labels, folds, np.ones(900, bool), piece_map=counted)
+    # 8 strengths of 3 folds on the part, as many together as have 900 rows; then 2 repeats of 3 folds on all.
+    assert rows == [(300, *[3] * 8), (900, *[1] * 6)]
     exact = out_of_fold.out_of_fold(x, labels, folds, strengths=(found.strength,), witnesses=LINEAR)
     best = out_of_fold.out_of_fold(x, labels, folds, witnesses=LINEAR)
     assert found.strength in {best.strength / 10, best.strength / 3, best.strength, best.strength * 3}
@@ -115,3 +116,16 @@ def test_sums_of_pieces_fit_the_discriminant_of_all(digits: Digits, monkeypatch:
     sums = discriminant.Sums.of(x[:500], labels[:500], 11) + discriminant.Sums.of(x[500:], labels[500:], 11)
     for one, two in zip(sums.layers((0.3,))[0.3], discriminant.fit(x, labels, 11, 0.3), strict=True):
         np.testing.assert_allclose(one, two, atol=1e-4)
+
+
+def test_heads_in_blocks_are_those_of_all_rows_at_once(digits: Digits, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two heads with penalties of their own; a few rows at a time."""
+    x, labels, folds = digits
+    basis = linear_heads.principal(x)
+    used, strengths = np.stack([folds[0] != 0, folds[0] != 1], axis=1), np.array([0.1, 1], np.float32)
+    expected = train(basis, labels, used, strengths, 10, tolerance=1e-8)
+    monkeypatch.setattr(linear_heads, "BLOCK", 70)
+    found = train_in_blocks(basis, labels, used, strengths, 10, tolerance=1e-8)
+    np.testing.assert_allclose(found.kernel, expected.kernel, atol=1e-5)
+    np.testing.assert_allclose(found.bias, expected.bias, atol=1e-5)
+    assert np.abs(expected.kernel).max() > 0.1

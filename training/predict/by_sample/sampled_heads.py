@@ -3,23 +3,25 @@
 The folds are those of all rows, so that every row, in the sample or not, is predicted by what was fitted without its
 fold. Else all is as in `training.predict.out_of_fold`, but for what would grow with rows × classes: shrinkages and
 temperatures are found on `JUDGED` values, evenly spread, instead of on all; strengths are compared by heads that are
-fitted to `SEARCHED` rows; and heads are fitted as exactly as `TOLERANCE` says.
+fitted to `SEARCHED` rows; heads are fitted as exactly as `TOLERANCE` says, and in pieces (`heads_in_pieces`).
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from imageclinic.core.engines.piece_map import PieceMap, here
 from imageclinic.core.large.large_arrays import rows_at_once
 from imageclinic.training.predict import discriminant, witness_weights
-from imageclinic.training.predict.by_sample import fitting_sample
+from imageclinic.training.predict.by_sample import fitting_sample, heads_in_pieces
 from imageclinic.training.predict.by_sample.fold_model import FoldModel
 from imageclinic.training.predict.calibration import calibrate, log_loss
-from imageclinic.training.predict.fold_heads import Task, best_strength, heads_of, judged_logits, trained
+from imageclinic.training.predict.fold_heads import Task, best_strength, heads_of, judged_logits
 from imageclinic.training.predict.linear_heads import Basis
 from imageclinic.training.predict.out_of_fold import COMPONENTS, STRENGTHS
 
@@ -57,6 +59,7 @@ def fit(
     *,
     strengths: Sequence[float] = STRENGTHS,
     tolerance: float = TOLERANCE,
+    piece_map: PieceMap = here,
     progress: Callable[[int, int], None] | None = None,
 ) -> SampledHeads:
     """Fit to the rows that are `drawn`. Nothing is drawn at random here, and memory grows with these rows alone.
@@ -69,26 +72,28 @@ def fit(
         drawn: (n,) the sample.
         strengths: see `training.predict.out_of_fold.out_of_fold`.
         tolerance: see `TOLERANCE`.
+        piece_map: where heads are fitted.
         progress: called with (heads trained, heads in all).
 
     Raises:
-        Failed: when memory does not bear a single head.
+        InputError, Failed: see `core.engines.piece_map.PieceMap`.
     """
     given, held, used = labels[drawn].astype(np.int32), folds[:, drawn].astype(np.int32), rows[drawn]
     classes = int(labels.max()) + 1
     mean, turn, basis = _principal(vectors, used)
     judged = _judged(held, classes)
     task = Task(basis, given, held, classes, judged)
+    train = functools.partial(heads_in_pieces.trained, piece_map)
 
     searched = _searched(task)
-    strength, of_searched, before, count, note = best_strength(searched, strengths, tolerance, progress)
+    strength, of_searched, before, count, note = best_strength(searched, strengths, tolerance, progress, train)
     repeats = 1 + max(head.repeat for head in of_searched)
     wanted = heads_of(held[:repeats], [strength])
     shape = (2, repeats, int(folds.max()) + 1)
     kernels = np.zeros((*shape, basis.x.shape[1], classes), np.float32)
     biases = np.zeros((*shape, classes), np.float32)
     z = np.empty((repeats, int(judged.sum()), classes), np.float32)
-    for head, fitted in trained(task, wanted, tolerance, before, count, progress):
+    for head, fitted in train(task, wanted, tolerance, before, count, progress):
         z[head.repeat, task.judging(head)[judged]] = judged_logits(task, head, fitted)
         kernels[0, head.repeat, head.fold], biases[0, head.repeat, head.fold] = fitted
     heads, temperature = calibrate(z, given[judged])

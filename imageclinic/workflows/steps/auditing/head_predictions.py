@@ -13,6 +13,7 @@ import pandas as pd
 
 from imageclinic.core import tables
 from imageclinic.core.engines.engine import Engine
+from imageclinic.core.engines.piece_map import piece_map_on
 from imageclinic.core.large.large_arrays import rows_at_once
 from imageclinic.core.progress import Progress
 from imageclinic.core.reading import caches
@@ -53,7 +54,7 @@ def predict(
         labels: (images,) class numbers.
         folds: (repeats, images), copies in one fold.
         folder: for finished parts, from which a killed audit goes on; of these arguments and no others.
-        engine: where the images are predicted that are too many to fit heads to.
+        engine: where heads are fitted to a sample, and where the images are predicted, that are too many to fit to.
         seed: of the sample.
         strengths: L2 strengths to choose from; default: all that are tried.
         progress: of heads, then of parts.
@@ -80,7 +81,10 @@ def predict(
     model, facts = folder / "model.npz", folder / "model.json"
     made = caches.read_facts(facts)
     if made is None or fold_model.read(model) is None:
-        found = sampled_heads.fit(embeddings.vectors, rows, labels, folds, drawn, strengths=tried, progress=progress)
+        where = piece_map_on(engine, folder)
+        found = sampled_heads.fit(
+            embeddings.vectors, rows, labels, folds, drawn, strengths=tried, piece_map=where, progress=progress
+        )
         folder.mkdir(parents=True, exist_ok=True)
         fold_model.write(model, found.model)
         made = {"strength": found.strength, "repeats": found.repeats, "note": found.note}
