@@ -118,7 +118,7 @@ def fit(labels: Ints, pred_probs: npt.NDArray[np.floating], parts: pd.Series | N
     for values in (labels, pred_probs, number):
         array = np.ascontiguousarray(values)
         digest.update(f"{array.dtype}{array.shape}".encode())
-        digest.update(array.tobytes())
+        digest.update(array.data)
     key = digest.digest()
     if key not in _LAST:
         noise = _fit_parts(labels, pred_probs, number)

@@ -31,6 +31,7 @@ from imageclinic.core.engines.engine import Engine
 from imageclinic.core.engines.local_engine import LOCAL
 from imageclinic.core.reading.hashing import readable_sha256
 from imageclinic.core.reading.image_files import ImageFiles
+from imageclinic.core.rows import lookup
 from imageclinic.core.run import Run
 
 __all__ = ["BATCH", "MAX_PIXELS", "THUMBNAIL", "TIMEOUT", "VERSION", "changes", "scan"]
@@ -41,6 +42,9 @@ _OPENED = 1024
 _OUT_OF = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 # Thumbnails that are gathered and written at a time.
 _CHUNK = 16384
+
+#: The columns of an earlier dataset that an audit compares with its own.
+COMPARED = ("image_id", "sha256", "label")
 
 Progress = Callable[[int, int], None]
 Positions = npt.NDArray[np.int64]
@@ -145,14 +149,15 @@ def scan(
 
 
 def changes(before: pd.DataFrame, after: pd.DataFrame) -> str | None:
-    """What happened to the files between two dataset tables, in a sentence; None if nothing."""
-    both = before[["image_id", "sha256"]].merge(
-        after[["image_id", "sha256"]], on="image_id", how="outer", suffixes=("_before", "_after"), indicator=True
-    )
+    """What happened to the files between two dataset tables, of which `COMPARED` are needed, in a sentence; None if
+    nothing."""
+    there = lookup.places(after["image_id"], before["image_id"])
+    known = there >= 0
+    earlier = lookup.taken(before["sha256"], there[known])
     counts = {
-        "added": int((both["_merge"] == "right_only").sum()),
-        "removed": int((both["_merge"] == "left_only").sum()),
-        "changed": int(((both["_merge"] == "both") & (both["sha256_before"] != both["sha256_after"])).sum()),
+        "added": int((~known).sum()),
+        "removed": len(before) - int(known.sum()),
+        "changed": int(earlier.ne(after.loc[known, "sha256"].reset_index(drop=True)).sum()),
     }
     parts = [f"{n:,} {what}" for what, n in counts.items() if n]
     return f"files since the last audit of this run: {', '.join(parts)}" if parts else None

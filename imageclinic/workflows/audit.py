@@ -175,11 +175,14 @@ def audit(
                 "ignored": listing.ignored,
             }
         )
-        return _audit(run, listing, plan, stage, say)
+        handed = [listing]
+        del own, listing
+        return _audit(run, handed, plan, stage, say)
 
 
-def _audit(run: Run, listing: image_listing.Listing, plan: _Plan, stage: Stage, say: Say) -> Audit:
-    method, brought, seed = plan.method, plan.brought, plan.seed
+def _audit(run: Run, handed: list[image_listing.Listing], plan: _Plan, stage: Stage, say: Say) -> Audit:
+    # The listing is taken out, so that nobody holds it once its images are scanned.
+    listing, method, brought, seed = handed.pop(), plan.method, plan.brought, plan.seed
     seconds: dict[str, float] = {}
     notes = list(listing.notes)
 
@@ -190,7 +193,7 @@ def _audit(run: Run, listing: image_listing.Listing, plan: _Plan, stage: Stage, 
             yield progress
         seconds[name] = round(time.perf_counter() - start, 3)
 
-    before = run.read_dataset() if run.has(tables.DATASET) else None
+    before = run.read(tables.DATASET, scan.COMPARED) if run.has(tables.DATASET) else None
     with timed("scan", "Scanning images") as progress:
         how = {**vars(plan.scanning), "engine": plan.engine, "progress": progress, "notes": notes}
         dataset, features = scan.scan(run, listing.images, listing.root, **how)
@@ -205,15 +208,16 @@ def _audit(run: Run, listing: image_listing.Listing, plan: _Plan, stage: Stage, 
             expected="paths relative to the manifest's folder",
         )
     annotator_consensus.record(run, listing.annotations)
+    annotated, remarks = listing.annotations is not None, listing.notes
+    del before, listing, features  # features are read again, without what only a search for copies needs
     asked = (sorted(plan.chosen), plan.settings, annotator_consensus.current_key(run), plan.label_separator)
     current = earlier_results.key_of(dataset, method, brought, seed, _PACKAGES, asked)
     if current is not None and (earlier := earlier_results.found(run, current)) is not None:
         say("nothing has changed since the last audit: these are its results")
-        for note in dict.fromkeys([*listing.notes, *audit_source.lasting(run.info()["notes"])]):
+        for note in dict.fromkeys([*remarks, *audit_source.lasting(run.info()["notes"])]):
             say(note)
         return earlier
     annotator_consensus.forget(run)
-    del features  # they are read again, without what only a search for copies needs: of many images these are gigabytes
     inputs: dict[str, Any] = {"dataset": dataset}
     missing, broken = dict[str, str](), dict[str, str]()
     wanted = {i for check in plan.chosen.values() for i in check.inputs}
@@ -231,7 +235,7 @@ def _audit(run: Run, listing: image_listing.Listing, plan: _Plan, stage: Stage, 
         except Exception:  # what needs this input has the outcome failed, with the traceback; the rest still runs
             broken[name] = traceback.format_exc()
 
-    predicted = "predictions" in wanted or ("consensus" in wanted and listing.annotations is not None)
+    predicted = "predictions" in wanted or ("consensus" in wanted and annotated)
     if "embeddings" in wanted or (predicted and method.needs_embeddings):
         with timed("embed", "Embedding images") as progress:
             attempt(
@@ -257,24 +261,17 @@ def _audit(run: Run, listing: image_listing.Listing, plan: _Plan, stage: Stage, 
                 ),
                 chosen=not method.needs_embeddings,
             )
-    one_class = plan.label_separator is None
-    if "predictions" in inputs and one_class:
-        notes += predictions.describe(run)["notes"]
+    described = None
+    if "predictions" in inputs and plan.label_separator is None:
+        described = predictions.describe(run)
+        notes += described["notes"]
     if "consensus" in wanted:
         found = inputs.get("predictions")
         attempt("consensus", lambda: annotator_consensus.judge(run, dataset, found, notes), chosen=False)
         attempt("annotations", lambda: annotator_consensus.said(run), chosen=False)
     with timed("checks", "Checking") as progress:
-        issues, outcomes = runner.run(
-            plan.chosen,
-            plan.skipped,
-            inputs,
-            missing,
-            broken,
-            plan.settings,
-            label_separator=plan.label_separator,
-            progress=progress,
-        )
+        asked_for = (plan.chosen, plan.skipped, inputs, missing, broken, plan.settings)
+        issues, outcomes = runner.run(*asked_for, label_separator=plan.label_separator, progress=progress)
         judged = audit_verdict.judge(inputs, run.read(tables.SPLIT_TABLE), issues, outcomes, plan.label_separator)
     notes += plan.engine.notes()
     run.write(tables.ISSUES, issues)
@@ -284,7 +281,7 @@ def _audit(run: Run, listing: image_listing.Listing, plan: _Plan, stage: Stage, 
             "key": current,
             "seconds": seconds,
             "notes": notes,
-            "predictions": predictions.describe(run) if "predictions" in inputs and one_class else None,
+            "predictions": described,
             "outcomes": outcomes,
             **judged,
         }

@@ -16,6 +16,7 @@ from imageclinic.core.engines.engine import Engine
 from imageclinic.core.large.large_arrays import rows_at_once
 from imageclinic.core.progress import Progress
 from imageclinic.core.reading import caches
+from imageclinic.core.rows import lookup, ordering
 from imageclinic.core.run import Run
 from imageclinic.training.predict.by_sample import fitting_sample
 
@@ -64,8 +65,9 @@ def predict(
     from imageclinic.training.predict import out_of_fold
 
     tried = out_of_fold.STRENGTHS if strengths is None else strengths
-    position = pd.Series(np.arange(len(embeddings.image_id)), index=embeddings.image_id.to_numpy())
-    rows = position[images["image_id"].to_numpy()].to_numpy()
+    rows = lookup.places(images["image_id"], embeddings.image_id)
+    if (rows < 0).any():
+        raise KeyError(f"no embedding of {images['image_id'].iloc[int(rows.argmin())]}")
     if len(images) <= fitting_sample.MOST:
         vectors = np.asarray(embeddings.vectors[rows])
         return out_of_fold.out_of_fold(vectors, labels, folds, strengths=tried, progress=progress)
@@ -75,7 +77,7 @@ def predict(
         raise ValueError("images are in another order than their embeddings")
     # Repeats average what the draw of folds changes, which is next to nothing of so many rows.
     folds = folds[:1]
-    order = images.reset_index(drop=True).sort_values(["sha256", "image_id"]).index.to_numpy()
+    order = ordering.places_in_order(images, {"sha256": "ascending", "image_id": "ascending"})
     drawn = fitting_sample.draw(labels, order, fitting_sample.MOST, seed)
     model, facts = folder / "model.npz", folder / "model.json"
     made = caches.read_facts(facts)

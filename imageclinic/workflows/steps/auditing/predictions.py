@@ -11,12 +11,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from imageclinic.audit import split_groups
 from imageclinic.audit.copies.content_groups import by_content
 from imageclinic.audit.labels import confident_learning, noise_model, user_arrays
 from imageclinic.core import tables
 from imageclinic.core.engines.engine import Engine
 from imageclinic.core.errors import NotApplicable
 from imageclinic.core.progress import Progress
+from imageclinic.core.rows import lookup
 from imageclinic.core.run import Run
 from imageclinic.workflows.steps.auditing import annotator_consensus, head_predictions
 from imageclinic.workflows.steps.auditing.embeddings import rows_of
@@ -45,9 +47,8 @@ def predict(
     How they were made is in the table's metadata (`describe`), with the notes that users should read.
     """
     wanted = dataset["read_error"].isna() & dataset["label"].notna()
-    labelled = dataset.loc[wanted, ["image_id", "sha256", "label", "split"]]
-    labelled = labelled.merge(clusters[["image_id", "split_group"]], on="image_id", how="left")
-    labelled["split_group"] = labelled["split_group"].fillna(labelled["image_id"])
+    labelled = dataset.loc[wanted, ["image_id", "sha256", "label", "split"]].reset_index(drop=True)
+    labelled["split_group"] = lookup.values(labelled["image_id"], clusters, "split_group").astype("str")
     sizes = labelled["label"].value_counts()
     if len(sizes) < 2:
         raise NotApplicable(f"the dataset has {len(sizes)} class(es) with readable images")
@@ -76,13 +77,17 @@ def draw_folds(images: pd.DataFrame, seed: int) -> npt.NDArray[np.int64]:
     """Fold numbers, (repeats, images): stratified by label, copies in one fold, whatever files are called.
 
     Args:
-        images: with label, split_group and sha256.
+        images: with image_id, label, sha256, and split_group, null where an image is a group of its own. Equal files
+            are in one group.
         seed: of the draw.
     """
-    from imageclinic.cleaning.split import stratified_split
+    from imageclinic.cleaning.split import group_codes, stratified_split
 
     shares = [1.0] * FOLDS
-    label, groups = images["label"], by_content(images)
+    content, label = images["sha256"], images["label"]
+    named = split_groups.together(content, images["split_group"]).reindex(images.index).astype("str")
+    own = content.fillna(images["image_id"]) if content.isna().any() else content
+    groups = group_codes.of(own, named)
     return np.stack([stratified_split.allocate(label, groups, shares, seed=seed + r) for r in range(REPEATS)])
 
 
@@ -159,7 +164,8 @@ def _train_networks(run: Run, labelled: pd.DataFrame, seed: int, progress: Progr
     _tensorflow()
     from imageclinic.training.predict import network_folds
 
-    parts = stratified_split.allocate(labelled["label"], by_content(labelled), [1.0] * (2 * FOLDS), seed=seed)
+    groups = by_content(labelled.assign(split_group=labelled["split_group"].fillna(labelled["image_id"])))
+    parts = stratified_split.allocate(labelled["label"], groups, [1.0] * (2 * FOLDS), seed=seed)
     classes = tuple(sorted(labelled["label"].unique()))
     codes = confident_learning.codes(labelled["label"], classes)
     files = run.files
@@ -205,6 +211,7 @@ def _take(run: Run, labelled: pd.DataFrame, source: user_arrays.Given) -> tables
 
 
 def _key(run: Run, labelled: pd.DataFrame, *parts: Any) -> str:
+    labelled = labelled.assign(split_group=labelled["split_group"].fillna(labelled["image_id"]))
     said = annotator_consensus.current_key(run)
     return key(labelled, *parts) if said is None else key(labelled, *parts, said)
 
