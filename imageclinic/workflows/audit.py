@@ -30,6 +30,7 @@ from imageclinic.core.option_fields import SEED
 from imageclinic.core.processes import blas_threads
 from imageclinic.core.processes.optional_packages import version
 from imageclinic.core.progress import Say, Stage, quiet, silent
+from imageclinic.core.rows import shared_ids
 from imageclinic.core.run import Run, create
 from imageclinic.workflows.steps import label_set_predictions
 from imageclinic.workflows.steps.auditing import (
@@ -196,11 +197,12 @@ def _audit(run: Run, handed: list[image_listing.Listing], plan: _Plan, stage: St
     before = run.read(tables.DATASET, scan.COMPARED) if run.has(tables.DATASET) else None
     with timed("scan", "Scanning images") as progress:
         how = {**vars(plan.scanning), "engine": plan.engine, "progress": progress, "notes": notes}
-        dataset, features = scan.scan(run, listing.images, listing.root, **how)
+        scan.write_tables(run, listing.images, listing.root, **how)
+        dataset, frames = run.read(tables.DATASET), run.read(tables.FEATURES, ["frames"])["frames"]
     if before is not None:
         notes += filter(None, [scan.changes(before, dataset), audit_source.label_changes(before, dataset)])
     notes += filter(None, audit_source.about_classes(dataset, run, plan.label_separator))
-    if several := int((features["frames"] > 1).sum()):
+    if several := int((frames > 1).sum()):
         notes.append(f"{several:,} files hold several pages or frames; the first one is judged")
     if dataset["read_error"].eq("file is missing").all():
         raise InputError(
@@ -209,7 +211,7 @@ def _audit(run: Run, handed: list[image_listing.Listing], plan: _Plan, stage: St
         )
     annotator_consensus.record(run, listing.annotations)
     annotated, remarks = listing.annotations is not None, listing.notes
-    del before, listing, features  # features are read again, without what only a search for copies needs
+    del before, listing, frames
     asked = (sorted(plan.chosen), plan.settings, annotator_consensus.current_key(run), plan.label_separator)
     current = earlier_results.key_of(dataset, method, brought, seed, _PACKAGES, asked)
     if current is not None and (earlier := earlier_results.found(run, current)) is not None:
@@ -248,7 +250,6 @@ def _audit(run: Run, handed: list[image_listing.Listing], plan: _Plan, stage: St
         neighbors, clusters = copies_and_splits.copies(run, dataset, vectors, plan.engine, notes, progress)
     copies_and_splits.freeze_splits(run, dataset, clusters, seed, notes, plan.label_separator)
     inputs |= {"neighbors": neighbors, "clusters": clusters}
-    inputs["features"] = run.read(tables.FEATURES, [n for n in tables.FEATURES.names if n not in runner.OF_COPIES])
     if predicted and vectors is None and method.needs_embeddings:
         reasons = missing if "embeddings" in missing else broken
         reasons["predictions"] = reasons["embeddings"]
@@ -269,6 +270,9 @@ def _audit(run: Run, handed: list[image_listing.Listing], plan: _Plan, stage: St
         found = inputs.get("predictions")
         attempt("consensus", lambda: annotator_consensus.judge(run, dataset, found, notes), chosen=False)
         attempt("annotations", lambda: annotator_consensus.said(run), chosen=False)
+    inputs["features"] = run.read(tables.FEATURES, [n for n in tables.FEATURES.names if n not in runner.OF_COPIES])
+    inputs.update(shared_ids.shared(inputs))
+    del vectors
     with timed("checks", "Checking") as progress:
         asked_for = (plan.chosen, plan.skipped, inputs, missing, broken, plan.settings)
         issues, outcomes = runner.run(*asked_for, label_separator=plan.label_separator, progress=progress)

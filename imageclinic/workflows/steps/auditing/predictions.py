@@ -46,6 +46,22 @@ def predict(
 
     How they were made is in the table's metadata (`describe`), with the notes that users should read.
     """
+    _make(run, dataset, clusters, method, brought, embeddings, seed, engine, progress)
+    return run.read_predictions()  # here, when all that they were made from is let go of
+
+
+def _make(
+    run: Run,
+    dataset: pd.DataFrame,
+    clusters: pd.DataFrame,
+    method: Method,
+    brought: Brought,
+    embeddings: tables.Embeddings | None,
+    seed: int,
+    engine: Engine,
+    progress: Progress,
+) -> None:
+    """Write the predictions, where they are not there already."""
     wanted = dataset["read_error"].isna() & dataset["label"].notna()
     labelled = dataset.loc[wanted, ["image_id", "sha256", "label", "split"]].reset_index(drop=True)
     labelled["split_group"] = lookup.values(labelled["image_id"], clusters, "split_group").astype("str")
@@ -53,12 +69,13 @@ def predict(
     if len(sizes) < 2:
         raise NotApplicable(f"the dataset has {len(sizes)} class(es) with readable images")
     if brought.pred_probs is not None:
-        return _take(run, labelled, brought.pred_probs)
-    if method.train == "full":
-        return _train_networks(run, labelled, seed, progress)
-    if embeddings is None:
+        _take(run, labelled, brought.pred_probs)
+    elif method.train == "full":
+        _train_networks(run, labelled, seed, progress)
+    elif embeddings is not None:
+        _train_heads(run, labelled, embeddings, method.model, seed, engine, progress)
+    else:
         raise ValueError("heads need embeddings")
-    return _train_heads(run, labelled, embeddings, method.model, seed, engine, progress)
 
 
 def describe(run: Run) -> dict[str, Any]:
@@ -99,13 +116,13 @@ def _train_heads(
     seed: int,
     engine: Engine,
     progress: Progress,
-) -> tables.Predictions:
+) -> None:
     """Of very many images finished parts are kept in the run until all are: a killed audit goes on with the others."""
     named = ["class names"] if model.startswith("hub:") else []  # its network may have a text tower
     parts = [*named, *head_predictions.sample_key(len(labelled))]
     current = _key(run, labelled, tables.metadata(run.embeddings)["key"], seed, FOLDS, REPEATS, VERSION, *parts)
     if tables.is_current(run.predictions, current):
-        return run.read_predictions()
+        return
     folds, folder = draw_folds(labelled, seed), run.folds / current
     classes = tuple(sorted(labelled["label"].unique()))
     codes = confident_learning.codes(labelled["label"], classes)
@@ -126,7 +143,6 @@ def _train_heads(
     shutil.rmtree(folder, ignore_errors=True)
     with contextlib.suppress(OSError):  # finished folds of networks are there, too
         run.folds.rmdir()
-    return run.read_predictions()
 
 
 def _with_names(
@@ -154,13 +170,13 @@ def _with_names(
     )
 
 
-def _train_networks(run: Run, labelled: pd.DataFrame, seed: int, progress: Progress) -> tables.Predictions:
+def _train_networks(run: Run, labelled: pd.DataFrame, seed: int, progress: Progress) -> None:
     """Finished folds are kept in the run until all are: a killed audit goes on with the next one."""
     from imageclinic.cleaning.split import stratified_split
 
     current = _key(run, labelled, "full", seed, FOLDS, VERSION)
     if tables.is_current(run.predictions, current):
-        return run.read_predictions()
+        return
     _tensorflow()
     from imageclinic.training.predict import network_folds
 
@@ -174,7 +190,6 @@ def _train_networks(run: Run, labelled: pd.DataFrame, seed: int, progress: Progr
     made = {"made": "full", "size": str(found.size), **_scores(found, [], labelled["label"])}
     _write_predictions(run, labelled, found.fold, found.pred_probs, classes, {"key": current, **made})
     shutil.rmtree(run.folds)
-    return run.read_predictions()
 
 
 def _tensorflow() -> None:
@@ -199,7 +214,7 @@ def _scores(found: Any, notes: list[str], label: pd.Series) -> dict[str, str]:
     }
 
 
-def _take(run: Run, labelled: pd.DataFrame, source: user_arrays.Given) -> tables.Predictions:
+def _take(run: Run, labelled: pd.DataFrame, source: user_arrays.Given) -> None:
     """The probabilities that the user brought. Of their folds nothing is known: -1."""
     probs = source.rows(labelled["image_id"])
     current = _key(run, labelled, source.digest, VERSION)
@@ -207,7 +222,6 @@ def _take(run: Run, labelled: pd.DataFrame, source: user_arrays.Given) -> tables
         made = {"made": "given", "source": source.where, "version": source.digest, "notes": "[]"}
         fold = np.full(len(labelled), -1, np.int32)
         _write_predictions(run, labelled, fold, probs, source.classes, {"key": current, **made})
-    return run.read_predictions()
 
 
 def _key(run: Run, labelled: pd.DataFrame, *parts: Any) -> str:
