@@ -176,4 +176,4 @@ def gathered(
         found = pa.concat_tables(parts) if parts else pa.schema([SCHEMA.field(name) for name in names]).empty_table()
         back = np.empty(len(order), np.int64)
         back[order] = np.arange(len(order))
-        yield found if (back == np.arange(len(back))).all() else found.take(pa.array(back))
+        yield (found if (back == np.arange(len(back))).all() else found.take(pa.array(back))).combine_chunks()
