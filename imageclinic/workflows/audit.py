@@ -245,12 +245,13 @@ def _audit(run: Run, handed: list[image_listing.Listing], plan: _Plan, stage: St
                 lambda: embedding_step.embed(run, dataset, method, brought, seed, plan.engine, say, progress),
                 chosen=method.model != "auto" or brought.embeddings is not None,
             )
-    vectors = inputs.get("embeddings")
+    del dataset, inputs["dataset"]  # the search reads what it needs: of ten million images the rest is 0.7 GB
     with timed("copies", "Looking for copies") as progress:
-        neighbors, clusters = copies_and_splits.copies(run, dataset, vectors, plan.engine, notes, progress)
+        neighbors, clusters = copies_and_splits.copies(run, inputs.get("embeddings"), plan.engine, notes, progress)
+    dataset = inputs["dataset"] = run.read(tables.DATASET)
     copies_and_splits.freeze_splits(run, dataset, clusters, seed, notes, plan.label_separator)
     inputs |= {"neighbors": neighbors, "clusters": clusters}
-    if predicted and vectors is None and method.needs_embeddings:
+    if predicted and "embeddings" not in inputs and method.needs_embeddings:
         reasons = missing if "embeddings" in missing else broken
         reasons["predictions"] = reasons["embeddings"]
     elif predicted:
@@ -272,7 +273,6 @@ def _audit(run: Run, handed: list[image_listing.Listing], plan: _Plan, stage: St
         attempt("annotations", lambda: annotator_consensus.said(run), chosen=False)
     inputs["features"] = run.read(tables.FEATURES, [n for n in tables.FEATURES.names if n not in runner.OF_COPIES])
     inputs.update(shared_ids.shared(inputs))
-    del vectors
     with timed("checks", "Checking") as progress:
         asked_for = (plan.chosen, plan.skipped, inputs, missing, broken, plan.settings)
         issues, outcomes = runner.run(*asked_for, label_separator=plan.label_separator, progress=progress)

@@ -25,13 +25,13 @@ SHARES = (0.7, 0.1, 0.2)
 
 def copies(
     run: Run,
-    dataset: pd.DataFrame,
     embeddings: tables.Embeddings | None,
     engine: Engine,
     notes: list[str],
     progress: Progress,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The tables neighbors and clusters; notes on the search are added to `notes`."""
+    dataset = run.read(tables.DATASET, find_copies.COLUMNS[tables.DATASET])
     current = copies_key(run, dataset, embedded=embeddings is not None)
     paths = [run.table_path(t) for t in (tables.NEIGHBORS, tables.CLUSTERS)]
     if all(tables.is_current(p, current) for p in paths):
