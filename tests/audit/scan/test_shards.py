@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -75,3 +76,23 @@ def test_running_out_of_files_loses_no_shard(shards: list[Path], monkeypatch: py
     monkeypatch.setattr(pa, "memory_map", full)
     with pytest.raises(OSError, match="Too many open files"):
         measured_rows.of_shards(shards)
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 5, 100])
+def test_rows_are_gathered_in_the_order_that_is_asked_for(shards: list[Path], tmp_path: Path, at_once: int) -> None:
+    ids = [f"{shard}-{n}.png" for n in (1, 0) for shard in (4, 0, 2, 5)]
+    newer = tmp_path / "newer.arrow"
+    worker._write(newer, ["2-1.png"], measure([str(tmp_path / "0-0.png")]), 0)
+    sources = measured_rows.of_shards([newer, *shards])
+    _, position = measured_rows.located(sources, [*ids, "6-0.png"])
+    assert position.tolist()[-1] == -1
+    assert position[2] == 0, "the first source that has it"
+    pieces = list(measured_rows.gathered(sources, position[:-1], ["image_id", "sha256"], at_once=at_once))
+    assert [len(piece) for piece in pieces] == [min(at_once, 8 - at) for at in range(0, 8, at_once)]
+    found = pa.concat_tables(pieces)
+    assert found["image_id"].to_pylist() == ids
+    files = [tmp_path / ("0-0.png" if name == "2-1.png" else name) for name in ids]
+    assert found["sha256"].to_pylist() == [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
+    (nothing,) = measured_rows.gathered(sources, position[:0], ["image_id"])
+    assert nothing.schema.names == ["image_id"]
+    assert len(nothing) == 0
