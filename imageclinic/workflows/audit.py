@@ -220,7 +220,7 @@ def _audit(run: Run, handed: list[image_listing.Listing], plan: _Plan, stage: St
             say(note)
         return earlier
     annotator_consensus.forget(run)
-    inputs: dict[str, Any] = {"dataset": dataset}
+    inputs: dict[str, Any] = {}
     missing, broken = dict[str, str](), dict[str, str]()
     wanted = {i for check in plan.chosen.values() for i in check.inputs}
 
@@ -245,11 +245,10 @@ def _audit(run: Run, handed: list[image_listing.Listing], plan: _Plan, stage: St
                 lambda: embedding_step.embed(run, dataset, method, brought, seed, plan.engine, say, progress),
                 chosen=method.model != "auto" or brought.embeddings is not None,
             )
-    del dataset, inputs["dataset"]  # the search reads what it needs: of ten million images the rest is 0.7 GB
+    del dataset  # what follows reads the columns that it needs: of ten million images all are 2 GB
     with timed("copies", "Looking for copies") as progress:
         neighbors, clusters = copies_and_splits.copies(run, inputs.get("embeddings"), plan.engine, notes, progress)
-    dataset = inputs["dataset"] = run.read(tables.DATASET)
-    copies_and_splits.freeze_splits(run, dataset, clusters, seed, notes, plan.label_separator)
+    copies_and_splits.freeze_splits(run, clusters, seed, notes, plan.label_separator)
     inputs |= {"neighbors": neighbors, "clusters": clusters}
     if predicted and "embeddings" not in inputs and method.needs_embeddings:
         reasons = missing if "embeddings" in missing else broken
@@ -267,6 +266,7 @@ def _audit(run: Run, handed: list[image_listing.Listing], plan: _Plan, stage: St
     if "predictions" in inputs and plan.label_separator is None:
         described = predictions.describe(run)
         notes += described["notes"]
+    dataset = inputs["dataset"] = run.read(tables.DATASET)
     if "consensus" in wanted:
         found = inputs.get("predictions")
         attempt("consensus", lambda: annotator_consensus.judge(run, dataset, found, notes), chosen=False)

@@ -63,10 +63,11 @@ def rerank(run: str | Path, *, stage: Stage = quiet) -> tuple[Path, pd.DataFrame
     ):
         found = head_predictions.predict(
             opened,
-            held,
+            held["image_id"],
             opened.read_embeddings(),
             given,
             folds,
+            order=head_predictions.by_content(held),
             folder=scratch,
             engine=LOCAL,
             seed=opened.seed,

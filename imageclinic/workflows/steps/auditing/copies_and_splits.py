@@ -57,7 +57,6 @@ def copies(
 
 def freeze_splits(
     run: Run,
-    dataset: pd.DataFrame,
     clusters: pd.DataFrame,
     seed: int,
     notes: list[str],
@@ -66,6 +65,7 @@ def freeze_splits(
     """The dataset's own split where it has one; else drawn once, and kept by every later audit of the run."""
     from imageclinic.cleaning.split import stratified_split
 
+    dataset = run.read(tables.DATASET, ("image_id", "label", "split"))
     labelled = dataset[dataset["label"].notna()]
     groups = lookup.values(labelled["image_id"], clusters, "split_group")
     grouped = labelled[["image_id", "label"]].assign(split_group=groups)

@@ -33,7 +33,6 @@ VERSION = "6"
 
 def predict(
     run: Run,
-    dataset: pd.DataFrame,
     clusters: pd.DataFrame,
     method: Method,
     brought: Brought,
@@ -42,40 +41,33 @@ def predict(
     engine: Engine,
     progress: Progress,
 ) -> tables.Predictions:
-    """Out-of-fold predictions of readable, labelled images; copies share a fold, or they would vouch for each other.
+    """Out-of-fold predictions of the run's readable, labelled images; copies share a fold, or they would vouch for each
+    other.
 
     How they were made is in the table's metadata (`describe`), with the notes that users should read.
     """
-    _make(run, dataset, clusters, method, brought, embeddings, seed, engine, progress)
-    return run.read_predictions()  # here, when all that they were made from is let go of
+    # What they are made from is read where it is needed, and let go of before they are read: of millions it is much.
+    if brought.pred_probs is not None:
+        _take(run, _labelled(run, clusters), brought.pred_probs)
+    elif method.train == "full":
+        _train_networks(run, _labelled(run, clusters), seed, progress)
+    elif embeddings is not None:
+        _train_heads(run, _labelled(run, clusters), embeddings, method.model, seed, engine, progress)
+    else:
+        raise ValueError("heads need embeddings")
+    return run.read_predictions()
 
 
-def _make(
-    run: Run,
-    dataset: pd.DataFrame,
-    clusters: pd.DataFrame,
-    method: Method,
-    brought: Brought,
-    embeddings: tables.Embeddings | None,
-    seed: int,
-    engine: Engine,
-    progress: Progress,
-) -> None:
-    """Write the predictions, where they are not there already."""
+def _labelled(run: Run, clusters: pd.DataFrame) -> pd.DataFrame:
+    """image_id, sha256, label, split and split_group (null: a group of its own) of the images to predict."""
+    dataset = run.read(tables.DATASET, ("image_id", "sha256", "label", "split", "read_error"))
     wanted = dataset["read_error"].isna() & dataset["label"].notna()
     labelled = dataset.loc[wanted, ["image_id", "sha256", "label", "split"]].reset_index(drop=True)
     labelled["split_group"] = lookup.values(labelled["image_id"], clusters, "split_group").astype("str")
-    sizes = labelled["label"].value_counts()
-    if len(sizes) < 2:
-        raise NotApplicable(f"the dataset has {len(sizes)} class(es) with readable images")
-    if brought.pred_probs is not None:
-        _take(run, labelled, brought.pred_probs)
-    elif method.train == "full":
-        _train_networks(run, labelled, seed, progress)
-    elif embeddings is not None:
-        _train_heads(run, labelled, embeddings, method.model, seed, engine, progress)
-    else:
-        raise ValueError("heads need embeddings")
+    classes = labelled["label"].nunique()
+    if classes < 2:
+        raise NotApplicable(f"the dataset has {classes} class(es) with readable images")
+    return labelled
 
 
 def describe(run: Run) -> dict[str, Any]:
@@ -126,8 +118,19 @@ def _train_heads(
     folds, folder = draw_folds(labelled, seed), run.folds / current
     classes = tuple(sorted(labelled["label"].unique()))
     codes = confident_learning.codes(labelled["label"], classes)
+    order = head_predictions.by_content(labelled)
+    labelled = labelled[["image_id", "label", "split"]]
     found = head_predictions.predict(
-        run, labelled, embeddings, codes, folds, folder=folder, engine=engine, seed=seed, progress=progress
+        run,
+        labelled["image_id"],
+        embeddings,
+        codes,
+        folds,
+        order=order,
+        folder=folder,
+        engine=engine,
+        seed=seed,
+        progress=progress,
     )
     probs, note = found.pred_probs, ""
     if named:
