@@ -9,6 +9,7 @@ from imageclinic.audit.issue_rows import findings
 from imageclinic.audit.labels import confident_learning, label_set_findings, noise_model
 from imageclinic.audit.labels.label_set_model import SetPredictions
 from imageclinic.core.errors import InputError, NotApplicable
+from imageclinic.core.rows import lookup
 from imageclinic.core.tables import Predictions
 
 URGENCY = 20
@@ -52,7 +53,7 @@ def find(
         raise InputError(f"mislabeled.filter_by={filter_by}", expected=f"one of {names}")
     if isinstance(predictions, SetPredictions):
         return label_set_findings.find(predictions, None if filter_by == NOISE_MODEL else filter_by)
-    known = predictions.rows.merge(dataset[["image_id", "label", "split"]], on="image_id", how="left", validate="1:1")
+    known = lookup.joined(predictions.rows, dataset, ["label", "split"])
     if known["label"].nunique() < 2:
         raise NotApplicable(f"the dataset has {known['label'].nunique()} class(es) with readable images")
     given = confident_learning.codes(known["label"], predictions.classes)

@@ -15,6 +15,7 @@ from imageclinic.audit.principal_axes import evened_axes, unit_vectors
 from imageclinic.core.engines.piece_map import PieceMap, here
 from imageclinic.core.errors import NotApplicable
 from imageclinic.core.option_fields import Range, whole
+from imageclinic.core.rows import lookup, ordering
 from imageclinic.core.tables import Embeddings
 
 URGENCY = 60
@@ -107,7 +108,8 @@ def find(
     if n <= neighbours:
         raise NotApplicable(f"{n} images are too few to look at {neighbours} nearest neighbours of each")
     # In a fixed order, so that rounding and ties don't depend on the order of the rows.
-    order = np.argsort(embeddings.image_id.to_numpy(), kind="stable")
+    ids = embeddings.image_id
+    order = ordering.places_in_order(ids.to_frame("image_id"), {"image_id": "ascending"})
     seen = embeddings.last_layer
     mean, turn = evened_axes(seen, order)
     if not turn.shape[1]:
@@ -119,8 +121,7 @@ def find(
     crowd = np.full(n, -np.inf)
     judged = np.zeros(n, bool)  # by the distance to their class
     if n * _OF_ALL > neighbours:
-        labels = dataset.set_index("image_id")["label"].reindex(embeddings.image_id).iloc[order]
-        codes = pd.factorize(labels)[0]
+        codes = pd.factorize(lookup.values(ids, dataset, "label").iloc[order])[0]
         crowd = in_a_crowd(vectors, codes, piece_map)
         judged = in_a_class(codes)
     found = []
@@ -140,7 +141,7 @@ def find(
         check_strong_enough(told_apart)
     at = np.argsort(rows)
     return findings(
-        image_id=embeddings.image_id.to_numpy()[order][rows[at]],
+        image_id=ids.iloc[order[rows[at]]].to_numpy(),
         score=scores[at],
         suggested_action=["review"] * len(at),
         evidence=evidence[at].tolist(),

@@ -10,6 +10,7 @@ from imageclinic.audit.issue_rows import findings
 from imageclinic.audit.labels import confident_learning, noise_model
 from imageclinic.core.errors import NotApplicable
 from imageclinic.core.option_fields import SHARE
+from imageclinic.core.rows import lookup
 from imageclinic.core.tables import Predictions
 
 URGENCY = 200
@@ -28,7 +29,7 @@ def find(dataset: pd.DataFrame, predictions: Predictions, *, min_share: Annotate
     confident learning (cleanlab) named 20, and 13 where no label was wrong, the noise model 1. Not applicable where
     models agree with the labels as chance may do. Score: the share.
     """
-    known = predictions.rows.merge(dataset[["image_id", "label", "split"]], on="image_id", how="left", validate="1:1")
+    known = lookup.joined(predictions.rows, dataset, ["label", "split"])
     if known["label"].nunique() < 2:
         raise NotApplicable(f"the dataset has {known['label'].nunique()} class(es) with readable images")
     given = confident_learning.codes(known["label"], predictions.classes)

@@ -56,13 +56,20 @@ def find(
     network sees (brightness, contrast, colour, entropy, sharpness, border, mode) comes before a property of the file.
     """
     came = dataset["label"].notna() & dataset["split"].notna()
-    known = dataset.loc[came, ["image_id", "label", "split", "sha256", *image_properties.OF_DATASET]]
-    known = lookup.joined(known, features, image_properties.OF_FEATURES)
+    came &= lookup.among(dataset["image_id"], features["image_id"])
+    known = dataset.loc[came, ["image_id", "label", "split", "sha256"]]
     if known["split"].nunique() < 2 or not known["split"].eq("train").any():
         raise NotApplicable("the dataset came without splits; those that the audit draws are of one kind")
     known["split_group"] = split_groups.named_by_content(known, clusters)
     known = in_order_of_content(known).drop_duplicates(["split", "split_group"])
     pairs = {split: _matched(known, split) for split in ("val", "test") if known["split"].eq(split).any()}
+    # Of few images properties are looked up: of as many of train as of the other split.
+    pairs = {
+        split: lookup.joined(
+            lookup.joined(images, dataset, image_properties.OF_DATASET), features, image_properties.OF_FEATURES
+        )
+        for split, images in pairs.items()
+    }
     judged = {split: images for split, images in pairs.items() if len(images) >= 2 * min_images}
     if not judged:
         raise NotApplicable(f"neither val nor test has {min_images} images of classes that train has")

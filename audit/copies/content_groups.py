@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
+from imageclinic.core.rows import ordering
+
 
 def by_content(images: pd.DataFrame) -> pd.Series:
     """For each image the least hash among the files of its group; where nothing is known of any, the group's name.
@@ -19,4 +21,4 @@ def by_content(images: pd.DataFrame) -> pd.Series:
 
 def in_order_of_content(images: pd.DataFrame) -> pd.DataFrame:
     """Rows by the hash of their file; equal files, and those without a hash, by name."""
-    return images.sort_values(["sha256", "image_id"], ignore_index=True)
+    return ordering.in_order(images, {"sha256": "ascending", "image_id": "ascending"}).reset_index(drop=True)

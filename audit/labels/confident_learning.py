@@ -10,7 +10,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from imageclinic.core.errors import InputError, NotApplicable
+from imageclinic.core.large.large_arrays import rows_at_once
 from imageclinic.core.naming.wording import few
+from imageclinic.core.rows import lookup
 
 #: cleanlab's filters, see `cleanlab.filter.find_label_issues`.
 FILTERS = (
@@ -44,8 +46,8 @@ def check_probs(
     of = where or "the probabilities"
     if pred_probs.shape != (n, classes):
         raise InputError(f"{of}: shape {pred_probs.shape}", expected=f"({n}, {classes}): images × classes")
-    finite, least = np.isfinite(pred_probs).all(axis=1), pred_probs.min(axis=1, initial=0)
-    sums = pred_probs.sum(axis=1)
+    least, sums = pred_probs.min(axis=1, initial=0), pred_probs.sum(axis=1)  # of what is not finite neither is
+    finite = np.isfinite(least) & np.isfinite(sums)
     wrong = np.flatnonzero(~(finite & (least >= 0) & (np.abs(sums - 1) < 1e-3)))
     if len(wrong):
         row = wrong[0]
@@ -68,15 +70,20 @@ def likeliest_others(
     Returns:
         (n,) its number, the first of equals, and (n,) its probability.
     """
-    each, others = np.arange(len(labels)), pred_probs.copy()
-    others[each, labels] = -1
-    best = others.argmax(axis=1)
-    return best, others[each, best]
+    best, probability = np.empty(len(labels), np.int64), np.empty(len(labels), pred_probs.dtype)
+    size = rows_at_once(pred_probs.shape[1], pred_probs.dtype)
+    for at in range(0, len(labels), size):
+        others = np.array(pred_probs[at : at + size])
+        each = np.arange(len(others))
+        others[each, labels[at : at + size]] = -1
+        best[at : at + size] = others.argmax(axis=1)
+        probability[at : at + size] = others[each, best[at : at + size]]
+    return best, probability
 
 
 def codes(labels: pd.Series, classes: tuple[str, ...]) -> npt.NDArray[np.int64]:
     """Index of each label in `classes`. Raises InputError for a label that is not among them."""
-    found = pd.Index(classes).get_indexer(pd.Index(labels))
+    found = lookup.places(labels, classes)
     if (found < 0).any():
         missing = labels[found < 0].iloc[0]
         raise InputError(f"label {missing!r} has no column of probabilities", expected=f"one of {few(list(classes))}")

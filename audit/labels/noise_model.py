@@ -41,6 +41,7 @@ from imageclinic.audit.labels import noise_channel
 from imageclinic.audit.labels.confident_learning import confident_share
 from imageclinic.audit.labels.noise_channel import Channel
 from imageclinic.audit.labels.sure_images import SURE, own_probabilities, raised, unexpected_disagreement
+from imageclinic.core.large import large_arrays
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -121,7 +122,7 @@ def fit(labels: Ints, pred_probs: npt.NDArray[np.floating], parts: pd.Series | N
     for values in (labels, pred_probs, number):
         array = np.ascontiguousarray(values)
         digest.update(f"{array.dtype}{array.shape}".encode())
-        digest.update(array.tobytes())
+        digest.update(array.data)
     key = digest.digest()
     if key not in _LAST:
         noise = _fit_parts(labels, pred_probs, number)
@@ -140,8 +141,9 @@ def _fit_parts(labels: Ints, pred_probs: npt.NDArray[np.floating], number: npt.N
         return whole
     wrong, moved = np.empty(len(labels)), np.zeros_like(whole.held)
     for part in range(number.max() + 1):
-        rows = number == part
-        one = _fit(labels[rows], pred_probs[rows], whole.share, _Believed(growth=believed.growth), surest=whole.power)
+        rows = np.flatnonzero(number == part)
+        own = large_arrays.chosen(pred_probs, rows)
+        one = _fit(labels[rows], own, whole.share, _Believed(growth=believed.growth), surest=whole.power)
         wrong[rows] = one.wrong
         moved += one.held * np.bincount(labels[rows], minlength=len(moved))[:, None]
     return Noise(wrong, whole.channel, _shares(moved), whole.power)

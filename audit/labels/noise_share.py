@@ -50,6 +50,11 @@ class NoiseShare:
     gain: float
 
 
+def sample_of(n: int, classes: int) -> slice:
+    """Of n images of so many classes those that are looked at. Of these all are."""
+    return slice(None, None, max(1, n // max(ENOUGH // classes, 5 * classes)))
+
+
 def noise_share(labels: Ints, pred_probs: npt.NDArray[np.floating], groups: Ints | None = None) -> NoiseShare:
     """Estimate the share of wrong labels.
 
@@ -65,7 +70,7 @@ def noise_share(labels: Ints, pred_probs: npt.NDArray[np.floating], groups: Ints
     n, classes = pred_probs.shape
     if n == 0 or classes < 2:
         return NoiseShare(0.0, 0.0, 1.0, False, 0.0)
-    some = slice(None, None, max(1, n // max(ENOUGH // classes, 5 * classes)))
+    some = sample_of(n, classes)
     labels, pred_probs = labels[some], pred_probs[some]
     groups = np.arange(len(labels)) if groups is None else np.unique(groups[some], return_inverse=True)[1]
     own = own_probabilities(labels, pred_probs)

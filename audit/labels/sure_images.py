@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from imageclinic.core.large import large_arrays
+
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
@@ -53,7 +55,15 @@ def likelihood(own: Floats, share: float, classes: int) -> Floats:
 
 
 def raised(pred_probs: npt.NDArray[np.floating], power: float) -> npt.NDArray[np.float32]:
-    """Probabilities (n, classes) to the `power`, rows summing to 1, none of them 0."""
+    """Probabilities (n, classes) to the `power`, rows summing to 1, none of them 0. A large array is in a file, see
+    `core.large.large_arrays`."""
+    size = large_arrays.rows_at_once(pred_probs.shape[1], np.float32)
+    starts = range(0, len(pred_probs), size)
+    pieces = (_raised(pred_probs[at : at + size], power) for at in starts)
+    return large_arrays.filled(pieces, pred_probs.shape, np.float32, None)
+
+
+def _raised(pred_probs: npt.NDArray[np.floating], power: float) -> npt.NDArray[np.float32]:
     raised = np.log(np.maximum(pred_probs, 1e-12), dtype=np.float32)
     raised *= np.float32(power)
     raised -= raised.max(axis=1, keepdims=True)

@@ -74,9 +74,7 @@ class Given:
             )
         if len(at) == len(self.values) and (at == np.arange(len(at))).all():
             return self.values
-        size, width = large_arrays.rows_at_once(self.values.shape[1], self.values.dtype), self.values.shape[1]
-        pieces = (self.values[at[start : start + size]] for start in range(0, len(at), size))
-        return large_arrays.filled(pieces, (len(at), width), self.values.dtype, None)
+        return large_arrays.chosen(self.values, at)
 
 
 def embeddings(source: Source, images: pd.DataFrame) -> Given:

@@ -6,67 +6,48 @@ the run folder. A killed scan goes on from its shards; a later one reuses the ro
 
 from __future__ import annotations
 
-import errno
-import functools
+import itertools
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from imageclinic.audit.scan import verdicts, worker_pool
-from imageclinic.audit.scan.measure import MEASURED, VERSION, mtime_ns
+from imageclinic.audit.scan import measured_rows, worker_pool
+from imageclinic.audit.scan.measure import VERSION, mtime_ns
+from imageclinic.audit.scan.measured_rows import Positions, Rows
 from imageclinic.audit.scan.pictures.image_statistics import THUMBNAIL
 from imageclinic.audit.scan.scan_options import MAX_PIXELS, TIMEOUT
 from imageclinic.audit.scan.worker_pool import BATCH
 from imageclinic.core import tables
 from imageclinic.core.engines.engine import Engine
 from imageclinic.core.engines.local_engine import LOCAL
+from imageclinic.core.large import text_rows, wide_text
 from imageclinic.core.reading.hashing import readable_sha256
 from imageclinic.core.reading.image_files import ImageFiles
+from imageclinic.core.rows import lookup
 from imageclinic.core.run import Run
 
-__all__ = ["BATCH", "MAX_PIXELS", "THUMBNAIL", "TIMEOUT", "VERSION", "changes", "scan"]
+__all__ = ["BATCH", "MAX_PIXELS", "THUMBNAIL", "TIMEOUT", "VERSION", "changes", "scan", "write_tables"]
 
 #: Sources whose thumbnails are open at a time: a process may have 65,530 files mapped into memory in all.
 _OPENED = 1024
-#: Errors that say nothing about a shard.
-_OUT_OF = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 # Thumbnails that are gathered and written at a time.
 _CHUNK = 16384
 
+#: The columns of an earlier dataset that an audit compares with its own.
+COMPARED = ("image_id", "sha256", "label")
+
 Progress = Callable[[int, int], None]
-Positions = npt.NDArray[np.int64]
-
-# Text with offsets of 64 bits: the hashes of 33.5 million files are longer than others can hold.
-_SCHEMA = pa.schema(
-    [
-        f.with_type(pa.large_string()) if pa.types.is_string(f.type) else f
-        for f in (pa.field("image_id", pa.string(), nullable=False), *MEASURED)
-        if f.name != "thumbnail"
-    ],
-    metadata=MEASURED.metadata,
-)
+Flags = npt.NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
-class _Rows:
-    """Measured rows: a table without thumbnails; what gives the thumbnails, uint8 (m, 1024), when they are needed;
-    and for each row of the table the row of its thumbnail, −1 or zeros where there is none."""
-
-    table: pa.Table
-    thumbnails: Callable[[], npt.NDArray[np.uint8]]
-    at: Positions
-
-
-def scan(
+def write_tables(
     run: Run,
     listing: pd.DataFrame,
     root: Path,
@@ -78,7 +59,7 @@ def scan(
     engine: Engine = LOCAL,
     progress: Progress | None = None,
     notes: list[str] | None = None,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+) -> None:
     """Measure every listed image and write the dataset, features and thumbnails tables.
 
     Rows of an earlier scan are reused for files of unchanged size and modification time.
@@ -95,24 +76,26 @@ def scan(
         progress: called with (images done, images in all).
         notes: gets a sentence about files that only a second or third try could read.
 
-    Returns:
-        The dataset and the features table.
-
     Raises:
         InputError: the run folder can't be written.
     """
-    ids = listing["image_id"].to_numpy(dtype=object)
+    ids = listing["image_id"]
     files = ImageFiles(root, run.added)
-    previous, shards = _previous(run), sorted(run.shards.glob("*.arrow"))
-    sources = [*previous, *_read_shards(shards)]
+    previous, shards = measured_rows.of_tables(run), sorted(run.shards.glob("*.arrow"))
+    sources = [*reversed(measured_rows.of_shards(shards)), *previous]  # the newest rows first
     sizes, times = _stat(files, ids)
-    table, position = _locate(sources, ids)
-    known = _usable(table, position, sizes, times, files, ids, rehash, workers or worker_pool.available())
-    todo = ids[~known].tolist()
+    table, position = measured_rows.located(sources, ids)
+    known = _usable(table, position)
+    if rehash:
+        known = _same_content(sources, position, known, files, ids, workers or worker_pool.available())
+    elif known.any():
+        known &= (table["bytes"].to_numpy()[position] == sizes) & (table["mtime_ns"].to_numpy()[position] == times)
+    todo = list(ids[~known])
+    unchanged = len(ids) - len(todo)
 
     def report(done: int) -> None:
         if progress:
-            progress(len(ids) - len(todo) + done, len(ids))
+            progress(unchanged + done, len(ids))
 
     report(0)
     recovered: dict[str, str] = {}
@@ -126,95 +109,45 @@ def scan(
         notes.append(
             f"{len(recovered):,} files could be read only when they were tried again, alone, such as {first}: {seen}"
         )
-    if not made and not shards and previous and np.array_equal(position, np.arange(len(table))):
-        features = run.read(tables.FEATURES)  # nothing has changed but, perhaps, labels
-    else:
-        sources += _read_shards(sorted(made))
-        table, position = _locate(sources, ids)
-        readable = pc.is_null(table["read_error"].take(pa.array(position))).to_numpy(zero_copy_only=False)
-        _write_thumbnails(run, ids[readable], sources, position[readable])
-        features = table.take(pa.array(position[readable])).select(tables.FEATURES.names).to_pandas()
-        features = tables.validate(features, tables.FEATURES)
-        run.write(tables.FEATURES, features, VERSION)
-    dataset = _dataset(listing, table.take(pa.array(position)), known, times)
-    run.write(tables.DATASET, dataset)
+    del jobs, steps, todo  # they are the names of all files
+    as_before = not made and not shards and previous and np.array_equal(position, np.arange(len(table)))
+    if not as_before:
+        sources = [*measured_rows.of_shards(made), *sources]
+        table, position = measured_rows.located(sources, ids)
+        if (position < 0).any():
+            raise RuntimeError(f"the row of {ids.iloc[int(position.argmin())]} was lost")
+        readable = np.flatnonzero(table["readable"].to_numpy()[position])
+        _write_thumbnails(run, ids.iloc[readable], sources, position[readable])
+        features = measured_rows.gathered(sources, position[readable], tables.FEATURES.names)
+        _write(run, tables.FEATURES, (piece.to_pandas() for piece in features), VERSION)
+    _write(run, tables.DATASET, _dataset(listing, sources, position, known, times))
     for shard in (*shards, *made):
         shard.unlink(missing_ok=True)
     worker_pool.sweep(run.shards)
-    return dataset, features
+
+
+def scan(run: Run, listing: pd.DataFrame, root: Path, **how: Any) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """As `write_tables`, which says what `how` may be. Returns the dataset and the features table."""
+    write_tables(run, listing, root, **how)
+    return run.read(tables.DATASET), run.read(tables.FEATURES)
 
 
 def changes(before: pd.DataFrame, after: pd.DataFrame) -> str | None:
-    """What happened to the files between two dataset tables, in a sentence; None if nothing."""
-    both = before[["image_id", "sha256"]].merge(
-        after[["image_id", "sha256"]], on="image_id", how="outer", suffixes=("_before", "_after"), indicator=True
-    )
+    """What happened to the files between two dataset tables, of which `COMPARED` are needed, in a sentence; None if
+    nothing."""
+    there = lookup.places(after["image_id"], before["image_id"])
+    known = there >= 0
+    earlier = lookup.taken(before["sha256"], there[known])
     counts = {
-        "added": int((both["_merge"] == "right_only").sum()),
-        "removed": int((both["_merge"] == "left_only").sum()),
-        "changed": int(((both["_merge"] == "both") & (both["sha256_before"] != both["sha256_after"])).sum()),
+        "added": int((~known).sum()),
+        "removed": len(before) - int(known.sum()),
+        "changed": int(earlier.ne(after.loc[known, "sha256"].reset_index(drop=True)).sum()),
     }
     parts = [f"{n:,} {what}" for what, n in counts.items() if n]
     return f"files since the last audit of this run: {', '.join(parts)}" if parts else None
 
 
-def _read_shards(paths: Sequence[Path]) -> list[_Rows]:
-    """Rows of shards, whose files are closed again. One that a loss of power has torn counts as not there."""
-    found = []
-    for path in paths:
-        try:
-            with pa.memory_map(str(path)) as file:
-                table = pa.ipc.open_file(file).read_all()
-        except (pa.ArrowInvalid, OSError) as error:
-            if isinstance(error, OSError) and error.errno in _OUT_OF:
-                raise  # or the rows would be lost that were measured
-            continue
-        if table.schema.metadata == MEASURED.metadata and len(table):
-            own = table.select(_SCHEMA.names).take(pa.array(np.arange(len(table))))  # a copy: the map is closed
-            found.append(_Rows(own.cast(_SCHEMA), functools.partial(_shard_thumbnails, path), np.arange(len(table))))
-    return found
-
-
-def _shard_thumbnails(path: Path) -> npt.NDArray[np.uint8]:
-    """The thumbnails of a shard, (rows, pixels), mapped into memory."""
-    packed = pa.ipc.open_file(pa.memory_map(str(path))).read_all()["thumbnail"].chunk(0)
-    return np.frombuffer(packed.buffers()[1], np.uint8).reshape(-1, THUMBNAIL**2)
-
-
-def _previous(run: Run) -> list[_Rows]:
-    """Rows of the tables that an earlier scan has written, as a list of one, or of none."""
-    if tables.metadata(run.table_path(tables.FEATURES)).get("key") != VERSION:
-        return []
-    if not run.has(tables.DATASET) or not run.thumbnails.is_file():
-        return []
-    dataset = pq.read_table(run.table_path(tables.DATASET)).drop_columns(["label", "split", "group"])
-    features = pq.read_table(run.table_path(tables.FEATURES))
-    names = pq.read_table(run.thumbnails, columns=["image_id"])["image_id"].to_pandas()
-    ids = dataset["image_id"].to_pandas()
-    row = pd.Index(features["image_id"].to_pandas()).get_indexer(ids)
-    at = pd.Index(names).get_indexer(ids)
-    # A row that should have features and a thumbnail, but lost them to a kill between two writes, is left out.
-    bad = dataset["read_error"].is_valid().to_numpy()
-    whole = np.flatnonzero(bad | ((row >= 0) & (at >= 0)))
-    joined = dataset.take(pa.array(whole))
-    pixels = features.drop_columns(["image_id"]).take(pa.array(row[whole], mask=bad[whole]))
-    for name in pixels.column_names:
-        joined = joined.append_column(name, pixels[name])
-    table = joined.select(_SCHEMA.names).cast(_SCHEMA)
-    return [_Rows(table, functools.cache(lambda: run.read_thumbnails()[1]), at[whole])]
-
-
-def _locate(sources: Sequence[_Rows], ids: npt.NDArray[np.object_]) -> tuple[pa.Table, Positions]:
-    """All rows as one table, and for each id the position of its row there (the newest source's), −1 for none."""
-    table = pa.concat_tables([s.table for s in sources]) if sources else _SCHEMA.empty_table()
-    table = table.combine_chunks()
-    where = pd.Series(np.arange(len(table)), index=table["image_id"].to_pandas())
-    where = where[~where.index.duplicated(keep="last")]
-    found = where.index.get_indexer(pd.Index(ids))
-    return table, np.where(found >= 0, where.to_numpy()[found] if len(where) else -1, -1)
-
-
-def _stat(files: ImageFiles, ids: npt.NDArray[np.object_]) -> tuple[Positions, Positions]:
+def _stat(files: ImageFiles, ids: pd.Series) -> tuple[Positions, Positions]:
     """Size and modification time (ns) of each file, −1 where there is none."""
     root, values = str(files.root), np.full((2, len(ids)), -1, dtype=np.int64)
     for at, image_id in enumerate(ids):
@@ -226,37 +159,29 @@ def _stat(files: ImageFiles, ids: npt.NDArray[np.object_]) -> tuple[Positions, P
     return values[0], values[1]
 
 
-def _usable(
-    table: pa.Table,
-    position: Positions,
-    sizes: Positions,
-    times: Positions,
-    files: ImageFiles,
-    ids: npt.NDArray[np.object_],
-    rehash: bool,
-    workers: int,
-) -> npt.NDArray[np.bool_]:
-    """Which ids have a row that still holds for their file."""
+def _usable(table: pa.Table, position: Positions) -> Flags:
+    """Which ids have a row, of what could be read or judged: what could not may be now, and what was too large may fit
+    another limit."""
     known = position >= 0
-    if not known.any():
-        return known
-    rows = table.take(pa.array(position, mask=~known))
-    # What could not be read or judged may be now, and what was too large may fit another limit.
-    known &= rows["sha256"].is_valid().to_numpy()
-    for kind in verdicts.TRIED_AGAIN:
-        known &= ~pc.starts_with(rows["read_error"], kind).fill_null(False).to_numpy()
-    if not rehash:
-        known &= rows["bytes"].to_numpy() == sizes
-        return known & (rows["mtime_ns"].to_numpy() == times)
-    wanted = rows["sha256"].to_pylist()
-    paths = [files(i) for i in ids]
-    with ThreadPoolExecutor(workers) as threads:
-        same = threads.map(lambda at: readable_sha256(paths[at]) == wanted[at], np.flatnonzero(known))
-        known[np.flatnonzero(known)] = np.fromiter(same, dtype=bool)
+    if known.any():
+        known &= table["hashed"].to_numpy()[position] & ~table["tried_again"].to_numpy()[position]
     return known
 
 
-def _write_thumbnails(run: Run, ids: npt.NDArray[np.object_], sources: Sequence[_Rows], position: Positions) -> None:
+def _same_content(
+    sources: Sequence[Rows], position: Positions, known: Flags, files: ImageFiles, ids: pd.Series, workers: int
+) -> Flags:
+    """Which of the ids that are known have a row with the hash of their file."""
+    asked, same = np.flatnonzero(known), known.copy()
+    hashes = measured_rows.gathered(sources, position[asked], ["sha256"])
+    wanted = itertools.chain.from_iterable(piece["sha256"].to_pylist() for piece in hashes)
+    with ThreadPoolExecutor(workers) as threads:
+        found = threads.map(lambda image_id: readable_sha256(files(image_id)), ids.iloc[asked])
+        same[asked] = np.fromiter((one == other for one, other in zip(found, wanted, strict=True)), bool, len(asked))
+    return same
+
+
+def _write_thumbnails(run: Run, ids: pd.Series, sources: Sequence[Rows], position: Positions) -> None:
     """Gather the thumbnails of rows from their sources and write them in the order of `ids`, a chunk at a time."""
     starts = np.cumsum([0, *(len(s.table) for s in sources)])
     source = np.searchsorted(starts, position, side="right") - 1
@@ -275,12 +200,25 @@ def _write_thumbnails(run: Run, ids: npt.NDArray[np.object_], sources: Sequence[
                 out[mine] = pictures[sources[number].at[rows[mine] - starts[number]]]
             yield out
 
-    tables.write_byte_chunks(run.thumbnails, {"image_id": ids}, "thumbnail", chunks(), THUMBNAIL**2)
+    names = wide_text.narrow(text_rows.text(ids))
+    tables.write_byte_chunks(run.thumbnails, {"image_id": names}, "thumbnail", chunks(), THUMBNAIL**2)
 
 
-def _dataset(listing: pd.DataFrame, rows: pa.Table, known: npt.NDArray[np.bool_], times: Positions) -> pd.DataFrame:
-    measured = rows.select([c.name for c in tables.DATASET.columns if c.name in rows.column_names]).to_pandas()
-    # A file that was touched, or hashed again, keeps its row: the new time saves reading it once more.
-    measured["mtime_ns"] = np.where(known, times, measured["mtime_ns"])
-    whole = measured.merge(listing, on="image_id", validate="1:1")
-    return tables.validate(whole, tables.DATASET)
+def _write(run: Run, table: tables.Table, pieces: Iterator[pd.DataFrame], key: str = "") -> None:
+    tables.write_pieces(run.table_path(table), pieces, table, {"key": key})
+
+
+def _dataset(
+    listing: pd.DataFrame, sources: Sequence[Rows], position: Positions, known: Flags, times: Positions
+) -> Iterator[pd.DataFrame]:
+    """The dataset table a piece at a time."""
+    said = [name for name in listing.columns if name != "image_id"]
+    names = [column.name for column in tables.DATASET.columns if column.name in measured_rows.SCHEMA.names]
+    start = 0
+    for piece in measured_rows.gathered(sources, position, names):
+        here = slice(start, start + len(piece))
+        measured = piece.to_pandas()
+        # A file that was touched, or hashed again, keeps its row: the new time saves reading it once more.
+        measured["mtime_ns"] = np.where(known[here], times[here], measured["mtime_ns"])
+        yield lookup.joined(measured, listing.iloc[here], said)
+        start = here.stop

@@ -15,6 +15,7 @@ from imageclinic.cleaning.export.export_options import ExportOptions
 from imageclinic.cleaning.export.proof.outcome import Proof, proof
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
+from imageclinic.core.large import text_rows
 from imageclinic.core.naming.class_order import of_manifest
 
 
@@ -194,15 +195,18 @@ class ExportFormat(ABC):
         outside = manifest["path"].str.startswith("../")
         rows = manifest[~outside]
         between = (self.inner,) if self.inner else ()
-        parts = [PurePosixPath(path).parts for path in rows["path"]]
-        fit = [len(where) == 3 + len(between) and where[1:-2] == between for where in parts]
-        odd = [
-            path
-            for path, where, fits, split in zip(rows["path"], parts, fit, rows["split"], strict=True)
-            if not fits or where[0] != split
-        ] + manifest.loc[outside, "path"].tolist()
-        named = [where[-2] if fits else "" for where, fits in zip(parts, fit, strict=True)]
-        folder = pd.Series(named, index=rows.index, dtype="str")
+        odd: list[str] = []
+
+        def folders() -> Iterator[str]:
+            for path, split in zip(rows["path"], rows["split"], strict=True):
+                where = PurePosixPath(path).parts
+                fits = len(where) == 3 + len(between) and where[1:-2] == between
+                if not fits or where[0] != split:
+                    odd.append(path)
+                yield where[-2] if fits else ""
+
+        folder = text_rows.column(folders()).set_axis(rows.index)
+        odd += manifest.loc[outside, "path"].tolist()
         for one, other in ((folder, rows["label"]), (rows["label"], folder)):
             counts = other.groupby(one).nunique()
             odd += [f"{name} stands for {n} classes" for name, n in counts.items() if n > 1]

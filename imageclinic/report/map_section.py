@@ -61,17 +61,19 @@ def points(
     first = found.assign(rank=found["check"].map(rank).fillna(len(rank)))
     first = first.sort_values(["rank", "score"], ascending=[True, False], kind="stable").drop_duplicates("image_id")
     suggested = found.dropna(subset=["suggested_label"]).drop_duplicates("image_id")
-    all_points = embedding_map.merge(dataset[["image_id", "label"]], on="image_id").rename(columns={"label": "given"})
-    ids = all_points["image_id"]
-    all_points["suggested"] = lookup.values(ids, suggested, "suggested_label")
-    all_points["check"] = lookup.values(ids, first, "check")
-    all_points["decision"] = ids.map(decisions)
-    all_points["split"] = lookup.values(ids, splits, "split")
-    flagged = all_points["check"].notna()
-    if len(all_points) > most:
-        chance = np.random.default_rng(seed).random(len(all_points)) - flagged.to_numpy()  # flagged ones come first
-        all_points = all_points.iloc[np.sort(np.argsort(chance, kind="stable")[:most])]
-    return all_points.sort_values("check", key=lambda c: c.notna(), kind="stable", ignore_index=True)
+    shown = embedding_map[lookup.among(embedding_map["image_id"], dataset["image_id"])]
+    if len(shown) > most:  # before anything is looked up
+        flagged = lookup.among(shown["image_id"], first["image_id"])
+        chance = np.random.default_rng(seed).random(len(shown)) - flagged  # flagged ones come first
+        shown = shown.iloc[np.sort(np.argsort(chance, kind="stable")[:most])]
+    shown = shown.reset_index(drop=True)
+    ids = shown["image_id"]
+    shown["given"] = lookup.values(ids, dataset, "label")
+    shown["suggested"] = lookup.values(ids, suggested, "suggested_label")
+    shown["check"] = lookup.values(ids, first, "check")
+    shown["decision"] = ids.map(decisions)
+    shown["split"] = lookup.values(ids, splits, "split")
+    return shown.sort_values("check", key=lambda c: c.notna(), kind="stable", ignore_index=True)
 
 
 def content(shown: pd.DataFrame, shown_elsewhere: frozenset[str], picture: Callable[[str], Picture]) -> dict[str, Any]:

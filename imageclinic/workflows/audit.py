@@ -31,6 +31,7 @@ from imageclinic.core.option_fields import SEED
 from imageclinic.core.processes import blas_threads
 from imageclinic.core.processes.optional_packages import version
 from imageclinic.core.progress import Say, Stage, quiet, silent
+from imageclinic.core.rows import shared_ids
 from imageclinic.core.run import Run, create
 from imageclinic.workflows.steps import label_set_predictions
 from imageclinic.workflows.steps.auditing import (
@@ -176,11 +177,14 @@ def audit(
                 "ignored": listing.ignored,
             }
         )
-        return _audit(run, listing, plan, stage, say)
+        handed = [listing]
+        del own, listing
+        return _audit(run, handed, plan, stage, say)
 
 
-def _audit(run: Run, listing: image_listing.Listing, plan: _Plan, stage: Stage, say: Say) -> Audit:
-    method, brought, seed = plan.method, plan.brought, plan.seed
+def _audit(run: Run, handed: list[image_listing.Listing], plan: _Plan, stage: Stage, say: Say) -> Audit:
+    # The listing is taken out, so that nobody holds it once its images are scanned.
+    listing, method, brought, seed = handed.pop(), plan.method, plan.brought, plan.seed
     seconds: dict[str, float] = {}
     notes = list(listing.notes)
 
@@ -191,14 +195,15 @@ def _audit(run: Run, listing: image_listing.Listing, plan: _Plan, stage: Stage, 
             yield progress
         seconds[name] = round(time.perf_counter() - start, 3)
 
-    before = run.read_dataset() if run.has(tables.DATASET) else None
+    before = run.read(tables.DATASET, scan.COMPARED) if run.has(tables.DATASET) else None
     with timed("scan", "Scanning images") as progress:
         how = {**vars(plan.scanning), "engine": plan.engine, "progress": progress, "notes": notes}
-        dataset, features = scan.scan(run, listing.images, listing.root, **how)
+        scan.write_tables(run, listing.images, listing.root, **how)
+        dataset, frames = run.read(tables.DATASET), run.read(tables.FEATURES, ["frames"])["frames"]
     if before is not None:
         notes += filter(None, [scan.changes(before, dataset), audit_source.label_changes(before, dataset)])
     notes += filter(None, audit_source.about_classes(dataset, run, plan.label_separator))
-    if several := int((features["frames"] > 1).sum()):
+    if several := int((frames > 1).sum()):
         notes.append(f"{several:,} files hold several pages or frames; the first one is judged")
     if dataset["read_error"].eq("file is missing").all():
         raise InputError(
@@ -206,16 +211,17 @@ def _audit(run: Run, listing: image_listing.Listing, plan: _Plan, stage: Stage, 
             expected="paths relative to the manifest's folder",
         )
     annotator_consensus.record(run, listing.annotations)
+    annotated, remarks = listing.annotations is not None, listing.notes
+    del before, listing, frames
     asked = (sorted(plan.chosen), plan.settings, annotator_consensus.current_key(run), plan.label_separator)
     current = earlier_results.key_of(dataset, method, brought, seed, _PACKAGES, asked)
     if current is not None and (earlier := earlier_results.found(run, current)) is not None:
         say("nothing has changed since the last audit: these are its results")
-        for note in dict.fromkeys([*listing.notes, *audit_source.lasting(run.info()["notes"])]):
+        for note in dict.fromkeys([*remarks, *audit_source.lasting(run.info()["notes"])]):
             say(note)
         return earlier
     annotator_consensus.forget(run)
-    del features  # they are read again, without what only a search for copies needs: of many images these are gigabytes
-    inputs: dict[str, Any] = {"dataset": dataset}
+    inputs: dict[str, Any] = {}
     missing, broken = dict[str, str](), dict[str, str]()
     wanted = {i for check in plan.chosen.values() for i in check.inputs}
 
@@ -232,7 +238,7 @@ def _audit(run: Run, listing: image_listing.Listing, plan: _Plan, stage: Stage, 
         except Exception:  # what needs this input has the outcome failed, with the traceback; the rest still runs
             broken[name] = traceback.format_exc()
 
-    predicted = "predictions" in wanted or ("consensus" in wanted and listing.annotations is not None)
+    predicted = "predictions" in wanted or ("consensus" in wanted and annotated)
     if "embeddings" in wanted or (predicted and method.needs_embeddings):
         with timed("embed", "Embedding images") as progress:
             attempt(
@@ -240,13 +246,12 @@ def _audit(run: Run, listing: image_listing.Listing, plan: _Plan, stage: Stage, 
                 lambda: embedding_step.embed(run, dataset, method, brought, seed, plan.engine, say, progress),
                 chosen=method.model != "auto" or brought.embeddings is not None,
             )
-    vectors = inputs.get("embeddings")
+    del dataset  # what follows reads the columns that it needs: of ten million images all are 2 GB
     with timed("copies", "Looking for copies") as progress:
-        neighbors, clusters = copies_and_splits.copies(run, dataset, vectors, plan.engine, notes, progress)
-    copies_and_splits.freeze_splits(run, dataset, clusters, seed, notes, plan.label_separator)
+        neighbors, clusters = copies_and_splits.copies(run, inputs.get("embeddings"), plan.engine, notes, progress)
+    copies_and_splits.freeze_splits(run, clusters, seed, notes, plan.label_separator)
     inputs |= {"neighbors": neighbors, "clusters": clusters}
-    inputs["features"] = run.read(tables.FEATURES, [n for n in tables.FEATURES.names if n not in runner.OF_COPIES])
-    if predicted and vectors is None and method.needs_embeddings:
+    if predicted and "embeddings" not in inputs and method.needs_embeddings:
         reasons = missing if "embeddings" in missing else broken
         reasons["predictions"] = reasons["embeddings"]
     elif predicted:
@@ -260,23 +265,18 @@ def _audit(run: Run, listing: image_listing.Listing, plan: _Plan, stage: Stage, 
             )
     described = predictions.describe(run) if "predictions" in inputs and plan.label_separator is None else None
     notes += described["notes"] if described else []
+    dataset = inputs["dataset"] = run.read(tables.DATASET)
     if "consensus" in wanted:
         found = inputs.get("predictions")
         attempt("consensus", lambda: annotator_consensus.judge(run, dataset, found, notes), chosen=False)
         attempt("annotations", lambda: annotator_consensus.said(run), chosen=False)
+    inputs["features"] = run.read(tables.FEATURES, [n for n in tables.FEATURES.names if n not in runner.OF_COPIES])
+    inputs.update(shared_ids.shared(inputs))
+    separator = plan.label_separator
     with timed("checks", "Checking") as progress, pieces_on(plan.engine, run.embedding_parts / "checks") as pieces:
-        issues, outcomes = runner.run(
-            plan.chosen,
-            plan.skipped,
-            inputs,
-            missing,
-            broken,
-            plan.settings,
-            label_separator=plan.label_separator,
-            piece_map=pieces,
-            progress=progress,
-        )
-        judged = audit_verdict.judge(inputs, run.read(tables.SPLIT_TABLE), issues, outcomes, plan.label_separator)
+        asked_for = (plan.chosen, plan.skipped, inputs, missing, broken, plan.settings)
+        issues, outcomes = runner.run(*asked_for, label_separator=separator, piece_map=pieces, progress=progress)
+        judged = audit_verdict.judge(inputs, run.read(tables.SPLIT_TABLE), issues, outcomes, separator)
     notes += plan.engine.notes()
     run.write(tables.ISSUES, issues)
     run.update_info(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from imageclinic.audit.labels import confident_learning, noise_model
@@ -14,9 +15,10 @@ from imageclinic.core.errors import InputError
 from imageclinic.core.naming import label_sets
 from imageclinic.core.processes.temporary_folders import temporary_folder
 from imageclinic.core.progress import Stage, quiet
+from imageclinic.core.rows import lookup, ordering
 from imageclinic.workflows.steps.auditing import annotator_consensus, head_predictions
 from imageclinic.workflows.steps.auditing.predictions import draw_folds
-from imageclinic.workflows.steps.run_state import load
+from imageclinic.workflows.steps.run_state import OF_APPLIED, load
 
 
 def rerank(run: str | Path, *, stage: Stage = quiet) -> tuple[Path, pd.DataFrame]:
@@ -34,7 +36,7 @@ def rerank(run: str | Path, *, stage: Stage = quiet) -> tuple[Path, pd.DataFrame
     """
     from imageclinic.cleaning.decisions import apply
 
-    state = load(run)
+    state = load(run, OF_APPLIED, ["image_id"])
     opened = state.run
     label_sets.refuse(opened.info(), "rerank")
     made = tables.metadata(opened.predictions)
@@ -46,9 +48,8 @@ def rerank(run: str | Path, *, stage: Stage = quiet) -> tuple[Path, pd.DataFrame
             fix="audit with the check outlier too, or with --embeddings",
         )
     cleaned, _ = apply.apply(state.dataset, state.current)
-    held = cleaned[["image_id", "sha256", "label", "split"]]
-    held = held.merge(state.clusters[["image_id", "split_group"]], on="image_id", how="left")
-    held["split_group"] = held["split_group"].fillna(held["image_id"])
+    held = cleaned[["image_id", "sha256", "label", "split"]].reset_index(drop=True)
+    held["split_group"] = lookup.values(held["image_id"], state.clusters, "split_group").astype("str")
     classes = tuple(sorted(held["label"].unique()))
     if len(classes) < 2:
         raise InputError(f"the decisions leave {len(classes)} class(es)", expected="at least 2")
@@ -62,10 +63,11 @@ def rerank(run: str | Path, *, stage: Stage = quiet) -> tuple[Path, pd.DataFrame
     ):
         found = head_predictions.predict(
             opened,
-            held,
+            held["image_id"],
             opened.read_embeddings(),
             given,
             folds,
+            order=head_predictions.by_content(held),
             folder=scratch,
             engine=LOCAL,
             seed=opened.seed,
@@ -80,9 +82,9 @@ def rerank(run: str | Path, *, stage: Stage = quiet) -> tuple[Path, pd.DataFrame
         tables.RERANK,
         image_id=held["image_id"],
         label_quality=quality,
-        suggested_label=[None if b == g else classes[b] for b, g in zip(best, given, strict=True)],
+        suggested_label=lookup.taken(pd.Series(classes, dtype="str"), np.where(best == given, -1, best)),
     )
-    result = result.sort_values(["label_quality", "image_id"], ignore_index=True)
+    result = ordering.in_order(result, {"label_quality": "ascending", "image_id": "ascending"}).reset_index(drop=True)
     number = len(list(opened.path.glob("rerank-*.parquet"))) + 1
     path = opened.rerank(number)
     tables.write(path, result, tables.RERANK, {"decisions": str(len(state.log))})

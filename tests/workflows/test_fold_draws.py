@@ -44,3 +44,13 @@ def test_groups_and_order_by_content() -> None:
     assert ours == dict(zip(after["sha256"], by_content(after), strict=True))
     assert in_order_of_content(before)["sha256"].tolist() == in_order_of_content(after)["sha256"].tolist()
     assert by_content(before.assign(sha256=None)).tolist() == before["split_group"].tolist()
+
+
+def test_an_image_without_a_group_is_one_of_its_own() -> None:
+    named = images()
+    single = named["split_group"].map(named["split_group"].value_counts()).eq(1)
+    alone = named.assign(split_group=named["split_group"].mask(single))
+    assert alone["split_group"].isna().sum() == N - N // 5
+    np.testing.assert_array_equal(draw_folds(alone, 3), draw_folds(named, 3))
+    unknown = {"sha256": named["sha256"].mask(np.arange(N) % 3 == 0)}
+    np.testing.assert_array_equal(draw_folds(alone.assign(**unknown), 3), draw_folds(named.assign(**unknown), 3))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ import pandas as pd
 import pytest
 
 import imageclinic
+from imageclinic.audit.labels import user_arrays
+from imageclinic.audit.listing.listing import Listing
 from imageclinic.core.errors import InputError
-from imageclinic.workflows.steps.auditing import label_noise
+from imageclinic.workflows.steps.auditing import copies_and_splits, label_noise
 from tests.conftest import picture
 
 pytestmark = pytest.mark.slow
@@ -111,3 +114,22 @@ def test_one_image_needs_no_network(tmp_path: Path) -> None:
     reasons = {o["check"]: o["reason"] for o in run.info()["outcomes"] if o["outcome"] == "not_applicable"}
     assert "one image" in reasons["outlier"]
     assert not run.embeddings.exists()
+
+
+def test_what_was_brought_or_listed_is_not_held_to_the_end(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of millions of images it is gigabytes. What is held is asked when copies are looked for."""
+    held: list[list[str]] = []
+    search = copies_and_splits.copies
+
+    def copies(*given: Any) -> Any:
+        gc.collect()
+        kinds = (Listing, user_arrays.Given)
+        held.append([type(one).__name__ for one in gc.get_objects() if isinstance(one, kinds)])
+        return search(*given)
+
+    monkeypatch.setattr(copies_and_splits, "copies", copies)
+    result = audited(folder, tmp_path / "run", pets())
+    assert held == [[]]
+    assert len(result.run.read_embeddings().vectors) == 16

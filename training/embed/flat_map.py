@@ -41,13 +41,15 @@ def flat_map(vectors: npt.NDArray[np.float32], *, seed: int, most: int = MOST_FI
     pca = PCA(min(_COMPONENTS, len(fitted) - 1, vectors.shape[1]), svd_solver="randomized", random_state=seed)
     with np.errstate(invalid="ignore"):  # of equal images it divides by a variance of 0; we don't use the result
         pca.fit(_directions(vectors[fitted]))
-    components = np.empty((n, pca.n_components_), np.float32)
-    for at in range(0, n, _PIECE):  # for the vectors may be larger than memory
-        components[at : at + _PIECE] = pca.transform(_directions(vectors[at : at + _PIECE]))
+    among = np.asarray(pca.transform(_directions(vectors[fitted])), np.float32)
+    placed = _tsne(among, seed)
     points = np.empty((n, 2), np.float32)
-    points[fitted] = _tsne(components[fitted], seed)
-    others = np.setdiff1d(np.arange(n), fitted)
-    points[others] = _between(components[others], components[fitted], points[fitted])
+    if len(fitted) < n:
+        lengths = (among**2).sum(axis=1)
+        for at in range(0, n, _PIECE):  # for the vectors may be larger than memory
+            piece = np.asarray(pca.transform(_directions(vectors[at : at + _PIECE])), np.float32)
+            points[at : at + _PIECE] = _between(piece, among, lengths, placed)
+    points[fitted] = placed
     low, high = points.min(axis=0), points.max(axis=0)
     scaled: npt.NDArray[np.float32] = (points - (low + high) / 2) / max(float((high - low).max()), 1e-9)
     return scaled + np.float32(0.5)
@@ -74,16 +76,15 @@ def _tsne(components: npt.NDArray[np.float32], seed: int) -> npt.NDArray[np.floa
 
 
 def _between(
-    of: npt.NDArray[np.float32], among: npt.NDArray[np.float32], points: npt.NDArray[np.float32]
+    of: npt.NDArray[np.float32],
+    among: npt.NDArray[np.float32],
+    lengths: npt.NDArray[np.float32],
+    points: npt.NDArray[np.float32],
 ) -> npt.NDArray[np.float32]:
-    """Where each of `of` lies between the nearest of `among`, which are at `points`."""
-    placed = np.empty((len(of), 2), np.float32)
-    lengths = (among**2).sum(axis=1)
-    for at in range(0, len(of), _PIECE):
-        piece = of[at : at + _PIECE]
-        squared = np.maximum((piece**2).sum(axis=1)[:, None] + lengths - 2 * piece @ among.T, 0)
-        nearest = np.argpartition(squared, min(_NEAREST, len(among)) - 1, axis=1)[:, :_NEAREST]
-        weights = 1 / (np.take_along_axis(squared, nearest, axis=1) + 1e-6)
-        weights /= weights.sum(axis=1, keepdims=True)
-        placed[at : at + _PIECE] = (points[nearest] * weights[:, :, None]).sum(axis=1)
+    """Where each of `of` lies between the nearest of `among`, of these squared `lengths`, which are at `points`."""
+    squared = np.maximum((of**2).sum(axis=1)[:, None] + lengths - 2 * of @ among.T, 0)
+    nearest = np.argpartition(squared, min(_NEAREST, len(among)) - 1, axis=1)[:, :_NEAREST]
+    weights = 1 / (np.take_along_axis(squared, nearest, axis=1) + 1e-6)
+    weights /= weights.sum(axis=1, keepdims=True)
+    placed: npt.NDArray[np.float32] = (points[nearest] * weights[:, :, None]).sum(axis=1)
     return placed

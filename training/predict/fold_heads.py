@@ -139,7 +139,7 @@ Train = Callable[[Task, Sequence[Head], float, int, int, Progress | None], Itera
 def best_strength(
     task: Task, strengths: Sequence[float], tolerance: float, progress: Progress | None, train_heads: Train = trained
 ) -> tuple[float, list[Head], int, int, str]:
-    """The L2 strength with the least calibrated loss in the first repeat, by heads that `train_heads` trains. Where that
+    """The L2 strength with the least calibrated loss in the first repeat, by heads that `train_heads` trains. Where it
     is the weakest of several, weaker ones are tried, see `WEAKER`.
 
     Returns:

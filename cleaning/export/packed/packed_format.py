@@ -25,6 +25,7 @@ from imageclinic.core import tables
 from imageclinic.core.errors import InputError
 from imageclinic.core.ids import is_below
 from imageclinic.core.processes.temporary_folders import temporary_folder
+from imageclinic.core.rows import lookup, ordering
 
 #: Bytes of images a shard, about: TensorFlow advises 100 MB and more, and so do object stores.
 SHARD = 128 << 20
@@ -69,18 +70,20 @@ class PackedFormat(ExportFormat):
         same."""
         classes = self.classes(manifest)
         number = {label: n for n, label in enumerate(classes)}
-        source = pd.Series(list(sources), manifest.index, dtype=object)
-        rows = manifest.sort_values(["sha256", "image_id"])
+        source = pd.Series(np.arange(len(manifest)), manifest.index)
+        rows = ordering.in_order(manifest, {"sha256": "ascending", "image_id": "ascending"})
         for split in tables.SPLITS:
             part = rows[rows["split"] == split]
-            sizes = np.array([place_file.size(source[at]) for at in part.index], np.int64)
+            each = (place_file.size(sources[at]) for at in source[part.index])
+            sizes = np.fromiter(each, np.int64, len(part))
             number_of = pd.factorize((sizes.cumsum() - sizes) // SHARD)[0]
             of = len(set(number_of))
             for n in range(of):
                 inside = part[number_of == n]
 
                 def write(to: Path, done: Callable[[], None], inside: pd.DataFrame = inside) -> None:
-                    records = _records(inside, source[inside.index], number, done)
+                    files = [sources[at] for at in source[inside.index]]
+                    records = _records(inside, files, number, done)
                     self.write_records(to, records, classes)
 
                 name = f"{split}-{n:05}-of-{of:05}{self.suffix}"
@@ -136,8 +139,10 @@ class PackedFormat(ExportFormat):
         Raises:
             InputError: a shard is damaged, or a record lacks a part or names a path outside of the folder.
         """
-        rows = []
+        columns = ["shard", "path", "image_id", "class", "number"]
+        pieces: list[pd.DataFrame] = []
         for shard in shards:
+            rows = []
             for record in self.read_records(shard):
                 if not is_below(record["path"]):
                     raise InputError(
@@ -154,7 +159,8 @@ class PackedFormat(ExportFormat):
                         fix="export again",
                     ) from error
                 rows.append({"shard": shard.name, **record})
-        return pd.DataFrame(rows, columns=["shard", "path", "image_id", "class", "number"])
+            pieces.append(pd.DataFrame(rows, columns=columns))  # few Python strings at once
+        return pd.concat(pieces or [pd.DataFrame(columns=columns)], ignore_index=True)
 
     def folder_names(self, manifest: pd.DataFrame) -> dict[str, str]:
         """None: there are no folders of classes."""
@@ -163,8 +169,9 @@ class PackedFormat(ExportFormat):
     def own_proofs(self, manifest: pd.DataFrame, classes: Sequence[str], read: ReadBack) -> list[Proof]:
         """Every record says what the manifest says of its image, lies in a shard of its split, and is there once."""
         assert read.records is not None
-        here = manifest[["path", "image_id", "label", "split"]]
-        both = read.records.merge(here, on="path", how="left", suffixes=("", "_here"))
+        at = lookup.places(read.records["path"], manifest["path"])
+        here = {"image_id_here": "image_id", "label": "label", "split": "split"}
+        both = read.records.assign(**{to: lookup.taken(manifest[of], at) for to, of in here.items()})
         number = both["label"].map({label: n for n, label in enumerate(classes)})
         right = (
             both["number"].eq(number)
@@ -178,7 +185,7 @@ class PackedFormat(ExportFormat):
 
 
 def _records(
-    rows: pd.DataFrame, sources: pd.Series, number: dict[str, int], done: Callable[[], None]
+    rows: pd.DataFrame, sources: Sequence[Path], number: dict[str, int], done: Callable[[], None]
 ) -> Iterator[dict[str, Any]]:
     columns = (rows[name] for name in ("path", "image_id", "label", "sha256"))
     for source, path, image_id, label, sha256 in zip(sources, *columns, strict=True):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from imageclinic.cleaning.export import balance, datasheet, export_facts, formats
@@ -16,12 +18,14 @@ from imageclinic.cleaning.export.proof.copies_in_export import find_pairs
 from imageclinic.cleaning.export.proof.outcome import Proof, proof
 from imageclinic.core import tables
 from imageclinic.core.errors import InputError
+from imageclinic.core.large import text_rows
 from imageclinic.core.naming import label_sets
 from imageclinic.core.naming.class_order import of_manifest
 from imageclinic.core.naming.wording import few
 from imageclinic.core.option_fields import SEED
 from imageclinic.core.reading.hashing import readable_sha256
 from imageclinic.core.reading.regular_files import read_bytes
+from imageclinic.core.rows import lookup
 
 #: Files of an export that are no images, and files that systems leave in folders.
 OWN = frozenset({tables.MANIFEST.file, datasheet.FILE, export_facts.FILE})
@@ -35,15 +39,15 @@ class Contents:
     """What was found of an export.
 
     Attributes:
-        names: paths of all of its files.
+        names: paths of all of its files, text.
         holders: of these, those that hold images; None: the images themselves are files.
         hashes: sha256 of each image, indexed like the manifest; null where it is not there.
         text: the content of a file, or None.
         pairs: of copies, see `copies_in_export.find_pairs`.
     """
 
-    names: set[str]
-    holders: set[str] | None
+    names: pd.Series
+    holders: Sequence[str] | None
     hashes: pd.Series
     text: Callable[[str], str | None]
     pairs: pd.DataFrame
@@ -88,19 +92,25 @@ def _contents(
     progress: Callable[[int, int], None] | None,
 ) -> Contents:
     """What is in a folder."""
-    names = {
-        tables.to_image_id(file.relative_to(out).as_posix())
-        for file in out.rglob("*")
-        if not file.is_dir() and file.name not in _LITTER
-    }
-    hashes = []
-    for done, path in enumerate(manifest["path"], 1):
-        hashes.append(readable_sha256(read.folder / tables.to_path(path)))
-        if progress:
-            progress(done, len(manifest))
-    holders = None if read.records is None else set(read.records["shard"])
-    actual = pd.Series(hashes, index=manifest.index, dtype="str")
+
+    def hashes() -> Iterator[str | None]:
+        for done, path in enumerate(manifest["path"], 1):
+            yield readable_sha256(read.folder / tables.to_path(path))
+            if progress:
+                progress(done, len(manifest))
+
+    names = text_rows.column(_files_below(out))
+    holders = None if read.records is None else list(read.records["shard"].unique())
+    actual = text_rows.column(hashes()).set_axis(manifest.index)
     return Contents(names, holders, actual, lambda path: _text(out / path), find_pairs(read.folder, progress))
+
+
+def _files_below(out: Path) -> Iterator[str]:
+    """Paths of all files in a folder; what links to folders lead to is not looked at."""
+    for folder, _, names in os.walk(out):
+        below = Path(folder).relative_to(out)
+        prefix = "" if below == Path() else f"{below.as_posix()}/"
+        yield from (tables.to_image_id(prefix + name) for name in names if name not in _LITTER)
 
 
 def promises(manifest: pd.DataFrame, about: Mapping[str, Any], format: ExportFormat, found: Contents) -> list[Proof]:
@@ -116,16 +126,15 @@ def promises(manifest: pd.DataFrame, about: Mapping[str, Any], format: ExportFor
         InputError: export.json names a balance that there is none of.
     """
     separator = about.get(label_sets.KEY)
-    images = {path for path in manifest["path"] if not path.startswith("../")}
-    holders = images if found.holders is None else found.holders
+    holders = manifest["path"] if found.holders is None else found.holders
     own = {**export_facts.class_file(manifest, format), **_balance(manifest, about, format)}
     indexes = {**format.indexes(manifest), **own}
     actual = found.hashes
     wrong = actual.notna() & actual.ne(manifest["sha256"])
-    across = manifest.groupby("split_group")["split"].nunique()
+    groups, divided = _groups(manifest)
     named = ", ".join(indexes)
     stale = [path for path, content in indexes.items() if found.text(path) != content]
-    others = sorted(found.names - OWN - holders - set(indexes))
+    others = sorted(set(found.names[~lookup.among(found.names, holders)]) - OWN - set(indexes))
     return [
         proof("files", manifest.loc[actual.isna(), "path"], f"{len(manifest)} files are there", "missing"),
         proof("hashes", manifest.loc[wrong, "path"], f"{actual.notna().sum()} files are as written", "changed"),
@@ -137,7 +146,7 @@ def promises(manifest: pd.DataFrame, about: Mapping[str, Any], format: ExportFor
         *([proof("indexes", stale, f"{named}: as the manifest", "not as the manifest")] if indexes else []),
         _classes(label_sets.by_class(manifest, separator)),
         _counts(manifest, about, format),
-        proof("groups", across.index[across > 1].tolist(), f"{len(across)} groups, each in one split", "divided"),
+        proof("groups", divided, f"{groups} groups, each in one split", "divided"),
         _pairs(manifest, found.pairs, about.get("options", {})),
     ]
 
@@ -153,6 +162,15 @@ def _balance(manifest: pd.DataFrame, about: Mapping[str, Any], format: ExportFor
             fix="export again",
         )
     return balance.files(manifest, how, format.classes(manifest), int(seed))
+
+
+def _groups(manifest: pd.DataFrame) -> tuple[int, list[str]]:
+    """How many split groups there are, and those that are in several splits."""
+    group, names = pd.factorize(manifest["split_group"])
+    split = pd.factorize(manifest["split"])[0]
+    first = np.empty(len(names), np.intp)
+    first[group[::-1]] = split[::-1]
+    return len(names), sorted(names[np.unique(group[split != first[group]])])
 
 
 def _text(file: Path) -> str | None:
@@ -189,9 +207,9 @@ def _classes(manifest: pd.DataFrame) -> Proof:
 def _pairs(manifest: pd.DataFrame, pairs: pd.DataFrame, options: Mapping[str, Any]) -> Proof:
     """No pair of copies, searched again, lies in two splits; but for near ones where that was asked for, or where a
     person kept both."""
-    rows = manifest.drop_duplicates("path").set_index("path")
-    one, other = pairs["image_id"].map(rows["split"]), pairs["other_id"].map(rows["split"])
-    kept = [pairs[end].map(rows["decision"]).eq("keep") for end in ("image_id", "other_id")]
+    ends = [pairs[end] for end in ("image_id", "other_id")]
+    one, other = (lookup.values(end, manifest, "split", key="path") for end in ends)
+    kept = [lookup.values(end, manifest, "decision", key="path").eq("keep") for end in ends]
     allowed = pairs["kind"].eq("near") & ((options.get("near-copies") == "apart") | (kept[0] & kept[1]))
     across = pairs[one.ne(other) & ~allowed]
     spared = int((one.ne(other) & allowed).sum())

@@ -27,6 +27,7 @@ from imageclinic.cleaning.export.proof.prove_export import Contents, promises
 from imageclinic.cleaning.export.to_store import upload_journal
 from imageclinic.core import tables
 from imageclinic.core.errors import Failed, InputError
+from imageclinic.core.large import text_rows
 from imageclinic.core.processes.temporary_folders import temporary_folder
 from imageclinic.core.reading.hashing import text_digest
 from imageclinic.core.run import Run
@@ -228,8 +229,8 @@ def _proofs(
         content = local.read_bytes() if local.is_file() else b""
         return content.decode("utf-8") if there.get(name) == len(content) else None
 
-    holders = set(sizes) if upload.format.packed else None
-    found = Contents(set(there), holders, hashes, text, pairs_among(files, progress))
+    holders = list(sizes) if upload.format.packed else None
+    found = Contents(text_rows.column(there), holders, hashes, text, pairs_among(files, progress))
     proofs = promises(manifest, upload.about, upload.format, found)
     if upload.format.packed:
         proofs.append(Proof("records", True, f"{len(manifest)} records fit the manifest"))

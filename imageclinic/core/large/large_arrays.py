@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 #: Bytes above which an array is in a file.
-LARGE = 1 << 30
+LARGE = 1 << 28
 #: Bytes that are looked at together.
 PIECE = 1 << 26
 
@@ -56,6 +56,13 @@ def filled(
         if file.tell() != _size(shape, kind):
             raise ValueError(f"{file.tell()} bytes instead of {_size(shape, kind)}")
         return np.memmap(file, kind, "r+", shape=shape)
+
+
+def chosen(array: npt.NDArray[Any], rows: npt.NDArray[np.intp]) -> npt.NDArray[Any]:
+    """Some rows of an array (n, width), in this order; see `filled`."""
+    size = rows_at_once(array.shape[1], array.dtype)
+    pieces = (np.asarray(array[rows[at : at + size]]) for at in range(0, len(rows), size))
+    return filled(pieces, (len(rows), array.shape[1]), array.dtype, None)
 
 
 def rows_at_once(width: int, kind: npt.DTypeLike) -> int:

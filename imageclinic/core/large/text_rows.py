@@ -30,7 +30,7 @@ def text(values: pd.Series | pd.Index) -> pa.Array:
     return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
 
 
-def column(values: Iterable[str]) -> pd.Series:
+def column(values: Iterable[str | None]) -> pd.Series:
     """Texts that are made one by one as a column: no more than a piece of them are Python strings at once."""
     rest, pieces = iter(values), []
     while piece := list(itertools.islice(rest, _PIECE)):

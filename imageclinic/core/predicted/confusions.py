@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from imageclinic.core.rows import lookup
 from imageclinic.core.tables import Predictions
 
 
@@ -23,15 +24,16 @@ def confused(predictions: Predictions, labels: pd.Series) -> pd.DataFrame:
     """
     probabilities = predictions.pred_probs
     best = probabilities.argmax(axis=1) if len(predictions.rows) else np.empty(0, dtype=np.int64)
-    names = np.asarray(predictions.classes, dtype=object)
-    rows = predictions.rows[["image_id", "label_quality"]].reset_index(drop=True)
-    rows["given"] = rows["image_id"].map(labels)
-    rows["predicted"] = names[best]
-    rows["predicted_share"] = probabilities[np.arange(len(rows)), best]
-    at = pd.Index(names).get_indexer(pd.Index(rows["given"].astype(object)))
-    rows["given_share"] = probabilities[np.arange(len(rows)), at]
-    wrong = rows[(at >= 0) & (at != best)]
-    ordered = wrong.sort_values(["label_quality", "image_id"], ignore_index=True)
+    given = _given(predictions, labels)
+    at = lookup.places(given, predictions.classes)
+    # Names are made only of those that are wrong: all are Python strings.
+    wrong = np.flatnonzero((at >= 0) & (at != best))
+    rows = predictions.rows[["image_id", "label_quality"]].iloc[wrong].reset_index(drop=True)
+    rows["given"] = given.iloc[wrong].reset_index(drop=True)
+    rows["predicted"] = np.asarray(predictions.classes, dtype=object)[best[wrong]]
+    rows["predicted_share"] = probabilities[wrong, best[wrong]]
+    rows["given_share"] = probabilities[wrong, at[wrong]]
+    ordered = rows.sort_values(["label_quality", "image_id"], ignore_index=True)
     return ordered[["image_id", "given", "predicted", "given_share", "predicted_share", "label_quality"]]
 
 
@@ -66,6 +68,11 @@ def right(predictions: Predictions, labels: pd.Series, wrong: pd.DataFrame) -> p
         predictions, labels: as for `confused`.
         wrong: what that returned.
     """
-    judged = predictions.rows["image_id"].map(labels)
-    judged = judged[judged.isin(predictions.classes)]
+    judged = _given(predictions, labels)
+    judged = judged[lookup.among(judged, predictions.classes)]
     return judged.value_counts().sub(wrong["given"].value_counts(), fill_value=0).astype(int)
+
+
+def _given(predictions: Predictions, labels: pd.Series) -> pd.Series:
+    """The given label of each row of the predictions, null where it has none."""
+    return lookup.taken(labels.reset_index(drop=True), lookup.places(predictions.rows["image_id"], labels.index))

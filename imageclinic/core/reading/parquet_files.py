@@ -44,7 +44,7 @@ def write_byte_chunks(
 ) -> None:
     """Write `columns` and rows of `width` bytes, which come in chunks (rows, width), as a fixed-size binary column
     `name`: they need not fit in memory, and are written ten times faster than lists."""
-    whole = pa.table({k: pa.array(v) for k, v in columns.items()})
+    whole = pa.table({k: v if isinstance(v, pa.ChunkedArray) else pa.array(v) for k, v in columns.items()})
     schema = whole.schema.append(pa.field(name, pa.binary(width)))
     start = 0
     with replacing(path) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:

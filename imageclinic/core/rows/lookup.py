@@ -7,7 +7,7 @@ ids and `merge` do the same. Here Arrow hashes the shorter side and looks the lo
 from __future__ import annotations
 
 import bisect
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -72,6 +72,17 @@ def joined(rows: pd.DataFrame, table: pd.DataFrame, columns: Sequence[str]) -> p
     there = at >= 0
     rows, at = (rows, at) if there.all() else (rows[there], at[there])
     return rows.assign(**{name: taken(table[name], at).set_axis(rows.index) for name in columns})
+
+
+def shared(ids: pd.Series, known: Iterable[pd.Series]) -> pd.Series:
+    """The first of the `known` columns that holds these ids in this order, else the ids themselves: what several
+    tables hold alike need not be in memory several times. The index is that of the column.
+
+    Args:
+        ids, known: of text.
+    """
+    text = _text(ids)
+    return next((one for one in known if len(one) == len(text) and _text(one).equals(text)), ids)
 
 
 def kinds(*columns: pd.Series) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:

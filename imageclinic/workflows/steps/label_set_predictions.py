@@ -64,17 +64,17 @@ def either(
 
     Args:
         run: the run folder.
-        inputs: dataset, clusters and, where there are some, embeddings.
+        inputs: clusters and, where there are some, embeddings.
         method, brought: how labels are predicted.
         separator: of label sets.
         seed: of the folds.
         engine: where very many images are predicted.
         progress: of the cross-validation.
     """
-    dataset, clusters, vectors = inputs["dataset"], inputs["clusters"], inputs.get("embeddings")
+    clusters, vectors = inputs["clusters"], inputs.get("embeddings")
     if separator is None:
-        return predictions.predict(run, dataset, clusters, method, brought, vectors, seed, engine, progress)
+        return predictions.predict(run, clusters, method, brought, vectors, seed, engine, progress)
     run.predictions.unlink(missing_ok=True)  # of an earlier audit without separator
     if vectors is None:
         raise ValueError("heads need embeddings")
-    return predict(dataset, clusters, vectors, separator, seed)
+    return predict(run.read(tables.DATASET), clusters, vectors, separator, seed)

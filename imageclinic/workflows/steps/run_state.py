@@ -21,6 +21,10 @@ OF_POLICY = (
 )
 
 
+#: The columns of the dataset that decisions are applied to, and that heads are fitted by.
+OF_APPLIED = ("image_id", "label", "sha256", "read_error", "split")
+
+
 @dataclass(frozen=True)
 class State:
     """A run's tables, its decision log, and what the log says now."""

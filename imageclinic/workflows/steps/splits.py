@@ -93,9 +93,10 @@ def _search(
         old = (~ids.isin(files)).to_numpy()
         ids = pd.concat([ids[old], new.thumbnails[0]], ignore_index=True)
         thumbnails = ids, np.concatenate([pixels[old], new.thumbnails[1]])
+    features = features[lookup.among(features["image_id"], images["image_id"])]  # those of all go
     found, _, _ = find_copies.find(
         images[list(find_copies.COLUMNS[tables.DATASET])],
-        features[lookup.among(features["image_id"], images["image_id"])],
+        features,
         thumbnails,
         lambda image_id: files.get(image_id) or state.run.image_path(image_id),
         progress=progress,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from imageclinic.audit.labels.noise_share import noise_share
+from imageclinic.audit.labels.noise_share import noise_share, sample_of
 
 Arrays = tuple[np.ndarray, np.ndarray]
 
@@ -59,3 +59,11 @@ def test_two_images_are_no_evidence() -> None:
     assert not found.established
     assert found.high > 0.3
     assert noise_share(np.empty(0, np.int64), np.empty((0, 2))).high == 1
+
+
+def test_the_images_that_are_looked_at_say_what_all_do() -> None:
+    labels, probs = world(130_000, 10, sure=6, wrong=0.05)
+    some = sample_of(*probs.shape)
+    assert len(labels[some]) == 65_000
+    groups = np.arange(len(labels)) // 2
+    assert noise_share(labels[some], probs[some], groups[some]) == noise_share(labels, probs, groups)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 
-from imageclinic.audit.scan import scan, worker
+from imageclinic.audit.scan import measured_rows, scan, worker
 from imageclinic.audit.scan.measure import measure
 from imageclinic.core import tables
 from imageclinic.core.run import create
@@ -35,7 +37,7 @@ def mapped() -> int:
 
 
 def test_few_shards_are_open_at_a_time(shards: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    sources = scan._read_shards(shards)
+    sources = measured_rows.of_shards(shards)
     assert [len(source.table) for source in sources] == [2] * 6, "all but the torn one"
     assert not mapped(), "none is open"
     monkeypatch.setattr(scan, "_OPENED", 2)
@@ -48,8 +50,8 @@ def test_few_shards_are_open_at_a_time(shards: list[Path], tmp_path: Path, monke
     monkeypatch.setattr(tables, "write_byte_chunks", counted)
     run = create(tmp_path / "run")
     ids = np.array([f"{shard}-{n}.png" for n in range(2) for shard in range(6)], dtype=object)
-    _, position = scan._locate(sources, ids)
-    scan._write_thumbnails(run, ids, sources, position)
+    _, position = measured_rows.located(sources, ids)
+    scan._write_thumbnails(run, pd.Series(ids, dtype="str"), sources, position)
     assert max(most) <= 2
     names, thumbnails = run.read_thumbnails()
     assert names.tolist() == ids.tolist()
@@ -62,7 +64,7 @@ def test_thumbnails_stay_on_disk_until_they_are_wanted(tmp_path: Path) -> None:
     table = measure([str(tmp_path / "a.png")] * 64)
     worker._write(tmp_path / "many.arrow", [f"{n}.png" for n in range(64)], table, 0)
     before = pa.total_allocated_bytes()
-    sources = scan._read_shards([tmp_path / "many.arrow"])
+    sources = measured_rows.of_shards([tmp_path / "many.arrow"])
     assert pa.total_allocated_bytes() - before < 64 * scan.THUMBNAIL**2 / 2
     assert sources[0].thumbnails().shape == (64, scan.THUMBNAIL**2)
 
@@ -73,4 +75,24 @@ def test_running_out_of_files_loses_no_shard(shards: list[Path], monkeypatch: py
 
     monkeypatch.setattr(pa, "memory_map", full)
     with pytest.raises(OSError, match="Too many open files"):
-        scan._read_shards(shards)
+        measured_rows.of_shards(shards)
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 5, 100])
+def test_rows_are_gathered_in_the_order_that_is_asked_for(shards: list[Path], tmp_path: Path, at_once: int) -> None:
+    ids = [f"{shard}-{n}.png" for n in (1, 0) for shard in (4, 0, 2, 5)]
+    newer = tmp_path / "newer.arrow"
+    worker._write(newer, ["2-1.png"], measure([str(tmp_path / "0-0.png")]), 0)
+    sources = measured_rows.of_shards([newer, *shards])
+    _, position = measured_rows.located(sources, [*ids, "6-0.png"])
+    assert position.tolist()[-1] == -1
+    assert position[2] == 0, "the first source that has it"
+    pieces = list(measured_rows.gathered(sources, position[:-1], ["image_id", "sha256"], at_once=at_once))
+    assert [len(piece) for piece in pieces] == [min(at_once, 8 - at) for at in range(0, 8, at_once)]
+    found = pa.concat_tables(pieces)
+    assert found["image_id"].to_pylist() == ids
+    files = [tmp_path / ("0-0.png" if name == "2-1.png" else name) for name in ids]
+    assert found["sha256"].to_pylist() == [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
+    (nothing,) = measured_rows.gathered(sources, position[:0], ["image_id"])
+    assert nothing.schema.names == ["image_id"]
+    assert len(nothing) == 0

@@ -184,7 +184,8 @@ def predicted(run: Run, local: Run, engine: Engine, progress: Callable[[int, int
     tables.write_vectors(run.embeddings, {"image_id": known["image_id"]}, "embedding", vectors, {"key": "made up"})
     clusters = known[["image_id"]].assign(split_group=known["image_id"])
     embeddings, brought = run.read_embeddings(), Brought(None, None)
-    predictions.predict(run, dataset, clusters, Method(), brought, embeddings, 0, engine, progress)
+    run.write(tables.DATASET, dataset)
+    predictions.predict(run, clusters, Method(), brought, embeddings, 0, engine, progress)
     assert not run.folds.exists()
     return run.predictions.read_bytes()
 

@@ -66,3 +66,10 @@ def test_of_a_file_only_the_rows_that_are_asked_for(where: str, tmp_path: Path) 
     assert VectorFile(tmp_path / "b.parquet", "thumbnail").rows(wanted[:0]).shape == (0, 8)
     with pytest.raises(InputError, match="no column embedding"):
         VectorFile(tmp_path / "b.parquet", "embedding").rows(wanted)
+
+
+def test_some_rows_of_an_array_in_their_order(where: str) -> None:
+    rows = np.random.default_rng(1).permutation(700)[:400]
+    found = large_arrays.chosen(VECTORS, rows)
+    assert np.array_equal(found, VECTORS[rows])
+    assert isinstance(found, np.memmap) == (where == "in a file")

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from imageclinic.audit.scan import scan
+from imageclinic.audit.scan import measured_rows
 from imageclinic.core import tables
 from imageclinic.core.large import wide_text
 
@@ -44,9 +44,9 @@ def test_tables_are_written_that_hold_more_text_than_one_array(tmp_path: Path, m
 
 
 def test_rows_of_a_scan_are_gathered_with_offsets_of_64_bits() -> None:
-    texts = [f.type for f in scan._SCHEMA if pa.types.is_string(f.type) or pa.types.is_large_string(f.type)]
+    texts = [f.type for f in measured_rows.SCHEMA if pa.types.is_string(f.type) or pa.types.is_large_string(f.type)]
     assert texts
     assert set(texts) == {pa.large_string()}
-    table, position = scan._locate([], np.array(["a"], dtype=object))
-    assert table.schema.field("sha256").type == pa.large_string()
+    table, position = measured_rows.located([], np.array(["a"], dtype=object))
+    assert table.schema.field("image_id").type == pa.large_string()
     assert position.tolist() == [-1]

@@ -48,3 +48,10 @@ def test_ids_in_several_pieces_of_memory() -> None:
     parts = pd.concat([pd.Series(["a", "b"]), pd.Series(["c", None, "d"])], ignore_index=True)
     assert lookup.places(["d", "c", None], parts).tolist() == [4, 2, -1]
     assert lookup.places(parts, parts).tolist() == [0, 1, 2, -1, 4]
+
+
+def test_ids_that_are_known_already_are_those() -> None:
+    ids = pd.Series(["a", "b", "c"], dtype="str")
+    other, same = pd.Series(["a", "c", "b"], dtype="str"), pd.Series(["a", "b", "c"], dtype="str")
+    assert lookup.shared(ids, [other, ids.head(2), same]) is same
+    assert lookup.shared(ids, [other, ids.head(2)]) is ids

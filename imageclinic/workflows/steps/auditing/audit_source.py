@@ -19,6 +19,7 @@ from imageclinic.core.naming import label_sets
 from imageclinic.core.naming.run_names import RUNS
 from imageclinic.core.naming.wording import few, shown
 from imageclinic.core.progress import Say, Stage
+from imageclinic.core.rows import lookup
 from imageclinic.core.run import MARKER, Run
 from imageclinic.workflows.steps.argument_types import kind_of
 from imageclinic.workflows.steps.auditing import packed_data
@@ -141,8 +142,9 @@ def continues(run: Run, listing: image_listing.Listing, now: str, chosen: bool) 
 
 def label_changes(before: pd.DataFrame, after: pd.DataFrame) -> str | None:
     """Which labels changed between two dataset tables, in a sentence; None if none."""
-    both = before[["image_id", "label"]].merge(after[["image_id", "label"]], on="image_id", suffixes=("_old", "_new"))
-    old, new = both["label_old"].fillna("no label"), both["label_new"].fillna("no label")
+    there = lookup.places(after["image_id"], before["image_id"])
+    old = lookup.taken(before["label"], there[there >= 0]).fillna("no label")
+    new = after.loc[there >= 0, "label"].reset_index(drop=True).fillna("no label")
     changed = old != new
     if not changed.any():
         return None
@@ -168,7 +170,7 @@ def unreadable_classes(dataset: pd.DataFrame) -> str | None:
     """A sentence about the classes of which no image can be read; None if there are none."""
     labelled = dataset[dataset["label"].notna()]
     readable = labelled.loc[labelled["read_error"].isna(), "label"].unique()
-    bad = labelled[~labelled["label"].isin(readable)]
+    bad = labelled[~lookup.among(labelled["label"], readable)]
     if bad.empty:
         return None
     errors = [(str(name), list(rows["read_error"])) for name, rows in bad.groupby("label")]
@@ -222,8 +224,8 @@ def _moved(run: Run, listing: image_listing.Listing) -> bool:
     """Whether the listed files are those of the last audit, by name and size."""
     if not run.has(tables.DATASET):
         return False
-    known = run.read_dataset()
-    there = known[known["image_id"].isin(listing.images["image_id"])]
+    known = run.read(tables.DATASET, ("image_id", "bytes"))
+    there = known[lookup.among(known["image_id"], listing.images["image_id"])]
     if len(there) < _THERE * len(known):
         return False
     sample = there.iloc[:: max(1, len(there) // _LOOKED_AT)]

@@ -25,13 +25,13 @@ SHARES = (0.7, 0.1, 0.2)
 
 def copies(
     run: Run,
-    dataset: pd.DataFrame,
     embeddings: tables.Embeddings | None,
     engine: Engine,
     notes: list[str],
     progress: Progress,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The tables neighbors and clusters; notes on the search are added to `notes`."""
+    dataset = run.read(tables.DATASET, find_copies.COLUMNS[tables.DATASET])
     current = copies_key(run, dataset, embedded=embeddings is not None)
     paths = [run.table_path(t) for t in (tables.NEIGHBORS, tables.CLUSTERS)]
     if all(tables.is_current(p, current) for p in paths):
@@ -57,7 +57,6 @@ def copies(
 
 def freeze_splits(
     run: Run,
-    dataset: pd.DataFrame,
     clusters: pd.DataFrame,
     seed: int,
     notes: list[str],
@@ -66,6 +65,7 @@ def freeze_splits(
     """The dataset's own split where it has one; else drawn once, and kept by every later audit of the run."""
     from imageclinic.cleaning.split import stratified_split
 
+    dataset = run.read(tables.DATASET, ("image_id", "label", "split"))
     labelled = dataset[dataset["label"].notna()]
     groups = lookup.values(labelled["image_id"], clusters, "split_group")
     grouped = labelled[["image_id", "label"]].assign(split_group=groups)

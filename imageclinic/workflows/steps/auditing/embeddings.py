@@ -11,11 +11,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from imageclinic.audit.labels import user_arrays
 from imageclinic.core import pixels, tables
 from imageclinic.core.engines.engine import Engine
 from imageclinic.core.errors import NotApplicable
 from imageclinic.core.progress import Progress, Say
 from imageclinic.core.reading import caches
+from imageclinic.core.rows import lookup
 from imageclinic.core.run import Run
 from imageclinic.workflows.steps.auditing.prediction_method import Brought, Method
 from imageclinic.workflows.steps.result_keys import key
@@ -31,21 +33,16 @@ def embed(
     say: Say,
     progress: Progress,
 ) -> tables.Embeddings:
-    """Embeddings of all readable images, kept in the run until the images or the embedder change."""
+    """Embeddings of all readable images, kept in the run until the images or the embedder change. Those that the user
+    `brought` are let go of."""
     readable = dataset.loc[dataset["read_error"].isna(), ["image_id", "sha256"]]
     if readable.empty:
         raise NotApplicable("no image can be read")
     if len(readable) == 1 and brought.embeddings is None:
         raise NotApplicable("one image has no others to be compared with")  # and a network takes seconds to load
     if brought.embeddings is not None:
-        source = brought.embeddings
-        vectors = source.rows(readable["image_id"]).astype(np.float32, copy=False)
-        note = f"your embeddings, {source.where}"
-        say(note)
-        current = key(readable, source.digest)
-        made = {"model": "given", "version": source.digest, "note": note}
-        if not tables.is_current(run.embeddings, current):
-            _write_embeddings(run, readable, vectors, {"key": current, **made})
+        _take(run, readable, brought.embeddings, say)
+        brought.embeddings = None  # they are in the run now
         return run.read_embeddings()
 
     from imageclinic.training.embed import embed_images as embedding
@@ -91,6 +88,17 @@ def embed(
     return run.read_embeddings()
 
 
+def _take(run: Run, readable: pd.DataFrame, source: user_arrays.Given, say: Say) -> None:
+    """Write the embeddings that the user brought into the run."""
+    vectors = source.rows(readable["image_id"]).astype(np.float32, copy=False)
+    note = f"your embeddings, {source.where}"
+    say(note)
+    current = key(readable, source.digest)
+    if not tables.is_current(run.embeddings, current):
+        made = {"model": "given", "version": source.digest, "note": note}
+        _write_embeddings(run, readable, vectors, {"key": current, **made})
+
+
 def _unchanged(run: Run, readable: pd.DataFrame, key_of: Callable[[pd.DataFrame], str]) -> tables.Embeddings | None:
     """The embeddings of the last audit, if all that has happened since is that images were added; else None."""
     made = tables.metadata(run.embeddings)
@@ -134,8 +142,10 @@ def _choice(run: Run, dataset: pd.DataFrame, method: Method, seed: int, progress
 
 def rows_of(embeddings: tables.Embeddings, wanted: pd.Series) -> npt.NDArray[np.float32]:
     """Embeddings of the `wanted` images, in their order."""
-    position = pd.Series(np.arange(len(embeddings.image_id)), index=embeddings.image_id.to_numpy())
-    return np.asarray(embeddings.vectors[position[wanted.to_numpy()].to_numpy()])
+    at = lookup.places(wanted, embeddings.image_id)
+    if (at < 0).any():
+        raise KeyError(f"no embedding of {wanted.iloc[int(at.argmin())]}")
+    return np.asarray(embeddings.vectors[at])
 
 
 def _write_embeddings(

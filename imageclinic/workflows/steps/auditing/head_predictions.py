@@ -17,6 +17,7 @@ from imageclinic.core.engines.piece_map import piece_map_on
 from imageclinic.core.large.large_arrays import rows_at_once
 from imageclinic.core.progress import Progress
 from imageclinic.core.reading import caches
+from imageclinic.core.rows import lookup, ordering
 from imageclinic.core.run import Run
 from imageclinic.training.predict.by_sample import fitting_sample
 
@@ -32,13 +33,22 @@ def sample_key(images: int) -> list[Any]:
     return ["sample", fitting_sample.MOST, fitting_sample.LEAST, SAMPLE_VERSION] if images > fitting_sample.MOST else []
 
 
+def by_content(images: pd.DataFrame) -> npt.NDArray[np.intp] | None:
+    """Positions of images, with image_id and sha256, in the order of their contents, by which a sample of them is
+    drawn; None where heads are fitted to all."""
+    if len(images) <= fitting_sample.MOST:
+        return None
+    return ordering.places_in_order(images, {"sha256": "ascending", "image_id": "ascending"})
+
+
 def predict(
     run: Run,
-    images: pd.DataFrame,
+    image_id: pd.Series,
     embeddings: tables.Embeddings,
     labels: npt.NDArray[np.integer],
     folds: npt.NDArray[np.integer],
     *,
+    order: npt.NDArray[np.intp] | None,
     folder: Path,
     engine: Engine,
     seed: int,
@@ -49,10 +59,11 @@ def predict(
 
     Args:
         run: whose embeddings these are.
-        images: the rows to predict, with image_id and sha256, in the order of the embeddings.
+        image_id: of the images to predict, in the order of the embeddings.
         embeddings: of these images and maybe of others.
         labels: (images,) class numbers.
         folds: (repeats, images), copies in one fold.
+        order: see `by_content`.
         folder: for finished parts, from which a killed audit goes on; of these arguments and no others.
         engine: where heads are fitted to a sample, and where the images are predicted, that are too many to fit to.
         seed: of the sample.
@@ -65,9 +76,10 @@ def predict(
     from imageclinic.training.predict import out_of_fold
 
     tried = out_of_fold.STRENGTHS if strengths is None else strengths
-    position = pd.Series(np.arange(len(embeddings.image_id)), index=embeddings.image_id.to_numpy())
-    rows = position[images["image_id"].to_numpy()].to_numpy()
-    if len(images) <= fitting_sample.MOST:
+    rows = lookup.places(image_id, embeddings.image_id)
+    if (rows < 0).any():
+        raise KeyError(f"no embedding of {image_id.iloc[int(rows.argmin())]}")
+    if order is None:
         vectors = np.asarray(embeddings.vectors[rows])
         return out_of_fold.out_of_fold(vectors, labels, folds, strengths=tried, progress=progress)
     from imageclinic.training.predict.by_sample import fold_model, predicted_parts, sampled_heads
@@ -76,7 +88,6 @@ def predict(
         raise ValueError("images are in another order than their embeddings")
     # Repeats average what the draw of folds changes, which is next to nothing of so many rows.
     folds = folds[:1]
-    order = images.reset_index(drop=True).sort_values(["sha256", "image_id"]).index.to_numpy()
     drawn = fitting_sample.draw(labels, order, fitting_sample.MOST, seed)
     model, facts = folder / "model.npz", folder / "model.json"
     made = caches.read_facts(facts)
@@ -93,7 +104,7 @@ def predict(
         caches.write_facts(facts, made)
     probs = predicted_parts.predict(engine, model, run.embeddings, rows, folds, folder, progress=progress)
     loss, accuracy = _scores(probs, labels)
-    sampled = f"heads were fitted to {int(drawn.sum()):,} of {len(images):,} images, and predict all of them"
+    sampled = f"heads were fitted to {int(drawn.sum()):,} of {len(rows):,} images, and predict all of them"
     return out_of_fold.OutOfFold(
         pred_probs=probs,
         fold=np.asarray(folds[0], np.int32),

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from imageclinic.audit.copies.content_groups import by_content
+from imageclinic.audit import split_groups
 from imageclinic.audit.labels import confident_learning, noise_model
-from imageclinic.audit.labels.noise_share import NoiseShare, noise_share
+from imageclinic.audit.labels.noise_share import NoiseShare, noise_share, sample_of
 from imageclinic.audit.verdict.noise_words import in_words
 from imageclinic.core import tables
+from imageclinic.core.rows import lookup
 
 __all__ = ["estimate", "in_words", "unlike_train"]
 
@@ -51,18 +52,18 @@ def estimate(
         null where there are none or nothing is established; ``shifted``; ``classes`` and ``matrix``: share of the
         images labelled as a class (row) that are of each class; ``calibrated``: False; ``meaning``: in words.
     """
-    known = predictions.rows.merge(dataset[["image_id", "sha256", "label", "split"]], on="image_id", validate="1:1")
+    known = lookup.joined(predictions.rows, dataset, ["sha256", "label", "split"])
     codes = confident_learning.codes(known["label"], predictions.classes)
     model = noise_model.fit(codes, predictions.pred_probs, known["split"])
     known = known.assign(wrong=1 - known["label_quality"])
-    groups = clusters.set_index("image_id")["split_group"].to_dict()
-    named = by_content(known.assign(split_group=[groups.get(i, i) for i in known["image_id"]]))
-    numbers = pd.factorize(named, sort=True)[0].astype(np.int64)  # folds are drawn from these
 
     def share_of(rows: np.ndarray) -> NoiseShare | None:
         if rows.sum() < max(_LEAST_IMAGES, _LEAST_PER_CLASS * known.loc[rows, "label"].nunique()):
             return None
-        return noise_share(codes[rows], predictions.pred_probs[rows], numbers[rows])
+        some = np.flatnonzero(rows)[sample_of(int(rows.sum()), len(predictions.classes))]
+        named = split_groups.named_by_content(known, clusters, some)
+        numbers = pd.factorize(named, sort=True)[0].astype(np.int64)  # folds are drawn from these
+        return noise_share(codes[some], np.asarray(predictions.pred_probs[some]), numbers)
 
     alike = ~known["split"].isin(shifted).to_numpy()
     whole = share_of(alike)
@@ -77,14 +78,14 @@ def estimate(
         found["high"] = max(found["high"], found["low"])
     test = by_own.get("test", {"established": False})
     ceiling = (1 - test["high"], 1 - test["low"]) if test["established"] else (None, None)
-    drawn = known.drop(columns="split").merge(splits, on="image_id", how="left")
+    drawn = lookup.values(known["image_id"], splits, "split")
     return {
         **found,
         "accuracy": round(float((predictions.pred_probs.argmax(axis=1) == codes)[alike].mean()), 4)
         if alike.any()
         else None,
         "share": round(float(known["wrong"].mean()), 4),
-        "by_split": {str(k): float(v) for k, v in drawn.groupby("split")["wrong"].mean().round(4).items()},
+        "by_split": {str(k): float(v) for k, v in known["wrong"].groupby(drawn).mean().round(4).items()},
         "splits": by_own,
         "shifted": sorted(shifted),
         "ceiling_low": None if ceiling[0] is None else round(ceiling[0], 4),
@@ -100,7 +101,7 @@ def estimate(
 def unlike_train(dataset: pd.DataFrame, predictions: tables.Predictions) -> list[str]:
     """Splits in which the model agrees with far more or fewer labels than in train: for audits in which nobody compared
     the splits."""
-    known = predictions.rows.merge(dataset[["image_id", "label", "split"]], on="image_id", validate="1:1")
+    known = lookup.joined(predictions.rows, dataset, ["label", "split"])
     agrees = predictions.pred_probs.argmax(axis=1) == confident_learning.codes(known["label"], predictions.classes)
     rates = pd.Series(agrees).groupby(known["split"].to_numpy()).mean()
     if "train" not in rates:

@@ -62,9 +62,10 @@ class Method:
         )
 
 
-@dataclass(frozen=True)
+@dataclass
 class Brought:
-    """What the user brought."""
+    """What the user brought. An audit lets go of the vectors once they are in the run: of millions of images these
+    are gigabytes."""
 
     embeddings: user_arrays.Given | None
     pred_probs: user_arrays.Given | None

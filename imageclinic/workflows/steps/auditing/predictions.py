@@ -11,12 +11,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from imageclinic.audit import split_groups
 from imageclinic.audit.copies.content_groups import by_content
 from imageclinic.audit.labels import confident_learning, noise_model, user_arrays
 from imageclinic.core import tables
 from imageclinic.core.engines.engine import Engine
 from imageclinic.core.errors import NotApplicable
 from imageclinic.core.progress import Progress
+from imageclinic.core.rows import lookup
 from imageclinic.core.run import Run
 from imageclinic.workflows.steps.auditing import annotator_consensus, head_predictions
 from imageclinic.workflows.steps.auditing.embeddings import rows_of
@@ -31,7 +33,6 @@ VERSION = "7"
 
 def predict(
     run: Run,
-    dataset: pd.DataFrame,
     clusters: pd.DataFrame,
     method: Method,
     brought: Brought,
@@ -40,24 +41,33 @@ def predict(
     engine: Engine,
     progress: Progress,
 ) -> tables.Predictions:
-    """Out-of-fold predictions of readable, labelled images; copies share a fold, or they would vouch for each other.
+    """Out-of-fold predictions of the run's readable, labelled images; copies share a fold, or they would vouch for each
+    other.
 
     How they were made is in the table's metadata (`describe`), with the notes that users should read.
     """
-    wanted = dataset["read_error"].isna() & dataset["label"].notna()
-    labelled = dataset.loc[wanted, ["image_id", "sha256", "label", "split"]]
-    labelled = labelled.merge(clusters[["image_id", "split_group"]], on="image_id", how="left")
-    labelled["split_group"] = labelled["split_group"].fillna(labelled["image_id"])
-    sizes = labelled["label"].value_counts()
-    if len(sizes) < 2:
-        raise NotApplicable(f"the dataset has {len(sizes)} class(es) with readable images")
+    # What they are made from is read where it is needed, and let go of before they are read: of millions it is much.
     if brought.pred_probs is not None:
-        return _take(run, labelled, brought.pred_probs)
-    if method.train == "full":
-        return _train_networks(run, labelled, seed, progress)
-    if embeddings is None:
+        _take(run, _labelled(run, clusters), brought.pred_probs)
+    elif method.train == "full":
+        _train_networks(run, _labelled(run, clusters), seed, progress)
+    elif embeddings is not None:
+        _train_heads(run, _labelled(run, clusters), embeddings, method.model, seed, engine, progress)
+    else:
         raise ValueError("heads need embeddings")
-    return _train_heads(run, labelled, embeddings, method.model, seed, engine, progress)
+    return run.read_predictions()
+
+
+def _labelled(run: Run, clusters: pd.DataFrame) -> pd.DataFrame:
+    """image_id, sha256, label, split and split_group (null: a group of its own) of the images to predict."""
+    dataset = run.read(tables.DATASET, ("image_id", "sha256", "label", "split", "read_error"))
+    wanted = dataset["read_error"].isna() & dataset["label"].notna()
+    labelled = dataset.loc[wanted, ["image_id", "sha256", "label", "split"]].reset_index(drop=True)
+    labelled["split_group"] = lookup.values(labelled["image_id"], clusters, "split_group").astype("str")
+    classes = labelled["label"].nunique()
+    if classes < 2:
+        raise NotApplicable(f"the dataset has {classes} class(es) with readable images")
+    return labelled
 
 
 def describe(run: Run) -> dict[str, Any]:
@@ -76,13 +86,17 @@ def draw_folds(images: pd.DataFrame, seed: int) -> npt.NDArray[np.int64]:
     """Fold numbers, (repeats, images): stratified by label, copies in one fold, whatever files are called.
 
     Args:
-        images: with label, split_group and sha256.
+        images: with image_id, label, sha256, and split_group, null where an image is a group of its own. Equal files
+            are in one group.
         seed: of the draw.
     """
-    from imageclinic.cleaning.split import stratified_split
+    from imageclinic.cleaning.split import group_codes, stratified_split
 
     shares = [1.0] * FOLDS
-    label, groups = images["label"], by_content(images)
+    content, label = images["sha256"], images["label"]
+    named = split_groups.together(content, images["split_group"]).reindex(images.index).astype("str")
+    own = content.fillna(images["image_id"]) if content.isna().any() else content
+    groups = group_codes.of(own, named)
     return np.stack([stratified_split.allocate(label, groups, shares, seed=seed + r) for r in range(REPEATS)])
 
 
@@ -94,18 +108,29 @@ def _train_heads(
     seed: int,
     engine: Engine,
     progress: Progress,
-) -> tables.Predictions:
+) -> None:
     """Of very many images finished parts are kept in the run until all are: a killed audit goes on with the others."""
     named = ["class names"] if model.startswith("hub:") else []  # its network may have a text tower
     parts = [*named, *head_predictions.sample_key(len(labelled))]
     current = _key(run, labelled, tables.metadata(run.embeddings)["key"], seed, FOLDS, REPEATS, VERSION, *parts)
     if tables.is_current(run.predictions, current):
-        return run.read_predictions()
+        return
     folds, folder = draw_folds(labelled, seed), run.folds / current
     classes = tuple(sorted(labelled["label"].unique()))
     codes = confident_learning.codes(labelled["label"], classes)
+    order = head_predictions.by_content(labelled)
+    labelled = labelled[["image_id", "label", "split"]]
     found = head_predictions.predict(
-        run, labelled, embeddings, codes, folds, folder=folder, engine=engine, seed=seed, progress=progress
+        run,
+        labelled["image_id"],
+        embeddings,
+        codes,
+        folds,
+        order=order,
+        folder=folder,
+        engine=engine,
+        seed=seed,
+        progress=progress,
     )
     probs, note = found.pred_probs, ""
     if named:
@@ -122,7 +147,6 @@ def _train_heads(
     shutil.rmtree(folder, ignore_errors=True)
     with contextlib.suppress(OSError):  # finished folds of networks are there, too
         run.folds.rmdir()
-    return run.read_predictions()
 
 
 def _with_names(
@@ -150,17 +174,18 @@ def _with_names(
     )
 
 
-def _train_networks(run: Run, labelled: pd.DataFrame, seed: int, progress: Progress) -> tables.Predictions:
+def _train_networks(run: Run, labelled: pd.DataFrame, seed: int, progress: Progress) -> None:
     """Finished folds are kept in the run until all are: a killed audit goes on with the next one."""
     from imageclinic.cleaning.split import stratified_split
 
     current = _key(run, labelled, "full", seed, FOLDS, VERSION)
     if tables.is_current(run.predictions, current):
-        return run.read_predictions()
+        return
     _tensorflow()
     from imageclinic.training.predict import network_folds
 
-    parts = stratified_split.allocate(labelled["label"], by_content(labelled), [1.0] * (2 * FOLDS), seed=seed)
+    groups = by_content(labelled.assign(split_group=labelled["split_group"].fillna(labelled["image_id"])))
+    parts = stratified_split.allocate(labelled["label"], groups, [1.0] * (2 * FOLDS), seed=seed)
     classes = tuple(sorted(labelled["label"].unique()))
     codes = confident_learning.codes(labelled["label"], classes)
     files = run.files
@@ -169,7 +194,6 @@ def _train_networks(run: Run, labelled: pd.DataFrame, seed: int, progress: Progr
     made = {"made": "full", "size": str(found.size), **_scores(found, [], labelled["label"])}
     _write_predictions(run, labelled, found.fold, found.pred_probs, classes, {"key": current, **made})
     shutil.rmtree(run.folds)
-    return run.read_predictions()
 
 
 def _tensorflow() -> None:
@@ -194,7 +218,7 @@ def _scores(found: Any, notes: list[str], label: pd.Series) -> dict[str, str]:
     }
 
 
-def _take(run: Run, labelled: pd.DataFrame, source: user_arrays.Given) -> tables.Predictions:
+def _take(run: Run, labelled: pd.DataFrame, source: user_arrays.Given) -> None:
     """The probabilities that the user brought. Of their folds nothing is known: -1."""
     probs = source.rows(labelled["image_id"])
     current = _key(run, labelled, source.digest, VERSION)
@@ -202,10 +226,10 @@ def _take(run: Run, labelled: pd.DataFrame, source: user_arrays.Given) -> tables
         made = {"made": "given", "source": source.where, "version": source.digest, "notes": "[]"}
         fold = np.full(len(labelled), -1, np.int32)
         _write_predictions(run, labelled, fold, probs, source.classes, {"key": current, **made})
-    return run.read_predictions()
 
 
 def _key(run: Run, labelled: pd.DataFrame, *parts: Any) -> str:
+    labelled = labelled.assign(split_group=labelled["split_group"].fillna(labelled["image_id"]))
     said = annotator_consensus.current_key(run)
     return key(labelled, *parts) if said is None else key(labelled, *parts, said)
 
