@@ -17,23 +17,49 @@ REFERENCES = 4_000
 _PIECE = 1 << 10
 
 
-def reach(vectors: Vectors, rows: Ints, share: float, *, seed: int = 0) -> Floats:
+def reach(vectors: Vectors, rows: Ints, share: float, *, most: int | None = None, seed: int = 0) -> Floats:
     """Cosine distance from each of some vectors within which a share of them lie.
 
     Args:
         vectors: rows → their vectors, (rows, d).
         rows: those that are compared with each other.
         share: in (0, 1).
-        seed: of the sample, above `REFERENCES` rows.
+        most: above so many rows they are compared with a random sample of so many; None: `REFERENCES`.
+        seed: of the sample.
 
     Returns:
         float64, one for each of `rows`.
     """
-    drawn = rows
-    if len(rows) > REFERENCES:
-        drawn = np.sort(np.random.default_rng(seed).permutation(rows)[:REFERENCES])
-    others = _unit(vectors(drawn))
-    at = min(int(np.ceil(share * len(drawn))), len(drawn) - 1)  # the nearest of all is the vector itself
+    others = _drawn(vectors, rows, most, seed)
+    at = min(int(np.ceil(share * len(others))), len(others) - 1)  # the nearest of all is the vector itself
+    return _within(vectors, rows, others, at)
+
+
+def reach_of_new(
+    new: npt.NDArray[np.floating],
+    vectors: Vectors,
+    rows: Ints,
+    share: float,
+    *,
+    most: int | None = None,
+    seed: int = 0,
+) -> Floats:
+    """The same from other vectors, (m, d), within which a share of `rows` lie, of which there is at least one: float64
+    (m,)."""
+    others = _drawn(vectors, rows, most, seed)
+    at = max(min(int(np.ceil(share * len(others))), len(others)) - 1, 0)
+    return _within(lambda asked: new[asked], np.arange(len(new)), others, at)
+
+
+def _drawn(vectors: Vectors, rows: Ints, most: int | None, seed: int) -> npt.NDArray[np.float32]:
+    most = REFERENCES if most is None else most
+    if len(rows) > most:
+        rows = np.sort(np.random.default_rng(seed).permutation(rows)[:most])
+    return _unit(vectors(rows))
+
+
+def _within(vectors: Vectors, rows: Ints, others: npt.NDArray[np.float32], at: int) -> Floats:
+    """Distance to the nearest but `at` of others."""
     found = np.empty(len(rows))
     for start in range(0, len(rows), _PIECE):
         alike = _unit(vectors(rows[start : start + _PIECE])) @ others.T

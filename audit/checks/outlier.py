@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from imageclinic.audit import bulk_distances, class_distance, listed_neighbours, tail_chances
+from imageclinic.audit import bulk_distances, class_distance, class_strangeness, listed_neighbours, tail_chances
 from imageclinic.audit.issue_rows import findings, none
 from imageclinic.audit.principal_axes import evened_axes
 from imageclinic.core.errors import NotApplicable
@@ -127,7 +127,8 @@ def find(
         own = np.unique(codes[rows], return_inverse=True)[1]
         in_crowd = crowd[rows] > deviations
         distance = class_distance.distances(seen, order[rows], own, crowd[rows], strange=in_crowd)
-        found.append(_off_class(rows, distance.own, crowd[rows], false_share, deviations))
+        reach = class_strangeness.reach(lambda at: seen[order[rows[at]]], own)
+        found.append(_off_class(rows, distance.own, reach, crowd[rows], false_share, deviations))
         if own.max() > 0:
             told_apart = classes_told_apart(distance)
     if not judged.all():
@@ -166,17 +167,21 @@ def check_strong_enough(told_apart: float) -> None:
         )
 
 
-def _off_class(rows: Ints, distance: Floats, crowd: Floats, false_share: float, deviations: float) -> Found:
-    """Those that lie too far from their class to be usual, or are in a crowd."""
-    heights = np.log(np.maximum(distance, 1e-12))
+def _off_class(
+    rows: Ints, distance: Floats, reach: Floats, crowd: Floats, false_share: float, deviations: float
+) -> Found:
+    """Those that are too strange to their class to be usual, or are in a crowd."""
+    scale = class_strangeness.scale(distance, reach)
+    heights = scale.heights(distance, reach)
     heights -= np.median(heights)
     chance = tail_chances.chances(heights)
     far = tail_chances.too_unlikely(chance, false_share)
     strange = np.flatnonzero(far | (crowd > deviations))
     times = np.exp(np.minimum(np.where(far, heights, crowd * tail_chances.deviation(heights)), 50))
+    from_mean, from_members = scale.times(distance, reach)
     evidence = [
-        f"{times[i]:.1f} times as far from its class as the median image from its own: as far as {one_in(chance[i])} "
-        "usual images."
+        f"{from_mean[i]:.1f} times as far from its class, and {from_members[i]:.1f} times from the members most like "
+        f"it, as the median image from its own: as far as {one_in(chance[i])} usual images."
         if far[i]
         else _beside(crowd[i])
         for i in strange

@@ -92,13 +92,12 @@ def find(
 def _off_class(rows: Ints, chances: chance_in_run.Chances, false_share: float) -> of_run.Found:
     """Of new images that are measured by their class those that lie too far from it to be usual."""
     far = tail_chances.too_unlikely(chances.chance, false_share, least=of_run.ENOUGH)
-    times = chances.times[far]
     evidence = [
-        f"{t:.1f} times as far from its class in the run as the run's median image from its own: as far as "
-        f"{of_run.one_in(c)} usual images."
-        for t, c in zip(times, chances.chance[far], strict=True)
+        f"{mean:.1f} times as far from its class in the run, and {members:.1f} times from the members most like it, as "
+        f"the run's median image from its own: as far as {of_run.one_in(c)} usual images."
+        for mean, members, c in zip(chances.from_mean[far], chances.from_members[far], chances.chance[far], strict=True)
     ]
-    return rows[far], 1 - np.exp(-times), np.array(evidence, object)
+    return rows[far], 1 - np.exp(-chances.times[far]), np.array(evidence, object)
 
 
 def _off_neighbours(
