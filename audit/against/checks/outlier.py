@@ -38,13 +38,13 @@ def find(
     """New images that are less like their class than the run's images are like theirs.
 
     The audit's measure and rule, with the options that the run was audited with: the Mahalanobis distance to the mean
-    of the image's class in the run; the chance that a usual image of the run lies so far off, by the run's own tail;
-    and of the least likely as many as keep the expected share of usual ones at `outlier.false_share` (Benjamini &
-    Hochberg, 1995). What is usual comes from the run alone, so many that are alike don't hide each other; a delivery of
-    fewer than 300 images is judged as one of 300, so that of single images one in 667 usual ones is flagged. The run's
-    images are measured as if they were new; where fewer of them lie as far than the tail says, their share is the
-    chance. What was dropped from the run, and what its audit flagged as outlier and nobody decided to keep, is not
-    usual. Score: 1 − exp(−distance / median distance).
+    of the image's class in the run, and how far the members most like it are, together; the chance that a usual image
+    of the run is so strange, by the run's own tail; and of the least likely as many as keep the expected share of usual
+    ones at `outlier.false_share` (Benjamini & Hochberg, 1995). What is usual comes from the run alone, so many that are
+    alike don't hide each other; a delivery of fewer than 300 images is judged as one of 300, so that of single images
+    one in 667 usual ones is flagged. The run's images are measured as if they were new; where fewer of them lie as far
+    than the tail says, their share is the chance. What was dropped from the run, and what its audit flagged as outlier
+    and nobody decided to keep, is not usual. Score: 1 − exp(−distance / median distance).
 
     Of the others, and of all where the run has fewer than 300 images in classes of 5 or more, the mean cosine
     distance to the 20 nearest images of the run counts, in its principal components: flagged where its logarithm lies
