@@ -26,6 +26,8 @@ class Group(NamedTuple):
     rows: Ints
     share: float
     """In (0, 1): of them, how many must lie within the distance."""
+    most: int | None = None
+    """Above so many they are compared with a random sample of so many; None: `REFERENCES`."""
 
 
 class _Block(NamedTuple):
@@ -44,17 +46,16 @@ def reaches(
     Args:
         unit: (n, d), of length 1.
         groups: of these; at least one.
-        seed: of the sample of a group of more than `REFERENCES` vectors.
+        seed: of the sample of a large group.
         piece_map: where it is done.
 
     Returns:
         For each group float64, one for each of its rows.
     """
     drawn, pieces, at, known, held = [], list[list[_Block]](), 0, 0, _PIECE
-    for rows, share in groups:
-        references = rows
-        if len(rows) > REFERENCES:
-            references = np.sort(np.random.default_rng(seed).permutation(rows)[:REFERENCES])
+    for group in groups:
+        rows, share = group.rows, group.share
+        references = _drawn(rows, group.most, seed)
         drawn.append(references)
         # The nearest of all is the vector itself.
         nearest = min(int(np.ceil(share * len(references))), len(references) - 1)
@@ -69,6 +70,23 @@ def reaches(
     arrays = {"unit": unit, "rows": np.concatenate([g.rows for g in groups]), "references": np.concatenate(drawn)}
     found = np.concatenate(piece_map(_reach, arrays, pieces, images=len(unit)))
     return np.split(found, np.cumsum([len(group.rows) for group in groups])[:-1])
+
+
+def reach_of_new(new: npt.NDArray[np.float32], unit: npt.NDArray[np.float32], group: Group, *, seed: int = 0) -> Floats:
+    """The same from other vectors (m, d), of length 1, to a group of at least one: float64 (m,)."""
+    others = -unit[_drawn(group.rows, group.most, seed)]
+    nearest = max(min(int(np.ceil(group.share * len(others))), len(others)) - 1, 0)
+    found = np.empty(len(new))
+    for first in range(0, len(new), _BLOCK):
+        unlike = new[first : first + _BLOCK] @ others.T
+        unlike.partition(nearest, axis=1)
+        found[first : first + _BLOCK] = 1 + unlike[:, nearest]
+    return np.maximum(found, 0)
+
+
+def _drawn(rows: Ints, most: int | None, seed: int) -> Ints:
+    most = REFERENCES if most is None else most
+    return rows if len(rows) <= most else np.sort(np.random.default_rng(seed).permutation(rows)[:most])
 
 
 def _reach(arrays: Arrays, blocks: Sequence[_Block]) -> npt.NDArray[Any]:

@@ -38,13 +38,13 @@ def find(
     """New images that are less like their class than the run's images are like theirs.
 
     The audit's measure and rule, with the options that the run was audited with: the Mahalanobis distance to the mean
-    of the image's class in the run; the chance that a usual image of the run lies so far off, by the run's own tail;
-    and of the least likely as many as keep the expected share of usual ones at `outlier.false_share` (Benjamini &
-    Hochberg, 1995). What is usual comes from the run alone, so many that are alike don't hide each other; a delivery of
-    fewer than 300 images is judged as one of 300, so that of single images one in 667 usual ones is flagged. The run's
-    images are measured as if they were new; where fewer of them lie as far than the tail says, their share is the
-    chance. What was dropped from the run, and what its audit flagged as outlier and nobody decided to keep, is not
-    usual. Score: 1 − exp(−distance / median distance).
+    of the image's class in the run, and how far the members most like it are, together; the chance that a usual image
+    of the run is so strange, by the run's own tail; and of the least likely as many as keep the expected share of usual
+    ones at `outlier.false_share` (Benjamini & Hochberg, 1995). What is usual comes from the run alone, so many that are
+    alike don't hide each other; a delivery of fewer than 300 images is judged as one of 300, so that of single images
+    one in 667 usual ones is flagged. The run's images are measured as if they were new; where fewer of them lie as far
+    than the tail says, their share is the chance. What was dropped from the run, and what its audit flagged as outlier
+    and nobody decided to keep, is not usual. Score: 1 − exp(−distance / median distance).
 
     Of the others, and of all where the run has fewer than 300 images in classes of 5 or more, the mean cosine
     distance to the 20 nearest images of the run counts, in its principal components: flagged where its logarithm lies
@@ -92,13 +92,12 @@ def find(
 def _off_class(rows: Ints, chances: chance_in_run.Chances, false_share: float) -> of_run.Found:
     """Of new images that are measured by their class those that lie too far from it to be usual."""
     far = tail_chances.too_unlikely(chances.chance, false_share, least=of_run.ENOUGH)
-    times = chances.times[far]
     evidence = [
-        f"{t:.1f} times as far from its class in the run as the run's median image from its own: as far as "
-        f"{of_run.one_in(c)} usual images."
-        for t, c in zip(times, chances.chance[far], strict=True)
+        f"{mean:.1f} times as far from its class in the run, and {members:.1f} times from the members most like it, as "
+        f"the run's median image from its own: as far as {of_run.one_in(c)} usual images."
+        for mean, members, c in zip(chances.from_mean[far], chances.from_members[far], chances.chance[far], strict=True)
     ]
-    return rows[far], 1 - np.exp(-times), np.array(evidence, object)
+    return rows[far], 1 - np.exp(-chances.times[far]), np.array(evidence, object)
 
 
 def _off_neighbours(

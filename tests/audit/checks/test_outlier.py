@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from imageclinic.audit import bulk_distances, listed_neighbours, runner
+from imageclinic.audit import bulk_distances, class_strangeness, listed_neighbours, runner
 from imageclinic.audit.checks import outlier
 from imageclinic.core.errors import Failed, NotApplicable
 from imageclinic.core.tables import Embeddings
@@ -77,6 +77,24 @@ def test_few_images_and_unlabelled_ones_are_judged_by_their_neighbours() -> None
     assert {"0600", "0601", "0602"} <= set(outlier.find(labelled(few), few)["image_id"])
 
 
+def test_strangers_in_the_midst_of_a_wide_class_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A class of pictures of eight kinds, around a middle where the strangers are."""
+    rng = np.random.default_rng(6)
+    vectors, kind = rng.normal(0, 0.3, (624, 80)), rng.integers(0, 8, 600)
+    vectors[:600, 0] += 3
+    vectors[np.arange(600), 1 + kind // 2] += rng.uniform(3, 8, 600) * np.where(kind % 2, 1, -1)
+    vectors[600:, 0] += 4
+    given = Embeddings(pd.Series([f"{i:04}" for i in range(624)]), vectors.astype(np.float32))
+    strange = set(given.image_id[600:])
+
+    def found() -> set[str]:
+        return set(outlier.find(labelled(given, ["a", "b"] * 312), given)["image_id"])
+
+    assert strange <= found() and len(found()) <= 26
+    monkeypatch.setattr(class_strangeness, "reach", lambda unit, codes, piece_map: np.ones(len(codes)))
+    assert len(strange & found()) < 12  # by the distance to the mean alone
+
+
 def test_order_of_rows_is_nothing() -> None:
     given = crowded()
     turned = Embeddings(given.image_id[::-1].reset_index(drop=True), given.vectors[::-1].copy())
@@ -93,7 +111,8 @@ def test_flags_are_those_that_are_too_far_to_be_usual() -> None:
 
     def flagged(*distances: np.ndarray, false_share: float = 0.1) -> outlier.Found:
         together = np.concatenate(distances)
-        return outlier._off_class(np.arange(len(together)), together, np.full(len(together), -np.inf), false_share, 2.5)
+        n = len(together)
+        return outlier._off_class(np.arange(n), together, np.ones(n), np.full(n, -np.inf), false_share, 2.5)
 
     assert not len(flagged(usual)[0]) and not len(flagged(long)[0])
     rows, scores, evidence = flagged(usual, strange)
