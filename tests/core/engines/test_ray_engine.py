@@ -300,7 +300,8 @@ def test_the_sample_data_has_the_same_tables(ray: Engine, tmp_path: Path, monkey
     inner, workers, hashes = ray.map, list[str](), []
 
     def watched(start: Any, items: Any, **how: Any) -> Iterator[Any]:
-        workers.append(getattr(start, "func", start).__name__)
+        worker = getattr(start, "func", start)
+        workers.append(start.args[0].__name__ if worker is piece_map.PieceWorker else worker.__name__)
         return inner(start, items, **how)
 
     monkeypatch.setattr(ray, "map", watched)
@@ -311,8 +312,8 @@ def test_the_sample_data_has_the_same_tables(ray: Engine, tmp_path: Path, monkey
         hashes.append({name: hashlib.sha256((run.path / f"{name}.parquet").read_bytes()).hexdigest() for name in names})
         assert not list(run.path.glob("**/piece-*")), "they go when the audit is done"
     assert hashes[0] == hashes[1]
-    # Heads of all strengths, of which the best are not fitted again; distances.
-    assert workers.count("PieceWorker") == 2 and "PredictionWorker" in workers
+    # Heads of all strengths, of which the best are not fitted again; distances to the bulk, and within each class.
+    assert workers.count("_fitted") == 1 and workers.count("_reach") == 2 and "PredictionWorker" in workers
 
 
 @pytest.mark.slow
