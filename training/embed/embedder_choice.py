@@ -29,7 +29,7 @@ from imageclinic.training.predict.linear_heads import principal
 #: were surely better in 2 of 6 draws of 500 digits, and in 6 of 6 of 1,000.
 SAMPLE, FOLDS = 1000, 5
 #: Changes when a kept choice must be made again.
-VERSION = 6
+VERSION = 7
 _SHRINKAGES = (0.1, 1.0, 10.0)
 #: By how many standard errors of the difference another embedder must be better than the network.
 _BEYOND_CHANCE = 2.0
@@ -99,12 +99,20 @@ def choose(paths: Sequence[Path], labels: Sequence[str], *, seed: int = 0, progr
 
 
 def by_loss(losses: Mapping[str, npt.NDArray[np.float64]], name: str) -> Choice:
-    """The embedder `name` unless another one's mean loss is lower beyond chance. `losses`: of each embedder, in nats,
+    """The embedder `name` unless another one's mean loss is lower beyond chance; and patches beside a network's grid
+    only where they lower it beyond chance, too, for else rounding would decide. `losses`: of each embedder, in nats,
     (n,) for the same images."""
+
+    def surely_better(one: str, other: str) -> bool:
+        gain = losses[other] - losses[one]
+        return bool(gain.mean() > _BEYOND_CHANCE * gain.std() / np.sqrt(len(gain)))
+
     best = min((m for m in losses if m != name), key=lambda m: losses[m].mean())
+    alone = best.removesuffix("+patches")
+    if alone in losses and alone not in (best, name) and not surely_better(best, alone):
+        best = alone
     gain = losses[name] - losses[best]
-    sure = gain.mean() > _BEYOND_CHANCE * gain.std() / np.sqrt(len(gain))
-    model = best if sure else name
+    model = best if surely_better(best, name) else name
     measured = ", ".join(f"{m} {v.mean():.2f}" for m, v in losses.items())
     close = f"; {best} is not surely better" if model == name and gain.mean() > 0 else ""
     return Choice(

@@ -145,6 +145,14 @@ def test_a_lower_loss_that_may_be_chance_is_named() -> None:
         assert found.model == model and "not surely" not in found.reason
 
 
+def test_patches_beside_a_grid_must_be_surely_better() -> None:
+    noise = np.random.default_rng(1).normal(0, 1, 100)
+    noise -= noise.mean()
+    for joined, model in ((0.499 + noise / 10, "grid"), (0.3 + noise / 10, "grid+patches")):
+        losses = {"net": np.ones(100), "grid": np.full(100, 0.5), "patches": np.full(100, 2.0), "grid+patches": joined}
+        assert embedder_choice.by_loss(losses, "net").model == model
+
+
 def test_two_embedders_side_by_side(digits: tuple[list[Path], np.ndarray]) -> None:
     vectors, info = embed_images.embed(digits[0][:20], model="efficientnet_lite2+patches")
     assert info["name"] == "efficientnet_lite2+patches"
