@@ -97,4 +97,6 @@ def test_candidates_between_two_sets_are_those_of_both_together() -> None:
     assert not len(embedding_pairs.candidates_between(copies, crowd[:3]))
     assert not len(embedding_pairs.candidates_between(copies[:0], crowd))
     plain = np.full((3, 32, 32), 7, np.uint8), np.arange(3, dtype=np.uint64)
-    assert not len(tile_pairs.candidates_between(plain, plain)[0])
+    none = np.empty((0, 32, 32), np.uint8), np.empty(0, np.uint64)  # all are too small for keypoints, as digits are
+    for one, other in ((plain, plain), (none, plain), (plain, none), (none, none)):
+        assert tile_pairs.candidates_between(one, other)[0].shape == (0, 2)
