@@ -73,8 +73,8 @@ def find(
     two flags as many may be wrong as of three. So a set with many odd images of its own has a higher limit, and one
     with many strangers a lower. Score: 1 − exp(−d), where the logarithm of d is that height above the median, in units
     of the first logarithm. Where patches are beside an EfficientNet-Lite, its last layer alone counts: patches see
-    first of all light, sharpness and colours, which other checks report (of the demo's digits 58 are flagged: all 15
-    that were planted, 39 that have other faults and 4 that have none; by the distance to the mean alone 37, none of
+    first of all light, sharpness and colours, which other checks report (of the demo's digits 57 are flagged: all 15
+    that were planted, 39 that have other faults and 3 that have none; by the distance to the mean alone 37, none of
     them without a fault).
 
     With 2 % of other pictures planted (EfficientNet-Lite2's features), on 44 pairs of datasets that the second distance
